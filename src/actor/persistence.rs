@@ -1,0 +1,229 @@
+//! The persistence actor: the only way to the store.
+//!
+//! One writer on a thread of its own. What is in its mailbox when a commit begins goes into that commit (group commit),
+//! so that the price of one fsync is shared; an answer leaves only after the commit. Readers run on threads of theirs
+//! over the pool. Both sides count the work under way and refuse more than their bound with [`AskError::Overloaded`].
+
+use super::ask::AskError;
+use crate::store::{Database, GroupStore, ReadStore, StoreError, StoreResult, WriteStore};
+use actix::prelude::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// The most writes under way, counted from the call to its answer; one more is refused.
+const MAX_WRITES: usize = 8192;
+/// The most reads under way; one more is refused.
+const MAX_READS: usize = 4096;
+/// The most writes in one commit: bounds how long the first of them waits.
+const MAX_GROUP: usize = 1024;
+/// Threads that read.
+const READERS: usize = 2;
+
+/// What a job of a commit leaves behind: to be told how the commit ended.
+type Completion = Box<dyn FnOnce(StoreResult<()>) + Send>;
+
+/// One write, run inside the commit's transaction.
+type WriteJob = Box<dyn FnOnce(&mut dyn WriteStore) -> Completion + Send>;
+
+/// One read, run on a pooled connection; told of the pool's failure instead when there is none.
+type ReadJob = Box<dyn FnOnce(StoreResult<&mut dyn ReadStore>) + Send>;
+
+/// Sent by a [`Persistence`] handle: one write.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Write(WriteJob);
+
+/// Sent by the writer to itself, behind everything that waits by then: commit.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Commit;
+
+/// Sent by a [`Persistence`] handle: one read.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Read(ReadJob);
+
+/// The writer: collects what waits, commits it as one.
+struct Writer {
+    /// The one connection that writes.
+    store: Box<dyn GroupStore>,
+    /// The writes of the next commit.
+    waiting: Vec<WriteJob>,
+}
+
+impl Actor for Writer {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(MAX_WRITES + 1);
+    }
+}
+
+impl Handler<Write> for Writer {
+    type Result = ();
+
+    /// Queues the write; the first of a group also asks for the commit, which lines up behind all that wait already.
+    fn handle(&mut self, Write(job): Write, ctx: &mut Context<Self>) {
+        if self.waiting.is_empty() {
+            ctx.notify(Commit);
+        }
+        self.waiting.push(job);
+        if self.waiting.len() >= MAX_GROUP {
+            self.commit();
+        }
+    }
+}
+
+impl Handler<Commit> for Writer {
+    type Result = ();
+
+    fn handle(&mut self, _: Commit, _: &mut Context<Self>) {
+        self.commit();
+    }
+}
+
+impl Writer {
+    /// Runs all waiting writes in one transaction and tells each how it ended.
+    fn commit(&mut self) {
+        let mut jobs = std::mem::take(&mut self.waiting).into_iter();
+        let mut completions = Vec::with_capacity(jobs.len());
+        if jobs.len() == 0 {
+            return;
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            self.store.group(&mut |store| {
+                for job in jobs.by_ref() {
+                    completions.push(job(store));
+                }
+            })
+        }));
+        let outcome = outcome.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable("a write crashed and its group was rolled back".to_owned()))
+        });
+        if let Err(error) = &outcome {
+            tracing::error!(%error, writes = completions.len(), "a commit failed");
+        }
+        for complete in completions {
+            complete(outcome.clone());
+        }
+    }
+}
+
+/// A reading thread.
+struct Reader {
+    /// Where connections come from.
+    database: Arc<dyn Database>,
+}
+
+impl Actor for Reader {
+    type Context = SyncContext<Self>;
+}
+
+impl Handler<Read> for Reader {
+    type Result = ();
+
+    fn handle(&mut self, Read(job): Read, _: &mut SyncContext<Self>) {
+        let mut job = Some(job);
+        // A panic would cost this thread for good; the asker hears of it because its sender is dropped.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let outcome = self.database.read(&mut |store| {
+                if let Some(job) = job.take() {
+                    job(Ok(store));
+                }
+            });
+            if let (Err(error), Some(job)) = (outcome, job.take()) {
+                job(Err(error));
+            }
+        }));
+        if outcome.is_err() {
+            tracing::error!("a read crashed");
+        }
+    }
+}
+
+/// The handle to the store, cheap to clone.
+#[derive(Clone)]
+pub struct Persistence {
+    /// The writer's address.
+    writer: Addr<Writer>,
+    /// The readers' common address.
+    readers: Addr<Reader>,
+    /// Free places among the writes under way.
+    write_places: Arc<Semaphore>,
+    /// Free places among the reads under way.
+    read_places: Arc<Semaphore>,
+}
+
+impl Persistence {
+    /// Starts the writer's and the readers' threads; needs a running actix system.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the writer's connection cannot be opened.
+    pub fn start(database: Arc<dyn Database>) -> StoreResult<Self> {
+        let store = database.writer()?;
+        let thread = Arbiter::new();
+        let writer =
+            Writer::start_in_arbiter(&thread.handle(), |_| Writer { store, waiting: Vec::new() });
+        let readers =
+            SyncArbiter::start(READERS, move || Reader { database: Arc::clone(&database) });
+        Ok(Self {
+            writer,
+            readers,
+            write_places: Arc::new(Semaphore::new(MAX_WRITES)),
+            read_places: Arc::new(Semaphore::new(MAX_READS)),
+        })
+    }
+
+    /// Runs one write; the answer comes when it is durable. Writes are carried out in the order of the calls.
+    ///
+    /// The write is under way as soon as this returns: dropping the future does not take it back.
+    ///
+    /// # Errors
+    /// [`AskError::Overloaded`] at the bound, [`AskError::Store`] when the store refused or the commit failed.
+    pub fn write<T, F>(&self, job: F) -> impl Future<Output = Result<T, AskError>> + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn WriteStore) -> StoreResult<T> + Send + 'static,
+    {
+        let answer = place(&self.write_places).and_then(|place| {
+            let (reply, answer) = oneshot::channel();
+            let job: WriteJob = Box::new(move |store| {
+                let done = job(store);
+                Box::new(move |committed| {
+                    drop(place);
+                    // The asker may be gone; the write stands all the same.
+                    let _ = reply.send(done.and_then(|value| committed.map(|()| value)));
+                })
+            });
+            self.writer.try_send(Write(job)).ok().ok_or(AskError::Overloaded)?;
+            Ok(answer)
+        });
+        async move { Ok(answer?.await.ok().ok_or(AskError::Closed)??) }
+    }
+
+    /// Runs one read on a pooled connection.
+    ///
+    /// # Errors
+    /// [`AskError::Overloaded`] at the bound, [`AskError::Store`] when the store failed.
+    pub async fn read<T, F>(&self, job: F) -> Result<T, AskError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn ReadStore) -> StoreResult<T> + Send + 'static,
+    {
+        let place = place(&self.read_places)?;
+        let (reply, answer) = oneshot::channel();
+        let job: ReadJob = Box::new(move |store| {
+            let _place = place;
+            // The asker may be gone; nobody else wants to know.
+            let _ = reply.send(store.and_then(job));
+        });
+        self.readers.try_send(Read(job)).ok().ok_or(AskError::Overloaded)?;
+        Ok(answer.await.ok().ok_or(AskError::Closed)??)
+    }
+}
+
+/// Takes a place among the work under way.
+fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, AskError> {
+    Arc::clone(places).try_acquire_owned().ok().ok_or(AskError::Overloaded)
+}

@@ -1,0 +1,30 @@
+//! What the product is about, free of input and output: identifiers, projects, tokens, channels and their state.
+//!
+//! Nothing here knows of sockets, HTTP, SQL or actors; time and randomness come in as arguments.
+
+pub mod channel;
+pub mod id;
+pub mod json;
+pub mod message;
+pub mod permission;
+pub mod project;
+pub mod state;
+pub mod subscription;
+pub mod time;
+pub mod token;
+pub mod webhook;
+
+pub use channel::{Capabilities, Channel, ChannelKey, Visibility};
+pub use id::{
+    AdminTokenId, ChannelId, ConnectionId, IdError, LeapTokenId, Minter, ProjectId, ProjectTokenId,
+    SessionId, WebhookId,
+};
+pub use json::{JsonFault, RawJson};
+pub use message::Message;
+pub use permission::{Permission, Permissions};
+pub use project::{Project, ProjectToken};
+pub use state::{Change, State, StateError, Version};
+pub use subscription::Subscription;
+pub use time::Timestamp;
+pub use token::LeapToken;
+pub use webhook::Webhook;

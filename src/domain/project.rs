@@ -1,0 +1,47 @@
+//! Tenants and the keys of their back ends.
+
+use super::{Permissions, ProjectId, ProjectTokenId, Timestamp};
+
+/// A tenant: every channel, token and webhook belongs to exactly one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// `project_…`.
+    pub id: ProjectId,
+    /// What people call it.
+    pub name: String,
+    /// A short lower-case word for command lines, unique on the server.
+    pub namespace: String,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// A back end's key. The secret itself is not here: it is shown once and kept only as a hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProjectToken {
+    /// `ptkid_…`.
+    pub id: ProjectTokenId,
+    /// The project that it acts for.
+    pub project: ProjectId,
+    /// What it may do.
+    pub permissions: Permissions,
+    /// The first characters of the secret, by which people tell their keys apart.
+    pub hint: String,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// The characters of a secret that may be shown again: the prefix and four of what follows.
+pub fn hint_of(secret: &str) -> String {
+    let shown = secret.find('_').map_or(4, |at| at + 5);
+    secret.chars().take(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_gives_away_four_characters() {
+        assert_eq!(hint_of("ptk_c19iYWJj"), "ptk_c19i");
+    }
+}

@@ -1,0 +1,207 @@
+//! Channel state: one JSON object, replaced or patched, with a version that rises by one per change.
+//!
+//! Numbers, key order and everything else that a change does not name stay as they were written.
+
+use super::json::{self, JsonFault, RawJson};
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// How many bytes of JSON a patch may copy around before it is refused, as a multiple of the state's bound.
+///
+/// RFC 6902 `copy` can double a document with every operation.
+const COPY_BUDGET: usize = 4;
+
+/// The number of a state: 1 at creation, one more per change, never reused while the channel lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Version(pub i64);
+
+impl Version {
+    /// The version of a new channel.
+    pub const FIRST: Self = Self(1);
+
+    /// The version after one more change.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A state: the text of a JSON object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State(RawJson);
+
+/// Why a change was refused; the state stays as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// The new state or the patch is not acceptable JSON, or no object.
+    #[error("{0}")]
+    Json(#[from] JsonFault),
+    /// The new state would have more bytes than allowed.
+    #[error("the state would have {actual} bytes, the limit is {limit}")]
+    TooLarge {
+        /// The bound in force, bytes.
+        limit: usize,
+        /// What it would have been, bytes.
+        actual: usize,
+    },
+    /// An RFC 6902 document is malformed or one of its operations does not apply.
+    #[error("the JSON Patch does not apply: {0}")]
+    Patch(String),
+}
+
+/// What a caller wants done to a state.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Put this object in its place.
+    Replace(RawJson),
+    /// Set the top-level keys that this object names, `null` included; Hop's `patchState`.
+    Shallow(RawJson),
+    /// RFC 7396.
+    Merge(RawJson),
+    /// RFC 6902.
+    Operations(RawJson),
+}
+
+impl State {
+    /// `{}`.
+    pub fn empty() -> Self {
+        Self(RawJson::trusted("{}"))
+    }
+
+    /// Takes a checked JSON text.
+    ///
+    /// # Errors
+    /// [`StateError::Json`] when it is no object, [`StateError::TooLarge`] over `limit` bytes.
+    pub fn new(json: RawJson, limit: usize) -> Result<Self, StateError> {
+        if !json.is_object() {
+            return Err(JsonFault::NotAnObject.into());
+        }
+        let actual = json.as_str().len();
+        if actual > limit {
+            return Err(StateError::TooLarge { limit, actual });
+        }
+        Ok(Self(json))
+    }
+
+    /// Takes a text that was checked when it was stored.
+    pub fn trusted(text: &str) -> Self {
+        Self(RawJson::trusted(text))
+    }
+
+    /// The JSON text.
+    pub fn json(&self) -> &RawJson {
+        &self.0
+    }
+
+    /// The state after `change`; at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`StateError`] says which rule the change breaks.
+    pub fn apply(&self, change: &Change, limit: usize) -> Result<Self, StateError> {
+        let text = match change {
+            Change::Replace(new) => return Self::new(new.clone(), limit),
+            Change::Shallow(patch) => shallow(self.0.as_str(), patch.as_str())?,
+            Change::Merge(patch) => merged(self.0.as_str(), patch)?,
+            Change::Operations(operations) => operated(self.0.as_str(), operations, limit)?,
+        };
+        json::check(&text)?;
+        Self::new(RawJson::trusted(text), limit)
+    }
+}
+
+/// An object's members, in order, each value as it was written.
+type Members<'a> = IndexMap<Cow<'a, str>, &'a RawValue>;
+
+/// Splits an object into its members.
+fn members(text: &str) -> Result<Members<'_>, JsonFault> {
+    serde_json::from_str(text).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => JsonFault::NotAnObject,
+        _ => json::syntax(&error),
+    })
+}
+
+/// Sets the members that the patch names.
+fn shallow(state: &str, patch: &str) -> Result<String, StateError> {
+    let mut all = members(state)?;
+    all.extend(members(patch)?);
+    written(&all)
+}
+
+/// RFC 7396, for a patch that is an object.
+fn merged(state: &str, patch: &RawJson) -> Result<String, StateError> {
+    if !patch.is_object() {
+        return Err(JsonFault::NotAnObject.into());
+    }
+    let mut document = tree(state)?;
+    json_patch::merge(&mut document, &tree(patch.as_str())?);
+    written(&document)
+}
+
+/// RFC 6902, one operation after the other, with a bound on what `copy` may pile up.
+fn operated(state: &str, operations: &RawJson, limit: usize) -> Result<String, StateError> {
+    let patch: json_patch::Patch = serde_json::from_str(operations.as_str())
+        .map_err(|error| StateError::Patch(error.to_string()))?;
+    let mut document = tree(state)?;
+    let budget = limit.saturating_mul(COPY_BUDGET);
+    let mut copied = 0_usize;
+    for operation in patch.0 {
+        if let json_patch::PatchOperation::Copy(copy) = &operation
+            && let Ok(source) = copy.from.resolve(&document)
+        {
+            copied = copied.saturating_add(written(source)?.len());
+            if copied > budget {
+                return Err(StateError::TooLarge { limit: budget, actual: copied });
+            }
+        }
+        json_patch::patch(&mut document, std::slice::from_ref(&operation))
+            .map_err(|error| StateError::Patch(error.to_string()))?;
+        if depth_of(&document) > json::MAX_DEPTH {
+            return Err(JsonFault::TooDeep.into());
+        }
+    }
+    written(&document)
+}
+
+/// How deep arrays and objects nest; gives up one past the bound, so its own recursion is bounded too.
+fn depth_of(value: &Value) -> usize {
+    /// Counts on from `level`.
+    fn below(value: &Value, level: usize) -> usize {
+        if level > json::MAX_DEPTH {
+            return level;
+        }
+        match value {
+            Value::Array(items) => {
+                items.iter().map(|v| below(v, level + 1)).max().unwrap_or(level + 1)
+            }
+            Value::Object(map) => {
+                map.values().map(|v| below(v, level + 1)).max().unwrap_or(level + 1)
+            }
+            _ => level,
+        }
+    }
+    below(value, 0)
+}
+
+/// A text as a value tree; numbers keep their digits.
+fn tree(text: &str) -> Result<Value, StateError> {
+    serde_json::from_str(text).map_err(|error| json::syntax(&error).into())
+}
+
+/// A value as compact text.
+fn written<T: Serialize>(value: &T) -> Result<String, StateError> {
+    serde_json::to_string(value).map_err(|error| json::syntax(&error).into())
+}
+
+#[cfg(test)]
+mod tests;

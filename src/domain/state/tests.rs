@@ -1,0 +1,128 @@
+//! Rules of state changes, RFC 7396's own table and the bounds.
+
+use super::*;
+
+/// No bound worth the name.
+const ROOMY: usize = 1 << 20;
+
+/// A checked JSON text.
+fn raw(text: &str) -> RawJson {
+    RawJson::parse(text).unwrap()
+}
+
+/// The text after a change.
+fn after(state: &str, change: &Change) -> Result<String, StateError> {
+    State::trusted(state).apply(change, ROOMY).map(|s| s.json().as_str().to_owned())
+}
+
+#[test]
+fn replacing_keeps_the_text() {
+    let text = r#"{ "z": 1.0, "a": 12345678901234567890.10 }"#;
+    assert_eq!(after(r#"{"old":1}"#, &Change::Replace(raw(text))).unwrap(), text);
+}
+
+#[test]
+fn shallow_patch_replaces_nested_objects_whole() {
+    let state = r#"{"game":{"a":1,"b":2},"n":9007199254740993}"#;
+    let patched = after(state, &Change::Shallow(raw(r#"{"game":{"a":3},"gone":null}"#))).unwrap();
+    assert_eq!(patched, r#"{"game":{"a":3},"n":9007199254740993,"gone":null}"#);
+}
+
+#[test]
+fn shallow_patch_sees_through_escaped_keys() {
+    let patched = after(r#"{"a":1}"#, &Change::Shallow(raw(r#"{"\u0061":2}"#))).unwrap();
+    assert_eq!(patched, r#"{"a":2}"#);
+}
+
+#[test]
+fn merge_patch_follows_the_rfc_table() {
+    // RFC 7396, appendix A: the rows whose target and result are objects.
+    let table = [
+        (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+        (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),
+        (r#"{"a":"b"}"#, r#"{"a":null}"#, "{}"),
+        (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
+        (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+        (r#"{"a":"c"}"#, r#"{"a":["b"]}"#, r#"{"a":["b"]}"#),
+        (r#"{"a":{"b":"c"}}"#, r#"{"a":{"b":"d","c":null}}"#, r#"{"a":{"b":"d"}}"#),
+        (r#"{"a":[{"b":"c"}]}"#, r#"{"a":[1]}"#, r#"{"a":[1]}"#),
+        (r#"{"e":null}"#, r#"{"a":1}"#, r#"{"e":null,"a":1}"#),
+        ("{}", r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#),
+    ];
+    for (state, patch, expected) in table {
+        assert_eq!(
+            after(state, &Change::Merge(raw(patch))).unwrap(),
+            expected,
+            "{state} + {patch}"
+        );
+    }
+}
+
+#[test]
+fn merge_patch_keeps_numbers_exact() {
+    let state = r#"{"big":9007199254740993,"long":0.1000000000000000055511151231257827,"a":1}"#;
+    let patched = after(state, &Change::Merge(raw(r#"{"a":null}"#))).unwrap();
+    assert_eq!(patched, r#"{"big":9007199254740993,"long":0.1000000000000000055511151231257827}"#);
+}
+
+#[test]
+fn operations_apply_in_order_or_not_at_all() {
+    let ops = |text: &str| after(r#"{"a":[1,2],"b":{"c":3}}"#, &Change::Operations(raw(text)));
+    let done = ops(r#"[{"op":"test","path":"/b/c","value":3},{"op":"add","path":"/a/-","value":3},
+            {"op":"move","from":"/b/c","path":"/c"},{"op":"remove","path":"/a/0"},
+            {"op":"replace","path":"/b","value":null},{"op":"copy","from":"/c","path":"/d"}]"#);
+    assert_eq!(done.unwrap(), r#"{"a":[2,3],"b":null,"c":3,"d":3}"#);
+    for refused in [
+        r#"[{"op":"test","path":"/b/c","value":4}]"#,
+        r#"[{"op":"remove","path":"/nope"}]"#,
+        r#"[{"op":"add","path":"/a/9","value":1}]"#,
+        r#"[{"op":"explode","path":"/a"}]"#,
+        r#"{"op":"add"}"#,
+        "[1]",
+    ] {
+        assert!(matches!(ops(refused), Err(StateError::Patch(_))), "{refused}");
+    }
+}
+
+#[test]
+fn a_change_never_leaves_anything_but_an_object() {
+    let not_object = Err(StateError::Json(JsonFault::NotAnObject));
+    for text in ["[]", "1", "\"x\"", "null"] {
+        assert_eq!(after("{}", &Change::Replace(raw(text))), not_object);
+        assert_eq!(after("{}", &Change::Shallow(raw(text))), not_object);
+        assert_eq!(after("{}", &Change::Merge(raw(text))), not_object);
+    }
+    let root = r#"[{"op":"replace","path":"","value":7}]"#;
+    assert_eq!(after("{}", &Change::Operations(raw(root))), not_object);
+}
+
+#[test]
+fn the_bound_holds_to_the_byte() {
+    let change = Change::Shallow(raw(r#"{"a":12}"#));
+    assert!(State::empty().apply(&change, 8).is_ok());
+    assert_eq!(State::empty().apply(&change, 7), Err(StateError::TooLarge { limit: 7, actual: 8 }));
+}
+
+#[test]
+fn copying_cannot_pile_up_a_bomb() {
+    let doubling = r#"{"op":"copy","from":"/a","path":"/a/-"}"#;
+    let ops = format!("[{}]", vec![doubling; 60].join(","));
+    let refused =
+        State::trusted(r#"{"a":["0123456789"]}"#).apply(&Change::Operations(raw(&ops)), 4096);
+    assert!(
+        matches!(refused, Err(StateError::TooLarge { .. } | StateError::Json(JsonFault::TooDeep))),
+        "{refused:?}"
+    );
+    let nested = r#"{"op":"add","path":"/a","value":{}},{"op":"move","from":"/a","path":"/b/a"}"#;
+    assert!(after(r#"{"b":{}}"#, &Change::Operations(raw(&format!("[{nested}]")))).is_ok());
+}
+
+#[test]
+fn patches_that_nest_too_deep_are_refused() {
+    let grow = r#"{"op":"add","path":"/t","value":{}},{"op":"move","from":"/s","path":"/t/s"},{"op":"move","from":"/t","path":"/s"}"#;
+    let ops = format!("[{}]", vec![grow; 130].join(","));
+    assert_eq!(
+        after(r#"{"s":{}}"#, &Change::Operations(raw(&ops))),
+        Err(StateError::Json(JsonFault::TooDeep))
+    );
+}

@@ -1,0 +1,89 @@
+//! Wall-clock time as the API shows it.
+
+use serde::{Serialize, Serializer};
+use std::fmt;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Milliseconds since the Unix epoch, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+/// A text that is no RFC 3339 date and time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an RFC 3339 date and time")]
+pub struct TimestampError;
+
+impl Timestamp {
+    /// Reads an RFC 3339 text of any offset and precision; what is finer than a millisecond is cut off.
+    ///
+    /// # Errors
+    /// [`TimestampError`] when the text has another form.
+    pub fn parse(text: &str) -> Result<Self, TimestampError> {
+        let parsed = OffsetDateTime::parse(text, &Rfc3339).ok().ok_or(TimestampError)?;
+        let millis = parsed.unix_timestamp_nanos().div_euclid(1_000_000);
+        i64::try_from(millis).map(Self).ok().ok_or(TimestampError)
+    }
+
+    /// Milliseconds from `self` until `later`; zero when that has passed.
+    pub fn millis_until(self, later: Self) -> u64 {
+        u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// Writes `2026-01-31T12:00:00.123Z`; out of the calendar's range, the bare milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = i128::from(self.0) * 1_000_000;
+        let Ok(at) = OffsetDateTime::from_unix_timestamp_nanos(nanos) else {
+            return write!(f, "{}", self.0);
+        };
+        let (date, time) = (at.date(), at.time());
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            date.year(),
+            u8::from(date.month()),
+            date.day(),
+            time.hour(),
+            time.minute(),
+            time.second(),
+            time.millisecond()
+        )
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_milliseconds_and_utc() {
+        assert_eq!(Timestamp(1_700_000_000_007).to_string(), "2023-11-14T22:13:20.007Z");
+    }
+
+    #[test]
+    fn reads_offsets_and_nanoseconds() {
+        let read = Timestamp::parse("2026-11-24T21:25:37.891166002+01:00").unwrap();
+        assert_eq!(read.to_string(), "2026-11-24T20:25:37.891Z");
+    }
+
+    #[test]
+    fn refuses_other_forms() {
+        for text in ["", "tomorrow", "2026-11-24", "1700000000", "2026-13-01T00:00:00Z"] {
+            assert_eq!(Timestamp::parse(text), Err(TimestampError), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_past_moment_is_no_time_away() {
+        assert_eq!(Timestamp(5).millis_until(Timestamp(3)), 0);
+        assert_eq!(Timestamp(3).millis_until(Timestamp(5)), 2);
+    }
+}

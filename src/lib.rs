@@ -1,0 +1,15 @@
+//! Warren: a self-hosted realtime channels server.
+//!
+//! The layers, each of which may use only what stands left of it (a test in `tests/layers.rs` checks that):
+//!
+//! ```text
+//! domain ← protocol ← actor ← http ← server ← main
+//!    ↖ store ↗
+//! ```
+//!
+//! To read the code, start with [`domain`], then follow one message: the `http` resource that takes it, the channel
+//! actor that orders it, the fan-out that hands it to the connections of its thread.
+
+pub mod actor;
+pub mod domain;
+pub mod store;

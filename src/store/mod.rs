@@ -1,0 +1,243 @@
+//! Durable things, behind two traits: one method is one transaction.
+//!
+//! Blocking on purpose: only the persistence actor's own threads call it. What holds between rows (a subscription needs
+//! its token and its channel, a version follows the one before) is checked here, where it can be checked atomically;
+//! rules about meaning live in `domain`.
+
+pub mod diesel;
+
+#[cfg(test)]
+mod contract;
+
+use crate::domain::{
+    Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId, Project, ProjectId,
+    ProjectToken, ProjectTokenId, RawJson, State, Subscription, Timestamp, Version, Visibility,
+    Webhook, WebhookId,
+};
+
+/// SHA-256 of a `ptk_` or `pat_`: all that is kept of the secret.
+pub type SecretHash = [u8; 32];
+
+/// A kind of thing, for errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A project.
+    Project,
+    /// A project token.
+    ProjectToken,
+    /// A channel.
+    Channel,
+    /// A leap token.
+    Token,
+    /// A webhook.
+    Webhook,
+}
+
+/// Why a transaction did nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A row that the call names is not there.
+    #[error("{0:?} not found")]
+    NotFound(Thing),
+    /// One of several named channels is not there.
+    #[error("channel {0:?} not found")]
+    NoSuchChannel(ChannelId),
+    /// A row of this name is there already.
+    #[error("{0:?} exists already")]
+    Exists(Thing),
+    /// The stored version is not the one before the new one: somebody else wrote in between.
+    #[error("the stored version is not the one that the change was made from")]
+    VersionConflict,
+    /// The database did not take it: busy, full, failing or gone. Trying later may help.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// A stored value cannot be read back; somebody changed it by hand.
+    #[error("a stored value is corrupt: {0}")]
+    Corrupt(String),
+}
+
+/// What a column of channels is sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ChannelSort {
+    /// By creation time, then id.
+    #[default]
+    CreatedAt,
+    /// By id.
+    Id,
+}
+
+/// One page of a project's channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelPage {
+    /// The order of the whole list.
+    pub sort: ChannelSort,
+    /// Whether the list runs backwards.
+    pub is_descending: bool,
+    /// How many to pass over.
+    pub offset: u64,
+    /// How many to return at most.
+    pub limit: u64,
+}
+
+/// Where a walk through all channels in creation order goes on: behind this channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelCursor {
+    /// Its creation time.
+    pub created_at: Timestamp,
+    /// Its id.
+    pub id: ChannelId,
+}
+
+/// What changes about a leap token.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct TokenUpdate {
+    /// A new state, if any.
+    pub state: Option<RawJson>,
+    /// A new expiry, `Some(None)` for none at all.
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+/// What changes about a webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct WebhookUpdate {
+    /// A new address, if any.
+    pub url: Option<String>,
+    /// New event names, if any.
+    pub events: Option<Vec<String>>,
+    /// A new secret, if any.
+    pub secret: Option<String>,
+}
+
+/// The outcome of a transaction.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// Everything that only reads; runs on the pool of readers.
+pub trait ReadStore {
+    /// A project by id.
+    fn find_project(&mut self, id: &ProjectId) -> StoreResult<Option<Project>>;
+    /// All projects, oldest first.
+    fn list_projects(&mut self) -> StoreResult<Vec<Project>>;
+    /// A project token by the hash of its secret.
+    fn find_project_token(&mut self, hash: &SecretHash) -> StoreResult<Option<ProjectToken>>;
+    /// A project's tokens, oldest first.
+    fn list_project_tokens(&mut self, project: &ProjectId) -> StoreResult<Vec<ProjectToken>>;
+    /// Whether an admin token with this hash exists.
+    fn is_admin_token(&mut self, hash: &SecretHash) -> StoreResult<bool>;
+    /// A channel by key.
+    fn find_channel(&mut self, key: &ChannelKey) -> StoreResult<Option<Channel>>;
+    /// The projects that have a channel of this id, two at most: enough to tell "unique on the server".
+    fn projects_with_channel(&mut self, id: &ChannelId) -> StoreResult<Vec<ProjectId>>;
+    /// One page of a project's channels.
+    fn page_channels(
+        &mut self,
+        project: &ProjectId,
+        page: ChannelPage,
+    ) -> StoreResult<Vec<Channel>>;
+    /// How many channels a project has.
+    fn count_channels(&mut self, project: &ProjectId) -> StoreResult<u64>;
+    /// The next channels in creation order behind the cursor, at most `limit`.
+    fn channels_after(
+        &mut self,
+        project: &ProjectId,
+        cursor: Option<&ChannelCursor>,
+        limit: u64,
+    ) -> StoreResult<Vec<Channel>>;
+    /// A leap token by id.
+    fn find_token(&mut self, id: &LeapTokenId) -> StoreResult<Option<LeapToken>>;
+    /// A project's leap tokens, oldest first.
+    fn list_tokens(&mut self, project: &ProjectId) -> StoreResult<Vec<LeapToken>>;
+    /// The leap tokens with a permanent subscription to a channel, oldest subscription first.
+    fn tokens_of_channel(&mut self, key: &ChannelKey) -> StoreResult<Vec<LeapToken>>;
+    /// A token's permanent subscriptions, oldest first.
+    fn subscriptions_of(&mut self, token: &LeapTokenId) -> StoreResult<Vec<Subscription>>;
+    /// A project's webhooks, oldest first.
+    fn list_webhooks(&mut self, project: &ProjectId) -> StoreResult<Vec<Webhook>>;
+    /// One webhook of a project.
+    fn find_webhook(&mut self, project: &ProjectId, id: &WebhookId)
+    -> StoreResult<Option<Webhook>>;
+}
+
+/// Everything that writes; runs on the one writer, many calls to a commit.
+pub trait WriteStore: ReadStore {
+    /// Adds a project. Errors: `Exists(Project)` for a used id or namespace.
+    fn create_project(&mut self, project: &Project) -> StoreResult<()>;
+    /// Adds a project token. Errors: `NotFound(Project)`, `Exists(ProjectToken)` for a used secret or id.
+    fn create_project_token(&mut self, token: &ProjectToken, hash: &SecretHash) -> StoreResult<()>;
+    /// Removes a project token and returns its hash, by which caches can forget it. Errors: `NotFound(ProjectToken)`.
+    fn delete_project_token(
+        &mut self,
+        project: &ProjectId,
+        id: &ProjectTokenId,
+    ) -> StoreResult<SecretHash>;
+    /// Adds an admin token; adding one twice changes nothing.
+    fn create_admin_token(&mut self, hash: &SecretHash, at: Timestamp) -> StoreResult<()>;
+    /// Adds a channel. Errors: `NotFound(Project)`, `Exists(Channel)`.
+    fn create_channel(&mut self, channel: &Channel) -> StoreResult<()>;
+    /// Changes who may subscribe and what the channel can do. Errors: `NotFound(Channel)`.
+    fn update_channel(
+        &mut self,
+        key: &ChannelKey,
+        visibility: Visibility,
+        capabilities: Capabilities,
+    ) -> StoreResult<()>;
+    /// Stores a state as `version`. Errors: `NotFound(Channel)`, `VersionConflict` when the stored version is not the one before.
+    fn set_state(&mut self, key: &ChannelKey, state: &State, version: Version) -> StoreResult<()>;
+    /// Removes a channel and all subscriptions to it. Errors: `NotFound(Channel)`.
+    fn delete_channel(&mut self, key: &ChannelKey) -> StoreResult<()>;
+    /// Adds a token and its default subscriptions, all or nothing. Errors: `NotFound(Project)`, `NoSuchChannel`, `Exists(Token)`.
+    fn create_token(&mut self, token: &LeapToken, channels: &[ChannelId]) -> StoreResult<()>;
+    /// Changes a token and returns it as it is now. Errors: `NotFound(Token)`, also for another project's.
+    fn update_token(
+        &mut self,
+        project: &ProjectId,
+        id: &LeapTokenId,
+        update: &TokenUpdate,
+    ) -> StoreResult<LeapToken>;
+    /// Removes a token and its subscriptions. Errors: `NotFound(Token)`, also for another project's.
+    fn delete_token(&mut self, project: &ProjectId, id: &LeapTokenId) -> StoreResult<()>;
+    /// Subscribes a token for good; returns whether that is new. Errors: `NotFound(Token)` (also for another
+    /// project's), `NotFound(Channel)`.
+    fn add_subscription(
+        &mut self,
+        key: &ChannelKey,
+        token: &LeapTokenId,
+        at: Timestamp,
+    ) -> StoreResult<bool>;
+    /// Ends a permanent subscription; returns whether there was one.
+    fn remove_subscription(&mut self, key: &ChannelKey, token: &LeapTokenId) -> StoreResult<bool>;
+    /// Adds a webhook. Errors: `NotFound(Project)`, `Exists(Webhook)`.
+    fn create_webhook(&mut self, webhook: &Webhook) -> StoreResult<()>;
+    /// Changes a webhook and returns it as it is now. Errors: `NotFound(Webhook)`.
+    fn update_webhook(
+        &mut self,
+        project: &ProjectId,
+        id: &WebhookId,
+        update: &WebhookUpdate,
+    ) -> StoreResult<Webhook>;
+    /// Removes a webhook. Errors: `NotFound(Webhook)`.
+    fn delete_webhook(&mut self, project: &ProjectId, id: &WebhookId) -> StoreResult<()>;
+}
+
+/// The writer's connection: runs many writes in one durable commit.
+pub trait GroupStore: Send {
+    /// Opens a transaction, lets `run` do its writes (each its own savepoint, so that one refused write spoils
+    /// nothing), and commits. When this returns `Ok`, all of them are durable; on an error, none is.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the transaction could not be opened or committed.
+    fn group(&mut self, run: &mut dyn FnMut(&mut dyn WriteStore)) -> StoreResult<()>;
+}
+
+/// A database: hands out the one writer and readers from a pool. Cheap to clone behind an `Arc`.
+pub trait Database: Send + Sync {
+    /// Opens the writer's connection; to be called once.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    fn writer(&self) -> StoreResult<Box<dyn GroupStore>>;
+    /// Lets `run` read on a pooled connection.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when no connection came free in time.
+    fn read(&self, run: &mut dyn FnMut(&mut dyn ReadStore)) -> StoreResult<()>;
+}
