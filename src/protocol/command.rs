@@ -1,0 +1,265 @@
+//! What clients send, decoded: one text frame becomes one [`Command`].
+
+use super::opcode::Opcode;
+use crate::domain::json;
+use crate::domain::message::EVENT_NAME_MAX_BYTES;
+use crate::domain::{ChannelId, Message, RawJson};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The longest heartbeat tag that is echoed, bytes.
+const TAG_MAX_BYTES: usize = 256;
+
+/// Who a connection says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identify {
+    /// The project's id.
+    pub project_id: String,
+    /// A leap token or project token; none for a connection without.
+    pub token: Option<String>,
+    /// The extensions that the client asks for; none when it did not ask at all.
+    pub extensions: Option<Vec<String>>,
+}
+
+/// One decoded client frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// IDENTIFY.
+    Identify(Identify),
+    /// A heartbeat or the answer to one of ours.
+    Heartbeat {
+        /// The tag, where a non-empty one was given.
+        tag: Option<String>,
+    },
+    /// `SUBSCRIBE`.
+    Subscribe {
+        /// The channel as the client wrote it; the id may be one that cannot exist.
+        channel: Option<String>,
+        /// Whether the subscription is to end with the session.
+        is_ephemeral: bool,
+    },
+    /// `UNSUBSCRIBE`.
+    Unsubscribe {
+        /// The channel.
+        channel: Option<String>,
+    },
+    /// `MESSAGE`.
+    Publish {
+        /// The channel; none when the id is not even a valid one.
+        channel: Option<ChannelId>,
+        /// What to publish.
+        message: Message,
+    },
+    /// `SET_CHANNEL_STATE`.
+    SetState {
+        /// The channel; none when the id is not even a valid one.
+        channel: Option<ChannelId>,
+        /// The whole new state.
+        state: RawJson,
+    },
+    /// `PIPE_ROOM_SUBSCRIBE`: a product that Warren does not have.
+    PipeSubscribe {
+        /// What the answer has to name.
+        join_token: RawJson,
+    },
+    /// An event that clients of Hop may send and nobody needs to act upon, or one that does not exist.
+    Ignored,
+}
+
+/// Why a frame is no command; each ends the connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not JSON, not an object, or wrong types in it.
+    #[error("invalid payload: {0}")]
+    Payload(String),
+    /// An opcode that does not exist or is not the client's to send.
+    #[error("unknown opcode")]
+    Opcode,
+}
+
+/// The envelope of every client frame.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    /// The opcode; checked by hand because a wrong number has a close code of its own.
+    #[serde(borrow)]
+    op: &'a RawValue,
+    /// The payload; may be missing.
+    #[serde(borrow, default)]
+    d: Option<&'a RawValue>,
+}
+
+/// IDENTIFY's payload.
+#[derive(Deserialize)]
+struct IdentifyPayload {
+    /// The project's id.
+    project_id: String,
+    /// Missing, null or empty when anonymous.
+    #[serde(default)]
+    token: Option<String>,
+    /// Ours: the extensions asked for.
+    #[serde(default)]
+    ext: Option<Vec<String>>,
+}
+
+/// A heartbeat's payload.
+#[derive(Deserialize)]
+struct HeartbeatPayload {
+    /// Missing, null or empty when untagged.
+    #[serde(default)]
+    tag: Option<String>,
+}
+
+/// A dispatch's payload.
+#[derive(Deserialize)]
+struct DispatchPayload<'a> {
+    /// The event.
+    #[serde(borrow)]
+    e: Cow<'a, str>,
+    /// The channel.
+    #[serde(borrow, default)]
+    c: Option<Cow<'a, str>>,
+    /// The event's data.
+    #[serde(borrow, default)]
+    d: Option<&'a RawValue>,
+}
+
+/// `SUBSCRIBE`'s data, where it is an object.
+#[derive(Deserialize, Default)]
+struct SubscribePayload {
+    /// Ours: end with the session.
+    #[serde(default)]
+    ephemeral: Option<bool>,
+}
+
+/// `MESSAGE`'s data.
+#[derive(Deserialize)]
+struct MessagePayload<'a> {
+    /// The developer's event name.
+    #[serde(borrow)]
+    e: Cow<'a, str>,
+    /// The developer's data; may be missing.
+    #[serde(borrow, default)]
+    d: Option<&'a RawValue>,
+}
+
+/// `PIPE_ROOM_SUBSCRIBE`'s data.
+#[derive(Deserialize)]
+struct PipePayload<'a> {
+    /// Any JSON; echoed.
+    #[serde(borrow, default)]
+    join_token: Option<&'a RawValue>,
+}
+
+impl Command {
+    /// Decodes one text frame.
+    ///
+    /// # Errors
+    /// [`DecodeError`] says which close code the frame earns.
+    pub fn decode(text: &str) -> Result<Self, DecodeError> {
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(payload("a frame must be a JSON object"));
+        }
+        let envelope: Envelope<'_> = parse(text)?;
+        json::check(text).map_err(payload)?;
+        let opcode = envelope.op.get().parse().ok().and_then(Opcode::from_client);
+        match opcode.ok_or(DecodeError::Opcode)? {
+            Opcode::Identify => identify(envelope.d),
+            Opcode::Heartbeat => heartbeat(envelope.d),
+            _ => dispatch(envelope.d),
+        }
+    }
+
+    /// Whether the frame carries service data, which only an identified connection may send.
+    pub const fn is_service(&self) -> bool {
+        !matches!(self, Self::Identify(_) | Self::Heartbeat { .. })
+    }
+
+    /// Whether the client waits for an answer that must not come at once (`client-facts.md` §2.3, §2.6).
+    pub const fn wants_late_answer(&self) -> bool {
+        matches!(self, Self::Heartbeat { .. } | Self::Subscribe { .. } | Self::PipeSubscribe { .. })
+    }
+}
+
+/// A fault of the payload.
+fn payload(error: impl std::fmt::Display) -> DecodeError {
+    DecodeError::Payload(error.to_string())
+}
+
+/// Parses a part of a frame.
+fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, DecodeError> {
+    serde_json::from_str(text).map_err(payload)
+}
+
+/// A payload that must be an object.
+fn object<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<T, DecodeError> {
+    let text = raw.map_or("null", RawValue::get);
+    if !text.starts_with('{') {
+        return Err(payload("d must be an object"));
+    }
+    parse(text)
+}
+
+/// Decodes IDENTIFY's payload.
+fn identify(d: Option<&RawValue>) -> Result<Command, DecodeError> {
+    let IdentifyPayload { project_id, token, ext } = object(d)?;
+    let token = token.filter(|token| !token.is_empty());
+    Ok(Command::Identify(Identify { project_id, token, extensions: ext }))
+}
+
+/// Decodes a heartbeat's payload, which may be missing, null or an object.
+fn heartbeat(d: Option<&RawValue>) -> Result<Command, DecodeError> {
+    let tag = match d.map(RawValue::get) {
+        None | Some("null") => None,
+        Some(_) => object::<HeartbeatPayload>(d)?.tag,
+    };
+    if tag.as_ref().is_some_and(|tag| tag.len() > TAG_MAX_BYTES) {
+        return Err(payload(format!("a heartbeat tag has at most {TAG_MAX_BYTES} bytes")));
+    }
+    Ok(Command::Heartbeat { tag: tag.filter(|tag| !tag.is_empty()) })
+}
+
+/// Decodes a dispatch.
+fn dispatch(d: Option<&RawValue>) -> Result<Command, DecodeError> {
+    let DispatchPayload { e, c, d } = object(d)?;
+    let id = |c: Option<Cow<'_, str>>| c.and_then(|c| ChannelId::parse(&c).ok());
+    Ok(match &*e {
+        "SUBSCRIBE" => Command::Subscribe {
+            channel: c.map(Cow::into_owned),
+            is_ephemeral: subscribe_data(d)?.ephemeral.unwrap_or(false),
+        },
+        "UNSUBSCRIBE" => Command::Unsubscribe { channel: c.map(Cow::into_owned) },
+        "MESSAGE" => Command::Publish { channel: id(c), message: message(d)? },
+        "SET_CHANNEL_STATE" => Command::SetState { channel: id(c), state: raw(d)? },
+        "PIPE_ROOM_SUBSCRIBE" => {
+            Command::PipeSubscribe { join_token: raw(object::<PipePayload<'_>>(d)?.join_token)? }
+        }
+        _ => Command::Ignored,
+    })
+}
+
+/// `SUBSCRIBE`'s data: the Rust client may send any JSON as "initial data", only an object can mean something to us.
+fn subscribe_data(d: Option<&RawValue>) -> Result<SubscribePayload, DecodeError> {
+    match d {
+        Some(raw) if raw.get().starts_with('{') => parse(raw.get()),
+        _ => Ok(SubscribePayload::default()),
+    }
+}
+
+/// `MESSAGE`'s data.
+fn message(d: Option<&RawValue>) -> Result<Message, DecodeError> {
+    let MessagePayload { e, d } = object(d)?;
+    if e.len() > EVENT_NAME_MAX_BYTES {
+        return Err(payload(format!("an event name has at most {EVENT_NAME_MAX_BYTES} bytes")));
+    }
+    Ok(Message { event: Arc::from(&*e), data: raw(d)? })
+}
+
+/// A part that is passed on as it is; null when missing.
+fn raw(d: Option<&RawValue>) -> Result<RawJson, DecodeError> {
+    d.map_or_else(|| Ok(RawJson::null()), |d| RawJson::from_raw(d).map_err(payload))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! What real clients send is understood, what nobody may send is refused with the right code.
+
+use super::*;
+
+/// A decoded frame.
+fn decoded(text: &str) -> Command {
+    Command::decode(text).unwrap()
+}
+
+#[test]
+fn identify_takes_all_three_forms_of_anonymous() {
+    for token in ["", r#","token":null"#, r#","token":"""#] {
+        let text = format!(r#"{{"op":2,"d":{{"project_id":"project_x"{token}}}}}"#);
+        let expected = Identify { project_id: "project_x".into(), token: None, extensions: None };
+        assert_eq!(decoded(&text), Command::Identify(expected));
+    }
+}
+
+#[test]
+fn identify_carries_token_and_extensions() {
+    let Command::Identify(identify) = decoded(
+        r#"{"d":{"token":"leap_token_x","project_id":"p","ext":["errors"],"other":1},"op":2}"#,
+    ) else {
+        panic!("not an identify")
+    };
+    assert_eq!(identify.token.as_deref(), Some("leap_token_x"));
+    assert_eq!(identify.extensions, Some(vec!["errors".to_owned()]));
+}
+
+#[test]
+fn heartbeats_come_in_every_shape() {
+    for text in [
+        r#"{"op":3}"#,
+        r#"{"op":3,"d":null}"#,
+        r#"{"op":3,"d":{}}"#,
+        r#"{"op":3,"d":{"tag":""}}"#,
+        "{\"op\":3,\"d\":{\"tag\":null}}\n",
+    ] {
+        assert_eq!(decoded(text), Command::Heartbeat { tag: None }, "{text}");
+    }
+    assert_eq!(
+        decoded(r#"{"op":3,"d":{"tag":"a"}}"#),
+        Command::Heartbeat { tag: Some("a".into()) }
+    );
+}
+
+#[test]
+fn subscribe_allows_null_channels_and_initial_data() {
+    let subscribe = |channel: Option<&str>, is_ephemeral| Command::Subscribe {
+        channel: channel.map(str::to_owned),
+        is_ephemeral,
+    };
+    assert_eq!(
+        decoded(r#"{"op":0,"d":{"e":"SUBSCRIBE","c":"room","d":null}}"#),
+        subscribe(Some("room"), false)
+    );
+    assert_eq!(decoded(r#"{"op":0,"d":{"e":"SUBSCRIBE","c":null}}"#), subscribe(None, false));
+    assert_eq!(
+        decoded(r#"{"op":0,"d":{"e":"SUBSCRIBE","c":"r","d":[1,"x"],"u":false}}"#),
+        subscribe(Some("r"), false)
+    );
+    assert_eq!(
+        decoded(r#"{"op":0,"d":{"e":"SUBSCRIBE","c":"r","d":{"ephemeral":true}}}"#),
+        subscribe(Some("r"), true)
+    );
+}
+
+#[test]
+fn message_data_is_not_touched() {
+    let Command::Publish { channel, message } = decoded(
+        r#"{"op":0,"d":{"e":"MESSAGE","c":"r","d":{"e":"X","d":{"b":1.0,"a":12345678901234567890}}}}"#,
+    ) else {
+        panic!("not a message")
+    };
+    assert_eq!(channel, ChannelId::parse("r").ok());
+    assert_eq!(message.data.as_str(), r#"{"b":1.0,"a":12345678901234567890}"#);
+}
+
+#[test]
+fn a_message_without_data_has_null() {
+    let text = r#"{"op":0,"d":{"e":"MESSAGE","c":"r","d":{"e":"X"}}}"#;
+    let Command::Publish { message, .. } = decoded(text) else { panic!("not a message") };
+    assert_eq!(message.data, RawJson::null());
+}
+
+#[test]
+fn unknown_events_are_ignored() {
+    for e in ["PIPE_ROOM_UNSUBSCRIBE", "NO_SUCH_EVENT", ""] {
+        assert_eq!(
+            decoded(&format!(r#"{{"op":0,"d":{{"e":"{e}","c":null,"d":{{"id":1}}}}}}"#)),
+            Command::Ignored
+        );
+    }
+}
+
+#[test]
+fn wrong_opcodes_are_told_from_wrong_payloads() {
+    for op in ["-1", "1", "4", "5", "255", "9007199254740992", "\"0\"", "null", "1.5", "[]", "1e0"]
+    {
+        let text = format!(r#"{{"op":{op},"d":{{}}}}"#);
+        assert_eq!(Command::decode(&text), Err(DecodeError::Opcode), "{op}");
+    }
+    let deep = format!(r#"{{"op":0,"d":{{"e":"X","d":{}{}}}}}"#, "[".repeat(127), "]".repeat(127));
+    for text in [
+        "",
+        "[]",
+        "\"x\"",
+        "nul",
+        "7",
+        "{",
+        "{}",
+        r#"{"d":{}}"#,
+        r#"{"op":0}"#,
+        r#"{"op":0,"d":[]}"#,
+        r#"{"op":0,"d":null}"#,
+        r#"{"op":0,"op":0,"d":{"e":"X"}}"#,
+        r#"{"op":2,"d":{}}"#,
+        r#"{"op":2,"d":{"project_id":7}}"#,
+        r#"{"op":2,"d":{"project_id":"p","token":7}}"#,
+        r#"{"op":3,"d":[]}"#,
+        r#"{"op":3,"d":{"tag":7}}"#,
+        r#"{"op":0,"d":{"e":7}}"#,
+        r#"{"op":0,"d":{"e":"MESSAGE","c":7,"d":{"e":"X"}}}"#,
+        r#"{"op":0,"d":{"e":"MESSAGE","c":"r","d":null}}"#,
+        r#"{"op":0,"d":{"e":"MESSAGE","c":"r","d":{"e":1}}}"#,
+        r#"{"op":0,"d":{"e":"SUBSCRIBE","c":"r","d":{"ephemeral":"yes"}}}"#,
+        r#"{"op":3}{"op":3}"#,
+        "\u{feff}{\"op\":3}",
+        r#"{"op":0,"d":{"e":"\ud800"}}"#,
+        r#"{"op":3,"d":{"tag":NaN}}"#,
+        &deep,
+    ] {
+        assert!(matches!(Command::decode(text), Err(DecodeError::Payload(_))), "{text}");
+    }
+}
+
+#[test]
+fn over_long_names_and_tags_are_refused() {
+    let long = "x".repeat(257);
+    for text in [
+        format!(r#"{{"op":3,"d":{{"tag":"{long}"}}}}"#),
+        format!(r#"{{"op":0,"d":{{"e":"MESSAGE","c":"r","d":{{"e":"{long}"}}}}}}"#),
+    ] {
+        assert!(matches!(Command::decode(&text), Err(DecodeError::Payload(_))));
+    }
+}

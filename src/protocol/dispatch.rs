@@ -1,0 +1,364 @@
+//! What the server sends, encoded once for everybody who hears it.
+//!
+//! A [`Dispatch`] is shared by all its receivers; each form of it that some connection needs is built when the first
+//! one asks and is from then on the same bytes for all: a whole WebSocket frame.
+
+use super::frame;
+use crate::domain::{Channel, ChannelId, ConnectionId, Message, RawJson, State, Version};
+use bytes::Bytes;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+/// What a connection asked for beyond Hop's protocol, as far as it changes what frames look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Profile {
+    /// Extension `version`: states carry their version.
+    pub has_versions: bool,
+}
+
+impl Profile {
+    /// How many different forms a dispatch can have.
+    const COUNT: usize = 2;
+
+    /// The form's place.
+    const fn index(self) -> usize {
+        if self.has_versions { 1 } else { 0 }
+    }
+}
+
+/// Why a subscription is not to be had (`client-facts.md` §2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// The channel exists but is not open to the asker.
+    NotGranted,
+    /// There is no such channel, or the asker is not subscribed to it.
+    Unknown,
+}
+
+impl ErrorCode {
+    /// The word on the wire.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotGranted => "NOT_GRANTED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// What kind of token a connection identified with (`wire.md`, Socket).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// A project token.
+    Project,
+    /// A leap token.
+    Token,
+    /// None.
+    NoAuth,
+}
+
+/// One event for a connection, a session or all subscribers of a channel.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Where a connection stands when it begins.
+    Init {
+        /// The connection.
+        cid: ConnectionId,
+        /// How many connections the session has.
+        connection_count: usize,
+        /// The token's state: an object or null.
+        metadata: RawJson,
+        /// The kind of token.
+        scope: Scope,
+        /// Every subscribed channel with its state.
+        channels: Vec<Channel>,
+        /// Ours: how many kept events were dropped; shown when not zero.
+        missed: u64,
+        /// Ours: the extensions granted; none for a client that did not ask.
+        extensions: Option<Vec<&'static str>>,
+    },
+    /// The session is subscribed to the channel.
+    Available {
+        /// The channel as it is now.
+        channel: Channel,
+    },
+    /// The session is not subscribed, or the asker may not be.
+    Unavailable {
+        /// The channel as the asker named it; none when it named none.
+        channel: Option<String>,
+        /// Whether a subscription ended in the regular way.
+        is_graceful: bool,
+        /// Why a subscription was refused.
+        error_code: Option<ErrorCode>,
+        /// Whether this answers one connection alone.
+        is_unicast: bool,
+    },
+    /// The channel's state changed.
+    StateUpdate {
+        /// The channel.
+        channel: ChannelId,
+        /// The whole new state.
+        state: State,
+        /// Its number.
+        version: Version,
+    },
+    /// Somebody published to the channel.
+    Message {
+        /// The channel.
+        channel: ChannelId,
+        /// What was published.
+        message: Message,
+    },
+    /// Somebody sent a message to the token or the connection.
+    DirectMessage {
+        /// What was sent.
+        message: Message,
+        /// Whether it is for one connection alone.
+        is_unicast: bool,
+    },
+    /// The answer to `PIPE_ROOM_SUBSCRIBE`.
+    PipeUnavailable {
+        /// What the asker sent.
+        join_token: RawJson,
+    },
+}
+
+/// An event and its encoded forms.
+#[derive(Debug)]
+pub struct Dispatch {
+    /// The event.
+    event: Event,
+    /// The frames, by profile.
+    frames: [OnceLock<Bytes>; Profile::COUNT],
+}
+
+impl Dispatch {
+    /// An event, not yet encoded.
+    pub const fn new(event: Event) -> Self {
+        Self { event, frames: [const { OnceLock::new() }; Profile::COUNT] }
+    }
+
+    /// The event.
+    pub const fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// The whole frame for connections of this profile.
+    pub fn frame(&self, profile: Profile) -> Bytes {
+        // Most events look the same to everybody: those share one form.
+        let profile = if self.event.has_version() { profile } else { Profile::default() };
+        self.frames
+            .get(profile.index())
+            .map(|frame| frame.get_or_init(|| frame::text(&self.event.text(profile))).clone())
+            .unwrap_or_default()
+    }
+
+    /// Roughly what the event occupies, bytes: for bounds of queues.
+    pub fn size_hint(&self) -> usize {
+        128 + match &self.event {
+            Event::Init { channels, metadata, .. } => {
+                metadata.as_str().len()
+                    + channels.iter().map(|c| 256 + c.state.json().as_str().len()).sum::<usize>()
+            }
+            Event::Available { channel } => channel.state.json().as_str().len(),
+            Event::StateUpdate { state, .. } => state.json().as_str().len(),
+            Event::Message { message, .. } | Event::DirectMessage { message, .. } => {
+                message.data.as_str().len()
+            }
+            Event::Unavailable { .. } => 0,
+            Event::PipeUnavailable { join_token } => join_token.as_str().len(),
+        }
+    }
+}
+
+impl Event {
+    /// Whether the event shows a version to those who asked for it.
+    const fn has_version(&self) -> bool {
+        matches!(self, Self::Init { .. } | Self::Available { .. } | Self::StateUpdate { .. })
+    }
+
+    /// The event's name on the wire.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Init { .. } => "INIT",
+            Self::Available { .. } => "AVAILABLE",
+            Self::Unavailable { .. } => "UNAVAILABLE",
+            Self::StateUpdate { .. } => "STATE_UPDATE",
+            Self::Message { .. } => "MESSAGE",
+            Self::DirectMessage { .. } => "DIRECT_MESSAGE",
+            Self::PipeUnavailable { .. } => "PIPE_ROOM_UNAVAILABLE",
+        }
+    }
+
+    /// The channel that the envelope names.
+    fn channel(&self) -> Option<&str> {
+        match self {
+            Self::Available { channel } => Some(channel.key.id.as_str()),
+            Self::Unavailable { channel, .. } => channel.as_deref(),
+            Self::StateUpdate { channel, .. } | Self::Message { channel, .. } => {
+                Some(channel.as_str())
+            }
+            Self::Init { .. } | Self::DirectMessage { .. } | Self::PipeUnavailable { .. } => None,
+        }
+    }
+
+    /// Whether the event is for one connection alone.
+    const fn is_unicast(&self) -> bool {
+        match self {
+            Self::Init { .. } | Self::PipeUnavailable { .. } => true,
+            Self::Unavailable { is_unicast, .. } | Self::DirectMessage { is_unicast, .. } => {
+                *is_unicast
+            }
+            Self::Available { .. } | Self::StateUpdate { .. } | Self::Message { .. } => false,
+        }
+    }
+
+    /// The payload text: always `op` before `d`, and all of `c`, `u`, `e`, `d` (`client-facts.md` §2.5).
+    fn text(&self, profile: Profile) -> String {
+        let channel = self.channel().map_or_else(|| "null".to_owned(), quoted);
+        let mut out = format!(
+            r#"{{"op":0,"d":{{"c":{channel},"u":{},"e":"{}","d":"#,
+            self.is_unicast(),
+            self.name()
+        );
+        self.write_data(profile, &mut out);
+        out.push_str("}}");
+        out
+    }
+
+    /// Appends the innermost `d`.
+    fn write_data(&self, profile: Profile, out: &mut String) {
+        match self {
+            Self::Init { .. } => self.write_init(profile, out),
+            Self::Available { channel } => {
+                out.push_str(r#"{"channel":"#);
+                write_channel(channel, profile, out);
+                out.push('}');
+            }
+            Self::Unavailable { is_graceful, error_code, .. } => {
+                put(out, format_args!(r#"{{"graceful":{is_graceful}"#));
+                if let Some(code) = error_code {
+                    put(out, format_args!(r#","error_code":"{}""#, code.as_str()));
+                }
+                out.push('}');
+            }
+            Self::StateUpdate { state, version, .. } => {
+                put(out, format_args!(r#"{{"state":{}"#, state.json().as_str()));
+                if profile.has_versions {
+                    put(out, format_args!(r#","version":{version}"#));
+                }
+                out.push('}');
+            }
+            Self::Message { message, .. } | Self::DirectMessage { message, .. } => {
+                put(
+                    out,
+                    format_args!(
+                        r#"{{"e":{},"d":{}}}"#,
+                        quoted(&message.event),
+                        message.data.as_str()
+                    ),
+                );
+            }
+            Self::PipeUnavailable { join_token } => put(
+                out,
+                format_args!(
+                    r#"{{"join_token":{},"graceful":false,"error_code":"UNKNOWN"}}"#,
+                    join_token.as_str()
+                ),
+            ),
+        }
+    }
+
+    /// Appends INIT's data.
+    fn write_init(&self, profile: Profile, out: &mut String) {
+        let Self::Init { cid, connection_count, metadata, scope, channels, missed, extensions } =
+            self
+        else {
+            return;
+        };
+        let scope = match scope {
+            Scope::Project => "project",
+            Scope::Token => "token",
+            Scope::NoAuth => "noauth",
+        };
+        put(
+            out,
+            format_args!(
+                r#"{{"cid":{},"connection_count":{connection_count},"metadata":{},"scope":"{scope}","channels":["#,
+                quoted(cid.as_str()),
+                metadata.as_str()
+            ),
+        );
+        for (index, channel) in channels.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            write_channel(channel, profile, out);
+        }
+        out.push(']');
+        if *missed > 0 {
+            put(out, format_args!(r#","missed":{missed}"#));
+        }
+        if let Some(granted) = extensions {
+            let names: Vec<String> = granted.iter().map(|name| quoted(name)).collect();
+            put(out, format_args!(r#","ext":[{}]"#, names.join(",")));
+        }
+        out.push('}');
+    }
+}
+
+/// Appends a channel as the socket shows it (`client-facts.md` §2.5, `chan`).
+fn write_channel(channel: &Channel, profile: Profile, out: &mut String) {
+    put(
+        out,
+        format_args!(
+            r#"{{"id":{},"project_id":{},"type":"{}","state":{},"capabilities":{}"#,
+            quoted(channel.key.id.as_str()),
+            quoted(channel.key.project.as_str()),
+            channel.visibility.as_str(),
+            channel.state.json().as_str(),
+            channel.capabilities.bits()
+        ),
+    );
+    if profile.has_versions {
+        put(out, format_args!(r#","version":{}"#, channel.version));
+    }
+    out.push('}');
+}
+
+/// Appends formatted text.
+fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String has no way to fail.
+    let _ = out.write_fmt(text);
+}
+
+/// A JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// HELLO.
+pub fn hello(heartbeat_interval_ms: u128) -> Bytes {
+    frame::text(&format!(r#"{{"op":1,"d":{{"heartbeat_interval":{heartbeat_interval_ms}}}}}"#))
+}
+
+/// A heartbeat of ours.
+pub fn heartbeat(tag: &str) -> Bytes {
+    frame::text(&format!(r#"{{"op":3,"d":{{"tag":{}}}}}"#, quoted(tag)))
+}
+
+/// The answer to a heartbeat; never with a null in it (`client-facts.md`, trap 5).
+pub fn heartbeat_ack(tag: Option<&str>, latency_ms: Option<u128>) -> Bytes {
+    let text = match (tag, latency_ms) {
+        (None, _) => r#"{"op":4}"#.to_owned(),
+        (Some(tag), None) => format!(r#"{{"op":4,"d":{{"tag":{}}}}}"#, quoted(tag)),
+        (Some(tag), Some(ms)) => {
+            format!(r#"{{"op":4,"d":{{"tag":{},"latency":{ms}}}}}"#, quoted(tag))
+        }
+    };
+    frame::text(&text)
+}
+
+#[cfg(test)]
+mod tests;

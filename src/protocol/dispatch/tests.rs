@@ -1,0 +1,108 @@
+//! The canonical frames of `client-facts.md` §2.5, byte for byte.
+
+use super::*;
+use crate::domain::{Capabilities, ChannelKey, ProjectId, Timestamp, Visibility};
+use std::sync::Arc;
+
+/// The text inside a short frame.
+fn text_of(frame: &Bytes) -> String {
+    let start = if frame[1] < 126 { 2 } else { 4 };
+    String::from_utf8(frame[start..].to_vec()).unwrap()
+}
+
+/// What connections without extensions get.
+fn plain(event: Event) -> String {
+    text_of(&Dispatch::new(event).frame(Profile::default()))
+}
+
+/// A channel called `room`.
+fn room() -> Channel {
+    Channel {
+        key: ChannelKey { project: ProjectId::from("project_x"), id: ChannelId::trusted("room") },
+        visibility: Visibility::Unprotected,
+        capabilities: Capabilities::default(),
+        state: State::empty(),
+        version: Version(3),
+        created_at: Timestamp(0),
+    }
+}
+
+/// A message with this data.
+fn message(data: &str) -> Message {
+    Message { event: Arc::from("NAME"), data: RawJson::parse(data).unwrap() }
+}
+
+#[test]
+fn frames_have_the_canonical_shape() {
+    assert_eq!(text_of(&hello(30_000)), r#"{"op":1,"d":{"heartbeat_interval":30000}}"#);
+    assert_eq!(text_of(&heartbeat_ack(None, Some(3))), r#"{"op":4}"#);
+    assert_eq!(
+        text_of(&heartbeat_ack(Some("abc"), Some(12))),
+        r#"{"op":4,"d":{"tag":"abc","latency":12}}"#
+    );
+    assert_eq!(text_of(&heartbeat_ack(Some("a\"b"), None)), r#"{"op":4,"d":{"tag":"a\"b"}}"#);
+    let init = Event::Init {
+        cid: ConnectionId::from("c1"),
+        connection_count: 1,
+        metadata: RawJson::null(),
+        scope: Scope::NoAuth,
+        channels: vec![],
+        missed: 0,
+        extensions: None,
+    };
+    assert_eq!(
+        plain(init),
+        r#"{"op":0,"d":{"c":null,"u":true,"e":"INIT","d":{"cid":"c1","connection_count":1,"metadata":null,"scope":"noauth","channels":[]}}}"#
+    );
+    assert_eq!(
+        plain(Event::Available { channel: room() }),
+        r#"{"op":0,"d":{"c":"room","u":false,"e":"AVAILABLE","d":{"channel":{"id":"room","project_id":"project_x","type":"unprotected","state":{},"capabilities":0}}}}"#
+    );
+    let refused = Event::Unavailable {
+        channel: Some("room".into()),
+        is_graceful: false,
+        error_code: Some(ErrorCode::NotGranted),
+        is_unicast: true,
+    };
+    assert_eq!(
+        plain(refused),
+        r#"{"op":0,"d":{"c":"room","u":true,"e":"UNAVAILABLE","d":{"graceful":false,"error_code":"NOT_GRANTED"}}}"#
+    );
+    let update = Event::StateUpdate {
+        channel: ChannelId::trusted("room"),
+        state: State::empty(),
+        version: Version(4),
+    };
+    assert_eq!(
+        plain(update),
+        r#"{"op":0,"d":{"c":"room","u":false,"e":"STATE_UPDATE","d":{"state":{}}}}"#
+    );
+    assert_eq!(
+        plain(Event::Message { channel: ChannelId::trusted("ro\"om"), message: message("{}") }),
+        r#"{"op":0,"d":{"c":"ro\"om","u":false,"e":"MESSAGE","d":{"e":"NAME","d":{}}}}"#
+    );
+    assert_eq!(
+        plain(Event::DirectMessage { message: message("null"), is_unicast: false }),
+        r#"{"op":0,"d":{"c":null,"u":false,"e":"DIRECT_MESSAGE","d":{"e":"NAME","d":null}}}"#
+    );
+}
+
+#[test]
+fn versions_are_shown_to_those_who_asked() {
+    let available = Dispatch::new(Event::Available { channel: room() });
+    let asked = Profile { has_versions: true };
+    assert!(text_of(&available.frame(asked)).contains(r#""capabilities":0,"version":3}"#));
+    assert!(!text_of(&available.frame(Profile::default())).contains("version"));
+}
+
+#[test]
+fn all_receivers_share_one_encoding() {
+    let dispatch = Dispatch::new(Event::Message {
+        channel: ChannelId::trusted("r"),
+        message: message("1.50"),
+    });
+    let (one, other) =
+        (dispatch.frame(Profile::default()), dispatch.frame(Profile { has_versions: true }));
+    assert_eq!(one.as_ptr(), other.as_ptr());
+    assert!(text_of(&one).contains(r#""d":1.50}"#));
+}

@@ -1,0 +1,80 @@
+//! WebSocket frames from the server: whole, unmasked, ready to be written (RFC 6455 §5.2).
+
+use super::close::Close;
+use bytes::{BufMut as _, Bytes, BytesMut};
+
+/// FIN and the opcode of a text frame.
+const TEXT: u8 = 0x81;
+/// FIN and the opcode of a close frame.
+const CLOSE: u8 = 0x88;
+/// FIN and the opcode of a pong frame.
+const PONG: u8 = 0x8A;
+
+/// A text frame.
+pub fn text(payload: &str) -> Bytes {
+    whole(TEXT, payload.as_bytes())
+}
+
+/// A pong that echoes a ping's payload.
+pub fn pong(payload: &[u8]) -> Bytes {
+    whole(PONG, payload)
+}
+
+/// A close frame.
+pub fn close(close: &Close) -> Bytes {
+    let mut payload = BytesMut::with_capacity(2 + close.reason.len());
+    payload.put_u16(close.code.number());
+    payload.put_slice(close.reason.as_bytes());
+    whole(CLOSE, &payload)
+}
+
+/// Header and payload in one piece.
+fn whole(first: u8, payload: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(payload.len() + 10);
+    out.put_u8(first);
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(short), _) if short < 126 => out.put_u8(short),
+        (_, Ok(medium)) => {
+            out.put_u8(126);
+            out.put_u16(medium);
+        }
+        _ => {
+            out.put_u8(127);
+            out.put_u64(u64::try_from(payload.len()).unwrap_or(u64::MAX));
+        }
+    }
+    out.put_slice(payload);
+    out.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::close::CloseCode;
+    use super::*;
+
+    #[test]
+    fn lengths_take_their_three_forms() {
+        for (size, header) in [
+            (0_usize, vec![0x81, 0]),
+            (125, vec![0x81, 125]),
+            (126, vec![0x81, 126, 0, 126]),
+            (65_535, vec![0x81, 126, 255, 255]),
+            (65_536, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let frame = text(&"x".repeat(size));
+            assert_eq!(&frame[..header.len()], &header[..], "{size}");
+            assert_eq!(frame.len(), header.len() + size);
+        }
+    }
+
+    #[test]
+    fn a_close_carries_code_and_reason() {
+        let frame = close(&Close::new(CloseCode::InvalidAuth, "no"));
+        assert_eq!(&frame[..], &[0x88, 4, 0x0F, 0xA1, b'n', b'o']);
+    }
+
+    #[test]
+    fn a_pong_echoes() {
+        assert_eq!(&pong(b"hi")[..], &[0x8A, 2, b'h', b'i']);
+    }
+}

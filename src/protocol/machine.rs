@@ -1,0 +1,268 @@
+//! The rules of one connection: what each frame and each passing of time makes the server do.
+//!
+//! Time is counted from the opening of the socket and comes in as an argument, so that every rule can be tested
+//! without waiting. What needs an answer from elsewhere leaves as an [`Action`].
+
+use super::close::{Close, CloseCode};
+use super::command::{Command, DecodeError, Identify};
+use super::dispatch;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The most frames that wait for their time or for INIT; past it, the shell stops reading.
+const MAX_WAITING: usize = 64;
+/// The most bytes in such frames before the shell stops reading.
+const MAX_WAITING_BYTES: usize = 256 * 1024;
+/// A server heartbeat goes out with every so many intervals (`wire.md`, Socket).
+const SERVER_HEARTBEAT_INTERVALS: u32 = 3;
+
+/// The intervals that a connection lives by.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// How often clients are told to send heartbeats.
+    pub heartbeat: Duration,
+    /// How long a client may take to identify.
+    pub identify: Duration,
+    /// How long after a frame its answer leaves at the soonest.
+    pub reply_floor: Duration,
+}
+
+impl Timing {
+    /// How long a client may stay without a heartbeat: 2.5 intervals.
+    fn silence(&self) -> Duration {
+        self.heartbeat * 5 / 2
+    }
+}
+
+/// What the shell has to do, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Write this frame.
+    Send(Bytes),
+    /// Find out who this is, then call [`Machine::identified`] or close.
+    Identify(Identify),
+    /// Hand this to the session; never an IDENTIFY or a heartbeat.
+    Serve(Command),
+    /// Write a close frame and end.
+    Close(Close),
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// HELLO was sent.
+    Opened,
+    /// IDENTIFY came and is being looked into.
+    Identifying,
+    /// The session has the connection.
+    Identified,
+    /// A close was asked for.
+    Closed,
+}
+
+/// A frame whose time has not come.
+#[derive(Debug)]
+struct Waiting {
+    /// When it may be handled.
+    due: Duration,
+    /// What it says.
+    command: Command,
+    /// How long its text was.
+    bytes: usize,
+}
+
+/// A heartbeat of ours that has no answer yet.
+#[derive(Debug)]
+struct Probe {
+    /// Its tag.
+    tag: String,
+    /// When it was sent.
+    sent: Duration,
+}
+
+/// One connection's state.
+#[derive(Debug)]
+pub struct Machine {
+    /// The intervals.
+    timing: Timing,
+    /// How far it has come.
+    phase: Phase,
+    /// When the last heartbeat came.
+    heard: Duration,
+    /// When the next heartbeat of ours is due.
+    next_probe: Option<Duration>,
+    /// How many of ours were sent.
+    probes: u64,
+    /// The last of ours, until it is answered.
+    probe: Option<Probe>,
+    /// Frames that wait, in the order they came.
+    waiting: VecDeque<Waiting>,
+    /// The bytes of them.
+    waiting_bytes: usize,
+}
+
+impl Machine {
+    /// A connection that has just opened; the returned action is its HELLO.
+    pub fn open(timing: Timing) -> (Self, Action) {
+        let machine = Self {
+            timing,
+            phase: Phase::Opened,
+            heard: Duration::ZERO,
+            next_probe: None,
+            probes: 0,
+            probe: None,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+        };
+        (machine, Action::Send(dispatch::hello(timing.heartbeat.as_millis())))
+    }
+
+    /// Takes one text frame.
+    pub fn on_text(&mut self, now: Duration, text: &str) -> Vec<Action> {
+        if self.phase == Phase::Closed {
+            return Vec::new();
+        }
+        let command = match Command::decode(text) {
+            Ok(command) => command,
+            Err(DecodeError::Opcode) => {
+                return self.close(CloseCode::UnknownOpcode, "unknown opcode");
+            }
+            Err(DecodeError::Payload(why)) => {
+                return self.close(CloseCode::InvalidPayload, format!("invalid payload: {why}"));
+            }
+        };
+        let is_late = command.wants_late_answer();
+        if is_late || !self.waiting.is_empty() || self.must_wait(&command) {
+            let due = if is_late { now + self.timing.reply_floor } else { now };
+            self.waiting_bytes += text.len();
+            self.waiting.push_back(Waiting { due, command, bytes: text.len() });
+            return Vec::new();
+        }
+        self.on_command(now, command)
+    }
+
+    /// Takes a frame that is not text: Leap's JSON has none.
+    pub fn on_binary(&mut self) -> Vec<Action> {
+        self.close(
+            CloseCode::InvalidPayload,
+            "invalid payload: a JSON connection sends text frames",
+        )
+    }
+
+    /// The session took the connection and INIT is on its way: what waited for that goes on.
+    pub fn identified(&mut self, now: Duration) -> Vec<Action> {
+        if self.phase != Phase::Identifying {
+            return Vec::new();
+        }
+        self.phase = Phase::Identified;
+        self.next_probe = Some(now);
+        self.on_timeout(now)
+    }
+
+    /// Does what time has brought.
+    pub fn on_timeout(&mut self, now: Duration) -> Vec<Action> {
+        let mut actions = self.take_due(now);
+        if self.phase == Phase::Opened && now >= self.timing.identify {
+            actions.extend(self.close(CloseCode::IdentifyTimeout, "no IDENTIFY in time"));
+        } else if self.phase != Phase::Closed && now >= self.heard + self.timing.silence() {
+            actions.extend(self.close(CloseCode::OutOfSync, "no heartbeat for 2.5 intervals"));
+        } else if self.next_probe.is_some_and(|due| now >= due) && self.phase == Phase::Identified {
+            actions.push(self.send_probe(now));
+        }
+        actions
+    }
+
+    /// When [`Self::on_timeout`] must be called at the latest; never again once closed.
+    pub fn deadline(&self) -> Option<Duration> {
+        if self.phase == Phase::Closed {
+            return None;
+        }
+        let identify = (self.phase == Phase::Opened).then_some(self.timing.identify);
+        let head = self.waiting.front().filter(|head| !self.must_wait(&head.command));
+        let due = head.map(|head| head.due);
+        let silence = Some(self.heard + self.timing.silence());
+        [identify, due, self.next_probe, silence].into_iter().flatten().min()
+    }
+
+    /// Whether so much waits that the shell should stop reading until the deadline.
+    pub fn is_congested(&self) -> bool {
+        self.waiting.len() >= MAX_WAITING || self.waiting_bytes >= MAX_WAITING_BYTES
+    }
+
+    /// Whether a close was asked for: nothing that comes later counts.
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Ends the connection from outside the protocol.
+    pub fn close(&mut self, code: CloseCode, reason: impl Into<String>) -> Vec<Action> {
+        if self.phase == Phase::Closed {
+            return Vec::new();
+        }
+        self.phase = Phase::Closed;
+        self.waiting.clear();
+        vec![Action::Close(Close::new(code, reason))]
+    }
+
+    /// Whether a frame has to wait until INIT is on its way.
+    fn must_wait(&self, command: &Command) -> bool {
+        self.phase == Phase::Identifying && command.is_service()
+    }
+
+    /// Handles the waiting frames whose time has come.
+    fn take_due(&mut self, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        while let Some(head) = self.waiting.front() {
+            if head.due > now || self.must_wait(&head.command) {
+                break;
+            }
+            let Some(Waiting { command, bytes, .. }) = self.waiting.pop_front() else { break };
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
+            actions.extend(self.on_command(now, command));
+        }
+        actions
+    }
+
+    /// Handles one frame.
+    fn on_command(&mut self, now: Duration, command: Command) -> Vec<Action> {
+        match (command, self.phase) {
+            (_, Phase::Closed) => Vec::new(),
+            (Command::Heartbeat { tag }, _) => vec![self.on_heartbeat(now, tag.as_deref())],
+            (Command::Identify(identify), Phase::Opened) => {
+                self.phase = Phase::Identifying;
+                vec![Action::Identify(identify)]
+            }
+            (Command::Identify(_), _) => {
+                self.close(CloseCode::InvalidPayload, "invalid payload: identified already")
+            }
+            (_, Phase::Opened) => {
+                self.close(CloseCode::NotAuthenticated, "a service payload before IDENTIFY")
+            }
+            (Command::Ignored, _) => Vec::new(),
+            (command, _) => vec![Action::Serve(command)],
+        }
+    }
+
+    /// Acknowledges a heartbeat; the answer to one of ours tells how long it took.
+    fn on_heartbeat(&mut self, now: Duration, tag: Option<&str>) -> Action {
+        self.heard = now;
+        let is_ours = |probe: &Probe| Some(probe.tag.as_str()) == tag;
+        let latency =
+            self.probe.take_if(|probe| is_ours(probe)).map(|probe| now.saturating_sub(probe.sent));
+        Action::Send(dispatch::heartbeat_ack(tag, latency.map(|latency| latency.as_millis())))
+    }
+
+    /// Sends a heartbeat of ours and plans the next.
+    fn send_probe(&mut self, now: Duration) -> Action {
+        self.probes += 1;
+        let tag = format!("w{}", self.probes);
+        let frame = dispatch::heartbeat(&tag);
+        self.probe = Some(Probe { tag, sent: now });
+        self.next_probe = Some(now + self.timing.heartbeat * SERVER_HEARTBEAT_INTERVALS);
+        Action::Send(frame)
+    }
+}
+
+#[cfg(test)]
+mod tests;

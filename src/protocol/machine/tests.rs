@@ -1,0 +1,164 @@
+//! The machine's rules, in virtual time.
+
+use super::*;
+
+/// The defaults of the product.
+const TIMING: Timing = Timing {
+    heartbeat: Duration::from_secs(30),
+    identify: Duration::from_secs(10),
+    reply_floor: Duration::from_millis(2),
+};
+
+/// So many milliseconds after the opening.
+const fn at(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A connection that has said HELLO.
+fn opened() -> Machine {
+    Machine::open(TIMING).0
+}
+
+/// A connection whose INIT went out at 100 ms; the first heartbeat of ours has left.
+fn identified() -> Machine {
+    let mut machine = opened();
+    assert!(matches!(machine.on_text(at(0), IDENTIFY)[..], [Action::Identify(_)]));
+    assert!(matches!(machine.identified(at(100))[..], [Action::Send(_)]));
+    machine
+}
+
+const IDENTIFY: &str = r#"{"op":2,"d":{"project_id":"p"}}"#;
+const SUBSCRIBE: &str = r#"{"op":0,"d":{"e":"SUBSCRIBE","c":"r","d":null}}"#;
+const MESSAGE: &str = r#"{"op":0,"d":{"e":"MESSAGE","c":"r","d":{"e":"X"}}}"#;
+const HEARTBEAT: &str = r#"{"op":3}"#;
+
+/// The code of the only action, a close.
+fn code(actions: &[Action]) -> CloseCode {
+    match actions {
+        [Action::Close(close)] => close.code,
+        other => panic!("no close: {other:?}"),
+    }
+}
+
+#[test]
+fn heartbeats_are_answered_before_identify_but_never_at_once() {
+    let mut machine = opened();
+    assert_eq!(machine.on_text(at(5), HEARTBEAT), []);
+    assert_eq!(machine.on_timeout(Duration::from_micros(6999)), []);
+    assert_eq!(machine.deadline(), Some(at(7)));
+    assert_eq!(machine.on_timeout(at(7)), [Action::Send(dispatch::heartbeat_ack(None, None))]);
+}
+
+#[test]
+fn nothing_overtakes_a_frame_that_waits() {
+    let mut machine = identified();
+    assert_eq!(machine.on_text(at(200), SUBSCRIBE), []);
+    assert_eq!(machine.on_text(at(200), MESSAGE), []);
+    let served = machine.on_timeout(at(202));
+    assert!(matches!(
+        served[..],
+        [Action::Serve(Command::Subscribe { .. }), Action::Serve(Command::Publish { .. })]
+    ));
+    assert!(matches!(machine.on_text(at(203), MESSAGE)[..], [Action::Serve(_)]));
+}
+
+#[test]
+fn service_payloads_wait_for_init_and_heartbeats_before_them_do_not() {
+    let mut machine = opened();
+    machine.on_text(at(0), IDENTIFY);
+    assert_eq!(machine.on_text(at(1), HEARTBEAT), []);
+    assert_eq!(machine.on_text(at(1), MESSAGE), []);
+    assert!(matches!(machine.on_timeout(at(50))[..], [Action::Send(_)]));
+    let actions = machine.identified(at(60));
+    assert!(matches!(actions[..], [Action::Serve(Command::Publish { .. }), Action::Send(_)]));
+}
+
+#[test]
+fn identify_has_ten_seconds() {
+    let mut machine = opened();
+    assert_eq!(machine.on_timeout(at(9_999)), []);
+    assert_eq!(machine.deadline(), Some(at(10_000)));
+    assert_eq!(code(&machine.on_timeout(at(10_000))), CloseCode::IdentifyTimeout);
+    assert_eq!(machine.deadline(), None);
+}
+
+#[test]
+fn the_order_of_the_handshake_is_kept() {
+    assert_eq!(code(&opened().on_text(at(0), MESSAGE)), CloseCode::NotAuthenticated);
+    let mut early = opened();
+    assert_eq!(early.on_text(at(0), SUBSCRIBE), []);
+    assert_eq!(code(&early.on_timeout(at(2))), CloseCode::NotAuthenticated);
+    let mut twice = opened();
+    twice.on_text(at(0), IDENTIFY);
+    assert_eq!(code(&twice.on_text(at(1), IDENTIFY)), CloseCode::InvalidPayload);
+    assert_eq!(code(&identified().on_text(at(200), IDENTIFY)), CloseCode::InvalidPayload);
+}
+
+#[test]
+fn bad_frames_have_their_codes() {
+    assert_eq!(code(&opened().on_text(at(0), r#"{"op":9}"#)), CloseCode::UnknownOpcode);
+    assert_eq!(code(&opened().on_text(at(0), "[]")), CloseCode::InvalidPayload);
+    assert_eq!(code(&opened().on_binary()), CloseCode::InvalidPayload);
+}
+
+#[test]
+fn silence_ends_the_connection_after_two_and_a_half_intervals() {
+    let mut machine = identified();
+    machine.on_text(at(30_000), HEARTBEAT);
+    machine.on_timeout(at(30_002));
+    assert!(machine.on_timeout(at(105_001)).iter().all(|action| matches!(action, Action::Send(_))));
+    assert_eq!(code(&machine.on_timeout(at(105_002))), CloseCode::OutOfSync);
+}
+
+#[test]
+fn a_client_that_beats_every_interval_lives_for_a_day() {
+    let mut machine = identified();
+    for beat in 1..2880_u64 {
+        let now = at(beat * 30_000);
+        machine.on_text(now, HEARTBEAT);
+        let actions = machine.on_timeout(now + TIMING.reply_floor);
+        assert!(actions.iter().all(|action| matches!(action, Action::Send(_))), "{actions:?}");
+    }
+}
+
+#[test]
+fn ours_goes_out_after_init_and_then_every_third_interval_and_tells_latency() {
+    let mut machine = identified();
+    machine.on_text(at(131), r#"{"op":3,"d":{"tag":"w1"}}"#);
+    let ack = machine.on_timeout(at(133));
+    assert_eq!(ack, [Action::Send(dispatch::heartbeat_ack(Some("w1"), Some(33)))]);
+    machine.on_text(at(60_000), HEARTBEAT);
+    assert_eq!(machine.on_timeout(at(60_002)).len(), 1);
+    assert_eq!(machine.on_timeout(at(90_100)), [Action::Send(dispatch::heartbeat("w2"))]);
+}
+
+#[test]
+fn foreign_tags_are_echoed_without_latency() {
+    let mut machine = identified();
+    machine.on_text(at(200), r#"{"op":3,"d":{"tag":"mine"}}"#);
+    assert_eq!(
+        machine.on_timeout(at(202)),
+        [Action::Send(dispatch::heartbeat_ack(Some("mine"), None))]
+    );
+}
+
+#[test]
+fn a_flood_congests_and_time_relieves_it() {
+    let mut machine = identified();
+    for _ in 0..MAX_WAITING {
+        assert!(!machine.is_congested());
+        machine.on_text(at(200), SUBSCRIBE);
+    }
+    assert!(machine.is_congested());
+    assert_eq!(machine.on_timeout(at(202)).len(), MAX_WAITING);
+    assert!(!machine.is_congested());
+}
+
+#[test]
+fn nothing_happens_after_a_close() {
+    let mut machine = identified();
+    machine.close(CloseCode::GoingAway, "bye");
+    assert_eq!(machine.on_text(at(300), MESSAGE), []);
+    assert_eq!(machine.on_timeout(at(1_000_000)), []);
+    assert_eq!(machine.close(CloseCode::Unknown, "again"), []);
+}

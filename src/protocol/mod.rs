@@ -1,0 +1,17 @@
+//! How Leap looks on the wire, free of input and output (`wire.md`, Socket; `client-facts.md` §2).
+//!
+//! Frames are decoded into [`command::Command`]s and encoded from [`dispatch::Dispatch`]es; the per-connection rules
+//! are the [`machine::Machine`], which takes the time as an argument and returns what to do.
+
+pub mod close;
+pub mod command;
+pub mod dispatch;
+pub mod frame;
+pub mod machine;
+pub mod opcode;
+
+pub use close::{Close, CloseCode};
+pub use command::{Command, DecodeError, Identify};
+pub use dispatch::{Dispatch, ErrorCode, Event, Profile, Scope};
+pub use machine::{Action, Machine, Timing};
+pub use opcode::Opcode;

@@ -1,0 +1,257 @@
+/**
+ * The quick-start page: watches one channel and shows what arrives.
+ * Everything that came over the network reaches the page as text nodes, never as markup.
+ */
+
+import { Leap } from './leap.js';
+
+const MESSAGES_KEPT = 200;
+/** Longer JSON is cut for display: laying out megabytes would freeze the tab. */
+const CHARS_SHOWN = 20_000;
+
+const STATUS_TEXT = {
+  idle: 'Not connected',
+  connecting: 'Connecting…',
+  identifying: 'Connecting…',
+  connected: 'Connected',
+  waiting: 'Connection lost, reconnecting…',
+  refused: 'Refused by the server',
+  closed: 'Not connected',
+};
+
+/** @param {string} id */
+const byId = (id) => document.getElementById(id);
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+
+/** @typedef {{project: string, channel: string, token: string}} Target */
+
+/** @type {Leap | null} */
+let leap = null;
+/** @type {Target} */
+let target;
+let received = 0;
+/** What arrived since the last frame was drawn; one drawing per frame keeps up with any rate. */
+let pending = { messages: [], state: null };
+
+/** Reads the target from the fragment, else from the query (then moves it: queries get logged). */
+function readTarget() {
+  const read = (text) => {
+    const params = new URLSearchParams(text);
+    return Object.fromEntries(['project', 'channel', 'token'].map((name) => [name, params.get(name) ?? '']));
+  };
+  const found = read(location.hash.slice(1));
+  if (found.project || found.channel || !location.search) return found;
+  const asked = read(location.search);
+  history.replaceState(null, '', location.pathname + fragment(asked));
+  return asked;
+}
+
+/** @param {Target} target */
+function fragment({ project, channel, token }) {
+  const params = new URLSearchParams({ project, channel });
+  if (token) params.set('token', token);
+  return `#${params}`;
+}
+
+/** Shows the form or the channel, whichever the address asks for. */
+function route() {
+  const previous = target;
+  leap?.close();
+  leap = null;
+  target = readTarget();
+  const isComplete = Boolean(target.project && target.channel);
+  byId('chooser').hidden = isComplete;
+  byId('viewer').hidden = !isComplete;
+  if (isComplete) return watch();
+  document.title = 'Warren';
+  showStatus({ status: 'idle' });
+  for (const name of ['project', 'channel', 'token']) byId(`field-${name}`).value = target[name] || previous?.[name] || '';
+  byId('field-project').focus();
+}
+
+/** Connects and subscribes to the current target. */
+function watch() {
+  const { project, channel, token } = target;
+  document.title = `${channel} · Warren`;
+  byId('channel-name').textContent = channel;
+  byId('project-name').textContent = project;
+  byId('identity').textContent = token ? 'with a token' : 'anonymous';
+  byId('trouble').hidden = true;
+  showCommands(channel);
+  clearMessages();
+  byId('state').textContent = '…';
+  byId('state-note').textContent = 'waiting';
+  byId('latency').textContent = '';
+
+  const url = new URL('ws', location.href);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  url.search = url.hash = '';
+  leap = new Leap({ url, project, token, ext: ['version'] });
+  const listen = (name, on) => leap.addEventListener(name, ({ detail }) => on(detail));
+  listen('status', showStatus);
+  listen('latency', ({ ms }) => { byId('latency').textContent = `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`; });
+  listen('channel', (detail) => detail.channel === channel && onChannel(detail));
+  listen('message', (message) => (message.channel ?? channel) === channel && onMessage(message));
+  leap.connect();
+  // Looking at a channel should leave nothing behind, so not even a token subscribes for good.
+  leap.subscribe(channel, { ephemeral: true });
+}
+
+function showStatus({ status, code, reason }) {
+  byId('status').dataset.status = status;
+  byId('latency').hidden = status !== 'connected';
+  // Unchanged text is not written again, so that a screen reader does not repeat it.
+  if (byId('status-text').textContent !== STATUS_TEXT[status]) byId('status-text').textContent = STATUS_TEXT[status];
+  if (status === 'refused') showTrouble(`The server refused this connection: ${reason || `close code ${code}`}.`);
+}
+
+function showTrouble(text) {
+  byId('trouble-text').textContent = text;
+  byId('trouble').hidden = false;
+}
+
+function onChannel({ status, state, version, error, graceful }) {
+  if (status === 'available') {
+    byId('trouble').hidden = true;
+    pending.state = { state, version, at: new Date() };
+    return scheduleDraw();
+  }
+  if (status === 'pending') return;
+  byId('state-note').textContent = 'not subscribed';
+  if (graceful) showTrouble('The channel was deleted, or this token was unsubscribed from it.');
+  else if (error === 'UNKNOWN') showTrouble(`This project has no channel “${target.channel}”.`);
+  else if (error === 'NOT_GRANTED') showTrouble(`This channel is not open to ${target.token ? 'this token' : 'visitors without a token'}.`);
+  else showTrouble(`The subscription failed: ${error}.`);
+}
+
+function onMessage(message) {
+  received += 1;
+  pending.messages.push({ ...message, at: new Date() });
+  if (pending.messages.length > MESSAGES_KEPT) pending.messages.shift();
+  scheduleDraw();
+}
+
+let isDrawScheduled = false;
+
+function scheduleDraw() {
+  if (isDrawScheduled) return;
+  isDrawScheduled = true;
+  requestAnimationFrame(draw);
+}
+
+/** Brings the page up to date with everything pending. */
+function draw() {
+  isDrawScheduled = false;
+  const { messages, state } = pending;
+  pending = { messages: [], state: null };
+  if (state) {
+    showJson(byId('state'), state.state);
+    const version = state.version === undefined ? '' : `version ${state.version} · `;
+    byId('state-note').textContent = version + clock.format(state.at);
+  }
+  if (messages.length === 0) return;
+  const list = byId('messages');
+  list.prepend(...messages.reverse().map(messageItem));
+  while (list.childElementCount > MESSAGES_KEPT) list.lastElementChild.remove();
+  showCount();
+}
+
+function clearMessages() {
+  received = 0;
+  pending = { messages: [], state: null };
+  byId('messages').replaceChildren();
+  showCount();
+}
+
+function showCount() {
+  byId('count').textContent = String(received);
+  byId('empty').hidden = received > 0;
+  byId('clear').hidden = received === 0;
+}
+
+/** @returns {HTMLElement} `tag.className` holding the given text */
+function element(tag, className, text = '') {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+function messageItem({ channel, event, data, at }) {
+  const item = element('li', 'message fresh');
+  const head = element('div', 'message-head');
+  const time = element('time', '', clock.format(at));
+  time.dateTime = at.toISOString();
+  head.append(element('span', 'event', event), time);
+  if (channel === null) time.before(element('span', 'muted', 'direct message'));
+  const body = element('pre', 'json');
+  showJson(body, data);
+  item.append(head, body);
+  return item;
+}
+
+/** Pretty-prints JSON into an element, one coloured span per token. */
+function showJson(into, value) {
+  const text = JSON.stringify(value, null, 2);
+  const shown = text.slice(0, CHARS_SHOWN);
+  const tokens = /("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d[\d.eE+-]*)|\b(true|false|null)\b/g;
+  const parts = [];
+  let end = 0;
+  for (const { 0: whole, 1: string, 2: colon, 3: number, index } of shown.matchAll(tokens)) {
+    parts.push(shown.slice(end, index));
+    const kind = string ? (colon ? 'key' : 'string') : number ? 'number' : 'word';
+    parts.push(element('span', kind, string ?? whole), colon ?? '');
+    end = index + whole.length;
+  }
+  parts.push(shown.slice(end));
+  if (text.length > shown.length) {
+    parts.push(element('span', 'note', `\n… and ${(text.length - shown.length).toLocaleString()} more characters`));
+  }
+  into.replaceChildren(...parts);
+}
+
+/** Fills in the two commands for this channel. */
+function showCommands(channel) {
+  const base = new URL(`v1/channels/${encodeURIComponent(channel)}/`, location.origin + location.pathname);
+  const command = (method, path, body) => [
+    `curl -X ${method} \\`,
+    `  '${quoted(new URL(path, base).href)}' \\`,
+    "  -H 'Authorization: ptk_…' \\",
+    "  -H 'Content-Type: application/json' \\",
+    `  -d '${JSON.stringify(body)}'`,
+  ].join('\n');
+  byId('curl-message').textContent = command('POST', 'messages', { e: 'greeting', d: { text: 'Hello, Warren' } });
+  byId('curl-state').textContent = command('PATCH', 'state', { mood: 'curious' });
+}
+
+/** Makes text safe between single quotes in a shell. */
+const quoted = (text) => text.replaceAll("'", "'\\''");
+
+/** Copies a command; where the clipboard is out of reach (plain http), selects it instead. */
+async function copy(button) {
+  const source = byId(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    button.textContent = 'Copied';
+  } catch {
+    getSelection().selectAllChildren(source);
+    button.textContent = 'Selected';
+  }
+  setTimeout(() => { button.textContent = 'Copy'; }, 1500);
+}
+
+byId('chooser-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const fields = Object.fromEntries(new FormData(event.target));
+  location.hash = fragment({ project: fields.project.trim(), channel: fields.channel, token: fields.token.trim() });
+});
+byId('clear').addEventListener('click', clearMessages);
+byId('try-again').addEventListener('click', () => {
+  byId('trouble').hidden = true;
+  leap.connect();
+  leap.subscribe(target.channel, { ephemeral: true });
+});
+for (const button of document.querySelectorAll('[data-copy]')) button.addEventListener('click', () => copy(button));
+addEventListener('hashchange', route);
+addEventListener('online', () => leap?.connect());
+route();
