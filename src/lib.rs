@@ -11,6 +11,8 @@
 //! actor that orders it, the fan-out that hands it to the connections of its thread.
 
 pub mod actor;
+pub mod config;
 pub mod domain;
+pub mod http;
 pub mod protocol;
 pub mod store;

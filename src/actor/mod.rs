@@ -4,9 +4,24 @@
 //! whose methods are plain futures with typed errors.
 
 pub mod ask;
+pub mod channel;
+pub mod clock;
+pub mod connection;
+pub mod directory;
+pub mod fanout;
+pub mod link;
+pub mod outbox;
+pub mod outlet;
 pub mod persistence;
+pub mod session;
+pub mod settings;
+pub mod shard;
 pub mod supervisor;
+pub mod tell;
 
 pub use ask::{AskError, ChangeError};
+pub use connection::{Connection, Inbound};
+pub use link::{Link, Note};
 pub use persistence::Persistence;
+pub use settings::Settings;
 pub use supervisor::Supervisor;

@@ -1,128 +1,259 @@
-//! The supervisor: routes what HTTP asks for to the channel or session that it concerns.
+//! The supervisor: routes every question to the channel or session that it concerns.
+//!
+//! Its directory is sharded by the hash of the id. Each shard lives on a worker thread ([`Supervisor::settle_here`]),
+//! so that with one worker everything happens on one thread, without a switch between threads on the way of a message.
 
-use super::ask::{AskError, ChangeError};
-use crate::domain::{
-    Capabilities, Change, Channel, ChannelKey, LeapToken, LeapTokenId, Message, ProjectId, State,
-    Version, Visibility,
-};
+mod questions;
+
+use super::ask::AskError;
+use super::channel::{ChannelActor, ConnectionRef};
+use super::fanout::{LocalFanout, Order};
+use super::persistence::Persistence;
+use super::session::{Enter, Identity, SessionActor};
+use super::settings::Settings;
+use super::shard::{ResolveChannel, ResolveSession, Shard};
+use crate::domain::project::secret_hash;
+use crate::domain::{ChannelKey, ConnectionId, LeapTokenId, Permission, ProjectId};
+use crate::protocol::{Close, CloseCode, Identify};
+use crate::store::{StoreError, Thing};
+use actix::prelude::*;
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use tokio::sync::Notify;
+
+/// How often an actor that ends just when it is asked is looked for again.
+const ATTEMPTS: usize = 3;
+/// The most projects remembered as existing; past it the memory starts anew.
+const MAX_KNOWN_PROJECTS: usize = 10_000;
 
 /// The way to every channel and session, cheap to clone; each method is one question.
 #[derive(Clone)]
-pub struct Supervisor {}
+pub struct Supervisor(Arc<Inner>);
+
+/// What all handles share.
+struct Inner {
+    /// The shards, as far as they have settled.
+    shards: Vec<OnceLock<Addr<Shard>>>,
+    /// The number of the next shard to settle.
+    next: Mutex<usize>,
+    /// Wakes who waits for the shards.
+    settled: Notify,
+    /// Spreads ids over shards.
+    hasher: RandomState,
+    /// The store.
+    persistence: Persistence,
+    /// Intervals and bounds.
+    settings: Arc<Settings>,
+    /// Projects that are known to exist.
+    projects: RwLock<HashSet<ProjectId>>,
+    /// The fan-outs that have ever had a connection.
+    fanouts: Mutex<Vec<super::fanout::FanoutHandle>>,
+}
+
+/// A session that took a connection in.
+pub struct Entered {
+    /// The session.
+    pub session: Addr<SessionActor>,
+}
 
 impl Supervisor {
-    /// Publishes to a channel; done when the message is in the outgoing queue of every live session.
-    ///
-    /// # Errors
-    /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn publish(&self, key: &ChannelKey, message: Message) -> Result<(), AskError> {
-        unimplemented!("{key:?} {message:?}")
+    /// A supervisor of so many shards, none of which has settled on a thread yet.
+    pub fn new(shards: usize, persistence: Persistence, settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            shards: (0..shards.max(1)).map(|_| OnceLock::new()).collect(),
+            next: Mutex::new(0),
+            settled: Notify::new(),
+            hasher: RandomState::new(),
+            persistence,
+            settings: Arc::new(settings),
+            projects: RwLock::default(),
+            fanouts: Mutex::default(),
+        }))
     }
 
-    /// Changes a channel's state; done when the change is durable and on its way to every subscriber.
-    ///
-    /// `if_version` refuses the change unless the state is at that version.
+    /// Settles the next shard on the current thread, whose actix runtime must be running; none if all have settled.
+    pub fn settle_here(&self) {
+        let mut next = self.0.next.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = self.0.shards.get(*next) {
+            slot.get_or_init(|| Shard::new(self.clone()).start());
+            *next += 1;
+            self.0.settled.notify_waiters();
+        }
+    }
+
+    /// Settles all shards that have not, each on a thread of its own; for servers that are part of another program.
+    pub fn settle_apart(&self) {
+        let next = *self.0.next.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in next..self.0.shards.len() {
+            let hub = self.clone();
+            Arbiter::new().spawn_fn(move || hub.settle_here());
+        }
+    }
+
+    /// Whether all shards have settled.
+    pub fn is_ready(&self) -> bool {
+        self.0.shards.iter().all(|slot| slot.get().is_some())
+    }
+
+    /// Waits until all shards have settled.
+    pub async fn ready(&self) {
+        loop {
+            let settled = self.0.settled.notified();
+            if self.is_ready() {
+                return;
+            }
+            settled.await;
+        }
+    }
+
+    /// The store.
+    pub fn persistence(&self) -> &Persistence {
+        &self.0.persistence
+    }
+
+    /// Intervals and bounds.
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.0.settings
+    }
+
+    /// Ends every connection: the server is going away.
+    pub async fn drain(&self, reason: &str) {
+        let fanouts = self.0.fanouts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for fanout in fanouts {
+            let close = Close::new(CloseCode::GoingAway, reason);
+            fanout.send(Order::CloseAll { close }).await;
+        }
+    }
+
+    /// The fan-out of this thread, known for [`Self::drain`] from now on.
+    pub(super) fn fanout_here(&self) -> LocalFanout {
+        let local = LocalFanout::here();
+        let handle = local.handle();
+        let mut known = self.0.fanouts.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.iter().any(|fanout| fanout.index() == handle.index()) {
+            known.push(handle);
+        }
+        local
+    }
+
+    /// The shard of an id.
+    fn shard<K: Hash>(&self, key: &K) -> Result<&Addr<Shard>, AskError> {
+        let count = u64::try_from(self.0.shards.len()).unwrap_or(1);
+        let index = usize::try_from(self.0.hasher.hash_one(key) % count).unwrap_or(0);
+        self.0.shards.get(index).and_then(OnceLock::get).ok_or(AskError::Overloaded)
+    }
+
+    /// The shard that knows a token's session; a session exists only where its shard has settled.
+    pub(super) fn session_shard(&self, token: &LeapTokenId) -> Option<&Addr<Shard>> {
+        self.shard(token).ok()
+    }
+
+    /// The actor of a channel, spawned if need be.
+    pub(super) async fn channel(&self, key: &ChannelKey) -> Result<Addr<ChannelActor>, AskError> {
+        let shard = self.shard(key)?;
+        shard.send(ResolveChannel(key.clone())).await.unwrap_or(Err(AskError::Closed))
+    }
+
+    /// The session of a token of this project, spawned if need be.
+    async fn session(&self, token: &LeapTokenId) -> Result<Addr<SessionActor>, AskError> {
+        let shard = self.shard(token)?;
+        shard.send(ResolveSession(token.clone())).await.unwrap_or(Err(AskError::Closed))
+    }
+
+    /// Finds out who a connection is and brings it into its session.
     ///
     /// # Errors
-    /// [`ChangeError`]; `NotFound(Channel)` is in its `Ask`.
-    pub async fn change_state(
+    /// The close that the connection earns.
+    pub(super) async fn enter(
         &self,
-        key: &ChannelKey,
-        change: Change,
-        if_version: Option<Version>,
-    ) -> Result<(State, Version), ChangeError> {
-        unimplemented!("{key:?} {change:?} {if_version:?}")
+        who: &Identify,
+        connection: ConnectionRef,
+        cid: ConnectionId,
+    ) -> Result<Entered, Close> {
+        let project = ProjectId::from(who.project_id.as_str());
+        self.check_project(&project).await?;
+        let extensions = who.extensions.as_ref().map(|_| Vec::new());
+        let enter = Enter { project: project.clone(), connection, cid, extensions };
+        match who.token.as_deref() {
+            None => self.enter_alone(project, Identity::Anonymous, enter).await,
+            Some(secret) if secret.starts_with("ptk_") => {
+                self.check_project_token(&project, secret).await?;
+                self.enter_alone(project, Identity::Project, enter).await
+            }
+            Some(token) => self.enter_shared(&LeapTokenId::from(token), enter).await,
+        }
     }
 
-    /// Changes who may subscribe and what the channel can do; what is `None` stays.
-    ///
-    /// # Errors
-    /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn update_channel(
+    /// Brings a connection into a session of its own, on its own thread.
+    async fn enter_alone(
         &self,
-        key: &ChannelKey,
-        visibility: Option<Visibility>,
-        capabilities: Option<Capabilities>,
-    ) -> Result<Channel, AskError> {
-        unimplemented!("{key:?} {visibility:?} {capabilities:?}")
+        project: ProjectId,
+        identity: Identity,
+        enter: Enter,
+    ) -> Result<Entered, Close> {
+        let session = SessionActor::new(project, identity, Vec::new(), self.clone()).start();
+        session.send(enter).await.unwrap_or_else(|_ended| Err(overloaded()))?;
+        Ok(Entered { session })
     }
 
-    /// Deletes a channel for good; its subscribers hear of it.
-    ///
-    /// # Errors
-    /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn delete_channel(&self, key: &ChannelKey) -> Result<(), AskError> {
-        unimplemented!("{key:?}")
+    /// Brings a connection into its token's session.
+    async fn enter_shared(&self, token: &LeapTokenId, enter: Enter) -> Result<Entered, Close> {
+        for _ in 0..ATTEMPTS {
+            let session = self.session(token).await.map_err(|error| refusal(&error))?;
+            match session.send(enter.clone()).await {
+                Ok(outcome) => return outcome.map(|()| Entered { session }),
+                Err(_ended) => {}
+            }
+        }
+        Err(overloaded())
     }
 
-    /// How many sessions are connected and subscribed now; zero also for a channel that does not exist.
-    ///
-    /// # Errors
-    /// [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn online_count(&self, key: &ChannelKey) -> Result<u64, AskError> {
-        unimplemented!("{key:?}")
+    /// Refuses a project that does not exist.
+    async fn check_project(&self, project: &ProjectId) -> Result<(), Close> {
+        if self.0.projects.read().unwrap_or_else(PoisonError::into_inner).contains(project) {
+            return Ok(());
+        }
+        let wanted = project.clone();
+        let found = self.0.persistence.read(move |store| store.find_project(&wanted)).await;
+        if found.map_err(|error| refusal(&error))?.is_none() {
+            return Err(Close::new(CloseCode::InvalidAuth, "unknown project"));
+        }
+        let mut known = self.0.projects.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_KNOWN_PROJECTS {
+            known.clear();
+        }
+        known.insert(project.clone());
+        Ok(())
     }
 
-    /// Subscribes a token in the back end's name; live connections hear `AVAILABLE`.
-    ///
-    /// # Errors
-    /// `NotFound(Token)` (also for another project's), `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn subscribe(
-        &self,
-        key: &ChannelKey,
-        token: &LeapTokenId,
-        is_ephemeral: bool,
-    ) -> Result<(), AskError> {
-        unimplemented!("{key:?} {token:?} {is_ephemeral:?}")
+    /// Refuses a project token that is not this project's or may not read channels.
+    async fn check_project_token(&self, project: &ProjectId, secret: &str) -> Result<(), Close> {
+        let hash = secret_hash(secret);
+        let found = self.0.persistence.read(move |store| store.find_project_token(&hash)).await;
+        match found.map_err(|error| refusal(&error))? {
+            Some(token) if token.project == *project => {
+                let may_read = token.permissions.allows(Permission::ReadChannels);
+                let missing =
+                    || Close::new(CloseCode::InvalidAuth, "the token lacks read_channels");
+                may_read.then_some(()).ok_or_else(missing)
+            }
+            _ => Err(Close::new(CloseCode::InvalidAuth, "invalid token")),
+        }
     }
+}
 
-    /// Unsubscribes a token in the back end's name; live connections hear `UNAVAILABLE`. No error where it was not
-    /// subscribed.
-    ///
-    /// # Errors
-    /// `NotFound(Token)` (also for another project's), [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn unsubscribe(&self, key: &ChannelKey, token: &LeapTokenId) -> Result<(), AskError> {
-        unimplemented!("{key:?} {token:?}")
-    }
+/// Nobody could answer now; the client comes back.
+fn overloaded() -> Close {
+    Close::new(CloseCode::Unknown, "overloaded, reconnect")
+}
 
-    /// Sends a message to all connections of a token; accepted and dropped when it is offline for good.
-    ///
-    /// # Errors
-    /// `NotFound(Token)` (also for another project's), [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn direct_message(
-        &self,
-        project: &ProjectId,
-        token: &LeapTokenId,
-        message: Message,
-    ) -> Result<(), AskError> {
-        unimplemented!("{project:?} {token:?} {message:?}")
-    }
-
-    /// Which of these tokens have a connection now.
-    ///
-    /// # Errors
-    /// [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn online_tokens(
-        &self,
-        tokens: Vec<LeapTokenId>,
-    ) -> Result<HashSet<LeapTokenId>, AskError> {
-        unimplemented!("{tokens:?}")
-    }
-
-    /// Tells a live session that its token's state or expiry was changed in the store.
-    ///
-    /// # Errors
-    /// [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn token_changed(&self, token: LeapToken) -> Result<(), AskError> {
-        unimplemented!("{token:?}")
-    }
-
-    /// Ends the live session of a token that was deleted from the store: its connections close with 4001.
-    ///
-    /// # Errors
-    /// [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn token_deleted(&self, token: &LeapTokenId) -> Result<(), AskError> {
-        unimplemented!("{token:?}")
+/// The close for a question about a token or project that got no proper answer.
+fn refusal(error: &AskError) -> Close {
+    match error {
+        AskError::Store(StoreError::NotFound(Thing::Token)) => {
+            Close::new(CloseCode::InvalidAuth, "invalid token")
+        }
+        _ => overloaded(),
     }
 }

@@ -1,6 +1,7 @@
 //! Tenants and the keys of their back ends.
 
 use super::{Permissions, ProjectId, ProjectTokenId, Timestamp};
+use sha2::{Digest as _, Sha256};
 
 /// A tenant: every channel, token and webhook belongs to exactly one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,11 @@ pub struct ProjectToken {
     pub hint: String,
     /// When it was created.
     pub created_at: Timestamp,
+}
+
+/// All that is kept of a secret: its SHA-256. With 128 random bits in it, nothing slower is needed.
+pub fn secret_hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
 }
 
 /// The characters of a secret that may be shown again: the prefix and four of what follows.

@@ -8,6 +8,8 @@ const REASON_MAX_BYTES: usize = 123;
 pub enum CloseCode {
     /// 1000: the client closed and we agree.
     Normal,
+    /// 1002: not a WebSocket frame (RFC 6455 §7.4.1).
+    ProtocolError,
     /// 1009: a frame or message over the limit (RFC 6455 §7.4.1). Client: send less.
     TooBig,
     /// 4000: a fault of ours or an operator's wish. Client: reconnect.
@@ -30,13 +32,24 @@ pub enum CloseCode {
     SlowConsumer,
     /// 4010 (ours): the server is going away. Client: reconnect.
     GoingAway,
+    /// Whatever the client closed with, echoed (RFC 6455 §5.5.1).
+    Echo(u16),
 }
 
 impl CloseCode {
+    /// The answer to a client's close: its own code, or a normal end when it gave none.
+    pub const fn echo(code: Option<u16>) -> Self {
+        match code {
+            Some(number) => Self::Echo(number),
+            None => Self::Normal,
+        }
+    }
+
     /// The number on the wire.
     pub const fn number(self) -> u16 {
         match self {
             Self::Normal => 1000,
+            Self::ProtocolError => 1002,
             Self::TooBig => 1009,
             Self::Unknown => 4000,
             Self::InvalidAuth => 4001,
@@ -48,6 +61,7 @@ impl CloseCode {
             Self::RateLimited => 4008,
             Self::SlowConsumer => 4009,
             Self::GoingAway => 4010,
+            Self::Echo(number) => number,
         }
     }
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startServer } from './harness.mjs';
 import { complaints, connectClient } from './hop-client.mjs';
+import { poll } from './inbox.mjs';
 
 let server;
 let token;
@@ -83,9 +84,11 @@ test('sendMessage reaches other subscribers and the sender where the channel all
 
 test('sendMessage goes nowhere in a channel without CLIENT_PUBLISH, and the channel stays', async () => {
   it.client.sendMessage('public', 'FORBIDDEN', {});
-  // Frames of one connection are handled in order: once this one is through, so is the other.
+  // A connection's frames are handled in order: once this one is through, so was the other.
   it.client.sendMessage('writable', 'AFTER', {});
-  const earlier = await it.messages.before(({ event }) => event === 'AFTER', 'the marker');
+  await it.messages.next(({ event }) => event === 'AFTER', 'the later message');
+  await server.publish('public', 'MARKER', {});
+  const earlier = await it.messages.before(({ event }) => event === 'MARKER', 'the marker');
   assert.deepEqual(earlier.filter(({ event }) => event === 'FORBIDDEN'), []);
   assert.equal(it.client.getChannelStateMap().get('public').subscription, 'available');
 });
@@ -100,17 +103,16 @@ test('setChannelState replaces the state where the channel allows it', async () 
 
 test('after unsubscribing nothing more arrives, not even a word about it', async () => {
   it.client.unsubscribeFromChannel('writable');
-  it.client.sendMessage('public', 'IGNORED', {}); // Any later frame: it proves nothing yet.
-  await server.publish('public', 'BEFORE', {});
-  await it.message('BEFORE');
+  const subscribers = async () => (await server.ok('GET', '/v1/channels/writable/tokens')).tokens.map(({ id }) => id);
+  await poll(async () => !(await subscribers()).includes(token), 'the subscription to be gone');
   const other = await server.connect({ token: await server.leapToken() });
   await other.subscribe('writable');
   await server.publish('writable', 'UNHEARD', {});
   await other.message('UNHEARD');
-  await server.publish('public', 'MARKER', {});
-  const earlier = await it.messages.before(({ event }) => event === 'MARKER', 'the marker');
+  await server.publish('public', 'LAST', {});
+  const earlier = await it.messages.before(({ event }) => event === 'LAST', 'the marker');
   assert.deepEqual(earlier.filter(({ event }) => event === 'UNHEARD'), []);
-  assert.equal(it.client.getChannelStateMap().has('writable'), false);
+  assert.equal(it.client.getChannelStateMap().has('writable'), false, 'UNAVAILABLE would have put it back');
   await other.close();
 });
 

@@ -1,5 +1,7 @@
 // A place where things arrive, and where a test waits for the one it wants.
 
+import { setTimeout as delay } from 'node:timers/promises';
+
 /** Long enough for a loaded machine; only a failing test waits this long. */
 export const TIMEOUT_MS = 10_000;
 
@@ -75,6 +77,17 @@ export function until(read, subscribe, what, timeout = TIMEOUT_MS) {
     stop = subscribe(check) ?? stop;
     check();
   });
+}
+
+/** Asks again and again for what no event announces, until the answer is truthy. */
+export async function poll(read, what, timeout = TIMEOUT_MS) {
+  const end = performance.now() + timeout;
+  for (;;) {
+    const value = await read();
+    if (value) return value;
+    if (performance.now() > end) throw new Error(`waited ${timeout} ms for ${what}`);
+    await delay(20);
+  }
 }
 
 /** Collects what is written to the console, where the clients report their troubles. */

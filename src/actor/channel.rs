@@ -1,0 +1,179 @@
+//! A channel's actor: its order. Everything that a channel's subscribers hear passes here, one after the other.
+
+pub mod changes;
+mod handlers;
+pub mod messages;
+pub mod subscribers;
+
+pub use messages::{
+    Admit, Attach, ChangeState, ClientPublish, ConnectionRef, Delete, Detach, EndIfIdle, Leave,
+    OnlineCount, Publish, Subscribe, Update,
+};
+
+use super::fanout::{ChannelUid, Order};
+use super::outlet::Outlet;
+use super::persistence::Persistence;
+use super::session::{FromChannel, SessionActor};
+use super::settings::Settings;
+use super::shard::{ChannelGone, RetireChannel, Shard};
+use super::tell::tell;
+use crate::domain::{Channel, ChannelKey};
+use crate::protocol::{Dispatch, Event};
+use actix::prelude::*;
+use changes::Changes;
+use std::sync::Arc;
+use subscribers::Subscribers;
+use tokio::time::Instant;
+
+/// Room in a channel's mailbox; past it askers wait or are told that the server is overloaded.
+const MAILBOX: usize = 65_536;
+
+/// What a channel's actor needs from its surroundings.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The store.
+    pub persistence: Persistence,
+    /// Intervals and bounds.
+    pub settings: Arc<Settings>,
+    /// The shard that knows this actor.
+    pub shard: Addr<Shard>,
+}
+
+/// One channel in use.
+pub struct ChannelActor {
+    /// This incarnation.
+    uid: ChannelUid,
+    /// The channel as subscribers know it: its state is the last durable one.
+    channel: Channel,
+    /// State changes under way.
+    changes: Changes,
+    /// Who hears it.
+    subscribers: Subscribers,
+    /// `AVAILABLE` as it would be now, built when first needed.
+    available: Option<Arc<Dispatch>>,
+    /// Orders on their way.
+    outlet: Outlet,
+    /// When it was last asked something.
+    used: Instant,
+    /// Whether the channel was deleted.
+    is_deleted: bool,
+    /// Store, settings, shard.
+    around: Surroundings,
+}
+
+impl ChannelActor {
+    /// A channel just read from the store.
+    pub fn new(channel: Channel, around: Surroundings) -> Self {
+        Self {
+            uid: ChannelUid::next(),
+            changes: Changes::new(channel.state.clone(), channel.version),
+            channel,
+            subscribers: Subscribers::default(),
+            available: None,
+            outlet: Outlet::default(),
+            used: Instant::now(),
+            is_deleted: false,
+            around,
+        }
+    }
+
+    /// The channel's full name.
+    fn key(&self) -> &ChannelKey {
+        &self.channel.key
+    }
+
+    /// Sends an event to every subscriber: at once to the connected, through their session to the others.
+    fn broadcast(&mut self, event: Event, ctx: &mut Context<Self>) {
+        self.used = Instant::now();
+        let dispatch = Arc::new(Dispatch::new(event));
+        for fanout in self.subscribers.fanouts() {
+            let dispatch = Arc::clone(&dispatch);
+            self.outlet.send(fanout, Order::Deliver { channel: self.uid, dispatch });
+        }
+        for session in self.subscribers.detached() {
+            // A session that cannot even queue it has more to replay than its bound: it counts the loss itself.
+            let _ = session.try_send(FromChannel::Kept(Arc::clone(&dispatch)));
+        }
+        self.outlet.settle(ctx);
+    }
+
+    /// `AVAILABLE` with the state as subscribers know it.
+    fn available(&mut self) -> Arc<Dispatch> {
+        let channel = &self.channel;
+        let build = || Arc::new(Dispatch::new(Event::Available { channel: channel.clone() }));
+        Arc::clone(self.available.get_or_insert_with(build))
+    }
+
+    /// Tells every session something.
+    fn tell_sessions(&self, word: impl Fn() -> FromChannel) {
+        for session in self.subscribers.sessions() {
+            tell(session, word());
+        }
+    }
+
+    /// Reads the state again after a failed commit.
+    fn reload(&mut self, ctx: &mut Context<Self>) {
+        let key = self.key().clone();
+        let persistence = self.around.persistence.clone();
+        let read = async move { persistence.read(move |store| store.find_channel(&key)).await };
+        let resume = read.into_actor(self).map(|outcome, actor, ctx| match outcome {
+            Ok(Some(stored)) => actor.on_reloaded(stored, ctx),
+            // Without its state the channel is of no use; whoever asks next has it loaded again.
+            _ => ctx.stop(),
+        });
+        ctx.wait(resume);
+    }
+
+    /// Goes on from what the store has; a commit that was reported as failed may stand after all.
+    fn on_reloaded(&mut self, stored: Channel, ctx: &mut Context<Self>) {
+        let is_news = stored.version != self.channel.version;
+        self.changes.reloaded(stored.state.clone(), stored.version);
+        self.channel = stored;
+        self.available = None;
+        if is_news {
+            let Channel { key, state, version, .. } = self.channel.clone();
+            self.broadcast(Event::StateUpdate { channel: key.id, state, version }, ctx);
+        }
+    }
+}
+
+impl Actor for ChannelActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        let idle = self.around.settings.channel_idle;
+        ctx.run_interval(idle / 2, move |actor, ctx| {
+            if actor.is_idle() && actor.used.elapsed() >= idle {
+                tell(
+                    &actor.around.shard,
+                    RetireChannel { key: actor.key().clone(), address: ctx.address() },
+                );
+            }
+        });
+    }
+
+    /// Also after a crash: the shard forgets this incarnation, its sessions look for the next one.
+    fn stopped(&mut self, ctx: &mut Context<Self>) {
+        let (key, address) = (self.key().clone(), ctx.address());
+        if !self.is_deleted {
+            self.tell_sessions(|| FromChannel::Died {
+                channel: key.id.clone(),
+                address: address.clone(),
+            });
+        }
+        tell(&self.around.shard, ChannelGone { key: key.clone(), address });
+    }
+}
+
+impl ChannelActor {
+    /// Whether nobody would miss it.
+    fn is_idle(&self) -> bool {
+        self.subscribers.is_empty() && self.changes.is_settled()
+    }
+
+    /// The snapshot for a session that builds INIT.
+    fn snapshot(&self, session: &Addr<SessionActor>, connection: super::fanout::ConnectionUid) {
+        tell(session, FromChannel::Snapshot { connection, channel: self.channel.clone() });
+    }
+}

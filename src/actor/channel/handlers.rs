@@ -1,0 +1,245 @@
+//! What a channel does with each message.
+
+use super::super::ask::{AskError, ChangeError};
+use super::super::fanout::Order;
+use super::super::session::FromChannel;
+use super::*;
+use crate::domain::{Capabilities, State, StateError, Version};
+use crate::protocol::ErrorCode;
+use tokio::sync::oneshot;
+
+impl Handler<Publish> for ChannelActor {
+    type Result = ();
+
+    fn handle(&mut self, Publish(message): Publish, ctx: &mut Context<Self>) {
+        self.broadcast(Event::Message { channel: self.key().id.clone(), message }, ctx);
+    }
+}
+
+impl Handler<ClientPublish> for ChannelActor {
+    type Result = ();
+
+    /// Without the capability nothing is delivered and nobody told (`wire.md`, Socket).
+    fn handle(&mut self, ClientPublish(message): ClientPublish, ctx: &mut Context<Self>) {
+        if self.channel.capabilities.contains(Capabilities::CLIENT_PUBLISH) {
+            self.broadcast(Event::Message { channel: self.key().id.clone(), message }, ctx);
+        }
+    }
+}
+
+impl Handler<ChangeState> for ChannelActor {
+    type Result = ResponseFuture<Result<(State, Version), ChangeError>>;
+
+    fn handle(&mut self, ask: ChangeState, ctx: &mut Context<Self>) -> Self::Result {
+        self.used = Instant::now();
+        if ask.is_client && !self.channel.capabilities.contains(Capabilities::CLIENT_STATE) {
+            let refused =
+                StateError::Patch("clients may not change this channel's state".to_owned());
+            return Box::pin(async { Err(refused.into()) });
+        }
+        let limit = self.around.settings.state_bytes;
+        match self.changes.accept(&ask.change, ask.if_version, limit) {
+            Ok((state, version)) => {
+                let answer = self.store(state, version, ctx);
+                Box::pin(async { answer.await.unwrap_or(Err(AskError::Closed.into())) })
+            }
+            Err(refused) => Box::pin(async { Err(refused) }),
+        }
+    }
+}
+
+impl ChannelActor {
+    /// Puts an accepted change under way to the disk.
+    fn store(
+        &mut self,
+        state: State,
+        version: Version,
+        ctx: &mut Context<Self>,
+    ) -> oneshot::Receiver<Result<(State, Version), ChangeError>> {
+        let (asker, answer) = oneshot::channel();
+        let (key, text) = (self.key().clone(), state.clone());
+        let write =
+            self.around.persistence.write(move |store| store.set_state(&key, &text, version));
+        self.changes.push(state, version, asker);
+        let done = write
+            .into_actor(self)
+            .map(move |outcome, actor, ctx| actor.on_committed(version, outcome, ctx));
+        ctx.spawn(done);
+        answer
+    }
+
+    /// Shows every change that is durable by now, oldest first, and only then answers its asker.
+    fn on_committed(
+        &mut self,
+        version: Version,
+        outcome: Result<(), AskError>,
+        ctx: &mut Context<Self>,
+    ) {
+        for shown in self.changes.committed(version, outcome) {
+            self.channel.state = shown.state.clone();
+            self.channel.version = shown.version;
+            self.available = None;
+            let channel = self.key().id.clone();
+            let (state, version) = (shown.state.clone(), shown.version);
+            self.broadcast(Event::StateUpdate { channel, state, version }, ctx);
+            // The asker may have gone; the change stands.
+            let _ = shown.asker.send(Ok((shown.state, shown.version)));
+        }
+        if self.changes.needs_reload() {
+            self.reload(ctx);
+        }
+    }
+}
+
+impl Handler<Update> for ChannelActor {
+    type Result = ResponseFuture<Result<Channel, AskError>>;
+
+    /// The actor waits for the commit, so that two updates cannot cross.
+    fn handle(&mut self, update: Update, ctx: &mut Context<Self>) -> Self::Result {
+        self.used = Instant::now();
+        let visibility = update.visibility.unwrap_or(self.channel.visibility);
+        let capabilities = update.capabilities.unwrap_or(self.channel.capabilities);
+        let key = self.key().clone();
+        let write = self
+            .around
+            .persistence
+            .write(move |store| store.update_channel(&key, visibility, capabilities));
+        let (asker, answer) = oneshot::channel();
+        ctx.wait(write.into_actor(self).map(move |outcome, actor, _| {
+            let outcome = outcome.map(|()| {
+                actor.channel.visibility = visibility;
+                actor.channel.capabilities = capabilities;
+                actor.available = None;
+                actor.channel.clone()
+            });
+            // The asker may have gone; the update stands.
+            let _ = asker.send(outcome);
+        }));
+        Box::pin(async { answer.await.unwrap_or(Err(AskError::Closed)) })
+    }
+}
+
+impl Handler<Delete> for ChannelActor {
+    type Result = ResponseActFuture<Self, Result<(), AskError>>;
+
+    fn handle(&mut self, _: Delete, _: &mut Context<Self>) -> Self::Result {
+        let key = self.key().clone();
+        let write = self.around.persistence.write(move |store| store.delete_channel(&key));
+        Box::pin(write.into_actor(self).map(|outcome, actor, ctx| {
+            if outcome.is_ok() {
+                actor.on_deleted(ctx);
+            }
+            outcome
+        }))
+    }
+}
+
+impl ChannelActor {
+    /// Tells everybody that the channel has gone, and ends.
+    fn on_deleted(&mut self, ctx: &mut Context<Self>) {
+        let id = self.key().id.clone();
+        let dispatch = Arc::new(Dispatch::new(Event::Unavailable {
+            channel: Some(id.as_str().to_owned()),
+            is_graceful: true,
+            error_code: None,
+            is_unicast: false,
+        }));
+        for fanout in self.subscribers.fanouts() {
+            let dispatch = Arc::clone(&dispatch);
+            self.outlet.send(fanout, Order::Dissolve { channel: self.uid, dispatch });
+        }
+        self.tell_sessions(|| FromChannel::Deleted { channel: id.clone() });
+        self.is_deleted = true;
+        self.outlet.leave_behind();
+        ctx.stop();
+    }
+}
+
+impl Handler<OnlineCount> for ChannelActor {
+    type Result = u64;
+
+    fn handle(&mut self, _: OnlineCount, _: &mut Context<Self>) -> u64 {
+        u64::try_from(self.subscribers.online_count()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Handler<Admit> for ChannelActor {
+    type Result = Result<(), ErrorCode>;
+
+    fn handle(&mut self, Admit(who): Admit, _: &mut Context<Self>) -> Result<(), ErrorCode> {
+        if self.channel.visibility.admits(who) { Ok(()) } else { Err(ErrorCode::NotGranted) }
+    }
+}
+
+impl Handler<Subscribe> for ChannelActor {
+    type Result = ();
+
+    fn handle(&mut self, ask: Subscribe, ctx: &mut Context<Self>) {
+        self.subscribers.add_session(ask.session, ask.address);
+        let available = self.available();
+        for connection in ask.connections {
+            self.subscribers.add_connection(ask.session, &connection);
+            let dispatch = Some(Arc::clone(&available));
+            let join = Order::Join { channel: self.uid, connection: connection.uid, dispatch };
+            self.outlet.send(&connection.fanout, join);
+        }
+        self.outlet.settle(ctx);
+    }
+}
+
+impl Handler<Attach> for ChannelActor {
+    type Result = ();
+
+    fn handle(&mut self, ask: Attach, ctx: &mut Context<Self>) {
+        let connection = ask.connection;
+        self.snapshot(&ask.address, connection.uid);
+        self.subscribers.add_session(ask.session, ask.address);
+        self.subscribers.add_connection(ask.session, &connection);
+        let join = Order::Join { channel: self.uid, connection: connection.uid, dispatch: None };
+        self.outlet.send(&connection.fanout, join);
+        self.outlet.settle(ctx);
+    }
+}
+
+impl Handler<Detach> for ChannelActor {
+    type Result = ();
+
+    /// The fan-out has forgotten the connection already.
+    fn handle(&mut self, ask: Detach, _: &mut Context<Self>) {
+        self.subscribers.remove_connection(ask.session, ask.connection);
+    }
+}
+
+impl Handler<Leave> for ChannelActor {
+    type Result = ();
+
+    fn handle(&mut self, ask: Leave, ctx: &mut Context<Self>) {
+        self.used = Instant::now();
+        let Some(connections) = self.subscribers.remove_session(ask.session) else { return };
+        let unavailable = Arc::new(Dispatch::new(Event::Unavailable {
+            channel: Some(self.key().id.as_str().to_owned()),
+            is_graceful: true,
+            error_code: None,
+            is_unicast: false,
+        }));
+        for connection in connections {
+            let is_asker = ask.asker == Some(connection.uid);
+            let dispatch = (!is_asker).then(|| Arc::clone(&unavailable));
+            let leave = Order::Leave { channel: self.uid, connection: connection.uid, dispatch };
+            self.outlet.send(&connection.fanout, leave);
+        }
+        self.outlet.settle(ctx);
+    }
+}
+
+impl Handler<EndIfIdle> for ChannelActor {
+    type Result = bool;
+
+    fn handle(&mut self, _: EndIfIdle, ctx: &mut Context<Self>) -> bool {
+        let ends = self.is_idle();
+        if ends {
+            ctx.stop();
+        }
+        ends
+    }
+}

@@ -1,0 +1,115 @@
+//! What a channel's actor is asked.
+
+use super::super::ask::{AskError, ChangeError};
+use super::super::fanout::{ConnectionUid, FanoutHandle};
+use super::super::session::{SessionActor, SessionUid};
+use crate::domain::channel::Subscriber;
+use crate::domain::{Capabilities, Change, Channel, Message, State, Version, Visibility};
+use crate::protocol::ErrorCode;
+use actix::prelude::*;
+
+/// A connection as channels and sessions know it.
+#[derive(Clone)]
+pub struct ConnectionRef {
+    /// The connection.
+    pub uid: ConnectionUid,
+    /// The fan-out of its thread.
+    pub fanout: FanoutHandle,
+}
+
+/// Sent by HTTP through the supervisor: publish. Answered when the message is on its way to every worker.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Publish(pub Message);
+
+/// Sent by a session for one of its connections: publish, if the channel lets clients.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct ClientPublish(pub Message);
+
+/// Sent by HTTP through the supervisor, and by sessions: change the state. Answered when durable and dispatched.
+#[derive(actix::Message)]
+#[rtype(result = "Result<(State, Version), ChangeError>")]
+pub struct ChangeState {
+    /// The change.
+    pub change: Change,
+    /// Only if the state is at this version.
+    pub if_version: Option<Version>,
+    /// Whether a client asks, which the channel must allow.
+    pub is_client: bool,
+}
+
+/// Sent by HTTP through the supervisor: change who may subscribe and what the channel can do.
+#[derive(actix::Message)]
+#[rtype(result = "Result<Channel, AskError>")]
+pub struct Update {
+    /// New visibility, if any.
+    pub visibility: Option<Visibility>,
+    /// New capabilities, if any.
+    pub capabilities: Option<Capabilities>,
+}
+
+/// Sent by HTTP through the supervisor: delete the channel for good.
+#[derive(actix::Message)]
+#[rtype(result = "Result<(), AskError>")]
+pub struct Delete;
+
+/// Sent by HTTP through the supervisor: how many sessions are connected and subscribed.
+#[derive(actix::Message)]
+#[rtype(result = "u64")]
+pub struct OnlineCount;
+
+/// Sent by a session before it subscribes: may it?
+#[derive(actix::Message)]
+#[rtype(result = "Result<(), ErrorCode>")]
+pub struct Admit(pub Subscriber);
+
+/// Sent by a session: its connections hear the channel from now on, `AVAILABLE` first.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Subscribe {
+    /// The session.
+    pub session: SessionUid,
+    /// Where snapshots and kept events go.
+    pub address: Addr<SessionActor>,
+    /// All its connections.
+    pub connections: Vec<ConnectionRef>,
+}
+
+/// Sent by a session for a connection that is just beginning: it hears the channel from now on; the channel as it is
+/// goes to the session, which builds INIT from it.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Attach {
+    /// The session.
+    pub session: SessionUid,
+    /// Where the snapshot and kept events go.
+    pub address: Addr<SessionActor>,
+    /// The connection.
+    pub connection: ConnectionRef,
+}
+
+/// Sent by a session: a connection has gone; the subscription stays.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Detach {
+    /// The session.
+    pub session: SessionUid,
+    /// The connection.
+    pub connection: ConnectionUid,
+}
+
+/// Sent by a session: it hears the channel no more.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Leave {
+    /// The session.
+    pub session: SessionUid,
+    /// The connection that asked for it, which must not be told (`semantics.md`, Visibility).
+    pub asker: Option<ConnectionUid>,
+}
+
+/// Sent by the supervisor's shard: end if nobody needs you; answers whether it ends.
+#[derive(actix::Message)]
+#[rtype(result = "bool")]
+pub struct EndIfIdle;

@@ -1,0 +1,260 @@
+//! A connection's actor: one socket, from its opening to its end.
+//!
+//! The rules are the machine's; this file hands it frames and time and carries out its actions. It is written for any
+//! kind of socket: `K` says which, and the file that knows that kind implements [`Actor`] for `Connection<K>` and feeds
+//! it with [`Inbound`]. What goes out, the socket takes from the [`Link`].
+
+use super::channel::ConnectionRef;
+use super::fanout::{ConnectionUid, LocalFanout};
+use super::link::{Link, Note};
+use super::session::{Exit, Serve, SessionActor};
+use super::supervisor::Supervisor;
+use super::tell::tell;
+use crate::domain::ConnectionId;
+use crate::protocol::{Action, Close, CloseCode, Identify, Machine, Profile, frame};
+use actix::dev::ToEnvelope;
+use actix::prelude::*;
+use bytes::Bytes;
+use bytestring::ByteString;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What a socket reads, its fragments put together.
+#[derive(Debug)]
+pub enum Inbound {
+    /// A text message.
+    Text(ByteString),
+    /// A binary message.
+    Binary,
+    /// A ping, to be echoed.
+    Ping(Bytes),
+    /// The client closes, with its code if it gave one.
+    Close(Option<u16>),
+    /// More bytes than a frame or message may have.
+    TooBig,
+    /// A text message that is not UTF-8.
+    NotUtf8,
+    /// Not WebSocket any more.
+    Broken,
+}
+
+/// One socket of kind `K`.
+pub struct Connection<K> {
+    /// The rules.
+    machine: Machine,
+    /// HELLO, until the actor runs.
+    hello: Option<Action>,
+    /// What the machine asked for and is not done, in order.
+    actions: VecDeque<Action>,
+    /// The way out.
+    link: Rc<Link>,
+    /// The fan-out of this thread.
+    fanout: LocalFanout,
+    /// The way to everything else.
+    hub: Supervisor,
+    /// The session, once identified.
+    session: Option<Addr<SessionActor>>,
+    /// When the socket opened.
+    opened: Instant,
+    /// The timer that runs, and for when.
+    timer: Option<(Duration, SpawnHandle)>,
+    /// What the kind of socket needs to remember.
+    pub socket: K,
+}
+
+impl<K> Connection<K> {
+    /// A connection that has just opened, and the link that its socket writes from.
+    pub fn open(hub: Supervisor, socket: K) -> (Self, Rc<Link>) {
+        let settings = hub.settings();
+        let (machine, hello) = Machine::open(settings.timing);
+        let link = Rc::new(Link::new(ConnectionUid::next(), settings.outbox_bytes));
+        let fanout = hub.fanout_here();
+        let connection = Self {
+            machine,
+            hello: Some(hello),
+            actions: VecDeque::new(),
+            link: Rc::clone(&link),
+            fanout,
+            hub,
+            session: None,
+            opened: Instant::now(),
+            timer: None,
+            socket,
+        };
+        (connection, link)
+    }
+
+    /// The time since the opening.
+    fn now(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// Nobody is to deliver here any more; said once, however often called.
+    fn leave(&mut self) {
+        self.fanout.unregister(&self.link);
+        if let Some(session) = self.session.take() {
+            tell(&session, Exit(self.link.uid()));
+        }
+    }
+}
+
+impl<K: Unpin + 'static> Connection<K>
+where
+    Self: Actor,
+    <Self as Actor>::Context: AsyncContext<Self>,
+{
+    /// To be called when the actor has started.
+    pub fn on_started(&mut self, ctx: &mut <Self as Actor>::Context)
+    where
+        <Self as Actor>::Context: ToEnvelope<Self, Note>,
+    {
+        self.link.set_actor(ctx.address().recipient());
+        self.fanout.register(&self.link);
+        self.actions.extend(self.hello.take());
+        self.carry_on(ctx);
+    }
+
+    /// To be called when the actor has stopped, whatever the reason.
+    pub fn on_stopped(&mut self) {
+        self.leave();
+    }
+
+    /// Takes what the socket read.
+    pub fn on_inbound(&mut self, inbound: Inbound, ctx: &mut <Self as Actor>::Context) {
+        let now = self.now();
+        let actions = match inbound {
+            Inbound::Text(text) => self.machine.on_text(now, &text),
+            Inbound::Binary => self.machine.on_binary(),
+            Inbound::Ping(payload) => vec![Action::Send(frame::pong(&payload))],
+            Inbound::Close(code) => self.machine.close(CloseCode::echo(code), ""),
+            Inbound::TooBig => self.machine.close(CloseCode::TooBig, "the frame is too big"),
+            Inbound::NotUtf8 => {
+                self.machine.close(CloseCode::InvalidPayload, "invalid payload: not UTF-8")
+            }
+            Inbound::Broken => {
+                self.machine.close(CloseCode::ProtocolError, "not a WebSocket frame")
+            }
+        };
+        self.actions.extend(actions);
+        self.carry_on(ctx);
+        self.pause_if_congested(ctx);
+    }
+
+    /// Takes a word of the fan-out.
+    pub fn on_note(&mut self, note: Note, ctx: &mut <Self as Actor>::Context) {
+        let actions = match note {
+            Note::Initialised => self.machine.identified(self.now()),
+            // The close frame is on its way already: this one only ends the machine.
+            Note::Overrun => self.machine.close(CloseCode::SlowConsumer, "slow consumer"),
+            Note::Close(close) => self.machine.close(close.code, close.reason),
+        };
+        self.actions.extend(actions);
+        self.carry_on(ctx);
+    }
+
+    /// Carries out what the machine asked for, one after the other: a frame for the session waits until the one before
+    /// is served, and meanwhile nothing more is read from the socket.
+    fn carry_on(&mut self, ctx: &mut <Self as Actor>::Context) {
+        while let Some(action) = self.actions.pop_front() {
+            match action {
+                Action::Send(frame) => self.link.send(frame),
+                Action::Identify(identify) => self.identify(identify, ctx),
+                Action::Close(close) => self.close(&close),
+                Action::Serve(command) => {
+                    let Some(session) = &self.session else { continue };
+                    let served = session.send(Serve { connection: self.link.uid(), command });
+                    // A session that has ended closes its connections itself.
+                    let done = served.into_actor(self).map(
+                        |_, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
+                            actor.carry_on(ctx)
+                        },
+                    );
+                    ctx.wait(done);
+                    return;
+                }
+            }
+        }
+        self.set_timer(ctx);
+    }
+
+    /// Finds out who this is; meanwhile heartbeats are answered.
+    fn identify(&mut self, who: Identify, ctx: &mut <Self as Actor>::Context) {
+        self.link.set_profile(Profile::default());
+        let connection = ConnectionRef { uid: self.link.uid(), fanout: self.fanout.handle() };
+        let cid = ConnectionId::from(uuid::Uuid::new_v4().to_string().as_str());
+        let hub = self.hub.clone();
+        let entered = async move { hub.enter(&who, connection, cid).await };
+        ctx.spawn(entered.into_actor(self).map(
+            |outcome, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
+                match outcome {
+                    Ok(entered) if actor.machine.is_closed() => {
+                        tell(&entered.session, Exit(actor.link.uid()));
+                    }
+                    Ok(entered) => actor.session = Some(entered.session),
+                    Err(close) => {
+                        actor.actions.extend(actor.machine.close(close.code, close.reason))
+                    }
+                }
+                actor.carry_on(ctx);
+            },
+        ));
+    }
+
+    /// Writes a close frame; the socket ends when it has left.
+    fn close(&mut self, close: &Close) {
+        self.link.close(close);
+        self.leave();
+    }
+
+    /// Stops reading until the machine's next deadline when too much waits in it.
+    fn pause_if_congested(&mut self, ctx: &mut <Self as Actor>::Context) {
+        if !self.machine.is_congested() {
+            return;
+        }
+        let Some(deadline) = self.machine.deadline() else { return };
+        let pause = tokio::time::sleep(deadline.saturating_sub(self.now()));
+        ctx.wait(
+            pause
+                .into_actor(self)
+                .map(|(), actor: &mut Self, ctx: &mut <Self as Actor>::Context| actor.on_time(ctx)),
+        );
+    }
+
+    /// Lets the machine do what time has brought.
+    fn on_time(&mut self, ctx: &mut <Self as Actor>::Context) {
+        let now = self.now();
+        self.actions.extend(self.machine.on_timeout(now));
+        self.carry_on(ctx);
+    }
+
+    /// Sees to it that the machine hears of its deadline; a timer that runs out before is left alone.
+    fn set_timer(&mut self, ctx: &mut <Self as Actor>::Context) {
+        let Some(deadline) = self.machine.deadline() else { return };
+        match self.timer {
+            Some((due, _)) if due <= deadline => return,
+            Some((_, timer)) => {
+                ctx.cancel_future(timer);
+            }
+            None => {}
+        }
+        let timer = ctx.run_later(deadline.saturating_sub(self.now()), |actor, ctx| {
+            actor.timer = None;
+            actor.on_time(ctx);
+        });
+        self.timer = Some((deadline, timer));
+    }
+}
+
+impl<K: Unpin + 'static> Handler<Note> for Connection<K>
+where
+    Self: Actor,
+    <Self as Actor>::Context: AsyncContext<Self>,
+{
+    type Result = ();
+
+    fn handle(&mut self, note: Note, ctx: &mut <Self as Actor>::Context) {
+        self.on_note(note, ctx);
+    }
+}

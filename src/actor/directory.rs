@@ -1,0 +1,168 @@
+//! Who is alive: a map from ids to handles in which each id is loaded, held or ended by one at a time.
+
+use super::ask::AskError;
+use std::collections::HashMap;
+use std::hash::Hash;
+use tokio::sync::oneshot;
+
+/// Somebody who waits for a handle.
+pub type Waiter<V> = oneshot::Sender<Result<V, AskError>>;
+/// What a waiter waits at.
+pub type Answer<V> = oneshot::Receiver<Result<V, AskError>>;
+
+/// What is known of one id.
+enum Slot<V> {
+    /// It runs.
+    Live(V),
+    /// It is being loaded or is just ending; these wait for what comes of it.
+    Busy(Vec<Waiter<V>>),
+}
+
+/// What came of a question.
+pub enum Asked<V> {
+    /// It runs.
+    Live(V),
+    /// Somebody is at it already.
+    Wait(Answer<V>),
+    /// Nobody is: the asker has to load it and then call [`Directory::loaded`].
+    Load(Answer<V>),
+}
+
+/// Handles by id.
+pub struct Directory<K, V> {
+    /// The slots.
+    slots: HashMap<K, Slot<V>>,
+}
+
+impl<K, V> Default for Directory<K, V> {
+    fn default() -> Self {
+        Self { slots: HashMap::new() }
+    }
+}
+
+impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
+    /// Asks for a handle, to be loaded if need be.
+    pub fn ask(&mut self, key: &K) -> Asked<V> {
+        let (waiter, answer) = oneshot::channel();
+        match self.slots.get_mut(key) {
+            Some(Slot::Live(handle)) => Asked::Live(handle.clone()),
+            Some(Slot::Busy(waiters)) => {
+                waiters.push(waiter);
+                Asked::Wait(answer)
+            }
+            None => {
+                self.slots.insert(key.clone(), Slot::Busy(vec![waiter]));
+                Asked::Load(answer)
+            }
+        }
+    }
+
+    /// Asks for a handle only if there is one or will be.
+    pub fn find(&mut self, key: &K) -> Option<Asked<V>> {
+        if self.slots.contains_key(key) { Some(self.ask(key)) } else { None }
+    }
+
+    /// Ends a loading: everybody who waits gets the outcome.
+    pub fn loaded(&mut self, key: &K, outcome: &Result<V, AskError>) {
+        let waiters = match self.slots.remove(key) {
+            Some(Slot::Busy(waiters)) => waiters,
+            Some(live @ Slot::Live(_)) => {
+                self.slots.insert(key.clone(), live);
+                return;
+            }
+            None => Vec::new(),
+        };
+        if let Ok(handle) = outcome {
+            self.slots.insert(key.clone(), Slot::Live(handle.clone()));
+        }
+        for waiter in waiters {
+            // A waiter that has gone needs no answer.
+            let _ = waiter.send(outcome.clone());
+        }
+    }
+
+    /// Begins to end a live one; false if it is not the one that lives here.
+    pub fn begin_end(&mut self, key: &K, handle: &V) -> bool {
+        let is_live = self.is_live(key, handle);
+        if is_live {
+            self.slots.insert(key.clone(), Slot::Busy(Vec::new()));
+        }
+        is_live
+    }
+
+    /// It did end: true if somebody asked meanwhile, who now waits for a new loading.
+    pub fn ended(&mut self, key: &K) -> bool {
+        let is_wanted =
+            matches!(self.slots.get(key), Some(Slot::Busy(waiters)) if !waiters.is_empty());
+        if !is_wanted {
+            self.slots.remove(key);
+        }
+        is_wanted
+    }
+
+    /// Forgets one that has gone by itself.
+    pub fn forget(&mut self, key: &K, handle: &V) {
+        if self.is_live(key, handle) {
+            self.slots.remove(key);
+        }
+    }
+
+    /// Whether this very one lives here.
+    fn is_live(&self, key: &K, handle: &V) -> bool {
+        matches!(self.slots.get(key), Some(Slot::Live(live)) if live == handle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The handle that a waiter got.
+    fn got(answer: &mut Answer<u32>) -> Result<u32, AskError> {
+        answer.try_recv().unwrap()
+    }
+
+    #[test]
+    fn one_loads_and_all_who_ask_share_it() {
+        let mut directory = Directory::<&str, u32>::default();
+        let Asked::Load(mut first) = directory.ask(&"a") else { panic!("should load") };
+        let Asked::Wait(mut second) = directory.ask(&"a") else { panic!("should wait") };
+        directory.loaded(&"a", &Ok(7));
+        assert_eq!((got(&mut first), got(&mut second)), (Ok(7), Ok(7)));
+        assert!(matches!(directory.ask(&"a"), Asked::Live(7)));
+    }
+
+    #[test]
+    fn a_failed_loading_leaves_nothing_behind() {
+        let mut directory = Directory::<&str, u32>::default();
+        let Asked::Load(mut answer) = directory.ask(&"a") else { panic!("should load") };
+        directory.loaded(&"a", &Err(AskError::Closed));
+        assert_eq!(got(&mut answer), Err(AskError::Closed));
+        assert!(directory.find(&"a").is_none());
+    }
+
+    #[test]
+    fn who_asks_during_an_end_gets_what_comes_after() {
+        let mut directory = Directory::<&str, u32>::default();
+        directory.loaded(&"a", &Ok(1));
+        assert!(!directory.begin_end(&"a", &2), "another incarnation");
+        assert!(directory.begin_end(&"a", &1));
+        let Asked::Wait(mut answer) = directory.ask(&"a") else { panic!("should wait") };
+        assert!(directory.ended(&"a"));
+        directory.loaded(&"a", &Ok(3));
+        assert_eq!(got(&mut answer), Ok(3));
+    }
+
+    #[test]
+    fn one_that_is_still_in_use_lives_on() {
+        let mut directory = Directory::<&str, u32>::default();
+        directory.loaded(&"a", &Ok(1));
+        assert!(directory.begin_end(&"a", &1));
+        directory.loaded(&"a", &Ok(1));
+        assert!(matches!(directory.ask(&"a"), Asked::Live(1)));
+        directory.forget(&"a", &2);
+        assert!(directory.find(&"a").is_some());
+        directory.forget(&"a", &1);
+        assert!(directory.find(&"a").is_none());
+    }
+}

@@ -1,0 +1,340 @@
+//! The fan-out actor, one per worker thread: puts shared frames into the outboxes of its thread's connections.
+//!
+//! Channels and sessions send it [`Order`]s; what one sender orders is carried out in its order. Every order takes a
+//! part of the fan-out's budget until it is carried out, so that a thread that cannot keep up slows its senders down.
+
+use super::link::{Link, Note};
+use crate::protocol::{Close, Dispatch};
+use actix::prelude::*;
+use indexmap::IndexMap;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The budget of one fan-out, in units of [`UNIT_BYTES`]: 64 MiB of events on the way.
+const BUDGET_UNITS: u32 = 65_536;
+/// The size of a unit; an order takes at least one.
+const UNIT_BYTES: usize = 1024;
+/// Room in the mailbox; the budget is spent before this is full.
+const MAILBOX: usize = 65_537;
+
+/// Counts connections of this process.
+static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
+/// Counts incarnations of channels in this process.
+static NEXT_CHANNEL: AtomicU64 = AtomicU64::new(1);
+/// Counts fan-outs of this process.
+static NEXT_FANOUT: AtomicUsize = AtomicUsize::new(0);
+
+/// A connection, unique in this process: a late word about an old one can never hit a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionUid(u64);
+
+/// An incarnation of a channel, unique in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ChannelUid(u64);
+
+impl ConnectionUid {
+    /// The next one.
+    pub fn next() -> Self {
+        Self(NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl ChannelUid {
+    /// The next one.
+    pub fn next() -> Self {
+        Self(NEXT_CHANNEL.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// What a fan-out is asked to do.
+#[derive(Debug)]
+pub enum Order {
+    /// Hand an event to all local connections of a channel.
+    Deliver {
+        /// The channel.
+        channel: ChannelUid,
+        /// The event.
+        dispatch: Arc<Dispatch>,
+    },
+    /// Put a connection under a channel (once, however often asked), then hand it an event.
+    Join {
+        /// The channel.
+        channel: ChannelUid,
+        /// The connection.
+        connection: ConnectionUid,
+        /// The event, if any.
+        dispatch: Option<Arc<Dispatch>>,
+    },
+    /// Take a connection out of a channel, then hand it an event.
+    Leave {
+        /// The channel.
+        channel: ChannelUid,
+        /// The connection.
+        connection: ConnectionUid,
+        /// The event, if any.
+        dispatch: Option<Arc<Dispatch>>,
+    },
+    /// Hand all connections of a channel a last event and forget the channel.
+    Dissolve {
+        /// The channel.
+        channel: ChannelUid,
+        /// The event.
+        dispatch: Arc<Dispatch>,
+    },
+    /// Hand an event to one connection.
+    Direct {
+        /// The connection.
+        connection: ConnectionUid,
+        /// The event.
+        dispatch: Arc<Dispatch>,
+    },
+    /// Open a connection's gate: INIT, then what its session kept, then what was held back.
+    Init {
+        /// The connection.
+        connection: ConnectionUid,
+        /// INIT.
+        init: Box<Dispatch>,
+        /// What the session kept, in order.
+        kept: Vec<Arc<Dispatch>>,
+    },
+    /// End a connection.
+    Close {
+        /// The connection.
+        connection: ConnectionUid,
+        /// Why.
+        close: Close,
+    },
+    /// End all connections of the thread.
+    CloseAll {
+        /// Why.
+        close: Close,
+    },
+}
+
+impl Order {
+    /// How much of the budget it takes.
+    fn units(&self) -> u32 {
+        let bytes = match self {
+            Self::Deliver { dispatch, .. }
+            | Self::Dissolve { dispatch, .. }
+            | Self::Direct { dispatch, .. } => dispatch.size_hint(),
+            Self::Join { dispatch, .. } | Self::Leave { dispatch, .. } => {
+                dispatch.as_ref().map_or(0, |dispatch| dispatch.size_hint())
+            }
+            Self::Init { init, kept, .. } => {
+                init.size_hint() + kept.iter().map(|dispatch| dispatch.size_hint()).sum::<usize>()
+            }
+            Self::Close { .. } | Self::CloseAll { .. } => 0,
+        };
+        u32::try_from(bytes / UNIT_BYTES).unwrap_or(BUDGET_UNITS).clamp(1, BUDGET_UNITS)
+    }
+}
+
+/// An order with the part of the budget that it holds.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Parcel {
+    /// What to do.
+    order: Order,
+    /// Given back when it is done.
+    _share: OwnedSemaphorePermit,
+}
+
+/// The way to one thread's fan-out, from any thread; cheap to clone.
+#[derive(Clone)]
+pub struct FanoutHandle(Arc<Target>);
+
+/// What a handle shares.
+struct Target {
+    /// Tells fan-outs apart.
+    index: usize,
+    /// The actor.
+    address: Addr<Fanout>,
+    /// What is left of the budget.
+    budget: Arc<Semaphore>,
+}
+
+impl FanoutHandle {
+    /// A number that no other fan-out of the process has.
+    pub fn index(&self) -> usize {
+        self.0.index
+    }
+
+    /// Sends an order if the budget allows it now.
+    ///
+    /// # Errors
+    /// Gives the order back when the budget is spent.
+    pub fn try_send(&self, order: Order) -> Result<(), Order> {
+        match Arc::clone(&self.0.budget).try_acquire_many_owned(order.units()) {
+            Ok(share) => {
+                self.post(order, share);
+                Ok(())
+            }
+            Err(_) => Err(order),
+        }
+    }
+
+    /// Sends an order as soon as the budget allows it.
+    pub async fn send(&self, order: Order) {
+        // The semaphore is never closed; were it, the thread would be gone and its connections too.
+        if let Ok(share) = Arc::clone(&self.0.budget).acquire_many_owned(order.units()).await {
+            self.post(order, share);
+        }
+    }
+
+    /// Puts an order into the mailbox.
+    fn post(&self, order: Order, share: OwnedSemaphorePermit) {
+        // Not full, because the budget is smaller; closed only when the thread and its connections have gone.
+        let _ = self.0.address.try_send(Parcel { order, _share: share });
+    }
+}
+
+/// The connections of one thread, by themselves and by channel.
+#[derive(Default)]
+struct Registry {
+    /// Every connection.
+    links: HashMap<ConnectionUid, Rc<Link>>,
+    /// Those under each channel.
+    channels: HashMap<ChannelUid, IndexMap<ConnectionUid, Rc<Link>>>,
+}
+
+impl Registry {
+    /// Carries out an order.
+    fn perform(&mut self, order: Order) {
+        match order {
+            Order::Deliver { channel, dispatch } => {
+                for link in self.channels.get(&channel).into_iter().flat_map(IndexMap::values) {
+                    link.deliver(&dispatch);
+                }
+            }
+            Order::Join { channel, connection, dispatch } => {
+                let Some(link) = self.links.get(&connection) else { return };
+                if link.add_channel(channel) {
+                    self.channels.entry(channel).or_default().insert(connection, Rc::clone(link));
+                }
+                dispatch.iter().for_each(|dispatch| link.deliver(dispatch));
+            }
+            Order::Leave { channel, connection, dispatch } => {
+                let Some(link) = self.links.get(&connection).map(Rc::clone) else { return };
+                link.remove_channel(channel);
+                self.leave(channel, connection);
+                dispatch.iter().for_each(|dispatch| link.deliver(dispatch));
+            }
+            Order::Dissolve { channel, dispatch } => {
+                for link in self.channels.remove(&channel).iter().flat_map(IndexMap::values) {
+                    link.remove_channel(channel);
+                    link.deliver(&dispatch);
+                }
+            }
+            Order::Direct { connection, dispatch } => {
+                self.links.get(&connection).into_iter().for_each(|link| link.deliver(&dispatch));
+            }
+            Order::Init { connection, init, kept } => {
+                self.links
+                    .get(&connection)
+                    .into_iter()
+                    .for_each(|link| link.initialise(&init, &kept));
+            }
+            Order::Close { connection, close } => {
+                self.links
+                    .get(&connection)
+                    .into_iter()
+                    .for_each(|link| link.note(Note::Close(close.clone())));
+            }
+            Order::CloseAll { close } => {
+                self.links.values().for_each(|link| link.note(Note::Close(close.clone())));
+            }
+        }
+    }
+
+    /// Takes a connection out of a channel's list; drops a list that has become empty.
+    fn leave(&mut self, channel: ChannelUid, connection: ConnectionUid) {
+        if let Some(links) = self.channels.get_mut(&channel) {
+            links.swap_remove(&connection);
+            if links.is_empty() {
+                self.channels.remove(&channel);
+            }
+        }
+    }
+}
+
+/// The actor of one worker thread.
+pub struct Fanout {
+    /// The thread's connections.
+    registry: Rc<RefCell<Registry>>,
+}
+
+impl Actor for Fanout {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<Parcel> for Fanout {
+    type Result = ();
+
+    fn handle(&mut self, parcel: Parcel, _: &mut Context<Self>) {
+        self.registry.borrow_mut().perform(parcel.order);
+    }
+}
+
+/// The fan-out of the current thread, for the connections that live on it.
+#[derive(Clone)]
+pub struct LocalFanout {
+    /// The thread's connections.
+    registry: Rc<RefCell<Registry>>,
+    /// The way here from other threads.
+    handle: FanoutHandle,
+}
+
+thread_local! {
+    /// The fan-out of this thread, started with its first connection.
+    static HERE: RefCell<Option<LocalFanout>> = const { RefCell::new(None) };
+}
+
+impl LocalFanout {
+    /// This thread's fan-out; started if there is none.
+    pub fn here() -> Self {
+        HERE.with_borrow_mut(|here| match here {
+            Some(local) if local.handle.0.address.connected() => local.clone(),
+            _ => here.insert(Self::start()).clone(),
+        })
+    }
+
+    /// Starts a fan-out on this thread.
+    fn start() -> Self {
+        let registry = Rc::<RefCell<Registry>>::default();
+        let address = Fanout { registry: Rc::clone(&registry) }.start();
+        let budget = Arc::new(Semaphore::new(usize::try_from(BUDGET_UNITS).unwrap_or(usize::MAX)));
+        let index = NEXT_FANOUT.fetch_add(1, Ordering::Relaxed);
+        Self { registry, handle: FanoutHandle(Arc::new(Target { index, address, budget })) }
+    }
+
+    /// The way here from other threads.
+    pub fn handle(&self) -> FanoutHandle {
+        self.handle.clone()
+    }
+
+    /// Makes a connection known.
+    pub fn register(&self, link: &Rc<Link>) {
+        self.registry.borrow_mut().links.insert(link.uid(), Rc::clone(link));
+    }
+
+    /// Forgets a connection that has gone; doing so twice changes nothing.
+    pub fn unregister(&self, link: &Link) {
+        let mut registry = self.registry.borrow_mut();
+        registry.links.remove(&link.uid());
+        for channel in link.take_channels() {
+            registry.leave(channel, link.uid());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! One connection as its thread's fan-out sees it: the outbox, behind a gate that stays shut until INIT.
+
+use super::fanout::{ChannelUid, ConnectionUid};
+use super::outbox::{Outbox, Overrun};
+use crate::protocol::{Close, CloseCode, Dispatch, Profile};
+use actix::prelude::*;
+use bytes::Bytes;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// What a connection's actor is told by the fan-out of its thread.
+#[derive(Clone, Debug, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub enum Note {
+    /// INIT is in the outbox.
+    Initialised,
+    /// The outbox is over its bound; the close frame is in it already.
+    Overrun,
+    /// The server ends the connection.
+    Close(Close),
+}
+
+/// What is held back until INIT.
+#[derive(Debug, Default)]
+struct Gate {
+    /// The events, in order.
+    held: Vec<Arc<Dispatch>>,
+    /// Roughly their bytes.
+    bytes: usize,
+}
+
+/// A connection's end on its own thread, shared between its actor, its socket and the fan-out.
+pub struct Link {
+    /// The connection.
+    uid: ConnectionUid,
+    /// The form of frames that it gets.
+    profile: Cell<Profile>,
+    /// What waits to be written.
+    outbox: RefCell<Outbox>,
+    /// What waits for INIT; none once that is out.
+    gate: RefCell<Option<Gate>>,
+    /// The bound on what waits for INIT.
+    limit: usize,
+    /// The channels that the fan-out has it under.
+    channels: RefCell<Vec<ChannelUid>>,
+    /// The connection's actor, once it runs.
+    actor: RefCell<Option<Recipient<Note>>>,
+}
+
+impl Link {
+    /// A new connection, its gate shut.
+    pub fn new(uid: ConnectionUid, limit: usize) -> Self {
+        Self {
+            uid,
+            profile: Cell::default(),
+            outbox: RefCell::new(Outbox::new(limit)),
+            gate: RefCell::new(Some(Gate::default())),
+            limit,
+            channels: RefCell::default(),
+            actor: RefCell::default(),
+        }
+    }
+
+    /// The connection.
+    pub const fn uid(&self) -> ConnectionUid {
+        self.uid
+    }
+
+    /// Says where notes go.
+    pub fn set_actor(&self, actor: Recipient<Note>) {
+        self.actor.replace(Some(actor));
+    }
+
+    /// Chooses the form of frames.
+    pub fn set_profile(&self, profile: Profile) {
+        self.profile.set(profile);
+    }
+
+    /// Queues an event, behind INIT.
+    pub fn deliver(&self, dispatch: &Arc<Dispatch>) {
+        if let Some(gate) = self.gate.borrow_mut().as_mut() {
+            gate.bytes += dispatch.size_hint();
+            if gate.bytes <= self.limit || gate.held.is_empty() {
+                gate.held.push(Arc::clone(dispatch));
+                return;
+            }
+        } else {
+            self.send(dispatch.frame(self.profile.get()));
+            return;
+        }
+        self.overrun();
+    }
+
+    /// Queues INIT, then what the session kept, then what was held back; opens the gate.
+    pub fn initialise(&self, init: &Dispatch, kept: &[Arc<Dispatch>]) {
+        let Some(gate) = self.gate.take() else { return };
+        let profile = self.profile.get();
+        self.send(init.frame(profile));
+        for dispatch in kept.iter().chain(&gate.held) {
+            self.send(dispatch.frame(profile));
+        }
+        self.note(Note::Initialised);
+    }
+
+    /// Queues a frame at once, before INIT too: heartbeats.
+    pub fn send(&self, frame: Bytes) {
+        let outcome = self.outbox.borrow_mut().push(frame);
+        if outcome == Err(Overrun) {
+            self.overrun();
+        }
+    }
+
+    /// Queues a close frame; nothing is taken after it.
+    pub fn close(&self, close: &Close) {
+        self.outbox.borrow_mut().close(close);
+    }
+
+    /// Tells the connection's actor something.
+    pub fn note(&self, note: Note) {
+        if let Some(actor) = &*self.actor.borrow() {
+            // A connection that has gone needs no note; one whose mailbox is full ends by its own timers.
+            let _ = actor.try_send(note);
+        }
+    }
+
+    /// What the socket has to write.
+    pub fn poll_take(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
+        self.outbox.borrow_mut().poll_take(cx)
+    }
+
+    /// Remembers a channel; tells whether it is new.
+    pub(super) fn add_channel(&self, channel: ChannelUid) -> bool {
+        let mut channels = self.channels.borrow_mut();
+        let is_new = !channels.contains(&channel);
+        if is_new {
+            channels.push(channel);
+        }
+        is_new
+    }
+
+    /// Forgets a channel.
+    pub(super) fn remove_channel(&self, channel: ChannelUid) {
+        self.channels.borrow_mut().retain(|known| *known != channel);
+    }
+
+    /// All its channels, forgotten with this.
+    pub(super) fn take_channels(&self) -> Vec<ChannelUid> {
+        self.channels.take()
+    }
+
+    /// Gives up on a reader that is too slow: what waits is dropped, a close frame takes its place.
+    fn overrun(&self) {
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.clear();
+        outbox.close(&Close::new(CloseCode::SlowConsumer, "slow consumer"));
+        drop(outbox);
+        self.note(Note::Overrun);
+    }
+}

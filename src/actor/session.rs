@@ -1,0 +1,270 @@
+//! A session's actor: what all live connections of one leap token share; without a token, what one connection has.
+
+mod entering;
+mod handlers;
+pub mod messages;
+pub mod replay;
+mod subscribing;
+
+pub use messages::{
+    Direct, EndIfIdle, Enter, Exit, FromChannel, Grant, IsOnline, Revoke, Serve, TokenChanged,
+    TokenEnded,
+};
+
+use super::channel::{self, ChannelActor, ConnectionRef};
+use super::clock;
+use super::fanout::{ConnectionUid, Order};
+use super::outlet::Outlet;
+use super::shard::{RetireSession, SessionGone};
+use super::supervisor::Supervisor;
+use super::tell::tell;
+use crate::domain::channel::Subscriber;
+use crate::domain::{Channel, ChannelId, ChannelKey, LeapToken, ProjectId, Subscription};
+use crate::protocol::{Close, CloseCode, Dispatch, Event, Scope};
+use actix::prelude::*;
+use indexmap::IndexMap;
+use replay::Replay;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// Room in a session's mailbox; past it askers wait.
+const MAILBOX: usize = 4096;
+/// The longest timer that is set at once: a token's expiry may be years away.
+const LONGEST_TIMER: Duration = Duration::from_hours(24);
+
+/// Counts sessions of this process.
+static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
+
+/// A session, unique in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionUid(u64);
+
+/// On whose behalf a session exists.
+pub enum Identity {
+    /// Nobody's: one connection without a token.
+    Anonymous,
+    /// A leap token's.
+    Token(LeapToken),
+    /// A project token's: one connection of a back end.
+    Project,
+}
+
+/// A subscription that a session holds.
+#[derive(Clone)]
+struct Held {
+    /// The channel's actor; none while it is being looked for.
+    address: Option<Addr<ChannelActor>>,
+    /// Whether it ends with the session.
+    is_ephemeral: bool,
+}
+
+/// A connection of the session.
+struct Member {
+    /// Where it is.
+    connection: ConnectionRef,
+    /// What INIT still waits for; none once INIT is out.
+    entering: Option<entering::Entering>,
+}
+
+/// One session.
+pub struct SessionActor {
+    /// This session.
+    uid: SessionUid,
+    /// The tenant.
+    project: ProjectId,
+    /// On whose behalf.
+    identity: Identity,
+    /// The live connections, in the order they came.
+    members: IndexMap<ConnectionUid, Member>,
+    /// The subscriptions, in the order they were made.
+    subscriptions: IndexMap<ChannelId, Held>,
+    /// Taken while something about a channel's subscription is under way.
+    locks: HashMap<ChannelId, Arc<Mutex<()>>>,
+    /// What is kept while there is no connection.
+    replay: Replay,
+    /// Whether it ever had a connection: only then is there anything to be graceful about.
+    had_members: bool,
+    /// The timer that runs while there is no connection.
+    grace: Option<SpawnHandle>,
+    /// The timer of the token's expiry.
+    expiry: Option<SpawnHandle>,
+    /// Orders on their way.
+    outlet: Outlet,
+    /// The way to everything else.
+    hub: Supervisor,
+}
+
+impl SessionActor {
+    /// A session without a connection yet; `permanent` are the token's stored subscriptions.
+    pub fn new(
+        project: ProjectId,
+        identity: Identity,
+        permanent: Vec<Subscription>,
+        hub: Supervisor,
+    ) -> Self {
+        let held = |s: Subscription| (s.channel, Held { address: None, is_ephemeral: false });
+        Self {
+            uid: SessionUid(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
+            project,
+            identity,
+            members: IndexMap::new(),
+            subscriptions: permanent.into_iter().map(held).collect(),
+            locks: HashMap::new(),
+            replay: Replay::default(),
+            had_members: false,
+            grace: None,
+            expiry: None,
+            outlet: Outlet::default(),
+            hub,
+        }
+    }
+
+    /// The full name of a channel of this project.
+    fn key(&self, channel: &ChannelId) -> ChannelKey {
+        ChannelKey { project: self.project.clone(), id: channel.clone() }
+    }
+
+    /// Whether the session belongs to this project: nothing crosses projects.
+    fn is_of(&self, project: &ProjectId) -> bool {
+        self.project == *project
+    }
+
+    /// The leap token, if that is whose session this is.
+    const fn token(&self) -> Option<&LeapToken> {
+        match &self.identity {
+            Identity::Token(token) => Some(token),
+            Identity::Anonymous | Identity::Project => None,
+        }
+    }
+
+    /// All live connections.
+    fn connections(&self) -> Vec<ConnectionRef> {
+        self.members.values().map(|member| member.connection.clone()).collect()
+    }
+
+    /// Hands an event to every connection, or keeps it for the next one.
+    fn dispatch(&mut self, event: Event, ctx: &mut Context<Self>) {
+        let dispatch = Arc::new(Dispatch::new(event));
+        if self.members.is_empty() {
+            let settings = &self.hub.settings();
+            self.replay.keep(dispatch, settings.replay_events, settings.replay_bytes);
+            return;
+        }
+        for Member { connection, .. } in self.members.values() {
+            let dispatch = Arc::clone(&dispatch);
+            let order = Order::Direct { connection: connection.uid, dispatch };
+            self.outlet.send(&connection.fanout, order);
+        }
+        self.outlet.settle(ctx);
+    }
+
+    /// Hands an event to one connection.
+    fn answer(&mut self, connection: ConnectionUid, event: Event, ctx: &mut Context<Self>) {
+        if let Some(member) = self.members.get(&connection) {
+            let dispatch = Arc::new(Dispatch::new(event));
+            self.outlet.send(&member.connection.fanout, Order::Direct { connection, dispatch });
+            self.outlet.settle(ctx);
+        }
+    }
+
+    /// Ends one connection.
+    fn close(&mut self, connection: ConnectionUid, close: Close) {
+        if let Some(member) = self.members.get(&connection) {
+            self.outlet.send(&member.connection.fanout, Order::Close { connection, close });
+        }
+    }
+
+    /// Ends every connection.
+    fn close_all(&mut self, close: &Close) {
+        for uid in self.members.keys().copied().collect::<Vec<_>>() {
+            self.close(uid, close.clone());
+        }
+    }
+
+    /// Starts what has to happen once nobody is connected: at once, or after the grace.
+    fn check_idle(&mut self, ctx: &mut Context<Self>) {
+        if !self.is_idle() || self.grace.is_some() {
+            return;
+        }
+        match &self.identity {
+            Identity::Token(_) if self.had_members => {
+                let grace = self.hub.settings().session_grace;
+                self.grace = Some(ctx.run_later(grace, |actor, ctx| {
+                    actor.grace = None;
+                    actor.retire(ctx);
+                }));
+            }
+            Identity::Token(_) => self.retire(ctx),
+            Identity::Anonymous | Identity::Project => ctx.stop(),
+        }
+    }
+
+    /// Asks the shard to let this session end; a connection that comes first is the reason not to.
+    fn retire(&self, ctx: &mut Context<Self>) {
+        if let Some(token) = self.token() {
+            let (token, address) = (token.id.clone(), ctx.address());
+            if let Some(shard) = self.hub.session_shard(&token) {
+                tell(shard, RetireSession { token, address });
+            }
+        }
+    }
+
+    /// Whether nobody is connected and nothing is under way.
+    fn is_idle(&self) -> bool {
+        self.members.is_empty() && self.locks.is_empty()
+    }
+
+    /// Sets the timer that ends the session with its token.
+    fn watch_expiry(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.expiry.take() {
+            ctx.cancel_future(timer);
+        }
+        let Some(at) = self.token().and_then(|token| token.expires_at) else { return };
+        let left = Duration::from_millis(clock::now().millis_until(at));
+        let timer = ctx.run_later(left.min(LONGEST_TIMER), move |actor, ctx| {
+            actor.expiry = None;
+            if actor.token().is_some_and(|token| token.is_expired(clock::now())) {
+                actor.end("the token has expired", ctx);
+            } else {
+                actor.watch_expiry(ctx);
+            }
+        });
+        self.expiry = Some(timer);
+    }
+
+    /// Ends the session because its token works no more.
+    fn end(&mut self, reason: &'static str, ctx: &mut Context<Self>) {
+        self.close_all(&Close::new(CloseCode::InvalidAuth, reason));
+        self.outlet.leave_behind();
+        ctx.stop();
+    }
+}
+
+impl Actor for SessionActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        self.watch_expiry(ctx);
+    }
+
+    /// Also after a crash: channels and the shard forget it, its connections are told to come back.
+    fn stopped(&mut self, ctx: &mut Context<Self>) {
+        for held in self.subscriptions.values() {
+            if let Some(address) = &held.address {
+                tell(address, channel::Leave { session: self.uid, asker: None });
+            }
+        }
+        // Only a crash leaves members here that were not told anything yet; a second close changes nothing.
+        self.close_all(&Close::new(CloseCode::Unknown, "the session ended, reconnect"));
+        self.outlet.leave_behind();
+        if let Some(token) = self.token()
+            && let Some(shard) = self.hub.session_shard(&token.id)
+        {
+            tell(shard, SessionGone { token: token.id.clone(), address: ctx.address() });
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! A connection on its way in: every subscribed channel hands over a snapshot, then INIT goes out.
+//!
+//! A channel begins to hand its events to the connection at the very moment of its snapshot; the connection's gate
+//! holds them back until INIT. So what follows INIT is exactly what happened after the states in it: no gap, no repeat.
+
+use super::super::ask::AskError;
+use super::*;
+use crate::domain::RawJson;
+use crate::store::Thing;
+
+/// What INIT waits for.
+pub(super) struct Entering {
+    /// The channels that have not answered.
+    waiting: HashSet<ChannelId>,
+    /// The answers.
+    snapshots: Vec<Channel>,
+    /// What the connection asked with.
+    enter: Enter,
+}
+
+impl Handler<Enter> for SessionActor {
+    type Result = Result<(), Close>;
+
+    fn handle(&mut self, enter: Enter, ctx: &mut Context<Self>) -> Result<(), Close> {
+        if !self.is_of(&enter.project) {
+            return Err(Close::new(CloseCode::InvalidAuth, "invalid token"));
+        }
+        if self.token().is_some_and(|token| token.is_expired(clock::now())) {
+            return Err(Close::new(CloseCode::InvalidAuth, "the token has expired"));
+        }
+        if let Some(timer) = self.grace.take() {
+            ctx.cancel_future(timer);
+        }
+        let uid = enter.connection.uid;
+        let waiting = self.subscriptions.keys().cloned().collect::<HashSet<_>>();
+        let connection = enter.connection.clone();
+        let entering = Entering { waiting, snapshots: Vec::new(), enter };
+        self.members
+            .insert(uid, Member { connection: connection.clone(), entering: Some(entering) });
+        self.had_members = true;
+        for channel in self.subscriptions.keys().cloned().collect::<Vec<_>>() {
+            if !self.attach(&channel, &connection, ctx) {
+                self.look_for(channel, ctx);
+            }
+        }
+        self.finish_entering(uid, ctx);
+        Ok(())
+    }
+}
+
+impl SessionActor {
+    /// Asks a channel for a snapshot; false if its actor is not known or has gone.
+    fn attach(
+        &mut self,
+        channel: &ChannelId,
+        connection: &ConnectionRef,
+        ctx: &mut Context<Self>,
+    ) -> bool {
+        let Some(held) = self.subscriptions.get_mut(channel) else { return true };
+        let Some(address) = held.address.as_ref().filter(|address| address.connected()) else {
+            return false;
+        };
+        let connection = connection.clone();
+        tell(address, channel::Attach { session: self.uid, address: ctx.address(), connection });
+        true
+    }
+
+    /// Finds the actor of a held channel, then asks it for what the connections miss.
+    pub(super) fn look_for(&mut self, id: ChannelId, ctx: &mut Context<Self>) {
+        let (lock, hub, key) = (self.lock(&id), self.hub.clone(), self.key(&id));
+        let found = async move {
+            let guard = lock.lock_owned().await;
+            (hub.channel(&key).await, guard)
+        };
+        let found = found.into_actor(self).map(move |(found, guard), actor: &mut Self, ctx| {
+            match found {
+                Ok(address) => actor.found(&id, &address, ctx),
+                Err(error) if error == AskError::not_found(Thing::Channel) => {
+                    actor.vanished(&id, ctx)
+                }
+                Err(_) => actor.close_all(&Close::new(CloseCode::Unknown, "overloaded, reconnect")),
+            }
+            actor.unlock(&id, guard, ctx);
+        });
+        ctx.spawn(found);
+    }
+
+    /// A held channel's actor is known (again): connections on their way in need a snapshot, the others the channel.
+    fn found(&mut self, id: &ChannelId, address: &Addr<ChannelActor>, ctx: &mut Context<Self>) {
+        let Some(held) = self.subscriptions.get_mut(id) else { return };
+        if held.address.as_ref() == Some(address)
+            && address.connected()
+            && self.nobody_waits_for(id)
+        {
+            return;
+        }
+        if let Some(held) = self.subscriptions.get_mut(id) {
+            held.address = Some(address.clone());
+        }
+        let (mut inside, mut outside) = (Vec::new(), Vec::new());
+        for member in self.members.values() {
+            match &member.entering {
+                Some(entering) if entering.waiting.contains(id) => {
+                    outside.push(member.connection.clone())
+                }
+                Some(_) => {}
+                None => inside.push(member.connection.clone()),
+            }
+        }
+        let (session, home) = (self.uid, ctx.address());
+        tell(address, channel::Subscribe { session, address: home, connections: inside });
+        for connection in outside {
+            self.attach(id, &connection, ctx);
+        }
+    }
+
+    /// Whether no INIT waits for this channel.
+    fn nobody_waits_for(&self, id: &ChannelId) -> bool {
+        !self.members.values().any(|m| m.entering.as_ref().is_some_and(|e| e.waiting.contains(id)))
+    }
+
+    /// A held channel does not exist any more: nobody waits for it, whoever had it is told.
+    pub(super) fn vanished(&mut self, id: &ChannelId, ctx: &mut Context<Self>) {
+        if self.subscriptions.shift_remove(id).is_none() {
+            return;
+        }
+        for uid in self.members.keys().copied().collect::<Vec<_>>() {
+            self.stop_waiting(uid, id, ctx);
+        }
+    }
+
+    /// INIT goes without this channel.
+    pub(super) fn stop_waiting(
+        &mut self,
+        uid: ConnectionUid,
+        id: &ChannelId,
+        ctx: &mut Context<Self>,
+    ) {
+        if let Some(entering) = self.members.get_mut(&uid).and_then(|m| m.entering.as_mut()) {
+            entering.waiting.remove(id);
+            self.finish_entering(uid, ctx);
+        }
+    }
+
+    /// A channel's snapshot came.
+    pub(super) fn on_snapshot(
+        &mut self,
+        uid: ConnectionUid,
+        channel: Channel,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(entering) = self.members.get_mut(&uid).and_then(|m| m.entering.as_mut()) else {
+            return;
+        };
+        if entering.waiting.remove(&channel.key.id) {
+            entering.snapshots.push(channel);
+        }
+        self.finish_entering(uid, ctx);
+    }
+
+    /// Sends INIT once all snapshots are there, with what was kept.
+    fn finish_entering(&mut self, uid: ConnectionUid, ctx: &mut Context<Self>) {
+        let is_ready =
+            |member: &Member| member.entering.as_ref().is_some_and(|e| e.waiting.is_empty());
+        let connection_count = self.members.len();
+        let Some(member) = self.members.get_mut(&uid).filter(|member| is_ready(member)) else {
+            return;
+        };
+        let Some(Entering { mut snapshots, enter, .. }) = member.entering.take() else { return };
+        let fanout = member.connection.fanout.clone();
+        // What was unsubscribed in between is not shown; the rest in the order of subscribing.
+        snapshots.retain(|channel| self.subscriptions.contains_key(&channel.key.id));
+        snapshots.sort_by_key(|channel| self.subscriptions.get_index_of(&channel.key.id));
+        let (kept, missed) = self.replay.take();
+        let (metadata, scope) = match &self.identity {
+            Identity::Token(token) => (token.metadata(), Scope::Token),
+            Identity::Anonymous => (RawJson::null(), Scope::NoAuth),
+            Identity::Project => (RawJson::null(), Scope::Project),
+        };
+        let init = Box::new(Dispatch::new(Event::Init {
+            cid: enter.cid,
+            connection_count,
+            metadata,
+            scope,
+            channels: snapshots,
+            missed,
+            extensions: enter.extensions,
+        }));
+        self.outlet.send(&fanout, Order::Init { connection: uid, init, kept });
+        self.outlet.settle(ctx);
+    }
+}

@@ -1,0 +1,117 @@
+//! What a session's actor is asked.
+
+use super::super::ask::AskError;
+use super::super::channel::{ChannelActor, ConnectionRef};
+use super::super::fanout::ConnectionUid;
+use crate::domain::{Channel, ChannelId, ConnectionId, LeapToken, Message, ProjectId};
+use crate::protocol::{Close, Command, Dispatch};
+use actix::prelude::*;
+use std::sync::Arc;
+
+/// Sent by the supervisor for a new connection: take it in; INIT follows on the ordered way.
+#[derive(actix::Message, Clone)]
+#[rtype(result = "Result<(), Close>")]
+pub struct Enter {
+    /// The project that the client named; the token must be one of its.
+    pub project: ProjectId,
+    /// The connection.
+    pub connection: ConnectionRef,
+    /// Its public id.
+    pub cid: ConnectionId,
+    /// The extensions that it was granted; none if it did not ask.
+    pub extensions: Option<Vec<&'static str>>,
+}
+
+/// Sent by a connection: a frame of its client. Answered when the next one may come.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Serve {
+    /// The connection.
+    pub connection: ConnectionUid,
+    /// The frame.
+    pub command: Command,
+}
+
+/// Sent by a connection that has gone.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Exit(pub ConnectionUid);
+
+/// Sent by HTTP through the supervisor: subscribe the token.
+#[derive(actix::Message)]
+#[rtype(result = "Result<(), AskError>")]
+pub struct Grant {
+    /// The project on whose behalf; the token must be one of its.
+    pub project: ProjectId,
+    /// The channel.
+    pub channel: ChannelId,
+    /// Whether the subscription ends with the session.
+    pub is_ephemeral: bool,
+}
+
+/// Sent by HTTP through the supervisor: unsubscribe the token.
+#[derive(actix::Message)]
+#[rtype(result = "Result<(), AskError>")]
+pub struct Revoke {
+    /// The project on whose behalf; the token must be one of its.
+    pub project: ProjectId,
+    /// The channel.
+    pub channel: ChannelId,
+}
+
+/// Sent by HTTP through the supervisor: a message to all connections of the token.
+#[derive(actix::Message)]
+#[rtype(result = "Result<(), AskError>")]
+pub struct Direct {
+    /// The project on whose behalf; the token must be one of its.
+    pub project: ProjectId,
+    /// What to send.
+    pub message: Message,
+}
+
+/// Sent by HTTP through the supervisor: has the token a connection now?
+#[derive(actix::Message)]
+#[rtype(result = "bool")]
+pub struct IsOnline;
+
+/// Sent by HTTP through the supervisor: the token was changed in the store.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct TokenChanged(pub LeapToken);
+
+/// Sent by HTTP through the supervisor, and by the session's own clock: the token works no more.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct TokenEnded(pub &'static str);
+
+/// Sent by the supervisor's shard: end if nobody needs you; answers whether it ends.
+#[derive(actix::Message)]
+#[rtype(result = "bool")]
+pub struct EndIfIdle;
+
+/// Sent by a channel; all of one channel's words come in its order.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub enum FromChannel {
+    /// The channel as it was when it began to hand its events to a new connection.
+    Snapshot {
+        /// The connection.
+        connection: ConnectionUid,
+        /// The channel.
+        channel: Channel,
+    },
+    /// An event while the session has no connection.
+    Kept(Arc<Dispatch>),
+    /// The channel was deleted; connections have been told.
+    Deleted {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// The channel's actor ended or crashed; the channel itself may well go on.
+    Died {
+        /// The channel.
+        channel: ChannelId,
+        /// Which actor.
+        address: Addr<ChannelActor>,
+    },
+}

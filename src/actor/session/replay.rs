@@ -1,0 +1,88 @@
+//! What a session without connections keeps for the next one, bounded in number and bytes.
+
+use crate::protocol::{Dispatch, Event};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// The kept events, oldest first.
+#[derive(Default)]
+pub struct Replay {
+    /// The events.
+    events: VecDeque<Arc<Dispatch>>,
+    /// Roughly their bytes.
+    bytes: usize,
+    /// How many were dropped because of the bound.
+    missed: u64,
+}
+
+impl Replay {
+    /// Keeps an event; drops the oldest past the bound.
+    ///
+    /// Only messages: state and subscriptions are in INIT, fresh, and an older state after it would turn back time.
+    pub fn keep(&mut self, dispatch: Arc<Dispatch>, max_events: usize, max_bytes: usize) {
+        if !matches!(dispatch.event(), Event::Message { .. } | Event::DirectMessage { .. }) {
+            return;
+        }
+        self.bytes += dispatch.size_hint();
+        self.events.push_back(dispatch);
+        while self.events.len() > max_events || self.bytes > max_bytes {
+            let Some(oldest) = self.events.pop_front() else { break };
+            self.bytes = self.bytes.saturating_sub(oldest.size_hint());
+            self.missed += 1;
+        }
+    }
+
+    /// Everything kept and how many were dropped; nothing is left.
+    pub fn take(&mut self) -> (Vec<Arc<Dispatch>>, u64) {
+        let Self { events, missed, .. } = std::mem::take(self);
+        (events.into(), missed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ChannelId, Message, RawJson, State, Version};
+
+    /// A direct message of so many bytes.
+    fn message(bytes: usize) -> Arc<Dispatch> {
+        let data = RawJson::trusted(format!("\"{}\"", "x".repeat(bytes - 2)));
+        let message = Message { event: Arc::from("e"), data };
+        Arc::new(Dispatch::new(Event::DirectMessage { message, is_unicast: false }))
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_are_counted() {
+        let mut replay = Replay::default();
+        let all: Vec<_> = (0..5).map(|_| message(10)).collect();
+        for event in &all {
+            replay.keep(Arc::clone(event), 3, 1 << 20);
+        }
+        let (kept, missed) = replay.take();
+        assert_eq!(missed, 2);
+        assert!(kept.iter().zip(&all[2..]).all(|(a, b)| Arc::ptr_eq(a, b)) && kept.len() == 3);
+        assert_eq!(replay.take().1, 0);
+    }
+
+    #[test]
+    fn bytes_are_bounded_too() {
+        let mut replay = Replay::default();
+        for _ in 0..10 {
+            replay.keep(message(872), 100, 3000);
+        }
+        let (kept, missed) = replay.take();
+        assert_eq!((kept.len(), missed), (3, 7));
+    }
+
+    #[test]
+    fn state_is_not_kept() {
+        let mut replay = Replay::default();
+        let update = Event::StateUpdate {
+            channel: ChannelId::trusted("c"),
+            state: State::empty(),
+            version: Version(2),
+        };
+        replay.keep(Arc::new(Dispatch::new(update)), 10, 1 << 20);
+        assert!(replay.take().0.is_empty());
+    }
+}

@@ -1,0 +1,210 @@
+//! Subscribing and unsubscribing: checked, stored, then made known on the channel's ordered way.
+//!
+//! What concerns one channel happens one after the other (a lock per channel), so that a subscribe and an unsubscribe
+//! that follow each other cannot cross between the store and the channel.
+
+use super::super::ask::AskError;
+use super::*;
+use crate::domain::LeapTokenId;
+use crate::protocol::ErrorCode;
+use crate::store::{StoreError, Thing, WriteStore};
+use tokio::sync::OwnedMutexGuard;
+
+/// How often a channel that ends just when it is asked is looked for again.
+const ATTEMPTS: usize = 3;
+
+/// Why a subscription was not made.
+#[derive(Debug)]
+pub(super) enum SubscribeError {
+    /// The channel is not open to the asker.
+    NotGranted,
+    /// There is no such channel.
+    UnknownChannel,
+    /// The token has gone meanwhile.
+    UnknownToken,
+    /// Somebody on the way gave no answer.
+    Ask(AskError),
+}
+
+impl From<AskError> for SubscribeError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Store(StoreError::NotFound(Thing::Channel)) => Self::UnknownChannel,
+            AskError::Store(StoreError::NotFound(Thing::Token)) => Self::UnknownToken,
+            other => Self::Ask(other),
+        }
+    }
+}
+
+/// What has to be done for one subscription, worked out under the channel's lock.
+struct Plan {
+    /// The channel.
+    key: ChannelKey,
+    /// Its actor, as far as known.
+    address: Option<Addr<ChannelActor>>,
+    /// Who asks; none if no question is needed.
+    subscriber: Option<Subscriber>,
+    /// The token to store a permanent subscription for; none if there is nothing to store.
+    token: Option<LeapTokenId>,
+    /// The way to the rest.
+    hub: Supervisor,
+}
+
+impl Plan {
+    /// Checks and stores; returns the channel's actor.
+    async fn carry_out(self) -> Result<Addr<ChannelActor>, SubscribeError> {
+        let address = self.admitted().await?;
+        if let Some(token) = self.token {
+            let (key, at) = (self.key, clock::now());
+            let write = move |store: &mut dyn WriteStore| store.add_subscription(&key, &token, at);
+            self.hub.persistence().write(write).await?;
+        }
+        Ok(address)
+    }
+
+    /// Finds the channel's actor and asks it, if it has to be asked.
+    async fn admitted(&self) -> Result<Addr<ChannelActor>, SubscribeError> {
+        let mut known = self.address.clone().filter(Addr::connected);
+        for _ in 0..ATTEMPTS {
+            let address = match known.take() {
+                Some(address) => address,
+                None => self.hub.channel(&self.key).await?,
+            };
+            let Some(subscriber) = self.subscriber else { return Ok(address) };
+            match address.send(channel::Admit(subscriber)).await {
+                Ok(Ok(())) => return Ok(address),
+                Ok(Err(ErrorCode::NotGranted)) => return Err(SubscribeError::NotGranted),
+                Ok(Err(ErrorCode::Unknown)) => return Err(SubscribeError::UnknownChannel),
+                Err(_ended) => {}
+            }
+        }
+        Err(SubscribeError::Ask(AskError::Closed))
+    }
+}
+
+/// The outcome of subscribing.
+pub(super) type Subscribed = Result<(), SubscribeError>;
+
+impl SessionActor {
+    /// The lock of a channel.
+    pub(super) fn lock(&mut self, id: &ChannelId) -> Arc<Mutex<()>> {
+        Arc::clone(self.locks.entry(id.clone()).or_default())
+    }
+
+    /// Ends what was under way about a channel.
+    pub(super) fn unlock(
+        &mut self,
+        id: &ChannelId,
+        guard: OwnedMutexGuard<()>,
+        ctx: &mut Context<Self>,
+    ) {
+        drop(guard);
+        if self.locks.get(id).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            self.locks.remove(id);
+        }
+        self.check_idle(ctx);
+    }
+
+    /// Subscribes the session; `is_granted` in the back end's name.
+    pub(super) fn subscribe(
+        &mut self,
+        id: ChannelId,
+        is_ephemeral: bool,
+        is_granted: bool,
+    ) -> ResponseActFuture<Self, Subscribed> {
+        let lock = self.lock(&id);
+        let locked = async move { lock.lock_owned().await };
+        Box::pin(locked.into_actor(self).then(move |guard, actor: &mut Self, _| {
+            let is_ephemeral = is_ephemeral || actor.token().is_none();
+            let plan = actor.plan(&id, is_ephemeral, is_granted);
+            let done = async move { (plan.carry_out().await, guard) };
+            done.into_actor(actor).map(move |(outcome, guard), actor: &mut Self, ctx| {
+                let outcome = outcome.map(|address| actor.join(&id, &address, is_ephemeral, ctx));
+                actor.unlock(&id, guard, ctx);
+                outcome
+            })
+        }))
+    }
+
+    /// Works out what a subscription takes.
+    fn plan(&self, id: &ChannelId, is_ephemeral: bool, is_granted: bool) -> Plan {
+        let held = self.subscriptions.get(id);
+        let subscriber = match &self.identity {
+            Identity::Anonymous => Subscriber::Anonymous,
+            Identity::Token(_) => Subscriber::Token { is_granted },
+            Identity::Project => Subscriber::Project,
+        };
+        let is_stored = held.is_some_and(|held| !held.is_ephemeral);
+        Plan {
+            key: self.key(id),
+            address: held.and_then(|held| held.address.clone()),
+            subscriber: (held.is_none() && !is_granted).then_some(subscriber),
+            token: self
+                .token()
+                .filter(|_| !is_ephemeral && !is_stored)
+                .map(|token| token.id.clone()),
+            hub: self.hub.clone(),
+        }
+    }
+
+    /// Notes a subscription and tells the channel, which answers every connection with `AVAILABLE`.
+    fn join(
+        &mut self,
+        id: &ChannelId,
+        address: &Addr<ChannelActor>,
+        is_ephemeral: bool,
+        ctx: &mut Context<Self>,
+    ) {
+        // The permanent kind wins.
+        let was_permanent = self.subscriptions.get(id).is_some_and(|held| !held.is_ephemeral);
+        let is_ephemeral = is_ephemeral && !was_permanent;
+        self.subscriptions
+            .insert(id.clone(), Held { address: Some(address.clone()), is_ephemeral });
+        let (session, home, connections) = (self.uid, ctx.address(), self.connections());
+        tell(address, channel::Subscribe { session, address: home, connections });
+        if !address.connected() {
+            self.look_for(id.clone(), ctx);
+        }
+    }
+
+    /// Unsubscribes the session; `asker` is the connection that wants it, which is not told.
+    pub(super) fn unsubscribe(
+        &mut self,
+        id: ChannelId,
+        asker: Option<ConnectionUid>,
+    ) -> ResponseActFuture<Self, Result<(), AskError>> {
+        let lock = self.lock(&id);
+        let (hub, key) = (self.hub.clone(), self.key(&id));
+        let token = self.token().map(|token| token.id.clone());
+        let done = async move {
+            let guard = lock.lock_owned().await;
+            let outcome = match token {
+                Some(token) => {
+                    let write =
+                        move |store: &mut dyn WriteStore| store.remove_subscription(&key, &token);
+                    hub.persistence().write(write).await.map(|_| ())
+                }
+                None => Ok(()),
+            };
+            (outcome, guard)
+        };
+        Box::pin(done.into_actor(self).map(move |(outcome, guard), actor: &mut Self, ctx| {
+            if outcome.is_ok() {
+                actor.leave(&id, asker, ctx);
+            }
+            actor.unlock(&id, guard, ctx);
+            outcome
+        }))
+    }
+
+    /// Forgets a subscription and tells the channel.
+    fn leave(&mut self, id: &ChannelId, asker: Option<ConnectionUid>, ctx: &mut Context<Self>) {
+        let Some(held) = self.subscriptions.shift_remove(id) else { return };
+        if let Some(address) = held.address {
+            tell(&address, channel::Leave { session: self.uid, asker });
+        }
+        for uid in self.members.keys().copied().collect::<Vec<_>>() {
+            self.stop_waiting(uid, id, ctx);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What the actors live by; `config.rs` says where each value comes from.
+
+use crate::protocol::Timing;
+use std::time::Duration;
+
+/// Intervals and bounds of the actors.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The intervals of a connection.
+    pub timing: Timing,
+    /// How long a token's session outlives its last connection.
+    pub session_grace: Duration,
+    /// The most bytes in a connection's outgoing queue; past it the connection is closed (4009). One frame of any size
+    /// is always taken by an empty queue.
+    pub outbox_bytes: usize,
+    /// The most events kept for a session without connections; past it the oldest go and INIT tells.
+    pub replay_events: usize,
+    /// The most bytes kept likewise.
+    pub replay_bytes: usize,
+    /// The most bytes of a channel's state; past it the change is refused.
+    pub state_bytes: usize,
+    /// The most bytes of a frame or fragmented message from a client; past it the connection is closed (1009).
+    pub frame_bytes: usize,
+    /// How long a channel without subscribers and questions stays in memory.
+    pub channel_idle: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            timing: Timing {
+                heartbeat: Duration::from_secs(30),
+                identify: Duration::from_secs(10),
+                reply_floor: Duration::from_millis(2),
+            },
+            session_grace: Duration::from_secs(30),
+            outbox_bytes: 1 << 20,
+            replay_events: 256,
+            replay_bytes: 1 << 20,
+            state_bytes: 1 << 20,
+            frame_bytes: 1 << 20,
+            channel_idle: Duration::from_mins(1),
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! A shard of the supervisor: knows every live session and channel whose id hashes to it, spawns them from the store
+//! and lets them end. It runs on a worker thread, and so does everything that it spawns.
+//!
+//! It routes by id and never looks into a payload. Loading is single-flight, and so is ending: whoever asks for an id
+//! that is just being loaded or ended waits for what comes of it (see [`Directory`]).
+
+use super::ask::AskError;
+use super::channel::{self, ChannelActor, Surroundings};
+use super::directory::{Answer, Asked, Directory};
+use super::session::{self, Identity, SessionActor};
+use super::supervisor::Supervisor;
+use crate::domain::{ChannelKey, LeapTokenId};
+use crate::store::{ReadStore, Thing};
+use actix::prelude::*;
+
+/// Room in a shard's mailbox; past it askers wait.
+const MAILBOX: usize = 65_536;
+
+/// Sent by the supervisor's handle: the actor of a channel. `NotFound(Channel)` if there is none.
+#[derive(Message)]
+#[rtype(result = "Result<Addr<ChannelActor>, AskError>")]
+pub struct ResolveChannel(pub ChannelKey);
+
+/// Sent by the supervisor's handle: the actor of a channel, only if it is in use.
+#[derive(Message)]
+#[rtype(result = "Option<Addr<ChannelActor>>")]
+pub struct FindChannel(pub ChannelKey);
+
+/// Sent by the supervisor's handle: the session of a token. `NotFound(Token)` if there is no such token.
+#[derive(Message)]
+#[rtype(result = "Result<Addr<SessionActor>, AskError>")]
+pub struct ResolveSession(pub LeapTokenId);
+
+/// Sent by the supervisor's handle: the session of a token, only if there is one.
+#[derive(Message)]
+#[rtype(result = "Option<Addr<SessionActor>>")]
+pub struct FindSession(pub LeapTokenId);
+
+/// Sent by a channel that nobody has used for a while.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct RetireChannel {
+    /// The channel.
+    pub key: ChannelKey,
+    /// Its actor.
+    pub address: Addr<ChannelActor>,
+}
+
+/// Sent by a channel's actor that has ended, for whatever reason.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ChannelGone {
+    /// The channel.
+    pub key: ChannelKey,
+    /// Its actor.
+    pub address: Addr<ChannelActor>,
+}
+
+/// Sent by a session whose grace is over.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct RetireSession {
+    /// Its token.
+    pub token: LeapTokenId,
+    /// Its actor.
+    pub address: Addr<SessionActor>,
+}
+
+/// Sent by a session's actor that has ended, for whatever reason.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SessionGone {
+    /// Its token.
+    pub token: LeapTokenId,
+    /// Its actor.
+    pub address: Addr<SessionActor>,
+}
+
+/// One shard.
+pub struct Shard {
+    /// The channels in use.
+    channels: Directory<ChannelKey, Addr<ChannelActor>>,
+    /// The sessions of tokens.
+    sessions: Directory<LeapTokenId, Addr<SessionActor>>,
+    /// What spawned actors need.
+    hub: Supervisor,
+}
+
+impl Shard {
+    /// An empty shard.
+    pub fn new(hub: Supervisor) -> Self {
+        Self { channels: Directory::default(), sessions: Directory::default(), hub }
+    }
+
+    /// Reads a channel and starts its actor.
+    fn load_channel(&self, key: ChannelKey, ctx: &mut Context<Self>) {
+        let persistence = self.hub.persistence().clone();
+        let wanted = key.clone();
+        let read = async move { persistence.read(move |store| store.find_channel(&wanted)).await };
+        let started = read.into_actor(self).map(move |outcome, shard, ctx| {
+            let outcome = outcome
+                .and_then(|stored| stored.ok_or(AskError::not_found(Thing::Channel)))
+                .map(|stored| ChannelActor::new(stored, shard.surroundings(ctx)).start());
+            shard.channels.loaded(&key, &outcome);
+        });
+        ctx.spawn(started);
+    }
+
+    /// Reads a token with its subscriptions and starts its session.
+    fn load_session(&self, token: LeapTokenId, ctx: &mut Context<Self>) {
+        let persistence = self.hub.persistence().clone();
+        let wanted = token.clone();
+        let read = async move {
+            let found = move |store: &mut dyn ReadStore| match store.find_token(&wanted)? {
+                Some(found) => Ok(Some((found, store.subscriptions_of(&wanted)?))),
+                None => Ok(None),
+            };
+            persistence.read(found).await
+        };
+        let started = read.into_actor(self).map(move |outcome, shard, _| {
+            let outcome = outcome
+                .and_then(|stored| stored.ok_or(AskError::not_found(Thing::Token)))
+                .map(|(found, subscriptions)| {
+                    let (project, hub) = (found.project.clone(), shard.hub.clone());
+                    SessionActor::new(project, Identity::Token(found), subscriptions, hub).start()
+                });
+            shard.sessions.loaded(&token, &outcome);
+        });
+        ctx.spawn(started);
+    }
+
+    /// What a channel's actor needs.
+    fn surroundings(&self, ctx: &Context<Self>) -> Surroundings {
+        Surroundings {
+            persistence: self.hub.persistence().clone(),
+            settings: self.hub.settings().clone(),
+            shard: ctx.address(),
+        }
+    }
+}
+
+/// Waits for what a directory promised.
+async fn promised<V>(answer: Answer<V>) -> Result<V, AskError> {
+    answer.await.unwrap_or(Err(AskError::Closed))
+}
+
+impl Actor for Shard {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<ResolveChannel> for Shard {
+    type Result = ResponseFuture<Result<Addr<ChannelActor>, AskError>>;
+
+    fn handle(
+        &mut self,
+        ResolveChannel(key): ResolveChannel,
+        ctx: &mut Context<Self>,
+    ) -> Self::Result {
+        match self.channels.ask(&key) {
+            Asked::Live(address) => Box::pin(async { Ok(address) }),
+            Asked::Wait(answer) => Box::pin(promised(answer)),
+            Asked::Load(answer) => {
+                self.load_channel(key, ctx);
+                Box::pin(promised(answer))
+            }
+        }
+    }
+}
+
+impl Handler<FindChannel> for Shard {
+    type Result = ResponseFuture<Option<Addr<ChannelActor>>>;
+
+    fn handle(&mut self, FindChannel(key): FindChannel, _: &mut Context<Self>) -> Self::Result {
+        found(self.channels.find(&key))
+    }
+}
+
+impl Handler<ResolveSession> for Shard {
+    type Result = ResponseFuture<Result<Addr<SessionActor>, AskError>>;
+
+    fn handle(
+        &mut self,
+        ResolveSession(token): ResolveSession,
+        ctx: &mut Context<Self>,
+    ) -> Self::Result {
+        match self.sessions.ask(&token) {
+            Asked::Live(address) => Box::pin(async { Ok(address) }),
+            Asked::Wait(answer) => Box::pin(promised(answer)),
+            Asked::Load(answer) => {
+                self.load_session(token, ctx);
+                Box::pin(promised(answer))
+            }
+        }
+    }
+}
+
+impl Handler<FindSession> for Shard {
+    type Result = ResponseFuture<Option<Addr<SessionActor>>>;
+
+    fn handle(&mut self, FindSession(token): FindSession, _: &mut Context<Self>) -> Self::Result {
+        found(self.sessions.find(&token))
+    }
+}
+
+/// Waits for a handle that there is or will be.
+fn found<V: 'static>(asked: Option<Asked<V>>) -> ResponseFuture<Option<V>> {
+    match asked {
+        None => Box::pin(async { None }),
+        Some(Asked::Live(handle)) => Box::pin(async { Some(handle) }),
+        Some(Asked::Wait(answer) | Asked::Load(answer)) => {
+            Box::pin(async { promised(answer).await.ok() })
+        }
+    }
+}
+
+impl Handler<RetireChannel> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, RetireChannel { key, address }: RetireChannel, ctx: &mut Context<Self>) {
+        if !self.channels.begin_end(&key, &address) {
+            return;
+        }
+        let asked = address.send(channel::EndIfIdle).into_actor(self);
+        ctx.spawn(asked.map(move |ends, shard, ctx| {
+            if matches!(ends, Ok(false)) {
+                shard.channels.loaded(&key, &Ok(address));
+            } else if shard.channels.ended(&key) {
+                shard.load_channel(key, ctx);
+            }
+        }));
+    }
+}
+
+impl Handler<RetireSession> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, RetireSession { token, address }: RetireSession, ctx: &mut Context<Self>) {
+        if !self.sessions.begin_end(&token, &address) {
+            return;
+        }
+        let asked = address.send(session::EndIfIdle).into_actor(self);
+        ctx.spawn(asked.map(move |ends, shard, ctx| {
+            if matches!(ends, Ok(false)) {
+                shard.sessions.loaded(&token, &Ok(address));
+            } else if shard.sessions.ended(&token) {
+                shard.load_session(token, ctx);
+            }
+        }));
+    }
+}
+
+impl Handler<ChannelGone> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, ChannelGone { key, address }: ChannelGone, _: &mut Context<Self>) {
+        self.channels.forget(&key, &address);
+    }
+}
+
+impl Handler<SessionGone> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, SessionGone { token, address }: SessionGone, _: &mut Context<Self>) {
+        self.sessions.forget(&token, &address);
+    }
+}

@@ -1,0 +1,363 @@
+//! Every setting and limit: its name, unit, default and what happens at the limit.
+//!
+//! A flag wins over its environment variable, that over the configuration file, and that over the default.
+
+use crate::actor::Settings;
+use crate::protocol::Timing;
+use clap::{Args, Parser, Subcommand};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The configuration file that is read when it is there and none is named.
+const DEFAULT_FILE: &str = "warren.toml";
+/// The most workers that make sense to ask for.
+const MAX_WORKERS: usize = 1024;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "warren",
+    version,
+    about = "A self-hosted realtime channels server",
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    /// What to do; `serve` when left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags of `serve`, which may stand alone.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// What the binary can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    Serve(ServeArgs),
+}
+
+/// The flags of `serve` (`wire.md`, Running it); each is also a key of the configuration file.
+#[derive(Clone, Debug, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct ServeArgs {
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, env = "WARREN_LISTEN", value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// The folder for everything that is kept [default: ./warren-data]
+    #[arg(long, env = "WARREN_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The database, `sqlite:PATH` [default: warren.db in the data folder]
+    #[arg(long, env = "WARREN_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<String>,
+    /// Threads that serve [default: number of cores]
+    #[arg(long, env = "WARREN_WORKERS", value_name = "N")]
+    pub workers: Option<usize>,
+    /// The configuration file [default: warren.toml when it is there]
+    #[arg(long, env = "WARREN_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// First run: the project's id instead of a generated one
+    #[arg(long, env = "WARREN_PROJECT", value_name = "project_…")]
+    pub project: Option<String>,
+    /// First run: the project token instead of a generated one
+    #[arg(long, env = "WARREN_PROJECT_TOKEN", value_name = "ptk_…", hide_env_values = true)]
+    pub project_token: Option<String>,
+    /// First run: the admin token instead of a generated one
+    #[arg(long, env = "WARREN_ADMIN_TOKEN", value_name = "pat_…", hide_env_values = true)]
+    pub admin_token: Option<String>,
+    /// How long a session outlives its last connection [default: 30]
+    #[arg(long, env = "WARREN_SESSION_GRACE", value_name = "SECONDS")]
+    pub session_grace: Option<f64>,
+    /// How often clients send heartbeats [default: 30]
+    #[arg(long, env = "WARREN_HEARTBEAT", value_name = "SECONDS")]
+    pub heartbeat: Option<f64>,
+    /// Let webhooks call private addresses (there are no webhook deliveries yet)
+    #[arg(long, env = "WARREN_ALLOW_PRIVATE_WEBHOOKS", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
+    pub allow_private_webhooks: Option<bool>,
+    /// Bounds; only in the configuration file
+    #[arg(skip)]
+    pub limits: Limits,
+}
+
+/// The configuration file's table `[limits]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Limits {
+    /// Bytes of a message over HTTP, default 64 MiB, 0 for none; past it 413.
+    pub message_bytes: usize,
+    /// Bytes of a channel's or token's state, default 1 MiB; past it 413.
+    pub state_bytes: usize,
+    /// Bytes of a client's frame or fragmented message, default 1 MiB; past it close 1009.
+    pub frame_bytes: usize,
+    /// Bytes of a connection's outgoing queue, default 1 MiB; past it close 4009.
+    pub outbox_bytes: usize,
+    /// Events kept for a session without connections, default 256; past it the oldest go and INIT says how many.
+    pub replay_events: usize,
+    /// Bytes kept likewise, default 1 MiB.
+    pub replay_bytes: usize,
+    /// Milliseconds before the answer to a client's frame leaves, default 2: faster trips two official clients.
+    pub reply_floor_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            message_bytes: 64 << 20,
+            state_bytes: settings.state_bytes,
+            frame_bytes: settings.frame_bytes,
+            outbox_bytes: settings.outbox_bytes,
+            replay_events: settings.replay_events,
+            replay_bytes: settings.replay_bytes,
+            reply_floor_ms: 2,
+        }
+    }
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The named configuration file cannot be read.
+    #[error("cannot read the configuration file {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The configuration file has a mistake.
+    #[error("the configuration file {path} has a mistake: {source}")]
+    Mistake {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+    /// A value is out of its range.
+    #[error("{name} must be {range}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// A database that this version does not speak to.
+    #[error("the database must be sqlite:PATH")]
+    UnknownDatabase,
+}
+
+/// Everything `serve` needs, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The folder for everything that is kept.
+    pub data: PathBuf,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// Threads that serve.
+    pub workers: usize,
+    /// What a first run uses instead of generated values.
+    pub first_run: FirstRunValues,
+    /// What the actors live by.
+    pub settings: Settings,
+    /// The bound on a message over HTTP, bytes; 0 for none.
+    pub message_bytes: usize,
+    /// Whether webhooks may call private addresses.
+    pub allow_private_webhooks: bool,
+}
+
+/// What a first run uses instead of generated values.
+#[derive(Clone, Debug, Default)]
+pub struct FirstRunValues {
+    /// `project_…`.
+    pub project: Option<String>,
+    /// `ptk_…`.
+    pub project_token: Option<String>,
+    /// `pat_…`.
+    pub admin_token: Option<String>,
+}
+
+impl Config {
+    /// Puts flags, environment, file and defaults together.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting and what it may be.
+    pub fn load(args: ServeArgs) -> Result<Self, ConfigError> {
+        let file = read_file(args.config.as_deref())?;
+        let data = args.data.or(file.data).unwrap_or_else(|| PathBuf::from("./warren-data"));
+        let database = match args.database.or(file.database) {
+            Some(url) => sqlite_path(&url)?,
+            None => data.join("warren.db"),
+        };
+        let workers = args.workers.or(file.workers).unwrap_or_else(cores);
+        if !(1..=MAX_WORKERS).contains(&workers) {
+            return Err(ConfigError::OutOfRange { name: "workers", range: "1 to 1024" });
+        }
+        let first_run = FirstRunValues {
+            project: prefixed("project", "project_", args.project.or(file.project))?,
+            project_token: prefixed(
+                "project-token",
+                "ptk_",
+                args.project_token.or(file.project_token),
+            )?,
+            admin_token: prefixed("admin-token", "pat_", args.admin_token.or(file.admin_token))?,
+        };
+        let limits = file.limits;
+        Ok(Self {
+            listen: args
+                .listen
+                .or(file.listen)
+                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            data,
+            database,
+            workers,
+            first_run,
+            settings: Settings {
+                timing: Timing {
+                    heartbeat: seconds("heartbeat", args.heartbeat.or(file.heartbeat))?,
+                    reply_floor: Duration::from_millis(limits.reply_floor_ms),
+                    ..Settings::default().timing
+                },
+                session_grace: seconds("session-grace", args.session_grace.or(file.session_grace))?,
+                outbox_bytes: limits.outbox_bytes,
+                replay_events: limits.replay_events,
+                replay_bytes: limits.replay_bytes,
+                state_bytes: limits.state_bytes,
+                frame_bytes: limits.frame_bytes,
+                ..Settings::default()
+            },
+            message_bytes: limits.message_bytes,
+            allow_private_webhooks: args
+                .allow_private_webhooks
+                .or(file.allow_private_webhooks)
+                .unwrap_or(false),
+        })
+    }
+}
+
+/// Reads the named file, or the default one when it is there.
+fn read_file(named: Option<&Path>) -> Result<ServeArgs, ConfigError> {
+    let path = named.unwrap_or_else(|| Path::new(DEFAULT_FILE)).to_owned();
+    if named.is_none() && !path.exists() {
+        return Ok(ServeArgs::default());
+    }
+    match std::fs::read_to_string(&path) {
+        Ok(text) => toml::from_str(&text)
+            .map_err(|source| ConfigError::Mistake { path, source: Box::new(source) }),
+        Err(source) => Err(ConfigError::Unreadable { path, source }),
+    }
+}
+
+/// The file of a `sqlite:` URL.
+fn sqlite_path(url: &str) -> Result<PathBuf, ConfigError> {
+    let path = url.strip_prefix("sqlite:").ok_or(ConfigError::UnknownDatabase)?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() { Err(ConfigError::UnknownDatabase) } else { Ok(PathBuf::from(path)) }
+}
+
+/// A number of seconds, 30 when left out; 0.1 to a day.
+fn seconds(name: &'static str, value: Option<f64>) -> Result<Duration, ConfigError> {
+    let value = value.unwrap_or(30.0);
+    if (0.1..=86_400.0).contains(&value) {
+        Ok(Duration::from_secs_f64(value))
+    } else {
+        Err(ConfigError::OutOfRange { name, range: "0.1 to 86400 seconds" })
+    }
+}
+
+/// A first-run value, which must have its prefix and something behind it.
+fn prefixed(
+    name: &'static str,
+    prefix: &'static str,
+    value: Option<String>,
+) -> Result<Option<String>, ConfigError> {
+    let is_fine = |value: &str| {
+        value.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty())
+            && value.len() <= 256
+            && value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+    };
+    match value {
+        Some(value) if !is_fine(&value) => Err(ConfigError::OutOfRange {
+            name,
+            range: "its prefix (project_, ptk_, pat_) and letters, digits, _ or -, 256 at most",
+        }),
+        value => Ok(value),
+    }
+}
+
+/// How many cores there are.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Arguments that read no file of the working folder.
+    fn args(text: &str) -> (tempfile::NamedTempFile, ServeArgs) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let args = ServeArgs { config: Some(file.path().to_owned()), ..ServeArgs::default() };
+        (file, args)
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_table() {
+        let (_file, args) = args("");
+        let config = Config::load(args).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.database, Path::new("./warren-data/warren.db"));
+        assert_eq!(config.settings.session_grace, Duration::from_secs(30));
+        assert_eq!(config.settings.timing.heartbeat, Duration::from_secs(30));
+        assert_eq!(config.workers, cores());
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let (_file, mut args) =
+            args("listen = \"127.0.0.1:1\"\nworkers = 3\n[limits]\nstate-bytes = 7\n");
+        args.workers = Some(5);
+        let config = Config::load(args).unwrap();
+        assert_eq!((config.listen.port(), config.workers, config.settings.state_bytes), (1, 5, 7));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, word) in [
+            ("lisen = 1", "lisen"),
+            ("workers = 0", "workers"),
+            ("heartbeat = 0.0", "heartbeat"),
+            ("session-grace = -1.0", "session-grace"),
+            ("database = \"mysql://x\"", "sqlite:PATH"),
+            ("project-token = \"nope\"", "project-token"),
+            ("project = \"project_\"", "project"),
+        ] {
+            let (_file, args) = args(text);
+            let error = Config::load(args).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_named_file_must_exist() {
+        let args =
+            ServeArgs { config: Some(PathBuf::from("/nowhere.toml")), ..ServeArgs::default() };
+        assert!(matches!(Config::load(args), Err(ConfigError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+        let plain = Cli::try_parse_from(["warren", "--workers", "2"]).unwrap();
+        assert_eq!(plain.serve.workers, Some(2));
+        let named = Cli::try_parse_from(["warren", "serve", "--allow-private-webhooks"]).unwrap();
+        let Some(Command::Serve(serve)) = named.command else { panic!("not serve") };
+        assert_eq!(serve.allow_private_webhooks, Some(true));
+    }
+}

@@ -1,0 +1,115 @@
+//! Puts the fragments of a WebSocket message together, within a bound (RFC 6455 §5.4).
+
+use crate::actor::Inbound;
+use actix_http::ws::{Item, Message, ProtocolError};
+use bytes::BytesMut;
+use bytestring::ByteString;
+
+/// The message that is being put together.
+#[derive(Debug)]
+pub struct Assembly {
+    /// The bound on a message's bytes.
+    limit: usize,
+    /// What has come, and whether it is text; none between messages.
+    open: Option<(BytesMut, bool)>,
+}
+
+impl Assembly {
+    /// Nothing begun.
+    pub const fn new(limit: usize) -> Self {
+        Self { limit, open: None }
+    }
+
+    /// Takes what the codec decoded; returns what is complete.
+    pub fn take(&mut self, item: Result<Message, ProtocolError>) -> Option<Inbound> {
+        match item {
+            Ok(Message::Text(text)) => Some(Inbound::Text(text)),
+            Ok(Message::Binary(_)) => Some(Inbound::Binary),
+            Ok(Message::Ping(payload)) => Some(Inbound::Ping(payload)),
+            Ok(Message::Pong(_) | Message::Nop) => None,
+            Ok(Message::Close(reason)) => {
+                Some(Inbound::Close(reason.map(|reason| reason.code.into())))
+            }
+            Ok(Message::Continuation(item)) => self.fragment(item),
+            Err(ProtocolError::Overflow) => Some(Inbound::TooBig),
+            // The crate reports text that is not UTF-8 as an I/O error of its own making.
+            Err(ProtocolError::Io(error)) if error.kind() == std::io::ErrorKind::Other => {
+                Some(Inbound::NotUtf8)
+            }
+            Err(_) => Some(Inbound::Broken),
+        }
+    }
+
+    /// Takes one fragment.
+    fn fragment(&mut self, item: Item) -> Option<Inbound> {
+        let (part, is_last) = match item {
+            Item::FirstText(part) => {
+                self.open = Some((BytesMut::new(), true));
+                (part, false)
+            }
+            Item::FirstBinary(part) => {
+                self.open = Some((BytesMut::new(), false));
+                (part, false)
+            }
+            Item::Continue(part) => (part, false),
+            Item::Last(part) => (part, true),
+        };
+        let Some((whole, is_text)) = self.open.as_mut() else { return Some(Inbound::Broken) };
+        if whole.len() + part.len() > self.limit {
+            self.open = None;
+            return Some(Inbound::TooBig);
+        }
+        whole.extend_from_slice(&part);
+        let is_text = *is_text;
+        if !is_last {
+            return None;
+        }
+        let (whole, _) = self.open.take()?;
+        Some(match ByteString::try_from(whole.freeze()) {
+            _ if !is_text => Inbound::Binary,
+            Ok(text) => Inbound::Text(text),
+            Err(_) => Inbound::NotUtf8,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    /// Takes one fragment.
+    fn take(assembly: &mut Assembly, item: Item) -> Option<Inbound> {
+        assembly.take(Ok(Message::Continuation(item)))
+    }
+
+    #[test]
+    fn fragments_become_one_text_even_when_split_inside_a_character() {
+        let mut assembly = Assembly::new(10);
+        let (head, tail) = "é☃".as_bytes().split_at(3);
+        assert!(take(&mut assembly, Item::FirstText(Bytes::copy_from_slice(head))).is_none());
+        assert!(take(&mut assembly, Item::Continue(Bytes::new())).is_none());
+        let whole = take(&mut assembly, Item::Last(Bytes::copy_from_slice(tail)));
+        assert!(matches!(whole, Some(Inbound::Text(text)) if text == "é☃"));
+    }
+
+    #[test]
+    fn the_bound_counts_all_fragments() {
+        let mut assembly = Assembly::new(4);
+        assert!(take(&mut assembly, Item::FirstText(Bytes::from("abc"))).is_none());
+        assert!(matches!(
+            take(&mut assembly, Item::Last(Bytes::from("de"))),
+            Some(Inbound::TooBig)
+        ));
+        assert!(matches!(take(&mut assembly, Item::Last(Bytes::from("f"))), Some(Inbound::Broken)));
+    }
+
+    #[test]
+    fn broken_text_is_told_from_broken_frames() {
+        let mut assembly = Assembly::new(4);
+        assert!(take(&mut assembly, Item::FirstText(Bytes::from_static(&[0xFF]))).is_none());
+        assert!(matches!(take(&mut assembly, Item::Last(Bytes::new())), Some(Inbound::NotUtf8)));
+        assert!(matches!(assembly.take(Err(ProtocolError::BadOpCode)), Some(Inbound::Broken)));
+        assert!(matches!(assembly.take(Err(ProtocolError::Overflow)), Some(Inbound::TooBig)));
+    }
+}

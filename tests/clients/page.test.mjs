@@ -1,0 +1,215 @@
+// The quick-start page in a real browser, the way a newcomer meets it: printed link, printed curl line.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { after, afterEach, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { chromium } from 'playwright-core';
+import { ROOT, startServer } from './harness.mjs';
+import { TIMEOUT_MS } from './inbox.mjs';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>';
+const run = promisify(execFile);
+
+let server;
+let browser;
+/** Everything a page complained about: script errors, CSP violations, failed loads. */
+let complaints = [];
+/** Set while the server is down on purpose: the browser logs each refused connection itself. */
+let isDown = false;
+
+before(async () => {
+  assert.ok(existsSync(CHROMIUM), `no browser at ${CHROMIUM}: install Chromium or set CHROMIUM`);
+  server = await startServer();
+  browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+});
+afterEach(async () => {
+  for (const context of browser?.contexts() ?? []) await context.close();
+  const found = complaints;
+  complaints = [];
+  assert.deepEqual(found, []);
+});
+after(async () => {
+  await browser?.close();
+  await server?.remove();
+});
+
+async function openPage(url, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
+  context.setDefaultTimeout(TIMEOUT_MS);
+  const page = await context.newPage();
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (line) => {
+    if (['error', 'warning'].includes(line.type()) && !isDown) complaints.push(line.text());
+  });
+  page.on('dialog', (dialog) => complaints.push(`dialog: ${dialog.message()}`));
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+      console.error(`CSP violation: ${violatedDirective} ${blockedURI}`);
+    });
+  });
+  await page.goto(url);
+  return page;
+}
+
+/** The page's address for a channel of the test project. */
+const address = (channel, more = {}) => `${server.base}/#${new URLSearchParams({ project: server.project, channel, ...more })}`;
+const isConnected = (page) => page.waitForSelector('#status[data-status="connected"]');
+const firstMessage = (page) => page.locator('.message').first();
+const text = (page, selector) => page.locator(selector).first().innerText();
+const stateShows = (page, part) => page.waitForFunction((part) => document.getElementById('state').textContent.includes(part), part);
+
+test('the first run prints a link and a curl line that work together', async () => {
+  const { page: url, curl, project_token: token } = server.printed;
+  assert.equal(url, `${server.base}/#project=${server.project}&channel=hello`);
+  assert.equal(token, server.token);
+  const page = await openPage(url);
+  await isConnected(page);
+  assert.equal(await text(page, '#status-text'), 'Connected');
+  assert.equal(await text(page, '#channel-name'), 'hello');
+  await stateShows(page, '{');
+  assert.equal(await page.isVisible('#empty'), true);
+
+  await run('sh', ['-c', curl]);
+  await firstMessage(page).waitFor();
+  assert.equal(await text(page, '.event'), 'greeting');
+  assert.deepEqual(JSON.parse(await text(page, '.message pre')), { text: 'Hello, Warren' });
+  assert.ok(Date.parse(await page.getAttribute('.message time', 'datetime')) > Date.now() - 60_000);
+  assert.equal(await page.isVisible('#empty'), false);
+
+  await server.ok('PUT', '/v1/channels/hello/state', { mood: 'calm', visitors: 3 });
+  await stateShows(page, 'visitors');
+  assert.deepEqual(JSON.parse(await text(page, '#state')), { mood: 'calm', visitors: 3 });
+  await page.screenshot({ path: path.join(ROOT, 'target/quickstart.png'), fullPage: true });
+});
+
+test("the page's own commands work once the token is filled in", async () => {
+  const page = await openPage(address('hello'));
+  await isConnected(page);
+  for (const id of ['#curl-message', '#curl-state']) {
+    const command = (await text(page, id)).replace('ptk_…', server.token);
+    assert.ok(command.includes(server.token));
+    await run('sh', ['-c', command]);
+  }
+  await firstMessage(page).waitFor();
+  await stateShows(page, '"curious"');
+});
+
+test('Copy copies the command', async () => {
+  const page = await openPage(address('hello'), { permissions: ['clipboard-read', 'clipboard-write'] });
+  await page.click('[data-copy="curl-message"]');
+  await page.waitForSelector('text=Copied');
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await text(page, '#curl-message'));
+});
+
+test('hostile names and data are shown as text', async () => {
+  const page = await openPage(address('hello'));
+  await isConnected(page);
+  await server.publish('hello', HOSTILE, { [HOSTILE]: HOSTILE });
+  await firstMessage(page).waitFor();
+  assert.equal(await text(page, '.event'), HOSTILE);
+  assert.deepEqual(JSON.parse(await text(page, '.message pre')), { [HOSTILE]: HOSTILE });
+  await server.ok('PUT', '/v1/channels/hello/state', { [HOSTILE]: HOSTILE });
+  await stateShows(page, 'onerror');
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  assert.equal(await page.locator('main img, main script').count(), 0);
+});
+
+test('a channel name and a token from the address are shown or kept as text, too', async () => {
+  const page = await openPage(address(HOSTILE.replaceAll('/', '')));
+  await page.waitForSelector('#trouble:not([hidden])');
+  assert.match(await text(page, '#trouble-text'), /has no channel “<img src=x/);
+  assert.equal(await page.locator('main img').count(), 0);
+});
+
+test('the newest message comes first and 200 are kept', async () => {
+  const page = await openPage(address('hello'));
+  await isConnected(page);
+  await stateShows(page, '{');
+  for (let n = 0; n < 220; n += 1) await server.publish('hello', `E${n}`, n);
+  await page.waitForFunction(() => document.querySelector('.event')?.textContent === 'E219');
+  const events = await page.locator('.event').allInnerTexts();
+  assert.deepEqual(events, Array.from({ length: 200 }, (_, index) => `E${219 - index}`));
+  assert.equal(await text(page, '#count'), '220');
+  await page.click('#clear');
+  assert.equal(await page.locator('.message').count(), 0);
+});
+
+test('after a crash of the server it reconnects and is live again', async () => {
+  const page = await openPage(address('hello'));
+  await isConnected(page);
+  isDown = true;
+  await server.kill();
+  await page.waitForSelector('#status[data-status="waiting"], #status[data-status="connecting"]');
+  await server.start();
+  await isConnected(page);
+  isDown = false;
+  await server.ok('PUT', '/v1/channels/hello/state', { restarted: true });
+  await stateShows(page, 'restarted');
+  await server.publish('hello', 'BACK', {});
+  await firstMessage(page).waitFor();
+});
+
+test('without a channel it asks for one, and remembers nothing in the query', async () => {
+  const page = await openPage(`${server.base}/`);
+  await page.fill('[name=project]', server.project);
+  await page.fill('[name=channel]', 'hello');
+  await page.keyboard.press('Enter');
+  await isConnected(page);
+  assert.equal(page.url(), address('hello'));
+  await page.goto(`${server.base}/?project=${server.project}&channel=hello&token=`);
+  await isConnected(page);
+  assert.equal(page.url(), address('hello'));
+});
+
+test('a public channel needs a token, and watching leaves no subscription behind', async () => {
+  await server.channel('den', 'public', { state: { cosy: true } });
+  let page = await openPage(address('den'));
+  await page.waitForSelector('#trouble:not([hidden])');
+  assert.match(await text(page, '#trouble-text'), /not open to visitors without a token/);
+  const token = await server.leapToken();
+  page = await openPage(address('den', { token }));
+  await stateShows(page, 'cosy');
+  const { subscriptions } = await server.ok('GET', `/v1/channels/tokens/${token}/subscriptions`);
+  assert.deepEqual(subscriptions.map(({ channel, ephemeral }) => [channel, ephemeral]), [['den', true]]);
+});
+
+test('a bad token is explained', async () => {
+  const page = await openPage(address('hello', { token: 'leap_token_nobody' }));
+  await page.waitForSelector('#status[data-status="refused"]');
+  assert.match(await text(page, '#trouble-text'), /refused this connection/);
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`at 360 px, ${colorScheme}, nothing scrolls sideways`, async () => {
+    const page = await openPage(address('hello'), { colorScheme, viewport: { width: 360, height: 740 } });
+    await isConnected(page);
+    await server.publish('hello', 'LONG_NAME_'.repeat(20), { long: 'x'.repeat(500) });
+    await firstMessage(page).waitFor();
+    const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(await overflow(), 0);
+    await page.goto(`${server.base}/#`);
+    await page.waitForSelector('#chooser-form');
+    assert.equal(await overflow(), 0);
+  });
+}
+
+test('the page and its parts are served with the strict policy and the right types', async () => {
+  const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  let total = 0;
+  for (const [file, type] of [['/', 'text/html'], ['/static/app.js', 'text/javascript'], ['/static/leap.js', 'text/javascript'], ['/static/style.css', 'text/css'], ['/static/icon.svg', 'image/svg+xml']]) {
+    const { status, headers, text: body } = await server.api('GET', file, undefined, { authorization: null });
+    assert.equal(status, 200, file);
+    assert.ok(headers['content-type'].startsWith(type), `${file}: ${headers['content-type']}`);
+    if (file === '/') assert.equal(headers['content-security-policy'], policy);
+    total += body.length;
+  }
+  assert.ok(total < 40_000, `${total} bytes`);
+  for (const file of ['nothing.js', '..%2fCargo.toml', '../Cargo.toml']) {
+    assert.ok((await server.api('GET', `/static/${file}`)).status >= 400, file);
+  }
+});
