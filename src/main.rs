@@ -1,1 +1,29 @@
-fn main() {}
+//! The `warren` binary: command line, configuration, logs, then the server.
+
+use clap::Parser as _;
+use std::process::ExitCode;
+use warren::config::{Cli, Command, Config};
+use warren::{server, telemetry};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::start();
+    let args = match cli.command {
+        Some(Command::Serve(args)) => args,
+        None => cli.serve,
+    };
+    let config = match Config::load(args) {
+        Ok(config) => config,
+        Err(error) => return failed(&error),
+    };
+    match actix_web::rt::System::new().block_on(server::run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+/// Says why, and how to end.
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    tracing::error!("{error}");
+    ExitCode::FAILURE
+}

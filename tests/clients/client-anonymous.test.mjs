@@ -19,7 +19,7 @@ before(async () => {
 });
 after(async () => {
   it?.stop();
-  await server.remove();
+  await server?.remove();
 });
 
 test('INIT says that nobody in particular connected', async () => {

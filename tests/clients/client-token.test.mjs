@@ -22,7 +22,7 @@ before(async () => {
 });
 after(async () => {
   it?.stop();
-  await server.remove();
+  await server?.remove();
 });
 
 test('a channel granted before connecting is there, with its state, without asking', async () => {

@@ -15,7 +15,7 @@ before(async () => {
   hop = new Hop(PROJECT_TOKEN, server.base);
   admin = new Hop(ADMIN_TOKEN, server.base);
 });
-after(() => server.remove());
+after(() => server?.remove());
 
 const refusedWith = (code, status) => (error) => {
   assert.ok(error instanceof HopAPIError, `a HopAPIError, not ${error}`);

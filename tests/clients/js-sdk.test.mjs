@@ -12,7 +12,7 @@ before(async () => {
   server = await startServer();
   hop = new Hop(PROJECT_TOKEN, server.base);
 });
-after(() => server.remove());
+after(() => server?.remove());
 
 const refusedWith = (code, status) => (error) => {
   assert.ok(error instanceof HopAPIError, `a HopAPIError, not ${error}`);

@@ -25,7 +25,7 @@ before(async () => {
 });
 after(async () => {
   open.forEach(stopLeap);
-  await server.remove();
+  await server?.remove();
 });
 
 /** A connecting client with its states and events in inboxes. */

@@ -21,7 +21,7 @@ afterEach(() => {
   for (const leap of open) leap.close();
   open.clear();
 });
-after(() => server.remove());
+after(() => server?.remove());
 
 /** A client that records its events and everything it sends. */
 function client(options = {}) {

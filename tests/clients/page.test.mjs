@@ -84,7 +84,7 @@ test('the first run prints a link and a curl line that work together', async () 
   await server.ok('PUT', '/v1/channels/hello/state', { mood: 'calm', visitors: 3 });
   await stateShows(page, 'visitors');
   assert.deepEqual(JSON.parse(await text(page, '#state')), { mood: 'calm', visitors: 3 });
-  await page.screenshot({ path: path.join(ROOT, 'target/quickstart.png'), fullPage: true });
+  await page.screenshot({ path: path.join(ROOT, 'target/quickstart.png'), fullPage: true, animations: 'disabled' });
 });
 
 test("the page's own commands work once the token is filled in", async () => {

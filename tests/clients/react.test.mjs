@@ -29,7 +29,7 @@ before(async () => {
 });
 after(async () => {
   it?.stop();
-  await server.remove();
+  await server?.remove();
 });
 
 /** What the component below last rendered. */

@@ -32,7 +32,7 @@ before(async () => {
 });
 after(async () => {
   receiver.close();
-  await server.remove();
+  await server?.remove();
 });
 
 test('trap 14: the CLI and the crate never see event names that their parsers reject', async () => {

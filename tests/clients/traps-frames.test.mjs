@@ -18,7 +18,7 @@ before(async () => {
   await server.channel('room', 'unprotected', { state: { a: 1 } });
   await server.channel('big', 'unprotected', { state: BIG });
 });
-after(() => server.remove());
+after(() => server?.remove());
 
 test('trap 3: zlib asked for by a client without a User-Agent, which cannot read it, brings TEXT only', async () => {
   for (const path of ['/ws?encoding=json&compression=zlib', '/1.0/ws?compression=zlib&encoding=json']) {

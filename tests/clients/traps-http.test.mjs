@@ -10,7 +10,7 @@ let server;
 before(async () => {
   server = await startServer();
 });
-after(() => server.remove());
+after(() => server?.remove());
 
 test('trap 1: creating answers 200 with the created thing', async () => {
   const creations = [

@@ -11,7 +11,7 @@ before(async () => {
   server = await startServer();
   await server.channel('room', 'unprotected');
 });
-after(() => server.remove());
+after(() => server?.remove());
 
 /** Publishes a marker and returns all frames that came before it. */
 async function upToNow(socket, channel = 'room') {

@@ -1,0 +1,120 @@
+//! The first run on an empty data folder: a project, its token, an admin token and a channel to try things with.
+
+use crate::actor::{AskError, Persistence, clock};
+use crate::config::FirstRunValues;
+use crate::domain::project::{hint_of, secret_hash};
+use crate::domain::{
+    Capabilities, Channel, ChannelId, ChannelKey, Permissions, Project, ProjectId, ProjectToken,
+    ProjectTokenId, State, Version, Visibility,
+};
+use std::fmt;
+
+/// The channel that the quick-start page shows.
+const FIRST_CHANNEL: &str = "hello";
+
+/// What a first run made: shown once, never again.
+pub struct FirstRun {
+    /// The project.
+    project: ProjectId,
+    /// `ptk_…`.
+    project_token: String,
+    /// `pat_…`.
+    admin_token: String,
+}
+
+/// Why a first run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum FirstRunError {
+    /// The operating system gives no random numbers.
+    #[error("the operating system gives no random numbers")]
+    NoRandomness,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] AskError),
+}
+
+/// Sets up an empty database; does nothing, and returns nothing, where a project exists.
+///
+/// # Errors
+/// [`FirstRunError`].
+pub async fn set_up(
+    persistence: &Persistence,
+    values: FirstRunValues,
+) -> Result<Option<FirstRun>, FirstRunError> {
+    if !persistence.read(|store| store.list_projects()).await?.is_empty() {
+        return Ok(None);
+    }
+    let secret = |given: Option<String>, prefix| {
+        given.or_else(|| clock::secret_id(prefix)).ok_or(FirstRunError::NoRandomness)
+    };
+    let first = FirstRun {
+        project: ProjectId::from(values.project.unwrap_or_else(|| clock::readable_id("project")).as_str()),
+        project_token: secret(values.project_token, "ptk")?,
+        admin_token: secret(values.admin_token, "pat")?,
+    };
+    let now = clock::now();
+    let project = Project {
+        id: first.project.clone(),
+        name: "Default".to_owned(),
+        namespace: "default".to_owned(),
+        created_at: now,
+    };
+    let token = ProjectToken {
+        id: ProjectTokenId::from(clock::readable_id("ptkid").as_str()),
+        project: first.project.clone(),
+        permissions: Permissions::OWNER,
+        hint: hint_of(&first.project_token),
+        created_at: now,
+    };
+    let channel = Channel {
+        key: ChannelKey { project: first.project.clone(), id: ChannelId::trusted(FIRST_CHANNEL) },
+        visibility: Visibility::Unprotected,
+        capabilities: Capabilities::default(),
+        state: State::empty(),
+        version: Version::FIRST,
+        created_at: now,
+    };
+    let hash = secret_hash(&first.project_token);
+    let admin = secret_hash(&first.admin_token);
+    // Several calls, but one after the other in one group: a crash in between leaves an empty database or a whole one.
+    let made = persistence.write(move |store| {
+        store.create_project(&project)?;
+        store.create_project_token(&token, &hash)?;
+        store.create_admin_token(&admin, now)?;
+        store.create_channel(&channel)
+    });
+    made.await?;
+    Ok(Some(first))
+}
+
+impl FirstRun {
+    /// The lines to print, for a server at this address.
+    pub fn lines<'a>(&'a self, base: &'a str) -> impl fmt::Display + 'a {
+        Lines { first: self, base }
+    }
+}
+
+/// The lines of a first run.
+struct Lines<'a> {
+    /// What was made.
+    first: &'a FirstRun,
+    /// `http://host:port`.
+    base: &'a str,
+}
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (FirstRun { project, project_token, admin_token }, base) = (self.first, self.base);
+        writeln!(f, "project: {project}")?;
+        writeln!(f, "project_token: {project_token}")?;
+        writeln!(f, "admin_token: {admin_token}")?;
+        writeln!(f, "url: {base}/")?;
+        writeln!(f, "page: {base}/#project={project}&channel={FIRST_CHANNEL}")?;
+        writeln!(
+            f,
+            "curl: curl -X POST {base}/v1/channels/{FIRST_CHANNEL}/messages -H 'Authorization: {project_token}' \
+             -H 'Content-Type: application/json' -d '{{\"e\":\"greeting\",\"d\":{{\"text\":\"Hello, Warren\"}}}}'"
+        )?;
+        write!(f, "note: the tokens are shown only now; open the page, run the curl line, see the message arrive")
+    }
+}

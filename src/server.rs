@@ -1,0 +1,172 @@
+//! Wires store, supervisor and HTTP together, and takes them down in order.
+
+use crate::actor::{Persistence, Supervisor, clock};
+use crate::config::Config;
+use crate::domain::Minter;
+use crate::first_run::{self, FirstRunError};
+use crate::http;
+use crate::store::StoreError;
+use crate::store::diesel::SqliteDatabase;
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, HttpServer};
+use std::fs::{File, TryLockError};
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Connections that read the database at a time.
+const READERS: u32 = 4;
+/// How long an idle HTTP connection is kept: publishers pause.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a request's head may take to arrive.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long open requests may take to end when the server stops.
+const SHUTDOWN_SECONDS: u64 = 5;
+/// How long sent bytes may stay unacknowledged before the connection counts as dead: a reader that has stopped reading
+/// cannot hold its socket longer than this.
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most connections of one worker; the process's file descriptors are the bound that counts.
+const MAX_CONNECTIONS: usize = 100_000;
+
+/// Why the server did not start or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Another process has the data folder.
+    #[error("another server is using the data folder {0}")]
+    InUse(PathBuf),
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {path}: {source}")]
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The first run could not be made.
+    #[error(transparent)]
+    FirstRun(#[from] FirstRunError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Reading or writing failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// [`ServerError`] when it cannot start.
+pub async fn run(config: Config) -> Result<(), ServerError> {
+    let _lock = lock(&config.data)?;
+    let database = SqliteDatabase::open(&config.database, READERS)?;
+    let persistence = Persistence::start(Arc::new(database))?;
+    let first = first_run::set_up(&persistence, config.first_run.clone()).await?;
+    let supervisor = Supervisor::new(config.workers, persistence.clone(), config.settings);
+    let limits = http::Limits {
+        message_bytes: config.message_bytes,
+        state_bytes: config.settings.state_bytes,
+        ..http::Limits::default()
+    };
+    let app = http::App::new(persistence, supervisor.clone(), limits, Arc::new(Minter::new()));
+    let (server, address) = listen(&config, app)?;
+    let base = format!("http://{address}");
+    match &first {
+        Some(first) => say(&first.lines(&base))?,
+        None => say(&format_args!("url: {base}/"))?,
+    }
+    let stopping = actix_web::rt::spawn(stop_on_signal(server.handle(), supervisor.clone()));
+    let running = actix_web::rt::spawn(server);
+    supervisor.ready().await;
+    say(&format_args!("ready: {base}"))?;
+    tracing::info!(%address, workers = config.workers, data = %config.data.display(), "ready");
+    let ended = running.await.unwrap_or_else(|crash| Err(io::Error::other(crash)));
+    stopping.abort();
+    tracing::info!(at = %clock::now(), "stopped");
+    Ok(ended?)
+}
+
+/// Binds the address and sets the HTTP server up; each worker thread takes a shard of the supervisor in.
+fn listen(config: &Config, app: http::App) -> Result<(Server, SocketAddr), ServerError> {
+    let address = config.listen;
+    let failed = |source| ServerError::Listen { address, source };
+    let supervisor = app.supervisor.clone();
+    let server = HttpServer::new(move || {
+        supervisor.settle_here();
+        App::new().wrap(from_fn(http::front)).configure(http::configure(app.clone()))
+    })
+    .workers(config.workers)
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(REQUEST_TIMEOUT)
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .max_connections(MAX_CONNECTIONS)
+    .tcp_nodelay(true)
+    .disable_signals()
+    .on_connect(|stream, _| {
+        if let Some(stream) = stream.downcast_ref::<TcpStream>() {
+            give_up_on_dead_peers(stream);
+        }
+    })
+    .bind(address)
+    .map_err(failed)?;
+    let bound = server.addrs().first().copied().unwrap_or(address);
+    Ok((server.run(), bound))
+}
+
+/// Bounds how long a peer may leave bytes unacknowledged.
+fn give_up_on_dead_peers(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    // A platform without the option falls back to its own, longer time.
+    let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT));
+}
+
+/// Waits for SIGTERM or SIGINT, tells every connection to come back later, then stops.
+async fn stop_on_signal(server: ServerHandle, supervisor: Supervisor) {
+    let terminated = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                terminate.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = terminated => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    tracing::info!("stopping");
+    supervisor.drain("the server is going away, reconnect in 1 s").await;
+    server.stop(true).await;
+}
+
+/// Takes the data folder for this process alone; creates it if it is missing.
+fn lock(data: &Path) -> Result<File, ServerError> {
+    let failed = |source| ServerError::Data { path: data.to_owned(), source };
+    std::fs::create_dir_all(data).map_err(failed)?;
+    let file = File::create(data.join("warren.lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServerError::InUse(data.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Prints a line that scripts rely on; the only output to standard output.
+fn say(line: &dyn std::fmt::Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
