@@ -12,4 +12,5 @@
 
 pub mod actor;
 pub mod domain;
+pub mod http;
 pub mod store;
