@@ -48,7 +48,9 @@ pub async fn set_up(
         given.or_else(|| clock::secret_id(prefix)).ok_or(FirstRunError::NoRandomness)
     };
     let first = FirstRun {
-        project: ProjectId::from(values.project.unwrap_or_else(|| clock::readable_id("project")).as_str()),
+        project: ProjectId::from(
+            values.project.unwrap_or_else(|| clock::readable_id("project")).as_str(),
+        ),
         project_token: secret(values.project_token, "ptk")?,
         admin_token: secret(values.admin_token, "pat")?,
     };
@@ -115,6 +117,9 @@ impl fmt::Display for Lines<'_> {
             "curl: curl -X POST {base}/v1/channels/{FIRST_CHANNEL}/messages -H 'Authorization: {project_token}' \
              -H 'Content-Type: application/json' -d '{{\"e\":\"greeting\",\"d\":{{\"text\":\"Hello, Warren\"}}}}'"
         )?;
-        write!(f, "note: the tokens are shown only now; open the page, run the curl line, see the message arrive")
+        write!(
+            f,
+            "note: the tokens are shown only now; open the page, run the curl line, see the message arrive"
+        )
     }
 }

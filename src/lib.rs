@@ -13,6 +13,9 @@
 pub mod actor;
 pub mod config;
 pub mod domain;
+pub mod first_run;
 pub mod http;
 pub mod protocol;
+pub mod server;
 pub mod store;
+pub mod telemetry;

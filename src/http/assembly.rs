@@ -7,7 +7,7 @@ use bytestring::ByteString;
 
 /// The message that is being put together.
 #[derive(Debug)]
-pub struct Assembly {
+pub(crate) struct Assembly {
     /// The bound on a message's bytes.
     limit: usize,
     /// What has come, and whether it is text; none between messages.
@@ -16,12 +16,12 @@ pub struct Assembly {
 
 impl Assembly {
     /// Nothing begun.
-    pub const fn new(limit: usize) -> Self {
+    pub(crate) const fn new(limit: usize) -> Self {
         Self { limit, open: None }
     }
 
     /// Takes what the codec decoded; returns what is complete.
-    pub fn take(&mut self, item: Result<Message, ProtocolError>) -> Option<Inbound> {
+    pub(crate) fn take(&mut self, item: Result<Message, ProtocolError>) -> Option<Inbound> {
         match item {
             Ok(Message::Text(text)) => Some(Inbound::Text(text)),
             Ok(Message::Binary(_)) => Some(Inbound::Binary),

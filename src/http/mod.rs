@@ -1,3 +1,97 @@
-//! HTTP (placeholder until the resources are merged).
-pub mod assembly;
-pub mod ws;
+//! The HTTP API: Hop's endpoints and ours, thin over the actors and the store.
+//!
+//! A request passes [`front()`] (paths, CORS, envelope, crashes), is routed (`routes`), and reaches its handler as a
+//! `Call` that is authenticated and allowed (`permissions`). What a handler decides is only which question to ask.
+//! No rule about channels, states or tokens belongs here: those are in `domain`.
+
+mod answer;
+mod assembly;
+mod assets;
+mod auth;
+mod body;
+mod call;
+mod channel_list;
+mod channels;
+mod client;
+mod clock;
+mod conditions;
+mod cors;
+mod envelope;
+mod error;
+mod fields;
+mod front;
+mod health;
+mod limits;
+mod members;
+mod messages;
+mod path;
+mod permissions;
+mod project_tokens;
+mod projects;
+mod query;
+mod routes;
+mod state;
+mod subscribers;
+mod token_input;
+mod tokens;
+mod users;
+mod views;
+mod webhooks;
+mod ws;
+
+pub use auth::{Auth, Caller};
+pub use error::ApiError;
+pub use front::front;
+pub use limits::Limits;
+
+use crate::actor::{Persistence, Supervisor};
+use crate::domain::Minter;
+use actix_web::web::{self, ServiceConfig};
+use body::Gate;
+use std::sync::Arc;
+
+/// What every handler works with; cheap to clone, one for all worker threads.
+#[derive(Clone)]
+pub struct App {
+    /// The way to the store.
+    pub persistence: Persistence,
+    /// The way to channels and sessions.
+    pub supervisor: Supervisor,
+    /// Who a secret belongs to.
+    pub auth: Auth,
+    /// The bounds in force.
+    pub limits: Limits,
+    /// Makes ids; one for the whole server, so that they rise.
+    pub minter: Arc<Minter>,
+    /// Counts the bytes of request bodies that are held at the moment.
+    gate: Gate,
+}
+
+impl App {
+    /// Puts the parts together; to be made once and cloned for each worker.
+    pub fn new(
+        persistence: Persistence,
+        supervisor: Supervisor,
+        limits: Limits,
+        minter: Arc<Minter>,
+    ) -> Self {
+        let auth = Auth::new(persistence.clone());
+        let gate = Gate::new(limits.body_in_flight_bytes);
+        Self { persistence, supervisor, auth, limits, minter, gate }
+    }
+}
+
+/// Mounts the API under `/v1`, the console at `/` and `/static`, and the health checks.
+///
+/// Works in anybody's actix-web app. [`front()`] is put around everything mounted here; wrapping it around the whole
+/// app as well (`.wrap(from_fn(front))`) adds what only happens before routing: `//v1/…` and `/v1channels/…`, and the
+/// envelope for paths that nobody mounted.
+pub fn configure(app: App) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        let data = web::Data::new(app);
+        config.service(routes::api(data.clone()));
+        assets::mount(config);
+        health::mount(config, &data);
+        ws::mount(config, &data);
+    }
+}

@@ -3,15 +3,21 @@
 //! Its context decodes what comes in and runs the connection's actor; what goes out does not pass through it: the
 //! response's body takes whole frames from the connection's outbox, everything pending in one piece.
 
+use super::App;
 use super::assembly::Assembly;
-use crate::actor::{Connection, Link, Supervisor};
+use super::error::ApiError;
+use super::front::front;
+use crate::actor::{Connection, Link};
 use actix::prelude::*;
 use actix_http::ws::{Codec, Message, ProtocolError};
 use actix_web::body::BodyStream;
+use actix_web::middleware::from_fn;
+use actix_web::web::ServiceConfig;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{WebsocketContext, handshake};
 use bytes::Bytes;
 use futures_util::Stream;
+use serde::Deserialize;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as Task, Poll, ready};
@@ -43,16 +49,53 @@ impl StreamHandler<Result<Message, ProtocolError>> for Connection<Route> {
     }
 }
 
+/// Mounts the socket at both of its addresses (`wire.md`, Socket).
+pub(crate) fn mount(config: &mut ServiceConfig, app: &web::Data<App>) {
+    for path in ["/ws", "/1.0/ws"] {
+        let resource = web::resource(path).route(web::get().to(upgrade));
+        config.service(resource.app_data(app.clone()).wrap(from_fn(front)));
+    }
+}
+
+/// What the socket's URL may ask for.
+#[derive(Deserialize)]
+struct Wishes {
+    /// `json`, the default.
+    encoding: Option<String>,
+    /// `none`, the default, or `zlib`, which may be left unused: every client reads plain text frames.
+    compression: Option<String>,
+}
+
+impl Wishes {
+    /// Refuses what does not exist.
+    fn check(&self) -> Result<(), ApiError> {
+        if !matches!(self.encoding.as_deref(), None | Some("json")) {
+            return Err(refused("encoding", "must be json"));
+        }
+        if !matches!(self.compression.as_deref(), None | Some("none" | "zlib")) {
+            return Err(refused("compression", "must be none or zlib"));
+        }
+        Ok(())
+    }
+}
+
+/// A parameter of the URL that does not exist in this form.
+const fn refused(field: &'static str, reason: &'static str) -> ApiError {
+    ApiError::InvalidQuery { field, reason }
+}
+
 /// Upgrades a request to a socket.
-///
-/// # Errors
-/// What is wrong with the WebSocket handshake.
-pub fn upgrade(
-    hub: &Supervisor,
-    req: &HttpRequest,
+async fn upgrade(
+    request: HttpRequest,
     payload: web::Payload,
+    app: web::Data<App>,
 ) -> Result<HttpResponse, Error> {
-    let mut response = handshake(req)?;
+    let wishes = web::Query::<Wishes>::from_query(request.query_string());
+    let wishes =
+        wishes.ok().ok_or_else(|| refused("encoding", "and compression come once each"))?;
+    wishes.check()?;
+    let mut response = handshake(&request)?;
+    let hub = &app.supervisor;
     let limit = hub.settings().frame_bytes;
     let route = Route { assembly: Assembly::new(limit) };
     let (connection, link) = Connection::open(hub.clone(), route);

@@ -103,7 +103,12 @@ impl SessionActor {
             Some(Held { address: Some(address), .. }) => {
                 // The next frame waits until the channel has taken this one: a flood stays on its own socket.
                 let published = address.send(channel::ClientPublish(message));
-                Box::pin(async move { drop(published.await) }.into_actor(self))
+                Box::pin(
+                    async move {
+                        let _ = published.await;
+                    }
+                    .into_actor(self),
+                )
             }
             // Held, but its actor is just being replaced: as after any crash, a message may be lost.
             Some(Held { address: None, .. }) => done(self),

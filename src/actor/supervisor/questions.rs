@@ -149,7 +149,7 @@ impl Supervisor {
     pub async fn token_changed(&self, token: LeapToken) -> Result<(), AskError> {
         if let Some(live) = self.find_session(&token.id).await? {
             // One that ends just now is read from the store anew.
-            drop(live.send(session::TokenChanged(token)).await);
+            let _ = live.send(session::TokenChanged(token)).await;
         }
         Ok(())
     }
@@ -161,7 +161,7 @@ impl Supervisor {
     pub async fn token_deleted(&self, token: &LeapTokenId) -> Result<(), AskError> {
         if let Some(live) = self.find_session(token).await? {
             // One that ends just now has no connections any more.
-            drop(live.send(session::TokenEnded("the token was deleted")).await);
+            let _ = live.send(session::TokenEnded("the token was deleted")).await;
         }
         Ok(())
     }

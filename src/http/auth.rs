@@ -1,0 +1,190 @@
+//! Whose secret this is: project tokens and admin tokens, by their hash.
+
+use crate::actor::{AskError, Persistence};
+use crate::domain::{Permissions, ProjectId};
+use crate::store::{ReadStore, SecretHash, StoreResult};
+use actix_web::http::header::{self, HeaderMap};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// The most secrets that are remembered; at the bound any one of them makes room.
+const MAX_REMEMBERED: usize = 10_000;
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A back end, under a project token.
+    Project {
+        /// The project that it acts for.
+        project: ProjectId,
+        /// What it may do.
+        permissions: Permissions,
+    },
+    /// The operator, under an admin token: everything, in any project.
+    Admin,
+}
+
+impl Caller {
+    /// What the caller may do.
+    pub const fn permissions(&self) -> Permissions {
+        match self {
+            Self::Project { permissions, .. } => *permissions,
+            Self::Admin => Permissions::OWNER,
+        }
+    }
+}
+
+/// The callers that were found lately.
+#[derive(Default)]
+struct Remembered {
+    /// By the hash of their secret.
+    callers: HashMap<SecretHash, Caller>,
+    /// Rises with every deletion, so that a look-up which began before one is not remembered after it.
+    generation: u64,
+}
+
+/// Finds out who a secret belongs to; cheap to clone, one memory for all.
+///
+/// Only hits are remembered, so that guessing fills nothing. Secrets are compared by their hash alone, whose prefix an
+/// attacker cannot choose: no timing to learn from.
+#[derive(Clone)]
+pub struct Auth {
+    /// Where secrets are looked up.
+    persistence: Persistence,
+    /// The memory.
+    remembered: Arc<RwLock<Remembered>>,
+}
+
+impl Auth {
+    /// An empty memory in front of the store.
+    pub fn new(persistence: Persistence) -> Self {
+        Self { persistence, remembered: Arc::default() }
+    }
+
+    /// Who the secret belongs to; none for anything that is not a valid `ptk_` or `pat_`.
+    ///
+    /// # Errors
+    /// [`AskError`] when the store gives no answer.
+    pub async fn identify(&self, secret: &str) -> Result<Option<Caller>, AskError> {
+        let look_up = match secret.split_once('_') {
+            Some(("ptk", _)) => find_project_token,
+            Some(("pat", _)) => find_admin_token,
+            _ => return Ok(None),
+        };
+        let hash = hash_of(secret);
+        let generation = {
+            let remembered = self.memory();
+            if let Some(caller) = remembered.callers.get(&hash) {
+                return Ok(Some(caller.clone()));
+            }
+            remembered.generation
+        };
+        let found = self.persistence.read(move |store| look_up(store, &hash)).await?;
+        if let Some(caller) = &found {
+            self.memory_mut().remember(hash, caller.clone(), generation);
+        }
+        Ok(found)
+    }
+
+    /// Drops a secret that was deleted from the store.
+    pub fn forget(&self, hash: &SecretHash) {
+        let mut remembered = self.memory_mut();
+        remembered.generation = remembered.generation.wrapping_add(1);
+        remembered.callers.remove(hash);
+    }
+
+    /// The memory, to read. A panic elsewhere leaves nothing half-done in it.
+    fn memory(&self) -> RwLockReadGuard<'_, Remembered> {
+        self.remembered.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The memory, to change.
+    fn memory_mut(&self) -> RwLockWriteGuard<'_, Remembered> {
+        self.remembered.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Remembered {
+    /// Keeps what was found, unless something was deleted since the look-up began.
+    fn remember(&mut self, hash: SecretHash, caller: Caller, generation: u64) {
+        if generation != self.generation {
+            return;
+        }
+        if self.callers.len() >= MAX_REMEMBERED
+            && let Some(any) = self.callers.keys().next().copied()
+        {
+            self.callers.remove(&any);
+        }
+        self.callers.insert(hash, caller);
+    }
+}
+
+/// What the store keeps of a secret.
+pub(crate) fn hash_of(secret: &str) -> SecretHash {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// Looks a `ptk_` up.
+fn find_project_token(store: &mut dyn ReadStore, hash: &SecretHash) -> StoreResult<Option<Caller>> {
+    let found = store.find_project_token(hash)?;
+    Ok(found
+        .map(|token| Caller::Project { project: token.project, permissions: token.permissions }))
+}
+
+/// Looks a `pat_` up.
+fn find_admin_token(store: &mut dyn ReadStore, hash: &SecretHash) -> StoreResult<Option<Caller>> {
+    Ok(store.is_admin_token(hash)?.then_some(Caller::Admin))
+}
+
+/// The secret in the `Authorization` header, raw or after `Bearer `; none when there is not exactly one.
+pub(crate) fn secret_of(headers: &HeaderMap) -> Option<&str> {
+    let mut lines = headers.get_all(header::AUTHORIZATION);
+    let (Some(line), None) = (lines.next(), lines.next()) else { return None };
+    let text = line.to_str().ok()?.trim();
+    match text.split_once(' ') {
+        Some((scheme, secret)) if scheme.eq_ignore_ascii_case("bearer") => Some(secret.trim()),
+        _ => Some(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::HeaderValue;
+
+    /// Headers with these `Authorization` lines.
+    fn headers(lines: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_static(line));
+        }
+        headers
+    }
+
+    #[test]
+    fn secrets_come_raw_or_behind_bearer() {
+        for line in ["ptk_a", " ptk_a ", "Bearer ptk_a", "bearer  ptk_a", "BEARER ptk_a"] {
+            assert_eq!(secret_of(&headers(&[line])), Some("ptk_a"), "{line}");
+        }
+        assert_eq!(secret_of(&headers(&["Basic ptk_a"])), Some("Basic ptk_a"));
+        assert_eq!(secret_of(&headers(&[])), None);
+        assert_eq!(secret_of(&headers(&["ptk_a", "ptk_b"])), None);
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let mut memory = Remembered::default();
+        for n in 0..MAX_REMEMBERED + 10 {
+            memory.remember(hash_of(&n.to_string()), Caller::Admin, 0);
+        }
+        assert_eq!(memory.callers.len(), MAX_REMEMBERED);
+    }
+
+    #[test]
+    fn a_look_up_that_a_deletion_overtook_is_not_remembered() {
+        let mut memory = Remembered { generation: 1, ..Remembered::default() };
+        memory.remember(hash_of("ptk_a"), Caller::Admin, 0);
+        assert!(memory.callers.is_empty());
+    }
+}

@@ -1,0 +1,283 @@
+//! Request bodies: read in pieces, bounded one by one and all together.
+
+use super::call::Call;
+use super::error::ApiError;
+use super::limits::Content;
+use crate::domain::RawJson;
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Bodies below this many bytes do not count towards what is in flight.
+const FREE_BYTES: usize = 64 << 10;
+/// How many bytes one place of the gate stands for.
+const PLACE_BYTES: usize = 1 << 10;
+/// How long the rest of a refused body is read and thrown away, so that its sender gets to read the answer instead of
+/// finding the connection cut.
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+/// How many bytes of a refused body are thrown away at most.
+const DRAIN_BYTES: usize = 256 << 20;
+
+/// Bounds the bytes of all bodies that are held at once.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Semaphore>);
+
+/// The places that one body takes.
+#[derive(Default)]
+struct Held(Option<OwnedSemaphorePermit>);
+
+impl Gate {
+    /// A gate for so many bytes.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let places = bytes.div_ceil(PLACE_BYTES).min(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Semaphore::new(places)))
+    }
+
+    /// Takes places until they cover `size` bytes. Places are taken as bytes arrive, not as they are announced: to
+    /// announce costs a client nothing.
+    fn cover(&self, held: &mut Held, size: usize) -> Result<(), ApiError> {
+        if size < FREE_BYTES {
+            return Ok(());
+        }
+        let taken = held.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = size.div_ceil(PLACE_BYTES).saturating_sub(taken);
+        let missing = u32::try_from(missing).ok().ok_or(ApiError::Overloaded)?;
+        let more = Arc::clone(&self.0).try_acquire_many_owned(missing);
+        let more = more.ok().ok_or(ApiError::Overloaded)?;
+        match &mut held.0 {
+            Some(permit) => permit.merge(more),
+            none => *none = Some(more),
+        }
+        Ok(())
+    }
+}
+
+/// A body that has not been read yet.
+pub(crate) struct Body(Payload);
+
+impl FromRequest for Body {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(_: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        ready(Ok(Self(payload.take())))
+    }
+}
+
+/// A body that was read: text, and its places at the gate for as long as it is held.
+pub(crate) struct Text {
+    /// UTF-8, as was checked.
+    bytes: Bytes,
+    /// Given back when the text is dropped.
+    _held: Held,
+}
+
+impl Body {
+    /// Reads the body to its end. It must be JSON by its content type, or have none.
+    ///
+    /// # Errors
+    /// [`ApiError::UnsupportedMediaType`], [`ApiError::TooLarge`], [`ApiError::Overloaded`], [`ApiError::InvalidBody`].
+    pub(crate) async fn json(self, call: &Call, content: Content) -> Result<Text, ApiError> {
+        match media_type(&call.request)?.as_deref() {
+            None | Some("application/json") => self.read(call, content).await,
+            Some(_) => Err(ApiError::UnsupportedMediaType("the body must be application/json")),
+        }
+    }
+
+    /// Reads the body to its end, whatever its content type.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub(crate) async fn read(mut self, call: &Call, content: Content) -> Result<Text, ApiError> {
+        if call.request.headers().contains_key(header::CONTENT_ENCODING) {
+            return Err(ApiError::UnsupportedMediaType("the body must not be compressed"));
+        }
+        let limit = call.app.limits.body(content);
+        let announced = announced_bytes(&call.request);
+        if announced.is_some_and(|size| size > limit) {
+            return Err(self.refuse(limit, 0, announced).await);
+        }
+        let mut held = Held::default();
+        let mut pieces = Pieces::default();
+        while let Some(piece) = self.0.next().await {
+            let piece = piece.map_err(|error| ApiError::body(error.to_string()))?;
+            let size = pieces.len().saturating_add(piece.len());
+            if size > limit {
+                drop((pieces, held));
+                return Err(self.refuse(limit, size, announced).await);
+            }
+            call.app.gate.cover(&mut held, size)?;
+            pieces.push(piece);
+        }
+        Text::new(pieces.joined(), held)
+    }
+
+    /// The refusal of a body that is too large, after giving its sender time to finish.
+    async fn refuse(mut self, limit: usize, seen: usize, announced: Option<usize>) -> ApiError {
+        let mut size = seen;
+        let drain = async {
+            while let Some(Ok(piece)) = self.0.next().await {
+                size = size.saturating_add(piece.len());
+                if size > DRAIN_BYTES {
+                    break;
+                }
+            }
+        };
+        // A slow sender is cut off; that is its loss alone.
+        let _ = tokio::time::timeout(DRAIN_TIME, drain).await;
+        ApiError::TooLarge { limit, size: announced.unwrap_or(size) }
+    }
+}
+
+impl Text {
+    /// Takes bytes that have to be UTF-8.
+    fn new(bytes: Bytes, held: Held) -> Result<Self, ApiError> {
+        match std::str::from_utf8(&bytes) {
+            Ok(_) => Ok(Self { bytes, _held: held }),
+            Err(_) => Err(ApiError::body("the body is not valid UTF-8")),
+        }
+    }
+
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
+        // Checked in `new`; a second check costs little beside what parsing costs.
+        std::str::from_utf8(&self.bytes).unwrap_or_default()
+    }
+
+    /// Whether the body is empty or `null`, which some clients send where they have nothing to say.
+    pub(crate) fn is_blank(&self) -> bool {
+        is_blank(self.as_str())
+    }
+
+    /// The whole body as one JSON value; `{}` where it is blank.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidBody`].
+    pub(crate) fn value(&self) -> Result<RawJson, ApiError> {
+        if self.is_blank() {
+            return Ok(RawJson::trusted("{}"));
+        }
+        Ok(RawJson::parse(self.as_str())?)
+    }
+}
+
+/// Whether a text says nothing: empty or `null`.
+pub(crate) fn is_blank(text: &str) -> bool {
+    matches!(text.trim_matches([' ', '\t', '\n', '\r']), "" | "null")
+}
+
+/// The pieces of a body; a body in one piece is never copied.
+#[derive(Default)]
+struct Pieces {
+    /// The only piece so far.
+    first: Option<Bytes>,
+    /// All of them, once there are several.
+    several: BytesMut,
+}
+
+impl Pieces {
+    /// How many bytes there are.
+    fn len(&self) -> usize {
+        self.first.as_ref().map_or(self.several.len(), Bytes::len)
+    }
+
+    /// Adds a piece.
+    fn push(&mut self, piece: Bytes) {
+        if self.len() == 0 {
+            self.first = Some(piece);
+            return;
+        }
+        if let Some(first) = self.first.take() {
+            self.several.extend_from_slice(&first);
+        }
+        self.several.extend_from_slice(&piece);
+    }
+
+    /// The whole body.
+    fn joined(self) -> Bytes {
+        self.first.unwrap_or_else(|| self.several.freeze())
+    }
+}
+
+/// The length that the client announced.
+fn announced_bytes(request: &HttpRequest) -> Option<usize> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The content type without its parameters, in lower case; none when there is none.
+///
+/// # Errors
+/// [`ApiError::UnsupportedMediaType`] when it is not even text.
+pub(crate) fn media_type(request: &HttpRequest) -> Result<Option<String>, ApiError> {
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Ok(None) };
+    let text = value
+        .to_str()
+        .ok()
+        .ok_or(ApiError::UnsupportedMediaType("the content type is not readable"))?;
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    Ok((!essence.is_empty()).then(|| essence.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn blank_bodies_are_recognised() {
+        for text in ["", " \n", "null", " null\r\n"] {
+            assert!(is_blank(text), "{text:?}");
+        }
+        for text in ["{}", "nul", "\u{a0}", "0"] {
+            assert!(!is_blank(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn content_types_are_read_without_parameters() {
+        let read = |value: &'static str| {
+            let request = TestRequest::default().insert_header((header::CONTENT_TYPE, value));
+            media_type(&request.to_http_request()).unwrap()
+        };
+        assert_eq!(read("Application/JSON; charset=utf-8").as_deref(), Some("application/json"));
+        assert_eq!(read("text/plain").as_deref(), Some("text/plain"));
+        assert_eq!(read(""), None);
+        assert_eq!(media_type(&TestRequest::default().to_http_request()).unwrap(), None);
+    }
+
+    #[test]
+    fn the_gate_counts_large_bodies_only_and_gives_back() {
+        let gate = Gate::new(256 << 10);
+        let (mut small, mut first, mut second) =
+            (Held::default(), Held::default(), Held::default());
+        gate.cover(&mut first, 100 << 10).unwrap();
+        gate.cover(&mut first, 200 << 10).unwrap();
+        assert_eq!(gate.cover(&mut second, 100 << 10), Err(ApiError::Overloaded));
+        gate.cover(&mut small, FREE_BYTES - 1).unwrap();
+        drop(first);
+        gate.cover(&mut second, 256 << 10).unwrap();
+    }
+
+    #[test]
+    fn pieces_are_joined_in_order() {
+        let mut pieces = Pieces::default();
+        for piece in ["", "a", "", "bc", "d"] {
+            pieces.push(Bytes::from_static(piece.as_bytes()));
+        }
+        assert_eq!((pieces.len(), &pieces.joined()[..]), (4, &b"abcd"[..]));
+        assert!(Pieces::default().joined().is_empty());
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused() {
+        let bytes = Bytes::from_static(b"{\"a\":\"\xff\"}");
+        assert!(Text::new(bytes, Held::default()).is_err());
+    }
+}

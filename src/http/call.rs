@@ -1,0 +1,141 @@
+//! A request that is authenticated and allowed, and what it is about.
+//!
+//! Nothing of the body is read before: who may not ask cannot make the server hold bytes.
+
+use super::auth::{Caller, secret_of};
+use super::error::ApiError;
+use super::path::Parts;
+use super::permissions::{self, Need};
+use super::{App, query};
+use crate::domain::{ChannelKey, LeapTokenId, Permission, Project, ProjectId};
+use crate::store::Thing;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+
+/// What every handler below `/v1` is given first.
+pub(crate) struct Call {
+    /// The server.
+    pub(crate) app: web::Data<App>,
+    /// Who asks.
+    pub(crate) caller: Caller,
+    /// The request itself, for headers and query.
+    pub(crate) request: HttpRequest,
+    /// The parts of its path.
+    pub(crate) parts: Parts,
+}
+
+impl FromRequest for Call {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        Self::of(request.clone()).boxed_local()
+    }
+}
+
+impl Call {
+    /// Authenticates, checks the route's row in the table, decodes the path.
+    async fn of(request: HttpRequest) -> Result<Self, ApiError> {
+        let app = request.app_data::<web::Data<App>>().cloned();
+        let app = app.ok_or_else(|| ApiError::internal(&"the API is mounted without its state"))?;
+        let secret = secret_of(request.headers()).ok_or(ApiError::InvalidAuth)?;
+        let caller = app.auth.identify(secret).await?.ok_or(ApiError::InvalidAuth)?;
+        let pattern = request.match_pattern().unwrap_or_default();
+        let need = permissions::need_of(request.method(), &pattern);
+        let need = need.ok_or_else(|| {
+            ApiError::internal(&format!("{pattern} is missing in the table of permissions"))
+        })?;
+        need.check(&caller)?;
+        let parts = Parts::of(&request).await?;
+        Ok(Self { app, caller, request, parts })
+    }
+
+    /// Asks for one flag more than the route needs.
+    ///
+    /// # Errors
+    /// [`ApiError::MissingPermission`].
+    pub(crate) fn require(&self, flag: Permission) -> Result<(), ApiError> {
+        Need::Flag(flag).check(&self.caller)
+    }
+
+    /// The project that the path or the query names; none when neither does or it says `@this`.
+    fn named_project(&self) -> Result<Option<ProjectId>, ApiError> {
+        let queried = query::project(self.request.query_string())?;
+        let is_name = |name: &str| !name.is_empty() && name != "@this";
+        let named = [Some(self.parts.project.as_str()), queried.as_deref()]
+            .into_iter()
+            .flatten()
+            .filter(|name| is_name(name));
+        if let Caller::Project { project, .. } = &self.caller {
+            // Another's project is as unknown to a project token as one that does not exist.
+            let is_own = |name: &str| name == project.as_str();
+            return if named.clone().all(is_own) {
+                Ok(Some(project.clone()))
+            } else {
+                Err(ApiError::NotFound(Thing::Project))
+            };
+        }
+        Ok(named.clone().next().map(ProjectId::from))
+    }
+
+    /// The same, and for an admin checked to exist.
+    async fn known_project(&self) -> Result<Option<ProjectId>, ApiError> {
+        let Some(id) = self.named_project()? else { return Ok(None) };
+        if self.caller == Caller::Admin {
+            self.load_project(id.clone()).await?;
+        }
+        Ok(Some(id))
+    }
+
+    /// The project that this is about.
+    ///
+    /// # Errors
+    /// `NotFound(Project)`, also for a project token that names another's; [`ApiError::ProjectRequired`].
+    pub(crate) async fn project(&self) -> Result<ProjectId, ApiError> {
+        self.known_project().await?.ok_or(ApiError::ProjectRequired)
+    }
+
+    /// A project with all that is known of it.
+    ///
+    /// # Errors
+    /// `NotFound(Project)`.
+    pub(crate) async fn load_project(&self, id: ProjectId) -> Result<Project, ApiError> {
+        let found = self.app.persistence.read(move |store| store.find_project(&id)).await?;
+        found.ok_or(ApiError::NotFound(Thing::Project))
+    }
+
+    /// The channel that the path names. For an admin who names no project, the only one of that id on the server.
+    ///
+    /// # Errors
+    /// As [`Self::project`]; [`ApiError::InvalidId`]; `NotFound(Channel)` for an admin where no project has one.
+    pub(crate) async fn channel(&self) -> Result<ChannelKey, ApiError> {
+        let id = self.parts.channel()?;
+        if let Some(project) = self.known_project().await? {
+            return Ok(ChannelKey { project, id });
+        }
+        let wanted = id.clone();
+        let owners = self.app.persistence.read(move |s| s.projects_with_channel(&wanted)).await?;
+        match owners.as_slice() {
+            [] => Err(ApiError::NotFound(Thing::Channel)),
+            [project] => Ok(ChannelKey { project: project.clone(), id }),
+            _ => Err(ApiError::ProjectRequired),
+        }
+    }
+
+    /// The leap token that the path names, and its project; for an admin who names none, the token's own.
+    ///
+    /// # Errors
+    /// As [`Self::project`]; `NotFound(Token)` for an admin where there is no such token.
+    pub(crate) async fn token(&self) -> Result<(ProjectId, LeapTokenId), ApiError> {
+        let id = self.parts.token();
+        if let Some(project) = self.known_project().await? {
+            return Ok((project, id));
+        }
+        let wanted = id.clone();
+        let found = self.app.persistence.read(move |store| store.find_token(&wanted)).await?;
+        let project = found.ok_or(ApiError::NotFound(Thing::Token))?.project;
+        Ok((project, id))
+    }
+}

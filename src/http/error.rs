@@ -1,0 +1,268 @@
+//! What HTTP answers when it cannot do what was asked: status, code, message, in one place.
+//!
+//! Every failure of a lower layer becomes one of these here and nowhere else. Codes are the table of `wire.md`, HTTP.
+
+use super::{cors, envelope};
+use crate::actor::{AskError, ChangeError};
+use crate::domain::{ChannelId, IdError, JsonFault, Permission, StateError, Version};
+use crate::store::{StoreError, Thing};
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
+use std::fmt::Display;
+use uuid::Uuid;
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// The body, or one of its fields, is not what the route takes.
+    #[error("{}{reason}", .field.map(|name| format!("`{name}` ")).unwrap_or_default())]
+    InvalidBody {
+        /// The field at fault; none when it is the body as a whole.
+        field: Option<&'static str>,
+        /// What it has to be.
+        reason: String,
+    },
+    /// A query parameter is not what the route takes.
+    #[error("`{field}` {reason}")]
+    InvalidQuery {
+        /// The parameter at fault.
+        field: &'static str,
+        /// What it has to be.
+        reason: &'static str,
+    },
+    /// A part of the path cannot be an id.
+    #[error("{0}")]
+    InvalidId(String),
+    /// An admin token was used where the project is not known otherwise.
+    #[error("say which project is meant: ?project=project_…")]
+    ProjectRequired,
+    /// No token, or one that nobody has.
+    #[error("the Authorization header holds no valid project token (ptk_…) or admin token (pat_…)")]
+    InvalidAuth,
+    /// The token lacks the flag that this needs.
+    #[error("this token lacks the permission {0}")]
+    MissingPermission(Permission),
+    /// The token may not hand on a flag that it does not have itself.
+    #[error("this token cannot grant {0}, because it does not have it")]
+    CannotGrant(Permission),
+    /// Only the operator's token may do this.
+    #[error("this needs an admin token (pat_…)")]
+    AdminOnly,
+    /// What the request names does not exist, or belongs to somebody else.
+    #[error("{} not found", noun(*.0))]
+    NotFound(Thing),
+    /// One of the channels that the body names does not exist.
+    #[error("channel {0:?} not found")]
+    NoSuchChannel(ChannelId),
+    /// No such path.
+    #[error("no such path")]
+    NoSuchPath,
+    /// A thing of this name is there already.
+    #[error("{} of this name exists already", noun(*.0))]
+    Exists(Thing),
+    /// The state is not at the version that the caller made its change from.
+    #[error("the state was changed in the meantime")]
+    VersionConflict {
+        /// The version in force, where known.
+        current: Option<Version>,
+    },
+    /// The body, the data or the state has too many bytes.
+    #[error("too large: {size} bytes, the limit is {limit}")]
+    TooLarge {
+        /// The bound, bytes.
+        limit: usize,
+        /// How many there were; at least, if the rest was not read.
+        size: usize,
+    },
+    /// The body is of a kind that the route does not read.
+    #[error("{0}")]
+    UnsupportedMediaType(&'static str),
+    /// Too much at once, here or in the database; trying again in a moment may help.
+    #[error("the server is overloaded, try again in a moment")]
+    Overloaded,
+    /// A fault of ours.
+    #[error("the server failed; its log says more under {id}")]
+    Internal {
+        /// The id that the log carries.
+        id: String,
+    },
+}
+
+/// What a thing is called in a sentence.
+const fn noun(thing: Thing) -> &'static str {
+    match thing {
+        Thing::Project => "project",
+        Thing::ProjectToken => "project token",
+        Thing::Channel => "channel",
+        Thing::Token => "token",
+        Thing::Webhook => "webhook",
+    }
+}
+
+impl ApiError {
+    /// A fault of one field of the body.
+    pub(crate) fn field(name: &'static str, reason: impl Into<String>) -> Self {
+        Self::InvalidBody { field: Some(name), reason: reason.into() }
+    }
+
+    /// A fault of the body as a whole.
+    pub(crate) fn body(reason: impl Into<String>) -> Self {
+        Self::InvalidBody { field: None, reason: reason.into() }
+    }
+
+    /// A fault of ours: logged here, once, under an id that the caller is told.
+    pub(crate) fn internal(cause: &dyn Display) -> Self {
+        let id = format!("fault_{}", Uuid::new_v4().simple());
+        tracing::error!(%id, %cause, "a request failed");
+        Self::Internal { id }
+    }
+
+    /// The code of `wire.md`, by which clients branch.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidBody { .. } => "invalid_body",
+            Self::InvalidQuery { .. } => "invalid_query",
+            Self::InvalidId(_) => "invalid_id",
+            Self::ProjectRequired => "project_required",
+            Self::InvalidAuth => "invalid_auth",
+            Self::MissingPermission(_) | Self::CannotGrant(_) | Self::AdminOnly => {
+                "missing_permission"
+            }
+            Self::NotFound(Thing::Channel) | Self::NoSuchChannel(_) => "channel_not_found",
+            Self::NotFound(Thing::Token | Thing::ProjectToken) => "token_not_found",
+            Self::NotFound(Thing::Project) => "project_not_found",
+            Self::NotFound(Thing::Webhook) => "webhook_not_found",
+            Self::NoSuchPath => "not_found",
+            Self::Exists(Thing::Channel) => "channel_exists",
+            Self::Exists(Thing::Project) => "project_exists",
+            Self::Exists(_) => "exists",
+            Self::VersionConflict { .. } => "version_conflict",
+            Self::TooLarge { .. } => "too_large",
+            Self::UnsupportedMediaType(_) => "unsupported_media_type",
+            Self::Overloaded => "overloaded",
+            Self::Internal { .. } => "internal",
+        }
+    }
+
+    /// What the envelope says beside code and message.
+    fn details(&self) -> envelope::Details<'_> {
+        let mut details = envelope::Details::default();
+        match self {
+            Self::InvalidBody { field, .. } => details.field = *field,
+            Self::InvalidQuery { field, .. } => details.field = Some(field),
+            Self::NoSuchChannel(_) => details.field = Some("channels"),
+            Self::MissingPermission(flag) | Self::CannotGrant(flag) => {
+                details.permission = Some(flag.name());
+            }
+            Self::VersionConflict { current } => details.version = *current,
+            Self::TooLarge { limit, size } => {
+                (details.limit, details.size) = (Some(*limit), Some(*size));
+            }
+            Self::Internal { id } => details.id = Some(id),
+            _ => {}
+        }
+        details
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::InvalidBody { .. }
+            | Self::InvalidQuery { .. }
+            | Self::InvalidId(_)
+            | Self::ProjectRequired => StatusCode::BAD_REQUEST,
+            Self::InvalidAuth => StatusCode::UNAUTHORIZED,
+            Self::MissingPermission(_) | Self::CannotGrant(_) | Self::AdminOnly => {
+                StatusCode::FORBIDDEN
+            }
+            Self::NotFound(_) | Self::NoSuchChannel(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::Exists(_) => StatusCode::CONFLICT,
+            Self::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The envelope, with the CORS headers: after a crash nobody behind us can add them.
+    fn error_response(&self) -> HttpResponse {
+        let mut answer = HttpResponse::build(self.status_code());
+        match self {
+            Self::Overloaded => {
+                answer.insert_header((header::RETRY_AFTER, "1"));
+            }
+            Self::InvalidAuth => {
+                answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            _ => {}
+        }
+        let text = envelope::failure(self.code(), &self.to_string(), self.details());
+        let mut answer = answer.content_type(mime()).body(text);
+        cors::allow(answer.headers_mut());
+        answer
+    }
+}
+
+/// The content type of every answer with a body.
+pub(crate) const fn mime() -> &'static str {
+    "application/json"
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(thing) => Self::NotFound(thing),
+            StoreError::NoSuchChannel(id) => Self::NoSuchChannel(id),
+            StoreError::Exists(thing @ (Thing::Channel | Thing::Project)) => Self::Exists(thing),
+            StoreError::VersionConflict => Self::VersionConflict { current: None },
+            StoreError::Unavailable(_) => Self::Overloaded,
+            // An id of ours that is taken already, or a row that cannot be read.
+            StoreError::Exists(_) | StoreError::Corrupt(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<AskError> for ApiError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Overloaded | AskError::Closed => Self::Overloaded,
+            AskError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StateError> for ApiError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::TooLarge { limit, actual } => Self::TooLarge { limit, size: actual },
+            StateError::Json(_) | StateError::Patch(_) => Self::body(error.to_string()),
+        }
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Stale(current) => Self::VersionConflict { current: Some(current) },
+            ChangeError::Refused(error) => error.into(),
+            ChangeError::Ask(error) => error.into(),
+        }
+    }
+}
+
+impl From<IdError> for ApiError {
+    fn from(error: IdError) -> Self {
+        Self::InvalidId(error.to_string())
+    }
+}
+
+impl From<JsonFault> for ApiError {
+    fn from(fault: JsonFault) -> Self {
+        Self::body(fault.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What happens to every request before it is routed and to every answer before it leaves.
+
+use super::error::ApiError;
+use super::{cors, envelope, path};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _};
+use futures_util::FutureExt as _;
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+/// Marks a request that has passed [`front()`]: it may stand around the app and around the API's scope in it.
+struct Fronted;
+
+/// The middleware: straightens paths, answers preflights, lets `HEAD` use the routes of `GET`, catches crashes, and
+/// sees to it that every answer carries the CORS headers and every error the envelope.
+///
+/// # Errors
+/// What the services behind it leave unanswered, and [`ApiError::Internal`] after a crash: the request is lost then,
+/// and only an error can still be answered.
+pub async fn front<B>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error>
+where
+    B: MessageBody + 'static,
+{
+    if request.extensions_mut().insert(Fronted).is_some() {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    path::straighten(&mut request);
+    if request.method() == Method::OPTIONS {
+        return Ok(request.into_response(cors::preflight()));
+    }
+    if request.method() == Method::HEAD {
+        // The codec remembers the method by itself and leaves the body out.
+        request.head_mut().method = Method::GET;
+    }
+    let answered = AssertUnwindSafe(async move { next.call(request).await }).catch_unwind().await;
+    let outcome = answered.map_err(|crash| ApiError::internal(&words_of(&*crash)))?;
+    let mut response = envelope::guard(outcome?.map_into_boxed_body());
+    cors::allow(response.headers_mut());
+    Ok(response)
+}
+
+/// What a crash said.
+fn words_of(crash: &(dyn Any + Send)) -> String {
+    let words = crash.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| crash.downcast_ref::<String>().map(String::as_str));
+    format!("crashed: {}", words.unwrap_or("without words"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::{StatusCode, header};
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+    use actix_web::{App, HttpResponse, web};
+
+    /// An app with one route that works, one that crashes and one that fails in plain text.
+    fn app() -> App<
+        impl actix_web::dev::ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<BoxBody>,
+            Error = Error,
+            InitError = (),
+        >,
+    > {
+        App::new()
+            .wrap(from_fn(front))
+            .route("/v1/channels/{id}", web::get().to(|| async { HttpResponse::Ok().body("yes") }))
+            .route("/crash", web::get().to(crash))
+            .route("/text", web::get().to(|| async { HttpResponse::BadRequest().body("no") }))
+    }
+
+    /// A handler that crashes.
+    async fn crash() -> HttpResponse {
+        panic!("a rule was broken")
+    }
+
+    #[actix_rt::test]
+    async fn errors_get_the_envelope_and_cors() {
+        let app = init_service(app()).await;
+        for (method, path, status, code) in [
+            (Method::GET, "/nowhere", 404, "not_found"),
+            (Method::POST, "/nowhere", 404, "not_found"),
+            (Method::GET, "/text", 400, "bad_request"),
+        ] {
+            let request = TestRequest::with_uri(path).method(method).to_request();
+            let response = call_service(&app, request).await;
+            assert_eq!(response.status().as_u16(), status, "{path}");
+            assert_eq!(response.headers().get(header::CONTENT_TYPE).unwrap(), "application/json");
+            assert_eq!(response.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN).unwrap(), "*");
+            let body = String::from_utf8(read_body(response).await.to_vec()).unwrap();
+            assert!(body.contains(&format!("\"code\":\"{code}\"")), "{body}");
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_crash_is_an_error_with_an_id() {
+        let app = init_service(app()).await;
+        let request = TestRequest::with_uri("/crash").to_request();
+        let error = actix_web::dev::Service::call(&app, request).await.unwrap_err();
+        let response = error.error_response();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN).unwrap(), "*");
+        assert!(error.to_string().contains("fault_"));
+    }
+
+    #[actix_rt::test]
+    async fn preflights_and_crooked_paths_are_answered() {
+        let app = init_service(app()).await;
+        let preflight = TestRequest::with_uri("/v1/anything").method(Method::OPTIONS).to_request();
+        let response = call_service(&app, preflight).await;
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+        assert!(response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_METHODS));
+        for path in ["//v1/channels/a", "/v1//channels///a", "/v1channels/a"] {
+            let response = call_service(&app, TestRequest::with_uri(path).to_request()).await;
+            assert_eq!(response.status(), StatusCode::OK, "{path}");
+        }
+        let head = TestRequest::with_uri("/v1/channels/a").method(Method::HEAD).to_request();
+        assert_eq!(call_service(&app, head).await.status(), StatusCode::OK);
+    }
+}

@@ -1,0 +1,34 @@
+//! Health checks: is the process alive, and can it answer.
+
+use super::App;
+use super::answer::{self, Answer};
+use super::front::front;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use serde::Serialize;
+
+/// `{status}`.
+#[derive(Serialize)]
+struct Health {
+    /// `live` or `ready`.
+    status: &'static str,
+}
+
+/// Mounts both.
+pub(crate) fn mount(config: &mut ServiceConfig, app: &web::Data<App>) {
+    let live = web::resource("/health/live").route(web::get().to(live));
+    let ready = web::resource("/health/ready").route(web::get().to(ready));
+    config.service(live.wrap(from_fn(front)));
+    config.service(ready.app_data(app.clone()).wrap(from_fn(front)));
+}
+
+/// `GET /health/live`: always, while the process runs.
+async fn live() -> Answer {
+    answer::data(Health { status: "live" })
+}
+
+/// `GET /health/ready`: when the store answers.
+async fn ready(app: web::Data<App>) -> Answer {
+    app.persistence.read(|store| store.is_admin_token(&[0; 32])).await?;
+    answer::data(Health { status: "ready" })
+}

@@ -1,0 +1,75 @@
+//! The bounds that HTTP keeps.
+
+/// What a request may bring; `config` fills it in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest data of one message, bytes of JSON; over it, 413. Zero lifts the bound, up to
+    /// [`Self::body_in_flight_bytes`].
+    pub message_bytes: usize,
+    /// The largest state of a channel or a leap token, bytes of JSON; over it, 413.
+    pub state_bytes: usize,
+    /// How many bytes of request bodies may be held at once; over it, 503. Bodies under 64 KiB do not count.
+    pub body_in_flight_bytes: usize,
+}
+
+impl Default for Limits {
+    /// 64 MiB a message, 1 MiB a state, 256 MiB in flight.
+    fn default() -> Self {
+        Self { message_bytes: 64 << 20, state_bytes: 1 << 20, body_in_flight_bytes: 256 << 20 }
+    }
+}
+
+/// How much a body may be longer than the one message in it: the keys and the event name, escaped.
+const MESSAGE_FRAME_BYTES: usize = 4 << 10;
+/// How much a body may be longer than the one state in it: JSON Patch operations, white space.
+const STATE_FRAME_BYTES: usize = 4 << 10;
+/// How much a body may hold besides the one state in it: a thousand channel ids or tokens, or a webhook.
+const RECORD_FRAME_BYTES: usize = 512 << 10;
+
+/// What a body holds, which decides how long it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// A message.
+    Message,
+    /// A channel's state or a patch of it.
+    State,
+    /// Anything else: a channel, a token, a webhook, a list of tokens.
+    Record,
+}
+
+impl Limits {
+    /// The largest data of one message, bytes.
+    pub(crate) const fn message(&self) -> usize {
+        if self.message_bytes == 0 { usize::MAX } else { self.message_bytes }
+    }
+
+    /// The longest body with this content, bytes.
+    pub(crate) fn body(&self, content: Content) -> usize {
+        let wanted = match content {
+            Content::Message => self.message().saturating_add(MESSAGE_FRAME_BYTES),
+            Content::State => self.state_bytes.saturating_add(STATE_FRAME_BYTES),
+            Content::Record => self.state_bytes.saturating_add(RECORD_FRAME_BYTES),
+        };
+        // A longer one could never be let in.
+        wanted.min(self.body_in_flight_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_lifts_the_bound_of_messages_up_to_what_may_be_in_flight() {
+        let limits = Limits { message_bytes: 0, ..Limits::default() };
+        assert_eq!(limits.message(), usize::MAX);
+        assert_eq!(limits.body(Content::Message), 256 << 20);
+    }
+
+    #[test]
+    fn a_message_at_its_bound_fits_into_a_body() {
+        let limits = Limits::default();
+        assert!(limits.body(Content::Message) > limits.message());
+        assert!(limits.body(Content::State) > limits.state_bytes);
+    }
+}

@@ -1,0 +1,79 @@
+//! Members: Warren has no people, so every project has one member, its operator.
+
+use super::answer::{self, Answer};
+use super::call::Call;
+use super::client::Client;
+use super::routes::{Mounted, on};
+use super::views::RoleView;
+use crate::domain::{Permissions, Timestamp};
+use actix_web::http::Method;
+use serde::Serialize;
+
+/// The operator's id, the same on every server.
+pub(crate) const OPERATOR_ID: &str = "user_b3BlcmF0b3I";
+/// The operator's name.
+pub(crate) const OPERATOR: &str = "operator";
+
+/// The routes of this file.
+pub(crate) fn routes() -> Vec<Mounted> {
+    vec![
+        on(Method::GET, "projects/{project}/members", list),
+        on(Method::GET, "projects/{project}/members/@me", me),
+    ]
+}
+
+/// A member.
+#[derive(Serialize)]
+struct MemberView {
+    /// `user_…`.
+    id: &'static str,
+    /// For people.
+    name: &'static str,
+    /// For log-ins.
+    username: &'static str,
+    /// Always false.
+    mfa_enabled: bool,
+    /// When the project was created.
+    joined_at: Timestamp,
+    /// What the member may do.
+    role: RoleView,
+}
+
+impl MemberView {
+    /// The operator in a project, with these permissions.
+    fn new(call: &Call, joined_at: Timestamp, permissions: Permissions) -> Self {
+        let is_flags_text = Client::of(&call.request) == Client::Go;
+        let role = RoleView::new(permissions, is_flags_text);
+        let (id, name) = (OPERATOR_ID, OPERATOR);
+        Self { id, name, username: name, mfa_enabled: false, joined_at, role }
+    }
+}
+
+/// `{members}`.
+#[derive(Serialize)]
+struct Many {
+    /// The members.
+    members: [MemberView; 1],
+}
+
+/// `GET /projects/:id/members`.
+async fn list(call: Call) -> Answer {
+    let id = call.project().await?;
+    let joined_at = call.load_project(id).await?.created_at;
+    answer::data(Many { members: [MemberView::new(&call, joined_at, Permissions::OWNER)] })
+}
+
+/// `{project_member}`.
+#[derive(Serialize)]
+struct One {
+    /// The member.
+    project_member: MemberView,
+}
+
+/// `GET /projects/:id/members/@me`: the operator, with what the asking token may do.
+async fn me(call: Call) -> Answer {
+    let id = call.project().await?;
+    let joined_at = call.load_project(id).await?.created_at;
+    let project_member = MemberView::new(&call, joined_at, call.caller.permissions());
+    answer::data(One { project_member })
+}

@@ -1,0 +1,124 @@
+//! Messages to a channel and to a token, each under the two paths that clients use.
+
+use super::answer::{self, Answer};
+use super::body::Body;
+use super::call::Call;
+use super::error::ApiError;
+use super::fields::Fields;
+use super::limits::Content;
+use super::routes::{Mounted, on};
+use crate::domain::message::EVENT_NAME_MAX_BYTES;
+use crate::domain::{Message, RawJson};
+use actix_web::http::Method;
+
+/// The routes of this file.
+pub(crate) fn routes() -> Vec<Mounted> {
+    vec![
+        on(Method::POST, "channels/{channel}/messages", publish),
+        on(Method::POST, "channels/{channel}/publish", publish),
+        on(Method::POST, "channels/tokens/{token}/messages", direct),
+        on(Method::POST, "channels/tokens/{token}/message", direct_in_full),
+    ]
+}
+
+/// What the fields of a message are called.
+struct Names {
+    /// Both.
+    both: &'static [&'static str],
+    /// The event name.
+    event: &'static str,
+    /// The data.
+    data: &'static str,
+}
+
+/// `{e, d}`: everywhere but one place.
+const SHORT: Names = Names { both: &["e", "d"], event: "e", data: "d" };
+/// `{event, data}`: how the `hop` crate sends direct messages.
+const FULL: Names = Names { both: &["event", "data"], event: "event", data: "data" };
+
+/// `POST /channels/:id/messages` and `/publish`.
+async fn publish(call: Call, body: Body) -> Answer {
+    let key = call.channel().await?;
+    let text = body.json(&call, Content::Message).await?;
+    let message = message(text.as_str(), &SHORT, call.app.limits.message())?;
+    call.app.supervisor.publish(&key, message).await?;
+    Ok(answer::done())
+}
+
+/// `POST /channels/tokens/:token/messages`.
+async fn direct(call: Call, body: Body) -> Answer {
+    send(&call, body, &SHORT).await
+}
+
+/// `POST /channels/tokens/:token/message`.
+async fn direct_in_full(call: Call, body: Body) -> Answer {
+    send(&call, body, &FULL).await
+}
+
+/// Sends a direct message whose fields have these names.
+async fn send(call: &Call, body: Body, names: &Names) -> Answer {
+    let (project, token) = call.token().await?;
+    let text = body.json(call, Content::Message).await?;
+    let message = message(text.as_str(), names, call.app.limits.message())?;
+    call.app.supervisor.direct_message(&project, &token, message).await?;
+    Ok(answer::done())
+}
+
+/// Reads a message: an event name, and any data of at most `limit` bytes; missing data is `null`.
+fn message(text: &str, names: &Names, limit: usize) -> Result<Message, ApiError> {
+    let fields = Fields::parse(text, names.both)?;
+    let event = fields.string(names.event)?;
+    let event = event.ok_or_else(|| ApiError::field(names.event, "is missing: the event name"))?;
+    if event.len() > EVENT_NAME_MAX_BYTES {
+        let reason = format!("has {} bytes, the limit is {EVENT_NAME_MAX_BYTES}", event.len());
+        return Err(ApiError::field(names.event, reason));
+    }
+    if let Some(raw) = fields.raw(names.data)
+        && raw.get().len() > limit
+    {
+        return Err(ApiError::TooLarge { limit, size: raw.get().len() });
+    }
+    let data = fields.json(names.data)?.unwrap_or_else(RawJson::null);
+    Ok(Message { event: event.into(), data })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_passes_as_it_was_written() {
+        let read = message(r#"{"e":"A","d":{"n":90071992547409931.10,"a":[1 ,2]}}"#, &SHORT, 100);
+        let read = read.unwrap();
+        assert_eq!(&*read.event, "A");
+        assert_eq!(read.data.as_str(), r#"{"n":90071992547409931.10,"a":[1 ,2]}"#);
+    }
+
+    #[test]
+    fn data_may_be_anything_or_missing() {
+        for (text, data) in
+            [("0", "0"), ("\"x\"", "\"x\""), ("[]", "[]"), ("null", "null"), ("false", "false")]
+        {
+            let read = message(&format!(r#"{{"e":"A","d":{text}}}"#), &SHORT, 100).unwrap();
+            assert_eq!(read.data.as_str(), data);
+        }
+        assert_eq!(message(r#"{"e":""}"#, &SHORT, 100).unwrap().data.as_str(), "null");
+        let full = message(r#"{"event":"A","data":7}"#, &FULL, 100).unwrap();
+        assert_eq!((&*full.event, full.data.as_str()), ("A", "7"));
+    }
+
+    #[test]
+    fn broken_messages_are_refused_by_their_field() {
+        let long = format!(r#"{{"e":"{}"}}"#, "é".repeat(129));
+        for text in ["", "{}", r#"{"e":null}"#, r#"{"e":5}"#, r#"{"event":"A"}"#, &long] {
+            let refused = message(text, &SHORT, 100);
+            assert!(
+                matches!(refused, Err(ApiError::InvalidBody { field: Some("e"), .. })),
+                "{text}"
+            );
+        }
+        assert!(message(&format!(r#"{{"e":"{}"}}"#, "é".repeat(128)), &SHORT, 100).is_ok());
+        let large = message(r#"{"e":"A","d":"12345"}"#, &SHORT, 6);
+        assert_eq!(large, Err(ApiError::TooLarge { limit: 6, size: 7 }));
+    }
+}

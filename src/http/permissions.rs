@@ -1,0 +1,141 @@
+//! The one table of what each route needs. A route that is not in it answers nobody.
+
+use super::auth::Caller;
+use super::error::ApiError;
+use crate::domain::Permission;
+use actix_web::http::Method;
+
+/// What a caller needs for a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// This flag; admins have all.
+    Flag(Permission),
+    /// Any valid token.
+    AnyToken,
+    /// An admin token.
+    AdminOnly,
+}
+
+use Need::{AdminOnly, AnyToken, Flag};
+use Permission::{
+    CreateChannel, CreateLeapToken, CreateProjectToken, CreateWebhook, DeleteChannels,
+    DeleteProjectToken, DeleteWebhook, GetProjectMembers, ManageChannelSubscribers, MessageToken,
+    PublishChannelMessages, ReadChannels, ReadLeapTokens, ReadProjectTokens, ReadWebhooks,
+    UpdateChannelState, UpdateLeapToken, UpdateWebhook,
+};
+
+/// Every route below `/v1`, with what it needs (`wire.md`, HTTP).
+///
+/// Listing a channel's tokens shows their secrets, so it needs `read_leap_tokens`.
+pub(crate) const TABLE: &[(Method, &str, Need)] = &[
+    (Method::POST, "channels/tokens", Flag(CreateLeapToken)),
+    (Method::GET, "channels/tokens", Flag(ReadLeapTokens)),
+    (Method::GET, "channels/tokens/{token}", Flag(ReadLeapTokens)),
+    (Method::PATCH, "channels/tokens/{token}", Flag(UpdateLeapToken)),
+    (Method::DELETE, "channels/tokens/{token}", Flag(UpdateLeapToken)),
+    (Method::GET, "channels/tokens/{token}/subscriptions", Flag(ReadLeapTokens)),
+    (Method::POST, "channels/tokens/{token}/messages", Flag(MessageToken)),
+    (Method::POST, "channels/tokens/{token}/message", Flag(MessageToken)),
+    (Method::POST, "channels", Flag(CreateChannel)),
+    (Method::GET, "channels", Flag(ReadChannels)),
+    (Method::PUT, "channels/{channel}", Flag(CreateChannel)),
+    (Method::GET, "channels/{channel}", Flag(ReadChannels)),
+    (Method::PATCH, "channels/{channel}", Flag(UpdateChannelState)),
+    (Method::DELETE, "channels/{channel}", Flag(DeleteChannels)),
+    (Method::GET, "channels/{channel}/stats", Flag(ReadChannels)),
+    (Method::GET, "channels/{channel}/state", Flag(ReadChannels)),
+    (Method::PUT, "channels/{channel}/state", Flag(UpdateChannelState)),
+    (Method::PATCH, "channels/{channel}/state", Flag(UpdateChannelState)),
+    (Method::POST, "channels/{channel}/messages", Flag(PublishChannelMessages)),
+    (Method::POST, "channels/{channel}/publish", Flag(PublishChannelMessages)),
+    (Method::POST, "channels/{channel}/subscribers", Flag(ManageChannelSubscribers)),
+    (Method::PUT, "channels/{channel}/subscribers/{token}", Flag(ManageChannelSubscribers)),
+    (Method::DELETE, "channels/{channel}/subscribers/{token}", Flag(ManageChannelSubscribers)),
+    (Method::GET, "channels/{channel}/tokens", Flag(ReadLeapTokens)),
+    (Method::POST, "channels/{channel}/tokens/{token}", Flag(ManageChannelSubscribers)),
+    (Method::DELETE, "channels/{channel}/tokens/{token}", Flag(ManageChannelSubscribers)),
+    (Method::GET, "projects", AdminOnly),
+    (Method::POST, "projects", AdminOnly),
+    (Method::GET, "projects/{project}", AnyToken),
+    (Method::GET, "projects/{project}/members", Flag(GetProjectMembers)),
+    (Method::GET, "projects/{project}/members/@me", AnyToken),
+    (Method::GET, "projects/{project}/tokens", Flag(ReadProjectTokens)),
+    (Method::POST, "projects/{project}/tokens", Flag(CreateProjectToken)),
+    (Method::DELETE, "projects/{project}/tokens/{token}", Flag(DeleteProjectToken)),
+    (Method::GET, "projects/{project}/webhooks", Flag(ReadWebhooks)),
+    (Method::POST, "projects/{project}/webhooks", Flag(CreateWebhook)),
+    (Method::PATCH, "projects/{project}/webhooks/{webhook}", Flag(UpdateWebhook)),
+    (Method::DELETE, "projects/{project}/webhooks/{webhook}", Flag(DeleteWebhook)),
+    (Method::POST, "projects/{project}/webhooks/{webhook}/regenerate", Flag(UpdateWebhook)),
+    (Method::POST, "projects/{project}/webhooks/{webhook}/regenerate_secret", Flag(UpdateWebhook)),
+    (Method::GET, "users/@me", AnyToken),
+];
+
+/// What a route needs; none when the table does not have it. `pattern` is actix-web's, of whatever scope around `/v1`.
+pub(crate) fn need_of(method: &Method, pattern: &str) -> Option<Need> {
+    let (_, route) = pattern.split_once("/v1/")?;
+    TABLE.iter().find(|(m, p, _)| m == method && *p == route).map(|(_, _, need)| *need)
+}
+
+/// The methods that a route takes.
+pub(crate) fn methods_of(pattern: &str) -> Vec<Method> {
+    let Some((_, route)) = pattern.split_once("/v1/") else { return Vec::new() };
+    TABLE.iter().filter(|(_, p, _)| *p == route).map(|(method, ..)| method.clone()).collect()
+}
+
+impl Need {
+    /// Lets the caller through or says what it lacks.
+    ///
+    /// # Errors
+    /// [`ApiError::MissingPermission`], [`ApiError::AdminOnly`].
+    pub(crate) fn check(self, caller: &Caller) -> Result<(), ApiError> {
+        match (self, caller) {
+            (_, Caller::Admin) | (AnyToken, _) => Ok(()),
+            (AdminOnly, Caller::Project { .. }) => Err(ApiError::AdminOnly),
+            (Flag(flag), Caller::Project { permissions, .. }) if permissions.allows(flag) => Ok(()),
+            (Flag(flag), Caller::Project { .. }) => Err(ApiError::MissingPermission(flag)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Permissions, ProjectId};
+
+    /// A project token with these permissions.
+    fn token(permissions: Permissions) -> Caller {
+        Caller::Project { project: ProjectId::from("project_x"), permissions }
+    }
+
+    #[test]
+    fn every_flag_opens_its_routes_and_no_other() {
+        for (method, pattern, need) in TABLE {
+            assert_eq!(need_of(method, &format!("/v1/{pattern}")), Some(*need), "{pattern}");
+            assert!(need.check(&Caller::Admin).is_ok());
+            for flag in Permission::ALL {
+                let is_open = need.check(&token(flag.into())).is_ok();
+                assert_eq!(is_open, *need == Flag(flag) || *need == AnyToken, "{method} {pattern}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_flag_opens_something() {
+        for flag in Permission::ALL {
+            assert!(TABLE.iter().any(|(_, _, need)| *need == Flag(flag)), "{flag}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_needs_more_than_anybody_has() {
+        assert_eq!(need_of(&Method::DELETE, "/v1/projects/{project}"), None);
+        assert_eq!(need_of(&Method::GET, "/v1/secrets"), None);
+        assert_eq!(need_of(&Method::GET, "/channels"), None);
+    }
+
+    #[test]
+    fn a_scope_around_the_api_changes_nothing() {
+        assert_eq!(need_of(&Method::GET, "/realtime/v1/channels"), Some(Flag(ReadChannels)));
+    }
+}

@@ -1,0 +1,167 @@
+//! Project tokens: create, list, delete.
+
+use super::answer::{self, Answer};
+use super::auth::hash_of;
+use super::body::Body;
+use super::call::Call;
+use super::channels::existing;
+use super::clock;
+use super::error::ApiError;
+use super::fields::Fields;
+use super::limits::Content;
+use super::routes::{Mounted, on};
+use super::views::ProjectTokenView;
+use crate::domain::project::hint_of;
+use crate::domain::{Permission, Permissions, ProjectId, ProjectToken, ProjectTokenId};
+use crate::store::Thing;
+use actix_web::http::Method;
+use serde::Serialize;
+
+/// What hides the rest of a secret in lists.
+const STARS: &str = "****************";
+
+/// The routes of this file.
+pub(crate) fn routes() -> Vec<Mounted> {
+    vec![
+        on(Method::GET, "projects/{project}/tokens", list),
+        on(Method::POST, "projects/{project}/tokens", create),
+        on(Method::DELETE, "projects/{project}/tokens/{token}", delete),
+    ]
+}
+
+/// `{project_tokens}`.
+#[derive(Serialize)]
+struct Many<'a> {
+    /// The tokens.
+    project_tokens: Vec<ProjectTokenView<'a>>,
+}
+
+/// `GET /projects/:id/tokens`, secrets masked.
+async fn list(call: Call) -> Answer {
+    let id = call.project().await?;
+    let (tokens, project) = call
+        .app
+        .persistence
+        .read(move |store| {
+            let project = existing(store.find_project(&id)?, Thing::Project)?;
+            Ok((store.list_project_tokens(&id)?, project))
+        })
+        .await?;
+    let masked: Vec<String> = tokens.iter().map(|token| format!("{}{STARS}", token.hint)).collect();
+    let views = tokens.iter().zip(&masked).map(|(t, m)| ProjectTokenView::new(t, &project, m));
+    answer::data(Many { project_tokens: views.collect() })
+}
+
+/// `{project_token}`.
+#[derive(Serialize)]
+struct One<'a> {
+    /// The token.
+    project_token: ProjectTokenView<'a>,
+}
+
+/// `POST /projects/:id/tokens`: the only time that the secret is shown.
+async fn create(call: Call, body: Body) -> Answer {
+    let id = call.project().await?;
+    let text = body.json(&call, Content::Record).await?;
+    let permissions = permissions(text.as_str())?;
+    may_grant(call.caller.permissions(), permissions)?;
+    let (token, secret) = mint(&call, id, permissions)?;
+    let hash = hash_of(&secret);
+    let (token, project) = call
+        .app
+        .persistence
+        .write(move |store| {
+            let project = existing(store.find_project(&token.project)?, Thing::Project)?;
+            store.create_project_token(&token, &hash)?;
+            Ok((token, project))
+        })
+        .await?;
+    answer::data(One { project_token: ProjectTokenView::new(&token, &project, &secret) })
+}
+
+/// Makes a token and its secret.
+///
+/// # Errors
+/// [`ApiError::Internal`] without randomness.
+pub(crate) fn mint(
+    call: &Call,
+    project: ProjectId,
+    permissions: Permissions,
+) -> Result<(ProjectToken, String), ApiError> {
+    let created_at = clock::now();
+    let secret = call.app.minter.secret("ptk", created_at.0, clock::random()?);
+    let id = call.app.minter.readable("ptkid", created_at.0);
+    let id = ProjectTokenId::from(id.as_str());
+    let hint = hint_of(&secret);
+    Ok((ProjectToken { id, project, permissions, hint, created_at }, secret))
+}
+
+/// Reads `{flags}` or `{permissions: [group names]}`; with both, all of them.
+fn permissions(text: &str) -> Result<Permissions, ApiError> {
+    let fields = Fields::parse(text, &["flags", "permissions"])?;
+    let flags: Option<u64> = fields.typed("flags", "must be a number of permission bits")?;
+    let flags = flags.map(Permissions::from_bits).transpose().map_err(|unknown| {
+        ApiError::field("flags", format!("has bits that do not exist: {unknown}"))
+    })?;
+    let names: Option<Vec<String>> =
+        fields.typed("permissions", "must be a list of group names")?;
+    if flags.is_none() && names.is_none() {
+        return Err(ApiError::field("flags", "is missing: a number, or `permissions`"));
+    }
+    let groups = names.unwrap_or_default();
+    let mut groups = groups.iter().map(|name| Permissions::from_group(name));
+    groups
+        .try_fold(flags.unwrap_or_default(), |all, one| Some(all.union(one?)))
+        .ok_or_else(|| ApiError::field("permissions", "names a group that does not exist"))
+}
+
+/// Refuses to hand on what the caller does not have: else one flag would be worth all of them.
+fn may_grant(held: Permissions, wanted: Permissions) -> Result<(), ApiError> {
+    let is_missing = |flag: &Permission| wanted.allows(*flag) && !held.allows(*flag);
+    Permission::ALL.into_iter().find(is_missing).map_or(Ok(()), |f| Err(ApiError::CannotGrant(f)))
+}
+
+/// `DELETE /projects/:id/tokens/:ptkid`.
+async fn delete(call: Call) -> Answer {
+    let project = call.project().await?;
+    let id = ProjectTokenId::from(call.parts.token.as_str());
+    let hash =
+        call.app.persistence.write(move |store| store.delete_project_token(&project, &id)).await?;
+    call.app.auth.forget(&hash);
+    Ok(answer::done())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_are_bits_or_groups() {
+        assert_eq!(permissions(r#"{"flags":0}"#).unwrap().bits(), 0);
+        assert_eq!(permissions(r#"{"flags":2251799805280247}"#).unwrap(), Permissions::OWNER);
+        let groups = permissions(r#"{"permissions":["MANAGE_CHANNELS","MANAGE_PIPE"]}"#).unwrap();
+        assert_eq!(groups.bits(), 1_069_362_970_624);
+        assert_eq!(permissions(r#"{"permissions":[]}"#).unwrap().bits(), 0);
+        for broken in [
+            "{}",
+            "",
+            r#"{"flags":-1}"#,
+            r#"{"flags":1.5}"#,
+            r#"{"flags":"1"}"#,
+            r#"{"flags":2251799813685248}"#,
+            r#"{"permissions":["ALL"]}"#,
+            r#"{"permissions":"MANAGE_CHANNELS"}"#,
+        ] {
+            assert!(permissions(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn nobody_grants_what_they_do_not_have() {
+        let own = Permissions::from(Permission::CreateProjectToken);
+        assert_eq!(may_grant(own, own), Ok(()));
+        assert_eq!(may_grant(Permissions::OWNER, Permissions::OWNER), Ok(()));
+        let wanted = own.union(Permission::ReadChannels.into());
+        assert_eq!(may_grant(own, wanted), Err(ApiError::CannotGrant(Permission::ReadChannels)));
+    }
+}

@@ -1,0 +1,177 @@
+//! Projects: what a token's own looks like, and what the operator makes and lists.
+
+use super::answer::{self, Answer};
+use super::auth::{Caller, hash_of};
+use super::body::Body;
+use super::call::Call;
+use super::clock;
+use super::error::ApiError;
+use super::fields::Fields;
+use super::limits::Content;
+use super::project_tokens;
+use super::routes::{Mounted, on};
+use super::views::{ProjectTokenView, ProjectView};
+use crate::domain::{Permissions, Project, ProjectId};
+use actix_web::http::Method;
+use serde::Serialize;
+
+/// The longest name, bytes.
+const MAX_NAME_BYTES: usize = 256;
+/// The longest namespace, characters.
+const MAX_NAMESPACE_LETTERS: usize = 64;
+
+/// The routes of this file.
+pub(crate) fn routes() -> Vec<Mounted> {
+    vec![
+        on(Method::GET, "projects", list),
+        on(Method::POST, "projects", create),
+        on(Method::GET, "projects/{project}", show),
+    ]
+}
+
+/// `{projects}`.
+#[derive(Serialize)]
+struct Many<'a> {
+    /// The projects.
+    projects: Vec<ProjectView<'a>>,
+}
+
+/// `GET /projects`: all on the server.
+async fn list(call: Call) -> Answer {
+    let found = call.app.persistence.read(|store| store.list_projects()).await?;
+    answer::data(Many { projects: found.iter().map(ProjectView::from).collect() })
+}
+
+/// `{project, project_token}`.
+#[derive(Serialize)]
+struct Created<'a> {
+    /// The new project.
+    project: ProjectView<'a>,
+    /// Its first token, with every permission; the only time that the secret is shown.
+    project_token: ProjectTokenView<'a>,
+}
+
+/// `POST /projects`: the project and a first token for its back end.
+async fn create(call: Call, body: Body) -> Answer {
+    let text = body.json(&call, Content::Record).await?;
+    let (name, namespace) = names(text.as_str())?;
+    let now = clock::now();
+    let project = Project {
+        id: ProjectId::from(call.app.minter.readable("project", now.0).as_str()),
+        namespace: namespace.map_or_else(|| derived_namespace(&name), Ok)?,
+        name,
+        created_at: now,
+    };
+    let (token, secret) = project_tokens::mint(&call, project.id.clone(), Permissions::OWNER)?;
+    let hash = hash_of(&secret);
+    let (project, token) = call
+        .app
+        .persistence
+        .write(move |store| {
+            store.create_project(&project)?;
+            store.create_project_token(&token, &hash)?;
+            Ok((project, token))
+        })
+        .await?;
+    let project_token = ProjectTokenView::new(&token, &project, &secret);
+    answer::data(Created { project: (&project).into(), project_token })
+}
+
+/// Reads `{name, namespace?}`.
+fn names(text: &str) -> Result<(String, Option<String>), ApiError> {
+    let fields = Fields::parse(text, &["name", "namespace"])?;
+    let name = fields.string("name")?.unwrap_or_default();
+    if name.trim().is_empty() || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
+        let reason = format!("must be 1 to {MAX_NAME_BYTES} bytes of plain text");
+        return Err(ApiError::field("name", reason));
+    }
+    let namespace = fields.string("namespace")?;
+    if namespace.as_deref().is_some_and(|word| !is_namespace(word)) {
+        let reason = "must be 1 to 64 lower-case letters, digits and hyphens";
+        return Err(ApiError::field("namespace", reason));
+    }
+    Ok((name, namespace))
+}
+
+/// Whether a word can be a namespace.
+fn is_namespace(word: &str) -> bool {
+    let is_fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=MAX_NAMESPACE_LETTERS).contains(&word.len()) && word.bytes().all(is_fit)
+}
+
+/// A namespace after a name, with an end of its own, so that two projects may have one name.
+fn derived_namespace(name: &str) -> Result<String, ApiError> {
+    let lower = name.to_ascii_lowercase();
+    let words = lower.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let word = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+    let short: String = word.chars().take(MAX_NAMESPACE_LETTERS - 16).collect();
+    let end = u32::from_be_bytes(clock::random()?);
+    Ok(format!("{}{end:08x}", if short.is_empty() { short } else { short + "-" }))
+}
+
+/// `{project, leap_token}`.
+#[derive(Serialize)]
+struct Own<'a> {
+    /// The project.
+    project: ProjectView<'a>,
+    /// Hop's own channel for its command line; here a token of nothing, because clients need a string.
+    leap_token: String,
+}
+
+/// `GET /projects/@this` and `/projects/:id`.
+async fn show(call: Call) -> Answer {
+    let id = call.project().await?;
+    let project = call.load_project(id).await?;
+    answer::data(Own { project: (&project).into(), leap_token: idle_leap_token(&call)? })
+}
+
+/// A string of a leap token's form that is nobody's.
+///
+/// # Errors
+/// [`ApiError::Internal`] without randomness.
+pub(crate) fn idle_leap_token(call: &Call) -> Result<String, ApiError> {
+    Ok(call.app.minter.secret("leap_token", clock::now().0, clock::random()?))
+}
+
+/// The projects that a caller sees.
+///
+/// # Errors
+/// `NotFound(Project)` for a token whose project was deleted meanwhile.
+pub(crate) async fn visible(call: &Call) -> Result<Vec<Project>, ApiError> {
+    match &call.caller {
+        Caller::Admin => Ok(call.app.persistence.read(|store| store.list_projects()).await?),
+        Caller::Project { project, .. } => Ok(vec![call.load_project(project.clone()).await?]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked() {
+        assert_eq!(names(r#"{"name":"A b"}"#).unwrap(), ("A b".to_owned(), None));
+        let named = names(r#"{"name":"A","namespace":"a-1"}"#).unwrap();
+        assert_eq!(named.1.as_deref(), Some("a-1"));
+        for broken in [
+            "{}",
+            r#"{"name":""}"#,
+            r#"{"name":" "}"#,
+            r#"{"name":7}"#,
+            r#"{"name":"a\u0000"}"#,
+            r#"{"name":"A","namespace":"A"}"#,
+            r#"{"name":"A","namespace":""}"#,
+        ] {
+            assert!(matches!(names(broken), Err(ApiError::InvalidBody { .. })), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_derived_namespace_is_a_namespace() {
+        for name in ["My App!", "é", &"x".repeat(256)] {
+            let word = derived_namespace(name).unwrap();
+            assert!(is_namespace(&word), "{word}");
+        }
+        assert!(derived_namespace("My App!").unwrap().starts_with("my-app-"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Mounts every resource's routes under `/v1`.
+
+use super::front::front;
+use super::{
+    App, channels, members, messages, project_tokens, projects, state, subscribers, tokens, users,
+    webhooks,
+};
+use actix_web::dev::HttpServiceFactory;
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::{FromRequest, Handler, Responder, Route, web};
+use indexmap::IndexMap;
+
+/// One route: what it takes and who answers.
+pub(crate) struct Mounted {
+    /// The method.
+    #[cfg_attr(not(test), expect(dead_code, reason = "compared with the table of permissions"))]
+    pub(crate) method: Method,
+    /// The pattern, below `/v1/`.
+    pub(crate) pattern: &'static str,
+    /// The handler, guarded by the method.
+    route: Route,
+}
+
+/// A route for one handler.
+pub(crate) fn on<F, Args>(method: Method, pattern: &'static str, handler: F) -> Mounted
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let route = web::method(method.clone()).to(handler);
+    Mounted { method, pattern, route }
+}
+
+/// Every route. Those with a fixed word come before those that would take the word for an id.
+fn all() -> Vec<Mounted> {
+    let resources = [
+        tokens::routes(),
+        channels::routes(),
+        state::routes(),
+        messages::routes(),
+        subscribers::routes(),
+        projects::routes(),
+        members::routes(),
+        project_tokens::routes(),
+        webhooks::routes(),
+        users::routes(),
+    ];
+    resources.into_iter().flatten().collect()
+}
+
+/// The API's scope.
+pub(crate) fn api(app: web::Data<App>) -> impl HttpServiceFactory + 'static {
+    let mut patterns: IndexMap<&'static str, Vec<Route>> = IndexMap::new();
+    for mounted in all() {
+        patterns.entry(mounted.pattern).or_default().push(mounted.route);
+    }
+    let scope = patterns.into_iter().fold(web::scope("/v1"), |scope, (pattern, routes)| {
+        let resource = web::resource(format!("/{pattern}"));
+        scope.service(routes.into_iter().fold(resource, actix_web::Resource::route))
+    });
+    scope.app_data(app).wrap(from_fn(front))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::permissions;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_route_has_its_row_in_the_table_and_every_row_its_route() {
+        let row = |method: &Method, pattern: &str| format!("{method} {pattern}");
+        let mounted: Vec<String> = all().iter().map(|m| row(&m.method, m.pattern)).collect();
+        let listed: Vec<String> = permissions::TABLE.iter().map(|(m, p, _)| row(m, p)).collect();
+        let set = |rows: &[String]| rows.iter().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(set(&mounted), set(&listed));
+        assert_eq!(mounted.len(), set(&mounted).len(), "a route is mounted twice");
+        assert_eq!(listed.len(), set(&listed).len(), "a row is there twice");
+    }
+}

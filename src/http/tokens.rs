@@ -1,0 +1,156 @@
+//! Leap tokens: create, list, read, change, delete, and what they are subscribed to.
+
+use super::answer::{self, Answer};
+use super::body::Body;
+use super::call::Call;
+use super::client::Client;
+use super::clock;
+use super::error::ApiError;
+use super::limits::Content;
+use super::routes::{Mounted, on};
+use super::token_input::{self, NewToken};
+use super::views::{SubscriptionView, TokenView};
+use crate::domain::{ChannelKey, LeapToken, LeapTokenId, Permission};
+use crate::store::{StoreError, Thing};
+use actix_web::http::Method;
+use serde::Serialize;
+
+/// The routes of this file.
+pub(crate) fn routes() -> Vec<Mounted> {
+    vec![
+        on(Method::POST, "channels/tokens", create),
+        on(Method::GET, "channels/tokens", list),
+        on(Method::GET, "channels/tokens/{token}", show),
+        on(Method::PATCH, "channels/tokens/{token}", update),
+        on(Method::DELETE, "channels/tokens/{token}", delete),
+        on(Method::GET, "channels/tokens/{token}/subscriptions", subscriptions),
+    ]
+}
+
+/// `{token}`.
+#[derive(Serialize)]
+struct One<'a> {
+    /// The token.
+    token: TokenView<'a>,
+}
+
+/// `{tokens}`.
+#[derive(Serialize)]
+struct Many<'a> {
+    /// The tokens.
+    tokens: Vec<TokenView<'a>>,
+}
+
+/// `{subscriptions}`.
+#[derive(Serialize)]
+struct Subscriptions<'a> {
+    /// The subscriptions.
+    subscriptions: Vec<SubscriptionView<'a>>,
+}
+
+/// `POST /channels/tokens`. Default channels are subscriptions, so they need the flag for those.
+async fn create(call: Call, body: Body) -> Answer {
+    let project = call.project().await?;
+    let text = body.json(&call, Content::Record).await?;
+    let new = NewToken::parse(text.as_str(), call.app.limits.state_bytes)?;
+    drop(text);
+    if !(new.permanent.is_empty() && new.ephemeral.is_empty()) {
+        call.require(Permission::ManageChannelSubscribers)?;
+    }
+    let now = clock::now();
+    let secret = call.app.minter.secret("leap_token", now.0, clock::random()?);
+    let token = LeapToken {
+        id: LeapTokenId::from(secret.as_str()),
+        project,
+        state: new.state,
+        expires_at: new.expires_at,
+        created_at: now,
+    };
+    let keys: Vec<ChannelKey> = new
+        .ephemeral
+        .into_iter()
+        .map(|id| ChannelKey { project: token.project.clone(), id })
+        .collect();
+    let (token, keys) = call
+        .app
+        .persistence
+        .write(move |store| {
+            for key in &keys {
+                let found = store.find_channel(key)?;
+                found.ok_or_else(|| StoreError::NoSuchChannel(key.id.clone()))?;
+            }
+            store.create_token(&token, &new.permanent)?;
+            Ok((token, keys))
+        })
+        .await?;
+    for key in &keys {
+        call.app.supervisor.subscribe(key, &token.id, true).await?;
+    }
+    answer::data(One { token: TokenView::new(&token, false) })
+}
+
+/// `GET /channels/tokens`: all of the project's.
+async fn list(call: Call) -> Answer {
+    let project = call.project().await?;
+    let found = call.app.persistence.read(move |store| store.list_tokens(&project)).await?;
+    many(&call, &found).await
+}
+
+/// Answers with these tokens; the `hop` crate reads a list of a form of its own.
+pub(crate) async fn many(call: &Call, found: &[LeapToken]) -> Answer {
+    let ids = found.iter().map(|token| token.id.clone()).collect();
+    let online = call.app.supervisor.online_tokens(ids).await?;
+    let views = found.iter().map(|token| TokenView::new(token, online.contains(&token.id)));
+    match Client::of(&call.request) {
+        Client::HopCrate => answer::data(views.map(|token| One { token }).collect::<Vec<_>>()),
+        _ => answer::data(Many { tokens: views.collect() }),
+    }
+}
+
+/// `GET /channels/tokens/:token`.
+async fn show(call: Call) -> Answer {
+    let token = find(&call).await?;
+    one(&call, &token).await
+}
+
+/// Answers with one token.
+async fn one(call: &Call, token: &LeapToken) -> Answer {
+    let online = call.app.supervisor.online_tokens(vec![token.id.clone()]).await?;
+    answer::data(One { token: TokenView::new(token, online.contains(&token.id)) })
+}
+
+/// The token that the path names; another project's is as unknown as none.
+async fn find(call: &Call) -> Result<LeapToken, ApiError> {
+    let (project, id) = call.token().await?;
+    let found = call.app.persistence.read(move |store| store.find_token(&id)).await?;
+    found.filter(|token| token.project == project).ok_or(ApiError::NotFound(Thing::Token))
+}
+
+/// `PATCH /channels/tokens/:token`.
+async fn update(call: Call, body: Body) -> Answer {
+    let (project, id) = call.token().await?;
+    let text = body.json(&call, Content::Record).await?;
+    let update = token_input::update(text.as_str(), call.app.limits.state_bytes)?;
+    drop(text);
+    let token =
+        call.app.persistence.write(move |store| store.update_token(&project, &id, &update)).await?;
+    call.app.supervisor.token_changed(token.clone()).await?;
+    one(&call, &token).await
+}
+
+/// `DELETE /channels/tokens/:token`: gone for good, its connections too.
+async fn delete(call: Call) -> Answer {
+    let (project, id) = call.token().await?;
+    let deleted = id.clone();
+    call.app.persistence.write(move |store| store.delete_token(&project, &deleted)).await?;
+    call.app.supervisor.token_deleted(&id).await?;
+    Ok(answer::done())
+}
+
+/// `GET /channels/tokens/:token/subscriptions`: the permanent ones.
+async fn subscriptions(call: Call) -> Answer {
+    let token = find(&call).await?;
+    let found = call.app.persistence.read(move |store| store.subscriptions_of(&token.id)).await?;
+    let subscriptions = found.iter().map(SubscriptionView::from).collect();
+    answer::data(Subscriptions { subscriptions })
+}

@@ -1,0 +1,15 @@
+//! The JSON of everything that the API shows: supersets that every official client parses (`client-facts.md` §1.3).
+//!
+//! States pass through as the text that they are; they never become a tree of values.
+
+mod channel;
+mod project;
+mod role;
+mod token;
+mod webhook;
+
+pub(crate) use channel::{ChannelView, StateView};
+pub(crate) use project::{ProjectTokenView, ProjectView};
+pub(crate) use role::RoleView;
+pub(crate) use token::{SubscriptionView, TokenView};
+pub(crate) use webhook::WebhookView;

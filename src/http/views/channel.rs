@@ -1,0 +1,90 @@
+//! Channels and their states.
+
+use super::ProjectView;
+use crate::domain::{
+    Capabilities, Channel, ChannelId, Project, RawJson, Timestamp, Version, Visibility,
+};
+use serde::{Serialize, Serializer};
+
+/// A channel.
+#[derive(Serialize)]
+pub(crate) struct ChannelView<'a> {
+    /// Its name.
+    id: &'a ChannelId,
+    /// Who may subscribe.
+    #[serde(rename = "type")]
+    visibility: Visibility,
+    /// Its state object.
+    state: &'a RawJson,
+    /// The state's version.
+    version: Version,
+    /// What it can do, as a number.
+    #[serde(serialize_with = "bits")]
+    capabilities: Capabilities,
+    /// When it was created.
+    created_at: Timestamp,
+    /// The whole project: the `hop` crate insists.
+    project: ProjectView<'a>,
+}
+
+/// Capabilities as their number.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn bits<S: Serializer>(capabilities: &Capabilities, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u32(capabilities.bits())
+}
+
+impl<'a> ChannelView<'a> {
+    /// Shows a channel of this project.
+    pub(crate) fn new(channel: &'a Channel, project: &'a Project) -> Self {
+        Self {
+            id: &channel.key.id,
+            visibility: channel.visibility,
+            state: channel.state.json(),
+            version: channel.version,
+            capabilities: channel.capabilities,
+            created_at: channel.created_at,
+            project: project.into(),
+        }
+    }
+}
+
+/// A channel's state.
+#[derive(Serialize)]
+pub(crate) struct StateView<'a> {
+    /// The object.
+    pub(crate) state: &'a RawJson,
+    /// Its version, which is also the `ETag`.
+    pub(crate) version: Version,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ChannelKey, ProjectId, State};
+
+    #[test]
+    fn a_channel_has_every_key_that_some_client_needs() {
+        let project = Project {
+            id: ProjectId::from("project_x"),
+            name: "X".to_owned(),
+            namespace: "x".to_owned(),
+            created_at: Timestamp(0),
+        };
+        let channel = Channel {
+            key: ChannelKey { project: project.id.clone(), id: ChannelId::parse("a").unwrap() },
+            visibility: Visibility::Private,
+            capabilities: Capabilities::PRESENCE,
+            state: State::trusted(r#"{"n":90071992547409931.10}"#),
+            version: Version::FIRST,
+            created_at: Timestamp(0),
+        };
+        let text = serde_json::to_string(&ChannelView::new(&channel, &project)).unwrap();
+        assert!(text.starts_with(concat!(
+            r#"{"id":"a","type":"private","state":{"n":90071992547409931.10},"version":1,"#,
+            r#""capabilities":8,"created_at":"1970-01-01T00:00:00.000Z","project":{"id":"project_x","#,
+        )));
+        for key in ["icon\":null", "tier\":\"paid", "quota_overrides\":{}", "type\":\"regular"] {
+            assert!(text.contains(key), "{key} in {text}");
+        }
+    }
+}

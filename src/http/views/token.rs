@@ -1,0 +1,58 @@
+//! Leap tokens and what they are subscribed to.
+
+use crate::domain::{
+    ChannelId, LeapToken, LeapTokenId, ProjectId, RawJson, Subscription, Timestamp,
+};
+use serde::Serialize;
+
+/// A leap token.
+#[derive(Serialize)]
+pub(crate) struct TokenView<'a> {
+    /// Id and secret in one.
+    id: &'a LeapTokenId,
+    /// Its state.
+    state: &'a RawJson,
+    /// Its project.
+    project_id: &'a ProjectId,
+    /// When it was created.
+    created_at: Timestamp,
+    /// When it stops working.
+    expires_at: Option<Timestamp>,
+    /// Whether it has a connection now.
+    is_online: bool,
+}
+
+impl<'a> TokenView<'a> {
+    /// Shows a token.
+    pub(crate) const fn new(token: &'a LeapToken, is_online: bool) -> Self {
+        Self {
+            id: &token.id,
+            state: &token.state,
+            project_id: &token.project,
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            is_online,
+        }
+    }
+}
+
+/// A token's subscription.
+#[derive(Serialize)]
+pub(crate) struct SubscriptionView<'a> {
+    /// The channel.
+    channel: &'a ChannelId,
+    /// False: the stored ones are permanent.
+    ephemeral: bool,
+    /// When it was made.
+    created_at: Timestamp,
+}
+
+impl<'a> From<&'a Subscription> for SubscriptionView<'a> {
+    fn from(subscription: &'a Subscription) -> Self {
+        Self {
+            channel: &subscription.channel,
+            ephemeral: false,
+            created_at: subscription.created_at,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Project webhooks: create, list, change, delete, new secrets.
+
+use super::answer::{self, Answer};
+use super::body::Body;
+use super::call::Call;
+use super::client::Client;
+use super::clock;
+use super::error::ApiError;
+use super::fields::Fields;
+use super::limits::Content;
+use super::routes::{Mounted, on};
+use super::views::WebhookView;
+use crate::domain::webhook::{MAX_EVENTS, is_known_event, masked_secret};
+use crate::domain::{Webhook, WebhookId};
+use crate::store::WebhookUpdate;
+use actix_web::http::{Method, Uri};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use serde::Serialize;
+
+/// The longest address, bytes.
+const MAX_URL_BYTES: usize = 2048;
+/// The random bytes of a secret.
+const SECRET_BYTES: usize = 33;
+
+/// The routes of this file.
+pub(crate) fn routes() -> Vec<Mounted> {
+    vec![
+        on(Method::GET, "projects/{project}/webhooks", list),
+        on(Method::POST, "projects/{project}/webhooks", create),
+        on(Method::PATCH, "projects/{project}/webhooks/{webhook}", update),
+        on(Method::DELETE, "projects/{project}/webhooks/{webhook}", delete),
+        on(Method::POST, "projects/{project}/webhooks/{webhook}/regenerate", regenerate),
+        on(Method::POST, "projects/{project}/webhooks/{webhook}/regenerate_secret", regenerate),
+    ]
+}
+
+/// `{webhooks}`.
+#[derive(Serialize)]
+struct Many<'a> {
+    /// The webhooks.
+    webhooks: Vec<WebhookView<'a>>,
+}
+
+/// `{webhook}`.
+#[derive(Serialize)]
+struct One<'a> {
+    /// The webhook.
+    webhook: WebhookView<'a>,
+}
+
+/// `{secret}`.
+#[derive(Serialize)]
+struct Secret {
+    /// The new secret; shown this once.
+    secret: String,
+}
+
+/// The events of a webhook that a client can parse: one unknown name spoils the whole answer for two of them.
+fn shown_events(webhook: &Webhook, client: Client) -> Vec<&str> {
+    let is_ours = |name: &str| name.starts_with("channel.") || name.starts_with("token.");
+    let is_shown = |name: &&str| !(client.hides_channel_events() && is_ours(name));
+    webhook.events.iter().map(String::as_str).filter(is_shown).collect()
+}
+
+/// Answers with one webhook.
+fn one(call: &Call, webhook: &Webhook, secret: &str) -> Answer {
+    let events = shown_events(webhook, Client::of(&call.request));
+    answer::data(One { webhook: WebhookView::new(webhook, events, secret) })
+}
+
+/// `GET /projects/:id/webhooks`, secrets masked.
+async fn list(call: Call) -> Answer {
+    let project = call.project().await?;
+    let found = call.app.persistence.read(move |store| store.list_webhooks(&project)).await?;
+    let masked: Vec<String> = found.iter().map(|w| masked_secret(&w.secret)).collect();
+    let client = Client::of(&call.request);
+    let views = found
+        .iter()
+        .zip(&masked)
+        .map(|(webhook, secret)| WebhookView::new(webhook, shown_events(webhook, client), secret));
+    answer::data(Many { webhooks: views.collect() })
+}
+
+/// `POST /projects/:id/webhooks`: shows the secret.
+async fn create(call: Call, body: Body) -> Answer {
+    let project = call.project().await?;
+    let text = body.json(&call, Content::Record).await?;
+    let input = input(text.as_str())?;
+    let created_at = clock::now();
+    let webhook = Webhook {
+        id: WebhookId::from(call.app.minter.readable("webhook", created_at.0).as_str()),
+        project,
+        url: input.url.ok_or_else(|| ApiError::field("webhook_url", "is missing"))?,
+        events: input.events.ok_or_else(|| ApiError::field("events", "is missing"))?,
+        secret: new_secret()?,
+        created_at,
+    };
+    let webhook = call
+        .app
+        .persistence
+        .write(move |store| {
+            store.create_webhook(&webhook)?;
+            Ok(webhook)
+        })
+        .await?;
+    one(&call, &webhook, &webhook.secret)
+}
+
+/// `PATCH /projects/:id/webhooks/:wid`: either field may be missing.
+async fn update(call: Call, body: Body) -> Answer {
+    let project = call.project().await?;
+    let id = call.parts.webhook();
+    let text = body.json(&call, Content::Record).await?;
+    let update = input(text.as_str())?;
+    let webhook = call
+        .app
+        .persistence
+        .write(move |store| store.update_webhook(&project, &id, &update))
+        .await?;
+    one(&call, &webhook, &masked_secret(&webhook.secret))
+}
+
+/// `POST /projects/:id/webhooks/:wid/regenerate` and its alias.
+async fn regenerate(call: Call) -> Answer {
+    let project = call.project().await?;
+    let id = call.parts.webhook();
+    let update = WebhookUpdate { secret: Some(new_secret()?), ..WebhookUpdate::default() };
+    let webhook = call
+        .app
+        .persistence
+        .write(move |store| store.update_webhook(&project, &id, &update))
+        .await?;
+    answer::data(Secret { secret: webhook.secret })
+}
+
+/// `DELETE /projects/:id/webhooks/:wid`.
+async fn delete(call: Call) -> Answer {
+    let project = call.project().await?;
+    let id = call.parts.webhook();
+    call.app.persistence.write(move |store| store.delete_webhook(&project, &id)).await?;
+    Ok(answer::done())
+}
+
+/// Reads `{webhook_url?, events?}`.
+fn input(text: &str) -> Result<WebhookUpdate, ApiError> {
+    let fields = Fields::parse(text, &["webhook_url", "events"])?;
+    let url = fields.string("webhook_url")?;
+    if url.as_deref().is_some_and(|url| !is_address(url)) {
+        return Err(ApiError::field("webhook_url", "must be an http:// or https:// address"));
+    }
+    let events: Option<Vec<String>> = fields.typed("events", "must be a list of event names")?;
+    let Some(mut events) = events else { return Ok(WebhookUpdate { url, ..Default::default() }) };
+    if events.len() > MAX_EVENTS {
+        return Err(ApiError::field("events", format!("must have at most {MAX_EVENTS} names")));
+    }
+    if events.iter().any(|name| !is_known_event(name)) {
+        return Err(ApiError::field("events", "names an event that does not exist"));
+    }
+    let mut seen = std::collections::HashSet::new();
+    events.retain(|name| seen.insert(name.clone()));
+    Ok(WebhookUpdate { url, events: Some(events), secret: None })
+}
+
+/// Whether a webhook can be posted there; whether it may be, is decided when it is.
+fn is_address(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+    is_web && uri.host().is_some_and(|host| !host.is_empty()) && url.len() <= MAX_URL_BYTES
+}
+
+/// A secret: `whsec_` and base64, which Standard Webhooks libraries decode for the key.
+fn new_secret() -> Result<String, ApiError> {
+    let random = clock::random::<SECRET_BYTES>()?;
+    Ok(format!("whsec_{}", STANDARD_NO_PAD.encode(random)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_may_be_missing_and_names_are_kept_once() {
+        let text = r#"{"webhook_url":"https://a.example/x","events":["channel.created","channel.created"]}"#;
+        let read = input(text).unwrap();
+        assert_eq!(read.url.as_deref(), Some("https://a.example/x"));
+        assert_eq!(read.events.unwrap(), ["channel.created"]);
+        assert_eq!(input("{}").unwrap(), WebhookUpdate::default());
+    }
+
+    #[test]
+    fn broken_webhooks_are_refused_by_their_field() {
+        for (text, name) in [
+            (r#"{"webhook_url":5}"#, "webhook_url"),
+            (r#"{"webhook_url":"a.example"}"#, "webhook_url"),
+            (r#"{"webhook_url":"/path"}"#, "webhook_url"),
+            (r#"{"webhook_url":"ftp://a.example"}"#, "webhook_url"),
+            (r#"{"webhook_url":"http://"}"#, "webhook_url"),
+            (r#"{"webhook_url":"javascript:alert(1)"}"#, "webhook_url"),
+            (r#"{"events":"channel.created"}"#, "events"),
+            (r#"{"events":["channel.exploded"]}"#, "events"),
+            (r#"{"events":[1]}"#, "events"),
+        ] {
+            let Err(ApiError::InvalidBody { field, .. }) = input(text) else {
+                panic!("{text} was taken")
+            };
+            assert_eq!(field, Some(name), "{text}");
+        }
+    }
+
+    #[test]
+    fn secrets_carry_33_bytes() {
+        let secret = new_secret().unwrap();
+        let inner = STANDARD_NO_PAD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
+        assert_eq!(inner.len(), SECRET_BYTES);
+    }
+}
