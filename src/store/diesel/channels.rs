@@ -1,0 +1,144 @@
+//! Channels and their states.
+
+use super::error::{found, refusal};
+use super::rows::{ChannelRow, all, one, sql_count};
+use super::schema::channels;
+use crate::domain::{
+    Capabilities, Channel, ChannelId, ChannelKey, ProjectId, State, Version, Visibility,
+};
+use crate::store::{ChannelCursor, ChannelPage, ChannelSort, StoreError, StoreResult, Thing};
+use diesel::dsl::{exists, select};
+use diesel::prelude::*;
+
+/// `ReadStore::find_channel`.
+pub(super) fn find(
+    connection: &mut SqliteConnection,
+    key: &ChannelKey,
+) -> StoreResult<Option<Channel>> {
+    let query = channels::table
+        .find((key.project.as_str(), key.id.as_str()))
+        .select(ChannelRow::as_select());
+    one(query.first(connection))
+}
+
+/// `ReadStore::projects_with_channel`.
+pub(super) fn projects_with(
+    connection: &mut SqliteConnection,
+    id: &ChannelId,
+) -> StoreResult<Vec<ProjectId>> {
+    let projects: Vec<String> = channels::table
+        .filter(channels::id.eq(id.as_str()))
+        .order_by(channels::project_id)
+        .limit(2)
+        .select(channels::project_id)
+        .load(connection)?;
+    Ok(projects.iter().map(|project| ProjectId::from(project.as_str())).collect())
+}
+
+/// `ReadStore::page_channels`.
+pub(super) fn page(
+    connection: &mut SqliteConnection,
+    project: &ProjectId,
+    page: ChannelPage,
+) -> StoreResult<Vec<Channel>> {
+    let list = channels::table
+        .filter(channels::project_id.eq(project.as_str()))
+        .select(ChannelRow::as_select())
+        .limit(sql_count(page.limit))
+        .offset(sql_count(page.offset))
+        .into_boxed();
+    let list = match (page.sort, page.is_descending) {
+        (ChannelSort::CreatedAt, false) => list.order_by((channels::created_at, channels::id)),
+        (ChannelSort::CreatedAt, true) => {
+            list.order_by((channels::created_at.desc(), channels::id.desc()))
+        }
+        (ChannelSort::Id, false) => list.order_by(channels::id),
+        (ChannelSort::Id, true) => list.order_by(channels::id.desc()),
+    };
+    all(list.load(connection))
+}
+
+/// `ReadStore::count_channels`.
+pub(super) fn count(connection: &mut SqliteConnection, project: &ProjectId) -> StoreResult<u64> {
+    let query = channels::table.filter(channels::project_id.eq(project.as_str())).count();
+    let rows: i64 = query.get_result(connection)?;
+    Ok(rows.unsigned_abs())
+}
+
+/// `ReadStore::channels_after`.
+pub(super) fn after(
+    connection: &mut SqliteConnection,
+    project: &ProjectId,
+    cursor: Option<&ChannelCursor>,
+    limit: u64,
+) -> StoreResult<Vec<Channel>> {
+    let all_of_project = channels::table
+        .filter(channels::project_id.eq(project.as_str()))
+        .order_by((channels::created_at, channels::id))
+        .limit(sql_count(limit))
+        .select(ChannelRow::as_select());
+    let Some(ChannelCursor { created_at, id }) = cursor else {
+        return all(all_of_project.load(connection));
+    };
+    // The bound on the time alone is implied by the rest; it is what lets the index find the place.
+    let is_behind = channels::created_at.gt(created_at.0).or(channels::id.gt(id.as_str()));
+    let rest = all_of_project.filter(channels::created_at.ge(created_at.0)).filter(is_behind);
+    all(rest.load(connection))
+}
+
+/// `WriteStore::create_channel`.
+pub(super) fn create(connection: &mut SqliteConnection, channel: &Channel) -> StoreResult<()> {
+    diesel::insert_into(channels::table)
+        .values((
+            channels::project_id.eq(channel.key.project.as_str()),
+            channels::id.eq(channel.key.id.as_str()),
+            channels::type_.eq(channel.visibility.as_str()),
+            channels::capabilities.eq(i64::from(channel.capabilities.bits())),
+            channels::version.eq(channel.version.0),
+            channels::created_at.eq(channel.created_at.0),
+            channels::state.eq(channel.state.json().as_str()),
+        ))
+        .execute(connection)
+        .map(drop)
+        .map_err(refusal(Thing::Channel, Thing::Project))
+}
+
+/// `WriteStore::update_channel`.
+pub(super) fn update(
+    connection: &mut SqliteConnection,
+    key: &ChannelKey,
+    visibility: Visibility,
+    capabilities: Capabilities,
+) -> StoreResult<()> {
+    let rows = diesel::update(channels::table.find((key.project.as_str(), key.id.as_str())))
+        .set((
+            channels::type_.eq(visibility.as_str()),
+            channels::capabilities.eq(i64::from(capabilities.bits())),
+        ))
+        .execute(connection)?;
+    found(rows, Thing::Channel)
+}
+
+/// `WriteStore::set_state`: the hot path, one statement; only a refused one looks why.
+pub(super) fn set_state(
+    connection: &mut SqliteConnection,
+    key: &ChannelKey,
+    state: &State,
+    version: Version,
+) -> StoreResult<()> {
+    let row = channels::table.find((key.project.as_str(), key.id.as_str()));
+    let rows = diesel::update(row.filter(channels::version.eq(version.0.saturating_sub(1))))
+        .set((channels::state.eq(state.json().as_str()), channels::version.eq(version.0)))
+        .execute(connection)?;
+    if rows > 0 {
+        return Ok(());
+    }
+    let is_there: bool = select(exists(row)).get_result(connection)?;
+    Err(if is_there { StoreError::VersionConflict } else { StoreError::NotFound(Thing::Channel) })
+}
+
+/// `WriteStore::delete_channel`; its subscriptions go with it, by their foreign key.
+pub(super) fn delete(connection: &mut SqliteConnection, key: &ChannelKey) -> StoreResult<()> {
+    let row = channels::table.find((key.project.as_str(), key.id.as_str()));
+    found(diesel::delete(row).execute(connection)?, Thing::Channel)
+}

@@ -1,0 +1,220 @@
+//! One connection as a store: which file answers which method.
+
+use super::{channels, projects, subscriptions, tokens, webhooks};
+use crate::domain::{
+    Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId, Project, ProjectId,
+    ProjectToken, ProjectTokenId, State, Subscription, Timestamp, Version, Visibility, Webhook,
+    WebhookId,
+};
+use crate::store::{
+    ChannelCursor, ChannelPage, ReadStore, SecretHash, StoreError, StoreResult, TokenUpdate,
+    WebhookUpdate, WriteStore,
+};
+use diesel::sqlite::SqliteConnection;
+
+/// A connection, borrowed for a read or for a group of writes.
+pub(super) struct SqliteStore<'c> {
+    /// Where the statements go.
+    connection: &'c mut SqliteConnection,
+    /// The first failure that was no refusal, if any.
+    ///
+    /// `SQLite` may answer a full disk or an I/O error by ending the whole transaction. Every later write would then
+    /// commit by itself, so none is let through any more.
+    failure: Option<StoreError>,
+}
+
+impl<'c> SqliteStore<'c> {
+    /// Borrows a connection.
+    pub(super) fn new(connection: &'c mut SqliteConnection) -> Self {
+        Self { connection, failure: None }
+    }
+
+    /// How the whole group went, refusals aside.
+    pub(super) fn into_outcome(self) -> StoreResult<()> {
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    /// Runs one write, unless the transaction is in doubt.
+    fn write<T>(
+        &mut self,
+        run: impl FnOnce(&mut SqliteConnection) -> StoreResult<T>,
+    ) -> StoreResult<T> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let outcome = run(self.connection);
+        if let Err(failure @ StoreError::Unavailable(_)) = &outcome {
+            self.failure = Some(failure.clone());
+        }
+        outcome
+    }
+}
+
+impl ReadStore for SqliteStore<'_> {
+    fn find_project(&mut self, id: &ProjectId) -> StoreResult<Option<Project>> {
+        projects::find(self.connection, id)
+    }
+
+    fn list_projects(&mut self) -> StoreResult<Vec<Project>> {
+        projects::list(self.connection)
+    }
+
+    fn find_project_token(&mut self, hash: &SecretHash) -> StoreResult<Option<ProjectToken>> {
+        projects::find_token(self.connection, hash)
+    }
+
+    fn list_project_tokens(&mut self, project: &ProjectId) -> StoreResult<Vec<ProjectToken>> {
+        projects::list_tokens(self.connection, project)
+    }
+
+    fn is_admin_token(&mut self, hash: &SecretHash) -> StoreResult<bool> {
+        projects::is_admin_token(self.connection, hash)
+    }
+
+    fn find_channel(&mut self, key: &ChannelKey) -> StoreResult<Option<Channel>> {
+        channels::find(self.connection, key)
+    }
+
+    fn projects_with_channel(&mut self, id: &ChannelId) -> StoreResult<Vec<ProjectId>> {
+        channels::projects_with(self.connection, id)
+    }
+
+    fn page_channels(
+        &mut self,
+        project: &ProjectId,
+        page: ChannelPage,
+    ) -> StoreResult<Vec<Channel>> {
+        channels::page(self.connection, project, page)
+    }
+
+    fn count_channels(&mut self, project: &ProjectId) -> StoreResult<u64> {
+        channels::count(self.connection, project)
+    }
+
+    fn channels_after(
+        &mut self,
+        project: &ProjectId,
+        cursor: Option<&ChannelCursor>,
+        limit: u64,
+    ) -> StoreResult<Vec<Channel>> {
+        channels::after(self.connection, project, cursor, limit)
+    }
+
+    fn find_token(&mut self, id: &LeapTokenId) -> StoreResult<Option<LeapToken>> {
+        tokens::find(self.connection, id)
+    }
+
+    fn list_tokens(&mut self, project: &ProjectId) -> StoreResult<Vec<LeapToken>> {
+        tokens::list(self.connection, project)
+    }
+
+    fn tokens_of_channel(&mut self, key: &ChannelKey) -> StoreResult<Vec<LeapToken>> {
+        tokens::of_channel(self.connection, key)
+    }
+
+    fn subscriptions_of(&mut self, token: &LeapTokenId) -> StoreResult<Vec<Subscription>> {
+        subscriptions::of_token(self.connection, token)
+    }
+
+    fn list_webhooks(&mut self, project: &ProjectId) -> StoreResult<Vec<Webhook>> {
+        webhooks::list(self.connection, project)
+    }
+
+    fn find_webhook(
+        &mut self,
+        project: &ProjectId,
+        id: &WebhookId,
+    ) -> StoreResult<Option<Webhook>> {
+        webhooks::find(self.connection, project, id)
+    }
+}
+
+impl WriteStore for SqliteStore<'_> {
+    fn create_project(&mut self, project: &Project) -> StoreResult<()> {
+        self.write(|connection| projects::create(connection, project))
+    }
+
+    fn create_project_token(&mut self, token: &ProjectToken, hash: &SecretHash) -> StoreResult<()> {
+        self.write(|connection| projects::create_token(connection, token, hash))
+    }
+
+    fn delete_project_token(
+        &mut self,
+        project: &ProjectId,
+        id: &ProjectTokenId,
+    ) -> StoreResult<SecretHash> {
+        self.write(|connection| projects::delete_token(connection, project, id))
+    }
+
+    fn create_admin_token(&mut self, hash: &SecretHash, at: Timestamp) -> StoreResult<()> {
+        self.write(|connection| projects::create_admin_token(connection, hash, at))
+    }
+
+    fn create_channel(&mut self, channel: &Channel) -> StoreResult<()> {
+        self.write(|connection| channels::create(connection, channel))
+    }
+
+    fn update_channel(
+        &mut self,
+        key: &ChannelKey,
+        visibility: Visibility,
+        capabilities: Capabilities,
+    ) -> StoreResult<()> {
+        self.write(|connection| channels::update(connection, key, visibility, capabilities))
+    }
+
+    fn set_state(&mut self, key: &ChannelKey, state: &State, version: Version) -> StoreResult<()> {
+        self.write(|connection| channels::set_state(connection, key, state, version))
+    }
+
+    fn delete_channel(&mut self, key: &ChannelKey) -> StoreResult<()> {
+        self.write(|connection| channels::delete(connection, key))
+    }
+
+    fn create_token(&mut self, token: &LeapToken, channels: &[ChannelId]) -> StoreResult<()> {
+        self.write(|connection| tokens::create(connection, token, channels))
+    }
+
+    fn update_token(
+        &mut self,
+        project: &ProjectId,
+        id: &LeapTokenId,
+        update: &TokenUpdate,
+    ) -> StoreResult<LeapToken> {
+        self.write(|connection| tokens::update(connection, project, id, update))
+    }
+
+    fn delete_token(&mut self, project: &ProjectId, id: &LeapTokenId) -> StoreResult<()> {
+        self.write(|connection| tokens::delete(connection, project, id))
+    }
+
+    fn add_subscription(
+        &mut self,
+        key: &ChannelKey,
+        token: &LeapTokenId,
+        at: Timestamp,
+    ) -> StoreResult<bool> {
+        self.write(|connection| subscriptions::add(connection, key, token, at))
+    }
+
+    fn remove_subscription(&mut self, key: &ChannelKey, token: &LeapTokenId) -> StoreResult<bool> {
+        self.write(|connection| subscriptions::remove(connection, key, token))
+    }
+
+    fn create_webhook(&mut self, webhook: &Webhook) -> StoreResult<()> {
+        self.write(|connection| webhooks::create(connection, webhook))
+    }
+
+    fn update_webhook(
+        &mut self,
+        project: &ProjectId,
+        id: &WebhookId,
+        update: &WebhookUpdate,
+    ) -> StoreResult<Webhook> {
+        self.write(|connection| webhooks::update(connection, project, id, update))
+    }
+
+    fn delete_webhook(&mut self, project: &ProjectId, id: &WebhookId) -> StoreResult<()> {
+        self.write(|connection| webhooks::delete(connection, project, id))
+    }
+}

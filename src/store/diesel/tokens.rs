@@ -1,0 +1,124 @@
+//! Leap tokens.
+
+use super::error::{found, is_missing_parent, refusal};
+use super::rows::{TokenRow, all, one};
+use super::schema::{subscriptions, tokens};
+use super::subscriptions as subscribing;
+use crate::domain::{ChannelId, ChannelKey, LeapToken, LeapTokenId, ProjectId, RawJson};
+use crate::store::{StoreError, StoreResult, Thing, TokenUpdate};
+use diesel::prelude::*;
+
+/// The columns that an update sets; those that are `None` stay.
+#[derive(AsChangeset)]
+#[diesel(table_name = tokens)]
+#[expect(clippy::option_option, reason = "leaving the expiry alone and removing it are two things")]
+struct Changes<'a> {
+    /// JSON text.
+    state: Option<&'a str>,
+    /// Milliseconds; `Some(None)` takes the expiry away.
+    expires_at: Option<Option<i64>>,
+}
+
+/// `ReadStore::find_token`.
+pub(super) fn find(
+    connection: &mut SqliteConnection,
+    id: &LeapTokenId,
+) -> StoreResult<Option<LeapToken>> {
+    one(tokens::table.find(id.as_str()).select(TokenRow::as_select()).first(connection))
+}
+
+/// `ReadStore::list_tokens`.
+pub(super) fn list(
+    connection: &mut SqliteConnection,
+    project: &ProjectId,
+) -> StoreResult<Vec<LeapToken>> {
+    let query = tokens::table
+        .filter(tokens::project_id.eq(project.as_str()))
+        .order_by((tokens::created_at, tokens::id))
+        .select(TokenRow::as_select());
+    all(query.load(connection))
+}
+
+/// `ReadStore::tokens_of_channel`.
+pub(super) fn of_channel(
+    connection: &mut SqliteConnection,
+    key: &ChannelKey,
+) -> StoreResult<Vec<LeapToken>> {
+    let query = subscriptions::table
+        .inner_join(tokens::table.on(tokens::id.eq(subscriptions::token_id)))
+        .filter(subscriptions::project_id.eq(key.project.as_str()))
+        .filter(subscriptions::channel_id.eq(key.id.as_str()))
+        .order_by((subscriptions::created_at, subscriptions::token_id))
+        .select(TokenRow::as_select());
+    all(query.load(connection))
+}
+
+/// `WriteStore::create_token`.
+pub(super) fn create(
+    connection: &mut SqliteConnection,
+    token: &LeapToken,
+    channels: &[ChannelId],
+) -> StoreResult<()> {
+    if channels.is_empty() {
+        return insert(connection, token);
+    }
+    connection.transaction(|connection| {
+        insert(connection, token)?;
+        for id in channels {
+            let key = ChannelKey { project: token.project.clone(), id: id.clone() };
+            subscribing::insert(connection, &key, &token.id, token.created_at).map_err(
+                |error| {
+                    // The token is there, so what is missing can only be the channel.
+                    let is_missing = is_missing_parent(&error);
+                    if is_missing { StoreError::NoSuchChannel(id.clone()) } else { error.into() }
+                },
+            )?;
+        }
+        Ok(())
+    })
+}
+
+/// Adds the token's own row.
+fn insert(connection: &mut SqliteConnection, token: &LeapToken) -> StoreResult<()> {
+    diesel::insert_into(tokens::table)
+        .values((
+            tokens::id.eq(token.id.as_str()),
+            tokens::project_id.eq(token.project.as_str()),
+            tokens::expires_at.eq(token.expires_at.map(|at| at.0)),
+            tokens::created_at.eq(token.created_at.0),
+            tokens::state.eq(token.state.as_str()),
+        ))
+        .execute(connection)
+        .map(drop)
+        .map_err(refusal(Thing::Token, Thing::Project))
+}
+
+/// `WriteStore::update_token`.
+pub(super) fn update(
+    connection: &mut SqliteConnection,
+    project: &ProjectId,
+    id: &LeapTokenId,
+    update: &TokenUpdate,
+) -> StoreResult<LeapToken> {
+    let row = tokens::table.find(id.as_str()).filter(tokens::project_id.eq(project.as_str()));
+    // SQL has no way to set nothing.
+    if *update != TokenUpdate::default() {
+        let changes = Changes {
+            state: update.state.as_ref().map(RawJson::as_str),
+            expires_at: update.expires_at.map(|expiry| expiry.map(|at| at.0)),
+        };
+        diesel::update(row).set(changes).execute(connection)?;
+    }
+    one(row.select(TokenRow::as_select()).first(connection))?
+        .ok_or(StoreError::NotFound(Thing::Token))
+}
+
+/// `WriteStore::delete_token`; its subscriptions go with it, by their foreign key.
+pub(super) fn delete(
+    connection: &mut SqliteConnection,
+    project: &ProjectId,
+    id: &LeapTokenId,
+) -> StoreResult<()> {
+    let row = tokens::table.find(id.as_str()).filter(tokens::project_id.eq(project.as_str()));
+    found(diesel::delete(row).execute(connection)?, Thing::Token)
+}

@@ -1,0 +1,94 @@
+//! Webhooks.
+
+use super::error::{found, refusal};
+use super::rows::{WebhookRow, all, one};
+use super::schema::webhooks;
+use crate::domain::{ProjectId, Webhook, WebhookId};
+use crate::store::{StoreError, StoreResult, Thing, WebhookUpdate};
+use diesel::prelude::*;
+
+/// The columns that an update sets; those that are `None` stay.
+#[derive(AsChangeset)]
+#[diesel(table_name = webhooks)]
+struct Changes<'a> {
+    /// Where to post.
+    url: Option<&'a str>,
+    /// JSON array of names.
+    events: Option<String>,
+    /// Signs what is posted.
+    secret: Option<&'a str>,
+}
+
+/// `ReadStore::list_webhooks`.
+pub(super) fn list(
+    connection: &mut SqliteConnection,
+    project: &ProjectId,
+) -> StoreResult<Vec<Webhook>> {
+    let query = webhooks::table
+        .filter(webhooks::project_id.eq(project.as_str()))
+        .order_by((webhooks::created_at, webhooks::id))
+        .select(WebhookRow::as_select());
+    all(query.load(connection))
+}
+
+/// `ReadStore::find_webhook`.
+pub(super) fn find(
+    connection: &mut SqliteConnection,
+    project: &ProjectId,
+    id: &WebhookId,
+) -> StoreResult<Option<Webhook>> {
+    let row = webhooks::table.find(id.as_str()).filter(webhooks::project_id.eq(project.as_str()));
+    one(row.select(WebhookRow::as_select()).first(connection))
+}
+
+/// `WriteStore::create_webhook`.
+pub(super) fn create(connection: &mut SqliteConnection, webhook: &Webhook) -> StoreResult<()> {
+    diesel::insert_into(webhooks::table)
+        .values((
+            webhooks::id.eq(webhook.id.as_str()),
+            webhooks::project_id.eq(webhook.project.as_str()),
+            webhooks::url.eq(&webhook.url),
+            webhooks::events.eq(names(&webhook.events)),
+            webhooks::secret.eq(&webhook.secret),
+            webhooks::created_at.eq(webhook.created_at.0),
+        ))
+        .execute(connection)
+        .map(drop)
+        .map_err(refusal(Thing::Webhook, Thing::Project))
+}
+
+/// `WriteStore::update_webhook`.
+pub(super) fn update(
+    connection: &mut SqliteConnection,
+    project: &ProjectId,
+    id: &WebhookId,
+    update: &WebhookUpdate,
+) -> StoreResult<Webhook> {
+    // SQL has no way to set nothing.
+    if *update != WebhookUpdate::default() {
+        let row =
+            webhooks::table.find(id.as_str()).filter(webhooks::project_id.eq(project.as_str()));
+        let changes = Changes {
+            url: update.url.as_deref(),
+            events: update.events.as_deref().map(names),
+            secret: update.secret.as_deref(),
+        };
+        diesel::update(row).set(changes).execute(connection)?;
+    }
+    find(connection, project, id)?.ok_or(StoreError::NotFound(Thing::Webhook))
+}
+
+/// `WriteStore::delete_webhook`.
+pub(super) fn delete(
+    connection: &mut SqliteConnection,
+    project: &ProjectId,
+    id: &WebhookId,
+) -> StoreResult<()> {
+    let row = webhooks::table.find(id.as_str()).filter(webhooks::project_id.eq(project.as_str()));
+    found(diesel::delete(row).execute(connection)?, Thing::Webhook)
+}
+
+/// Event names as a JSON array.
+fn names(events: &[String]) -> String {
+    serde_json::Value::from(events).to_string()
+}
