@@ -20,6 +20,9 @@ mod tokens;
 mod webhooks;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use super::{Database, GroupStore, ReadStore, StoreResult};
 use pool::Readers;
 use std::path::Path;

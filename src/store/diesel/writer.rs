@@ -23,6 +23,12 @@ impl SqliteWriter {
         let connection = connection::open(&url, Role::Writer)?;
         Ok(Self { url, connection: Some(connection) })
     }
+
+    /// A writer over a connection that a test has prepared.
+    #[cfg(test)]
+    pub(super) fn over(url: String, connection: SqliteConnection) -> Self {
+        Self { url, connection: Some(connection) }
+    }
 }
 
 impl GroupStore for SqliteWriter {
