@@ -12,7 +12,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// The budget of one fan-out, in units of [`UNIT_BYTES`]: 64 MiB of events on the way.
 const BUDGET_UNITS: u32 = 65_536;
@@ -20,6 +22,11 @@ const BUDGET_UNITS: u32 = 65_536;
 const UNIT_BYTES: usize = 1024;
 /// Room in the mailbox; the budget is spent before this is full.
 const MAILBOX: usize = 65_537;
+
+/// What one write costs its thread, about: the pause after a flush is so much for each.
+const WRITE_COST: Duration = Duration::from_micros(3);
+/// The longest pause between two flushes: the most that batching adds to a message's way.
+const LONGEST_FLUSH_PAUSE: Duration = Duration::from_millis(5);
 
 /// Counts connections of this process.
 static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
@@ -200,15 +207,25 @@ struct Registry {
     links: HashMap<ConnectionUid, Rc<Link>>,
     /// Those under each channel.
     channels: HashMap<ChannelUid, IndexMap<ConnectionUid, Rc<Link>>>,
+    /// Those whose writer has to be told.
+    dirty: Vec<Rc<Link>>,
+}
+
+/// Hands an event to a connection; its writer is told with the next flush.
+fn deliver(dirty: &mut Vec<Rc<Link>>, link: &Rc<Link>, dispatch: &Arc<Dispatch>) {
+    if link.deliver(dispatch) {
+        dirty.push(Rc::clone(link));
+    }
 }
 
 impl Registry {
     /// Carries out an order.
     fn perform(&mut self, order: Order) {
+        let dirty = &mut self.dirty;
         match order {
             Order::Deliver { channel, dispatch } => {
                 for link in self.channels.get(&channel).into_iter().flat_map(IndexMap::values) {
-                    link.deliver(&dispatch);
+                    deliver(dirty, link, &dispatch);
                 }
             }
             Order::Join { channel, connection, dispatch } => {
@@ -216,22 +233,23 @@ impl Registry {
                 if link.add_channel(channel) {
                     self.channels.entry(channel).or_default().insert(connection, Rc::clone(link));
                 }
-                dispatch.iter().for_each(|dispatch| link.deliver(dispatch));
+                dispatch.iter().for_each(|dispatch| deliver(dirty, link, dispatch));
             }
             Order::Leave { channel, connection, dispatch } => {
                 let Some(link) = self.links.get(&connection).map(Rc::clone) else { return };
                 link.remove_channel(channel);
+                dispatch.iter().for_each(|dispatch| deliver(dirty, &link, dispatch));
                 self.leave(channel, connection);
-                dispatch.iter().for_each(|dispatch| link.deliver(dispatch));
             }
             Order::Dissolve { channel, dispatch } => {
                 for link in self.channels.remove(&channel).iter().flat_map(IndexMap::values) {
                     link.remove_channel(channel);
-                    link.deliver(&dispatch);
+                    deliver(dirty, link, &dispatch);
                 }
             }
             Order::Direct { connection, dispatch } => {
-                self.links.get(&connection).into_iter().for_each(|link| link.deliver(&dispatch));
+                let link = self.links.get(&connection);
+                link.into_iter().for_each(|link| deliver(dirty, link, &dispatch));
             }
             Order::Init { connection, init, kept } => {
                 self.links
@@ -266,6 +284,42 @@ impl Registry {
 pub struct Fanout {
     /// The thread's connections.
     registry: Rc<RefCell<Registry>>,
+    /// Whether a flush is planned.
+    will_flush: bool,
+    /// The soonest time for the next flush.
+    next_flush: Instant,
+}
+
+impl Fanout {
+    /// Plans a flush, if there is anything to write and none is planned.
+    ///
+    /// Writes are what fan-out costs, so as much as possible goes into each: an idle thread flushes as soon as the
+    /// tasks that are ready now have run; a busy one waits as long as its last flush will have kept it writing.
+    fn plan_flush(&mut self, ctx: &mut Context<Self>) {
+        if self.will_flush || self.registry.borrow().dirty.is_empty() {
+            return;
+        }
+        self.will_flush = true;
+        let left = self.next_flush.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let soon = tokio::task::yield_now();
+            ctx.spawn(fut::wrap_future::<_, Self>(soon).map(|(), fanout, _| fanout.flush()));
+        } else {
+            ctx.run_later(left, |fanout, _| fanout.flush());
+        }
+    }
+
+    /// Tells the writers.
+    fn flush(&mut self) {
+        self.will_flush = false;
+        let dirty = std::mem::take(&mut self.registry.borrow_mut().dirty);
+        let writes = u32::try_from(dirty.len()).unwrap_or(u32::MAX);
+        self.next_flush =
+            Instant::now() + WRITE_COST.saturating_mul(writes).min(LONGEST_FLUSH_PAUSE);
+        for link in dirty {
+            link.flush();
+        }
+    }
 }
 
 impl Actor for Fanout {
@@ -279,8 +333,9 @@ impl Actor for Fanout {
 impl Handler<Parcel> for Fanout {
     type Result = ();
 
-    fn handle(&mut self, parcel: Parcel, _: &mut Context<Self>) {
+    fn handle(&mut self, parcel: Parcel, ctx: &mut Context<Self>) {
         self.registry.borrow_mut().perform(parcel.order);
+        self.plan_flush(ctx);
     }
 }
 
@@ -310,7 +365,9 @@ impl LocalFanout {
     /// Starts a fan-out on this thread.
     fn start() -> Self {
         let registry = Rc::<RefCell<Registry>>::default();
-        let address = Fanout { registry: Rc::clone(&registry) }.start();
+        let next_flush = Instant::now();
+        let fanout = Fanout { registry: Rc::clone(&registry), will_flush: false, next_flush };
+        let address = fanout.start();
         let budget = Arc::new(Semaphore::new(usize::try_from(BUDGET_UNITS).unwrap_or(usize::MAX)));
         let index = NEXT_FANOUT.fetch_add(1, Ordering::Relaxed);
         Self { registry, handle: FanoutHandle(Arc::new(Target { index, address, budget })) }

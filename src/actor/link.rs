@@ -44,6 +44,8 @@ pub struct Link {
     limit: usize,
     /// The channels that the fan-out has it under.
     channels: RefCell<Vec<ChannelUid>>,
+    /// Whether something waits that the writer has not been told of.
+    is_dirty: Cell<bool>,
     /// The connection's actor, once it runs.
     actor: RefCell<Option<Recipient<Note>>>,
 }
@@ -58,6 +60,7 @@ impl Link {
             gate: RefCell::new(Some(Gate::default())),
             limit,
             channels: RefCell::default(),
+            is_dirty: Cell::default(),
             actor: RefCell::default(),
         }
     }
@@ -77,34 +80,48 @@ impl Link {
         self.profile.set(profile);
     }
 
-    /// Queues an event, behind INIT.
-    pub fn deliver(&self, dispatch: &Arc<Dispatch>) {
+    /// Queues an event, behind INIT; true if the writer has to be told ([`Self::flush`]) and was not yet going to be.
+    pub fn deliver(&self, dispatch: &Arc<Dispatch>) -> bool {
         if let Some(gate) = self.gate.borrow_mut().as_mut() {
             gate.bytes += dispatch.size_hint();
             if gate.bytes <= self.limit || gate.held.is_empty() {
                 gate.held.push(Arc::clone(dispatch));
-                return;
+                return false;
             }
         } else {
-            self.send(dispatch.frame(self.profile.get()));
-            return;
+            self.queue(dispatch.frame(self.profile.get()));
+            return !self.is_dirty.replace(true);
         }
         self.overrun();
+        false
+    }
+
+    /// Tells the writer of what was delivered.
+    pub fn flush(&self) {
+        self.is_dirty.set(false);
+        self.outbox.borrow_mut().wake();
     }
 
     /// Queues INIT, then what the session kept, then what was held back; opens the gate.
     pub fn initialise(&self, init: &Dispatch, kept: &[Arc<Dispatch>]) {
         let Some(gate) = self.gate.take() else { return };
         let profile = self.profile.get();
-        self.send(init.frame(profile));
+        self.queue(init.frame(profile));
         for dispatch in kept.iter().chain(&gate.held) {
-            self.send(dispatch.frame(profile));
+            self.queue(dispatch.frame(profile));
         }
+        self.flush();
         self.note(Note::Initialised);
     }
 
-    /// Queues a frame at once, before INIT too: heartbeats.
+    /// Writes a frame at once, before INIT too: heartbeats.
     pub fn send(&self, frame: Bytes) {
+        self.queue(frame);
+        self.flush();
+    }
+
+    /// Queues a frame.
+    fn queue(&self, frame: Bytes) {
         let outcome = self.outbox.borrow_mut().push(frame);
         if outcome == Err(Overrun) {
             self.overrun();

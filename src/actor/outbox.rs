@@ -33,7 +33,7 @@ impl Outbox {
         Self { frames: VecDeque::new(), bytes: 0, limit, is_closed: false, waker: None }
     }
 
-    /// Queues a frame; one of any size when the queue is empty.
+    /// Queues a frame; one of any size when the queue is empty. The writer hears of it with [`Self::wake`].
     ///
     /// # Errors
     /// [`Overrun`] when the queue would exceed its bound; the frame is not taken.
@@ -46,7 +46,6 @@ impl Outbox {
         }
         self.bytes += frame.len();
         self.frames.push_back(frame);
-        self.wake();
         Ok(())
     }
 
@@ -103,7 +102,7 @@ impl Outbox {
     }
 
     /// Tells the writer that there is something to write.
-    fn wake(&mut self) {
+    pub fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
