@@ -298,5 +298,7 @@ function pauseIn(code, reason) {
   if (code !== 4008 && code !== 4010) return null;
   const found = /(\d+(?:\.\d+)?)\s*(ms|s)\b/.exec(reason);
   if (!found) return null;
-  return Math.min(PAUSE_MAX_MS, Number(found[1]) * (found[2] === 's' ? 1000 : 1));
+  const asked = Math.min(PAUSE_MAX_MS, Number(found[1]) * (found[2] === 's' ? 1000 : 1));
+  // Everybody was told the same: a quarter of spread keeps them from coming back as one.
+  return asked * (1 + Math.random() / 4);
 }

@@ -112,6 +112,10 @@ pub struct WebhookUpdate {
 pub type StoreResult<T> = Result<T, StoreError>;
 
 /// Everything that only reads; runs on the pool of readers.
+///
+/// Each method fails with [`StoreError::Unavailable`], or with [`StoreError::Corrupt`] where it reads what was changed by
+/// hand, and with nothing else.
+#[expect(clippy::missing_errors_doc, reason = "the same errors everywhere, named once above")]
 pub trait ReadStore {
     /// A project by id.
     fn find_project(&mut self, id: &ProjectId) -> StoreResult<Option<Project>>;
@@ -158,6 +162,9 @@ pub trait ReadStore {
 }
 
 /// Everything that writes; runs on the one writer, many calls to a commit.
+///
+/// Each method names the errors that are refusals of its own; besides, it fails as reading does.
+#[expect(clippy::missing_errors_doc, reason = "each method names its refusals in its own sentence")]
 pub trait WriteStore: ReadStore {
     /// Adds a project. Errors: `Exists(Project)` for a used id or namespace.
     fn create_project(&mut self, project: &Project) -> StoreResult<()>;

@@ -12,7 +12,7 @@ let server;
 const open = new Set();
 
 before(async () => {
-  server = await startServer({ WARREN_HEARTBEAT: '1' });
+  server = await startServer({ WARREN_HEARTBEAT: '1', WARREN_SESSION_GRACE: '1' });
   await server.channel('room', 'unprotected', { state: { a: 1 } });
   await server.channel('members', 'public', { state: { b: 1 } });
   await server.channel('desk', 'unprotected', { capabilities: ['CLIENT_PUBLISH', 'CLIENT_STATE'] });
@@ -174,4 +174,19 @@ test('with a token it learns of what ended while it was away, and ends what it g
   assert.equal(it.leap.channels.has('room'), false);
   const holders = async () => (await server.ok('GET', '/v1/channels/room/tokens')).tokens.map(({ id }) => id);
   await poll(async () => !(await holders()).includes(token), 'the subscription given up offline to end');
+});
+
+test('an ephemeral subscription is listed as one, and ends with the session', async () => {
+  const token = await server.leapToken();
+  const listed = async () => (await server.ok('GET', `/v1/channels/tokens/${token}/subscriptions`)).subscriptions
+    .map(({ channel, ephemeral }) => [channel, ephemeral]).sort();
+  const it = client({ token });
+  it.leap.subscribe('members');
+  it.leap.subscribe('room', { ephemeral: true });
+  it.leap.connect();
+  for (const channel of ['members', 'room']) await it.channel(channel, 'available');
+  assert.deepEqual(await listed(), [['members', false], ['room', true]]);
+  it.leap.close();
+  await poll(async () => (await listed()).length === 1, 'the session to end');
+  assert.deepEqual(await listed(), [['members', false]]);
 });

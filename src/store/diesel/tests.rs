@@ -181,6 +181,21 @@ fn a_full_disk_ends_its_group_and_no_other() {
 }
 
 #[test]
+fn a_group_fails_while_another_process_writes() {
+    let fixture = SqliteFixture::new();
+    drop(fixture.open());
+    let mut impatient = connection::open(&fixture.url(), Role::Writer).unwrap();
+    impatient.batch_execute("PRAGMA busy_timeout = 0").unwrap();
+    let mut writer = SqliteWriter::over(fixture.url(), impatient);
+    let mut other = connection::open(&fixture.url(), Role::Writer).unwrap();
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let group = writer.group(&mut |_| panic!("runs without a transaction"));
+    assert_eq!(group, Err(StoreError::Unavailable("database is locked".to_owned())));
+    other.batch_execute("COMMIT").unwrap();
+    writer.group(&mut |store| store.create_project(&project()).unwrap()).unwrap();
+}
+
+#[test]
 fn a_value_that_we_never_write_is_told_apart() {
     let fixture = SqliteFixture::new();
     let database = fixture.open();
