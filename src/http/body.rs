@@ -100,9 +100,10 @@ impl Body {
             return Err(ApiError::UnsupportedMediaType("the body must not be compressed"));
         }
         let limit = call.app.limits.body(content);
+        let told = call.app.limits.told(content);
         let announced = announced_bytes(&call.request);
         if announced.is_some_and(|size| size > limit) {
-            return Err(self.refuse(limit, 0, announced).await);
+            return Err(self.refuse(told, 0, announced).await);
         }
         let mut held = Held::default();
         let mut pieces = Pieces::default();
@@ -111,7 +112,7 @@ impl Body {
             let size = pieces.len().saturating_add(piece.len());
             if size > limit {
                 drop((pieces, held));
-                return Err(self.refuse(limit, size, announced).await);
+                return Err(self.refuse(told, size, announced).await);
             }
             call.app.gate.cover(&mut held, size)?;
             pieces.push(piece);

@@ -2,13 +2,16 @@
 
 use super::error::ApiError;
 use super::{cors, envelope, path};
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _};
-use futures_util::FutureExt as _;
+use bytes::Bytes;
+use futures_util::{FutureExt as _, stream};
 use std::any::Any;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 
 /// Marks a request that has passed [`front()`]: it may stand around the app and around the API's scope in it.
@@ -34,15 +37,30 @@ where
     if request.method() == Method::OPTIONS {
         return Ok(request.into_response(cors::preflight()));
     }
-    if request.method() == Method::HEAD {
-        // The codec remembers the method by itself and leaves the body out.
+    let is_head = request.method() == Method::HEAD;
+    if is_head {
         request.head_mut().method = Method::GET;
     }
     let answered = AssertUnwindSafe(async move { next.call(request).await }).catch_unwind().await;
     let outcome = answered.map_err(|crash| ApiError::internal(&words_of(&*crash)))?;
     let mut response = envelope::guard(outcome?.map_into_boxed_body());
     cors::allow(response.headers_mut());
-    Ok(response)
+    Ok(if is_head { without_body(response) } else { response })
+}
+
+/// The answer to `HEAD`: the headers that `GET` would have had, length included, and no body.
+///
+/// The codec leaves bodies out for `HEAD` too, but by the last request that it has read, which with pipelining is not
+/// the one that is answered.
+fn without_body(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let size = response.response().body().size();
+    let nothing = BodyStream::new(stream::empty::<Result<Bytes, Infallible>>());
+    let mut response = response.map_body(|_, _| BoxBody::new(nothing));
+    response.response_mut().head_mut().no_chunking(true);
+    if let BodySize::Sized(bytes) = size {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
+    }
+    response
 }
 
 /// What a crash said.
@@ -55,7 +73,7 @@ fn words_of(crash: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::http::{StatusCode, header};
+    use actix_web::http::StatusCode;
     use actix_web::middleware::from_fn;
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App, HttpResponse, web};
@@ -123,6 +141,9 @@ mod tests {
             assert_eq!(response.status(), StatusCode::OK, "{path}");
         }
         let head = TestRequest::with_uri("/v1/channels/a").method(Method::HEAD).to_request();
-        assert_eq!(call_service(&app, head).await.status(), StatusCode::OK);
+        let response = call_service(&app, head).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers().get(header::CONTENT_LENGTH).unwrap(), "3");
+        assert!(read_body(response).await.is_empty());
     }
 }

@@ -43,6 +43,16 @@ impl Limits {
         if self.message_bytes == 0 { usize::MAX } else { self.message_bytes }
     }
 
+    /// The bound that a refused body's sender is told, bytes: that on the content, not on what is around it.
+    pub(crate) fn told(&self, content: Content) -> usize {
+        let body = self.body(content);
+        match content {
+            Content::Message => self.message().min(body),
+            Content::State => self.state_bytes.min(body),
+            Content::Record => body,
+        }
+    }
+
     /// The longest body with this content, bytes.
     pub(crate) fn body(&self, content: Content) -> usize {
         let wanted = match content {
@@ -71,5 +81,7 @@ mod tests {
         let limits = Limits::default();
         assert!(limits.body(Content::Message) > limits.message());
         assert!(limits.body(Content::State) > limits.state_bytes);
+        assert_eq!(limits.told(Content::Message), limits.message());
+        assert_eq!(limits.told(Content::State), limits.state_bytes);
     }
 }
