@@ -25,9 +25,9 @@ pub struct FirstRun {
 /// Why a first run could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum FirstRunError {
-    /// The operating system gives no random numbers.
-    #[error("the operating system gives no random numbers")]
-    NoRandomness,
+    /// There are no random numbers to make secrets of.
+    #[error(transparent)]
+    NoRandomness(#[from] clock::NoRandomness),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] AskError),
@@ -44,8 +44,9 @@ pub async fn set_up(
     if !persistence.read(|store| store.list_projects()).await?.is_empty() {
         return Ok(None);
     }
-    let secret = |given: Option<String>, prefix| {
-        given.or_else(|| clock::secret_id(prefix)).ok_or(FirstRunError::NoRandomness)
+    let secret = |given: Option<String>, prefix| match given {
+        Some(given) => Ok(given),
+        None => clock::secret_id(prefix),
     };
     let first = FirstRun {
         project: ProjectId::from(

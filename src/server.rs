@@ -2,7 +2,6 @@
 
 use crate::actor::{Persistence, Supervisor, clock};
 use crate::config::Config;
-use crate::domain::Minter;
 use crate::first_run::{self, FirstRunError};
 use crate::http;
 use crate::store::StoreError;
@@ -80,7 +79,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
         state_bytes: config.settings.state_bytes,
         ..http::Limits::default()
     };
-    let app = http::App::new(persistence, supervisor.clone(), limits, Arc::new(Minter::new()));
+    let app = http::App::new(persistence, supervisor.clone(), limits);
     let (server, address) = listen(&config, app)?;
     let base = format!("http://{address}");
     match &first {

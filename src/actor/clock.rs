@@ -3,6 +3,11 @@
 use crate::domain::{Minter, Timestamp};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// The operating system has no random numbers to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gives no random numbers")]
+pub struct NoRandomness;
+
 /// The process's source of ids, so that they rise across all threads.
 static MINTER: Minter = Minter::new();
 
@@ -18,9 +23,20 @@ pub fn readable_id(prefix: &str) -> String {
     MINTER.readable(prefix, now().0)
 }
 
-/// A new secret id with 128 bits from the operating system; none when that gives no randomness.
-pub fn secret_id(prefix: &str) -> Option<String> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).ok()?;
-    Some(MINTER.secret(prefix, now().0, random))
+/// A new secret id with 128 bits from the operating system.
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn secret_id(prefix: &str) -> Result<String, NoRandomness> {
+    Ok(MINTER.secret(prefix, now().0, random()?))
+}
+
+/// Random bytes from the operating system.
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).ok().ok_or(NoRandomness)?;
+    Ok(bytes)
 }

@@ -168,7 +168,7 @@ where
                     // A session that has ended closes its connections itself.
                     let done = served.into_actor(self).map(
                         |_, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
-                            actor.carry_on(ctx)
+                            actor.carry_on(ctx);
                         },
                     );
                     ctx.wait(done);
@@ -194,7 +194,7 @@ where
                     }
                     Ok(entered) => actor.session = Some(entered.session),
                     Err(close) => {
-                        actor.actions.extend(actor.machine.close(close.code, close.reason))
+                        actor.actions.extend(actor.machine.close(close.code, close.reason));
                     }
                 }
                 actor.carry_on(ctx);

@@ -233,12 +233,16 @@ impl Registry {
                 if link.add_channel(channel) {
                     self.channels.entry(channel).or_default().insert(connection, Rc::clone(link));
                 }
-                dispatch.iter().for_each(|dispatch| deliver(dirty, link, dispatch));
+                if let Some(dispatch) = &dispatch {
+                    deliver(dirty, link, dispatch);
+                }
             }
             Order::Leave { channel, connection, dispatch } => {
                 let Some(link) = self.links.get(&connection).map(Rc::clone) else { return };
                 link.remove_channel(channel);
-                dispatch.iter().for_each(|dispatch| deliver(dirty, &link, dispatch));
+                if let Some(dispatch) = &dispatch {
+                    deliver(dirty, &link, dispatch);
+                }
                 self.leave(channel, connection);
             }
             Order::Dissolve { channel, dispatch } => {
@@ -248,20 +252,19 @@ impl Registry {
                 }
             }
             Order::Direct { connection, dispatch } => {
-                let link = self.links.get(&connection);
-                link.into_iter().for_each(|link| deliver(dirty, link, &dispatch));
+                if let Some(link) = self.links.get(&connection) {
+                    deliver(dirty, link, &dispatch);
+                }
             }
             Order::Init { connection, init, kept } => {
-                self.links
-                    .get(&connection)
-                    .into_iter()
-                    .for_each(|link| link.initialise(&init, &kept));
+                if let Some(link) = self.links.get(&connection) {
+                    link.initialise(&init, &kept);
+                }
             }
             Order::Close { connection, close } => {
-                self.links
-                    .get(&connection)
-                    .into_iter()
-                    .for_each(|link| link.note(Note::Close(close.clone())));
+                if let Some(link) = self.links.get(&connection) {
+                    link.note(Note::Close(close));
+                }
             }
             Order::CloseAll { close } => {
                 self.links.values().for_each(|link| link.note(Note::Close(close.clone())));

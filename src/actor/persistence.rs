@@ -23,8 +23,8 @@ const READERS: usize = 2;
 /// What a job of a commit leaves behind: to be told how the commit ended.
 type Completion = Box<dyn FnOnce(StoreResult<()>) + Send>;
 
-/// One write, run inside the commit's transaction.
-type WriteJob = Box<dyn FnOnce(&mut dyn WriteStore) -> Completion + Send>;
+/// One write, run inside the commit's transaction; told of the failure instead when there was none to run in.
+type WriteJob = Box<dyn FnOnce(StoreResult<&mut dyn WriteStore>) -> Completion + Send>;
 
 /// One read, run on a pooled connection; told of the pool's failure instead when there is none.
 type ReadJob = Box<dyn FnOnce(StoreResult<&mut dyn ReadStore>) + Send>;
@@ -94,7 +94,7 @@ impl Writer {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             self.store.group(&mut |store| {
                 for job in jobs.by_ref() {
-                    completions.push(job(store));
+                    completions.push(job(Ok(store)));
                 }
             })
         }));
@@ -102,7 +102,8 @@ impl Writer {
             Err(StoreError::Unavailable("a write crashed and its group was rolled back".to_owned()))
         });
         if let Err(error) = &outcome {
-            tracing::error!(%error, writes = completions.len(), "a commit failed");
+            tracing::error!(%error, writes = completions.len() + jobs.len(), "a commit failed");
+            completions.extend(jobs.map(|job| job(Err(error.clone()))));
         }
         for complete in completions {
             complete(outcome.clone());
@@ -189,7 +190,7 @@ impl Persistence {
         let answer = place(&self.write_places).and_then(|place| {
             let (reply, answer) = oneshot::channel();
             let job: WriteJob = Box::new(move |store| {
-                let done = job(store);
+                let done = store.and_then(job);
                 Box::new(move |committed| {
                     drop(place);
                     // The asker may be gone; the write stands all the same.

@@ -1,10 +1,10 @@
 //! Whose secret this is: project tokens and admin tokens, by their hash.
 
 use crate::actor::{AskError, Persistence};
+use crate::domain::project::secret_hash;
 use crate::domain::{Permissions, ProjectId};
 use crate::store::{ReadStore, SecretHash, StoreResult};
 use actix_web::http::header::{self, HeaderMap};
-use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -72,7 +72,7 @@ impl Auth {
             Some(("pat", _)) => find_admin_token,
             _ => return Ok(None),
         };
-        let hash = hash_of(secret);
+        let hash = secret_hash(secret);
         let generation = {
             let remembered = self.memory();
             if let Some(caller) = remembered.callers.get(&hash) {
@@ -118,11 +118,6 @@ impl Remembered {
         }
         self.callers.insert(hash, caller);
     }
-}
-
-/// What the store keeps of a secret.
-pub(crate) fn hash_of(secret: &str) -> SecretHash {
-    Sha256::digest(secret.as_bytes()).into()
 }
 
 /// Looks a `ptk_` up.
@@ -176,7 +171,7 @@ mod tests {
     fn the_memory_is_bounded() {
         let mut memory = Remembered::default();
         for n in 0..MAX_REMEMBERED + 10 {
-            memory.remember(hash_of(&n.to_string()), Caller::Admin, 0);
+            memory.remember(secret_hash(&n.to_string()), Caller::Admin, 0);
         }
         assert_eq!(memory.callers.len(), MAX_REMEMBERED);
     }
@@ -184,7 +179,7 @@ mod tests {
     #[test]
     fn a_look_up_that_a_deletion_overtook_is_not_remembered() {
         let mut memory = Remembered { generation: 1, ..Remembered::default() };
-        memory.remember(hash_of("ptk_a"), Caller::Admin, 0);
+        memory.remember(secret_hash("ptk_a"), Caller::Admin, 0);
         assert!(memory.callers.is_empty());
     }
 }

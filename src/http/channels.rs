@@ -3,12 +3,13 @@
 use super::answer::{self, Answer};
 use super::body::Body;
 use super::call::Call;
+use super::channel_list;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits::Content;
 use super::routes::{Mounted, on};
 use super::views::ChannelView;
-use super::{channel_list, clock};
+use crate::actor::clock;
 use crate::domain::{
     Capabilities, Channel, ChannelId, ChannelKey, Project, State, Version, Visibility,
 };
@@ -47,7 +48,7 @@ async fn create(call: Call, body: Body) -> Answer {
     let id = if call.request.method() == Method::PUT {
         call.parts.channel()?
     } else {
-        ChannelId::trusted(&call.app.minter.readable("channel", now.0))
+        ChannelId::trusted(&clock::readable_id("channel"))
     };
     let key = ChannelKey { id, project: call.project().await? };
     let text = body.json(&call, Content::Record).await?;

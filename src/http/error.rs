@@ -3,6 +3,7 @@
 //! Every failure of a lower layer becomes one of these here and nowhere else. Codes are the table of `wire.md`, HTTP.
 
 use super::{cors, envelope};
+use crate::actor::clock::NoRandomness;
 use crate::actor::{AskError, ChangeError};
 use crate::domain::{ChannelId, IdError, JsonFault, Permission, StateError, Version};
 use crate::store::{StoreError, Thing};
@@ -208,6 +209,12 @@ impl ResponseError for ApiError {
 /// The content type of every answer with a body.
 pub(crate) const fn mime() -> &'static str {
     "application/json"
+}
+
+impl From<NoRandomness> for ApiError {
+    fn from(error: NoRandomness) -> Self {
+        Self::internal(&error)
+    }
 }
 
 impl From<StoreError> for ApiError {

@@ -9,8 +9,10 @@ use crate::domain::{Permissions, Timestamp};
 use actix_web::http::Method;
 use serde::Serialize;
 
-/// The operator's id, the same on every server.
+/// The operator's id as a user, the same on every server.
 pub(crate) const OPERATOR_ID: &str = "user_b3BlcmF0b3I";
+/// The operator's id as a project's member.
+const MEMBER_ID: &str = "pm_b3BlcmF0b3I";
 /// The operator's name.
 pub(crate) const OPERATOR: &str = "operator";
 
@@ -25,7 +27,7 @@ pub(crate) fn routes() -> Vec<Mounted> {
 /// A member.
 #[derive(Serialize)]
 struct MemberView {
-    /// `user_…`.
+    /// `pm_…`.
     id: &'static str,
     /// For people.
     name: &'static str,
@@ -44,7 +46,7 @@ impl MemberView {
     fn new(call: &Call, joined_at: Timestamp, permissions: Permissions) -> Self {
         let is_flags_text = Client::of(&call.request) == Client::Go;
         let role = RoleView::new(permissions, is_flags_text);
-        let (id, name) = (OPERATOR_ID, OPERATOR);
+        let (id, name) = (MEMBER_ID, OPERATOR);
         Self { id, name, username: name, mfa_enabled: false, joined_at, role }
     }
 }

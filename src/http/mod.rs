@@ -13,7 +13,6 @@ mod call;
 mod channel_list;
 mod channels;
 mod client;
-mod clock;
 mod conditions;
 mod cors;
 mod envelope;
@@ -45,10 +44,8 @@ pub use front::front;
 pub use limits::Limits;
 
 use crate::actor::{Persistence, Supervisor};
-use crate::domain::Minter;
 use actix_web::web::{self, ServiceConfig};
 use body::Gate;
-use std::sync::Arc;
 
 /// What every handler works with; cheap to clone, one for all worker threads.
 #[derive(Clone)]
@@ -61,23 +58,16 @@ pub struct App {
     pub auth: Auth,
     /// The bounds in force.
     pub limits: Limits,
-    /// Makes ids; one for the whole server, so that they rise.
-    pub minter: Arc<Minter>,
     /// Counts the bytes of request bodies that are held at the moment.
     gate: Gate,
 }
 
 impl App {
     /// Puts the parts together; to be made once and cloned for each worker.
-    pub fn new(
-        persistence: Persistence,
-        supervisor: Supervisor,
-        limits: Limits,
-        minter: Arc<Minter>,
-    ) -> Self {
+    pub fn new(persistence: Persistence, supervisor: Supervisor, limits: Limits) -> Self {
         let auth = Auth::new(persistence.clone());
         let gate = Gate::new(limits.body_in_flight_bytes);
-        Self { persistence, supervisor, auth, limits, minter, gate }
+        Self { persistence, supervisor, auth, limits, gate }
     }
 }
 

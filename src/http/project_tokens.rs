@@ -1,17 +1,17 @@
 //! Project tokens: create, list, delete.
 
 use super::answer::{self, Answer};
-use super::auth::hash_of;
 use super::body::Body;
 use super::call::Call;
 use super::channels::existing;
-use super::clock;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits::Content;
 use super::routes::{Mounted, on};
 use super::views::ProjectTokenView;
+use crate::actor::clock;
 use crate::domain::project::hint_of;
+use crate::domain::project::secret_hash;
 use crate::domain::{Permission, Permissions, ProjectId, ProjectToken, ProjectTokenId};
 use crate::store::Thing;
 use actix_web::http::Method;
@@ -66,7 +66,7 @@ async fn create(call: Call, body: Body) -> Answer {
     let permissions = permissions(text.as_str())?;
     may_grant(call.caller.permissions(), permissions)?;
     let (token, secret) = mint(&call, id, permissions)?;
-    let hash = hash_of(&secret);
+    let hash = secret_hash(&secret);
     let (token, project) = call
         .app
         .persistence
@@ -84,13 +84,13 @@ async fn create(call: Call, body: Body) -> Answer {
 /// # Errors
 /// [`ApiError::Internal`] without randomness.
 pub(crate) fn mint(
-    call: &Call,
+    _call: &Call,
     project: ProjectId,
     permissions: Permissions,
 ) -> Result<(ProjectToken, String), ApiError> {
     let created_at = clock::now();
-    let secret = call.app.minter.secret("ptk", created_at.0, clock::random()?);
-    let id = call.app.minter.readable("ptkid", created_at.0);
+    let secret = clock::secret_id("ptk")?;
+    let id = clock::readable_id("ptkid");
     let id = ProjectTokenId::from(id.as_str());
     let hint = hint_of(&secret);
     Ok((ProjectToken { id, project, permissions, hint, created_at }, secret))

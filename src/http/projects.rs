@@ -1,16 +1,17 @@
 //! Projects: what a token's own looks like, and what the operator makes and lists.
 
 use super::answer::{self, Answer};
-use super::auth::{Caller, hash_of};
+use super::auth::Caller;
 use super::body::Body;
 use super::call::Call;
-use super::clock;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits::Content;
 use super::project_tokens;
 use super::routes::{Mounted, on};
 use super::views::{ProjectTokenView, ProjectView};
+use crate::actor::clock;
+use crate::domain::project::secret_hash;
 use crate::domain::{Permissions, Project, ProjectId};
 use actix_web::http::Method;
 use serde::Serialize;
@@ -57,13 +58,13 @@ async fn create(call: Call, body: Body) -> Answer {
     let (name, namespace) = names(text.as_str())?;
     let now = clock::now();
     let project = Project {
-        id: ProjectId::from(call.app.minter.readable("project", now.0).as_str()),
+        id: ProjectId::from(clock::readable_id("project").as_str()),
         namespace: namespace.map_or_else(|| derived_namespace(&name), Ok)?,
         name,
         created_at: now,
     };
     let (token, secret) = project_tokens::mint(&call, project.id.clone(), Permissions::OWNER)?;
-    let hash = hash_of(&secret);
+    let hash = secret_hash(&secret);
     let (project, token) = call
         .app
         .persistence
@@ -129,8 +130,8 @@ async fn show(call: Call) -> Answer {
 ///
 /// # Errors
 /// [`ApiError::Internal`] without randomness.
-pub(crate) fn idle_leap_token(call: &Call) -> Result<String, ApiError> {
-    Ok(call.app.minter.secret("leap_token", clock::now().0, clock::random()?))
+pub(crate) fn idle_leap_token(_call: &Call) -> Result<String, ApiError> {
+    Ok(clock::secret_id("leap_token")?)
 }
 
 /// The projects that a caller sees.

@@ -4,12 +4,12 @@ use super::answer::{self, Answer};
 use super::body::Body;
 use super::call::Call;
 use super::client::Client;
-use super::clock;
 use super::error::ApiError;
 use super::limits::Content;
 use super::routes::{Mounted, on};
 use super::token_input::{self, NewToken};
 use super::views::{SubscriptionView, TokenView};
+use crate::actor::clock;
 use crate::domain::{ChannelKey, LeapToken, LeapTokenId, Permission};
 use crate::store::{StoreError, Thing};
 use actix_web::http::Method;
@@ -58,7 +58,7 @@ async fn create(call: Call, body: Body) -> Answer {
         call.require(Permission::ManageChannelSubscribers)?;
     }
     let now = clock::now();
-    let secret = call.app.minter.secret("leap_token", now.0, clock::random()?);
+    let secret = clock::secret_id("leap_token")?;
     let token = LeapToken {
         id: LeapTokenId::from(secret.as_str()),
         project,

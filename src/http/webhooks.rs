@@ -4,12 +4,12 @@ use super::answer::{self, Answer};
 use super::body::Body;
 use super::call::Call;
 use super::client::Client;
-use super::clock;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits::Content;
 use super::routes::{Mounted, on};
 use super::views::WebhookView;
+use crate::actor::clock;
 use crate::domain::webhook::{MAX_EVENTS, is_known_event, masked_secret};
 use crate::domain::{Webhook, WebhookId};
 use crate::store::WebhookUpdate;
@@ -89,7 +89,7 @@ async fn create(call: Call, body: Body) -> Answer {
     let input = input(text.as_str())?;
     let created_at = clock::now();
     let webhook = Webhook {
-        id: WebhookId::from(call.app.minter.readable("webhook", created_at.0).as_str()),
+        id: WebhookId::from(clock::readable_id("webhook").as_str()),
         project,
         url: input.url.ok_or_else(|| ApiError::field("webhook_url", "is missing"))?,
         events: input.events.ok_or_else(|| ApiError::field("events", "is missing"))?,

@@ -3,9 +3,13 @@
 use super::super::ask::{AskError, ChangeError};
 use super::super::fanout::Order;
 use super::super::session::FromChannel;
-use super::*;
+use super::{
+    Admit, Arc, Attach, ChangeState, Channel, ChannelActor, ClientPublish, Delete, Detach,
+    Dispatch, EndIfIdle, Event, Instant, Leave, OnlineCount, Publish, Subscribe, Update,
+};
 use crate::domain::{Capabilities, State, StateError, Version};
 use crate::protocol::ErrorCode;
+use actix::prelude::*;
 use tokio::sync::oneshot;
 
 impl Handler<Publish> for ChannelActor {

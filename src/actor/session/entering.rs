@@ -4,9 +4,13 @@
 //! holds them back until INIT. So what follows INIT is exactly what happened after the states in it: no gap, no repeat.
 
 use super::super::ask::AskError;
-use super::*;
+use super::{
+    Channel, ChannelActor, ChannelId, Close, CloseCode, ConnectionRef, ConnectionUid, Dispatch,
+    Enter, Event, HashSet, Identity, Member, Order, Scope, SessionActor, channel, clock, tell,
+};
 use crate::domain::RawJson;
 use crate::store::Thing;
+use actix::prelude::*;
 
 /// What INIT waits for.
 pub(super) struct Entering {
@@ -76,7 +80,7 @@ impl SessionActor {
             match found {
                 Ok(address) => actor.found(&id, &address, ctx),
                 Err(error) if error == AskError::not_found(Thing::Channel) => {
-                    actor.vanished(&id, ctx)
+                    actor.vanished(&id, ctx);
                 }
                 Err(_) => actor.close_all(&Close::new(CloseCode::Unknown, "overloaded, reconnect")),
             }
@@ -101,7 +105,7 @@ impl SessionActor {
         for member in self.members.values() {
             match &member.entering {
                 Some(entering) if entering.waiting.contains(id) => {
-                    outside.push(member.connection.clone())
+                    outside.push(member.connection.clone());
                 }
                 Some(_) => {}
                 None => inside.push(member.connection.clone()),

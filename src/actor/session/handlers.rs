@@ -2,10 +2,14 @@
 
 use super::super::ask::AskError;
 use super::subscribing::SubscribeError;
-use super::*;
+use super::{
+    ChannelId, Close, CloseCode, ConnectionUid, Direct, EndIfIdle, Event, Exit, FromChannel, Grant,
+    Held, Identity, IsOnline, Revoke, Serve, SessionActor, TokenChanged, TokenEnded, channel, tell,
+};
 use crate::domain::{Change, Message};
 use crate::protocol::{Command, ErrorCode};
 use crate::store::Thing;
+use actix::prelude::*;
 
 impl Handler<Serve> for SessionActor {
     type Result = ResponseActFuture<Self, ()>;
@@ -19,7 +23,9 @@ impl Handler<Serve> for SessionActor {
             Command::Subscribe { channel, is_ephemeral } => {
                 self.serve_subscribe(connection, channel, is_ephemeral, ctx)
             }
-            Command::Unsubscribe { channel } => self.serve_unsubscribe(connection, channel),
+            Command::Unsubscribe { channel } => {
+                self.serve_unsubscribe(connection, channel.as_deref())
+            }
             Command::Publish { channel, message } => {
                 self.serve_publish(connection, channel, message, ctx)
             }
@@ -75,9 +81,9 @@ impl SessionActor {
     fn serve_unsubscribe(
         &mut self,
         connection: ConnectionUid,
-        channel: Option<String>,
+        channel: Option<&str>,
     ) -> ResponseActFuture<Self, ()> {
-        let Some(id) = channel.as_deref().and_then(|id| ChannelId::parse(id).ok()) else {
+        let Some(id) = channel.and_then(|id| ChannelId::parse(id).ok()) else {
             return done(self);
         };
         Box::pin(self.unsubscribe(id, Some(connection)).map(
@@ -273,7 +279,7 @@ impl Handler<FromChannel> for SessionActor {
     fn handle(&mut self, word: FromChannel, ctx: &mut Context<Self>) {
         match word {
             FromChannel::Snapshot { connection, channel } => {
-                self.on_snapshot(connection, channel, ctx)
+                self.on_snapshot(connection, channel, ctx);
             }
             FromChannel::Kept(dispatch) => {
                 let settings = self.hub.settings();

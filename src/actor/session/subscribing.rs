@@ -4,10 +4,14 @@
 //! that follow each other cannot cross between the store and the channel.
 
 use super::super::ask::AskError;
-use super::*;
+use super::{
+    Arc, ChannelActor, ChannelId, ChannelKey, ConnectionUid, Held, Identity, Mutex, SessionActor,
+    Subscriber, Supervisor, channel, clock, tell,
+};
 use crate::domain::LeapTokenId;
 use crate::protocol::ErrorCode;
 use crate::store::{StoreError, Thing, WriteStore};
+use actix::prelude::*;
 use tokio::sync::OwnedMutexGuard;
 
 /// How often a channel that ends just when it is asked is looked for again.
