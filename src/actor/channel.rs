@@ -2,12 +2,14 @@
 
 pub mod changes;
 mod handlers;
+mod lifetime;
 pub mod messages;
+mod presence;
 pub mod subscribers;
 
 pub use messages::{
-    Admit, Attach, ChangeState, ClientPublish, ConnectionRef, Delete, Detach, EndIfIdle, Leave,
-    OnlineCount, Publish, Subscribe, Update,
+    Admit, Attach, ChangeState, ClientPublish, ConnectionRef, Connections, Delete, Detach,
+    EndIfIdle, Leave, OnlineCount, Presence, Publish, Subscribe, Sweep, Update,
 };
 
 use super::fanout::{ChannelUid, Order};
@@ -57,6 +59,8 @@ pub struct ChannelActor {
     used: Instant,
     /// Whether the channel was deleted.
     is_deleted: bool,
+    /// Whether the store knows that it has had a subscriber, which only matters where that decides about its end.
+    is_marked: bool,
     /// Store, settings, shard.
     around: Surroundings,
 }
@@ -73,6 +77,7 @@ impl ChannelActor {
             outlet: Outlet::default(),
             used: Instant::now(),
             is_deleted: false,
+            is_marked: false,
             around,
         }
     }
@@ -90,10 +95,7 @@ impl ChannelActor {
             let dispatch = Arc::clone(&dispatch);
             self.outlet.send(fanout, Order::Deliver { channel: self.uid, dispatch });
         }
-        for session in self.subscribers.detached() {
-            // A session that cannot even queue it has more to replay than its bound: it counts the loss itself.
-            let _ = session.try_send(FromChannel::Kept(Arc::clone(&dispatch)));
-        }
+        self.subscribers.keep(&dispatch);
         self.outlet.settle(ctx);
     }
 

@@ -7,14 +7,14 @@ mod questions;
 
 use super::ask::AskError;
 use super::channel::{ChannelActor, ConnectionRef};
-use super::fanout::{LocalFanout, Order};
+use super::fanout::{FanoutHandle, LocalFanout, Order};
 use super::persistence::Persistence;
 use super::session::{Enter, Identity, SessionActor};
 use super::settings::Settings;
 use super::shard::{ResolveChannel, ResolveSession, Shard};
 use crate::domain::project::secret_hash;
 use crate::domain::{ChannelKey, ConnectionId, LeapTokenId, Permission, ProjectId};
-use crate::protocol::{Close, CloseCode, Identify};
+use crate::protocol::{Close, CloseCode, Extensions, Identify};
 use crate::store::{StoreError, Thing};
 use actix::prelude::*;
 use std::collections::HashSet;
@@ -48,7 +48,7 @@ struct Inner {
     /// Projects that are known to exist.
     projects: RwLock<HashSet<ProjectId>>,
     /// The fan-outs that have ever had a connection.
-    fanouts: Mutex<Vec<super::fanout::FanoutHandle>>,
+    fanouts: Mutex<Vec<FanoutHandle>>,
 }
 
 /// A session that took a connection in.
@@ -137,6 +137,12 @@ impl Supervisor {
         local
     }
 
+    /// The fan-out of this number.
+    fn fanout_of(&self, index: u64) -> Option<FanoutHandle> {
+        let known = self.0.fanouts.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|fanout| u64::try_from(fanout.index()) == Ok(index)).cloned()
+    }
+
     /// The shard of an id.
     fn shard<K: Hash>(&self, key: &K) -> Result<&Addr<Shard>, AskError> {
         let count = u64::try_from(self.0.shards.len()).unwrap_or(1);
@@ -168,12 +174,12 @@ impl Supervisor {
     pub(super) async fn enter(
         &self,
         who: &Identify,
+        extensions: Option<Extensions>,
         connection: ConnectionRef,
         cid: ConnectionId,
     ) -> Result<Entered, Close> {
         let project = ProjectId::from(who.project_id.as_str());
         self.check_project(&project).await?;
-        let extensions = who.extensions.as_ref().map(|_| Vec::new());
         let enter = Enter { project: project.clone(), connection, cid, extensions };
         match who.token.as_deref() {
             None => self.enter_alone(project, Identity::Anonymous, enter).await,
