@@ -56,6 +56,23 @@ impl Socket {
         socket
     }
 
+    /// Sends a request's head and returns the answer's bytes: the head alone of an upgrade, else all.
+    pub fn exchange(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut socket = Self { stream: BufReader::new(stream) };
+        socket.write(request);
+        let mut answer = socket.head().into_bytes();
+        if !answer.starts_with(b"HTTP/1.1 101 ") {
+            let lines = String::from_utf8(answer.clone()).unwrap().to_ascii_lowercase();
+            let length = lines.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+            socket.read(&mut body).unwrap();
+            answer.extend(body);
+        }
+        answer
+    }
+
     /// A connection that has identified, and INIT's data.
     pub fn enter(address: SocketAddr, token: Option<&str>) -> (Self, Value) {
         let mut socket = Self::open(address);
@@ -100,6 +117,11 @@ impl Socket {
     /// Sets how long a read may take.
     pub fn set_patience(&self, patience: Duration) {
         self.stream.get_ref().set_read_timeout(Some(patience)).unwrap();
+    }
+
+    /// Sets how long a write may take.
+    pub fn set_write_patience(&self, patience: Duration) {
+        self.stream.get_ref().set_write_timeout(Some(patience)).unwrap();
     }
 
     /// The next dispatch: `{c, u, e, d}`. The server's heartbeats are answered, its acknowledgements passed over.
