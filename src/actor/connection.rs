@@ -7,9 +7,8 @@
 use super::channel::ConnectionRef;
 use super::fanout::{ConnectionUid, LocalFanout, Order};
 use super::link::{Link, Note, Origin};
-use super::session::{Exit, Serve, SessionActor};
-use super::supervisor::Supervisor;
-use super::tell::tell;
+use super::session::Serve;
+use super::supervisor::{Entered, Supervisor};
 use crate::domain::{ConnectionId, ProjectId, Version};
 use crate::protocol::{
     Action, Close, CloseCode, Dispatch, Event, Extension, Extensions, Frame, Identify, Machine,
@@ -23,6 +22,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// What a socket reads, its fragments put together.
@@ -59,7 +59,7 @@ pub struct Connection<K> {
     /// The way to everything else.
     hub: Supervisor,
     /// The session, once identified.
-    session: Option<Addr<SessionActor>>,
+    session: Option<Entered>,
     /// Whether INIT is in the outbox, which may be known before the session is.
     is_initialised: bool,
     /// When the socket opened.
@@ -105,9 +105,7 @@ impl<K> Connection<K> {
     /// Nobody is to deliver here any more; said once, however often called.
     fn leave(&mut self) {
         self.fanout.unregister(&self.link);
-        if let Some(session) = self.session.take() {
-            tell(&session, Exit(self.link.uid()));
-        }
+        self.session = None;
     }
 }
 
@@ -196,7 +194,7 @@ where
 
     /// Hands a frame to the session and goes on when it is served.
     fn serve(&mut self, frame: Frame, ctx: &mut <Self as Actor>::Context) {
-        let Some(session) = &self.session else { return self.carry_on(ctx) };
+        let Some(Entered { session, .. }) = &self.session else { return self.carry_on(ctx) };
         let (connection, extensions) = (self.link.uid(), self.link.extensions());
         let reference = frame.reference.clone();
         let served = session.send(Serve { connection, extensions, frame });
@@ -234,15 +232,20 @@ where
         let connection = ConnectionRef { uid: self.link.uid(), fanout: self.fanout.handle() };
         let cid = self.link.cid().clone();
         let hub = self.hub.clone();
-        let entered = async move { hub.enter(&who, extensions, connection, cid).await };
+        let (reply, entered) = oneshot::channel();
+        // On its own, so that it ends also where the socket goes first: a place in the session is then given back.
+        actix::spawn(async move {
+            let _ = reply.send(hub.enter(&who, extensions, connection, cid).await);
+        });
+        let closed = || Err(Close::new(CloseCode::Unknown, "the server cannot answer, reconnect"));
+        let entered = async move { entered.await.unwrap_or_else(|_| closed()) };
         ctx.spawn(entered.into_actor(self).map(
             |outcome, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
                 match outcome {
-                    Ok(entered) if actor.machine.is_closed() => {
-                        tell(&entered.session, Exit(actor.link.uid()));
-                    }
+                    // Dropped with this, and so given back.
+                    Ok(_) if actor.machine.is_closed() => {}
                     Ok(entered) => {
-                        actor.session = Some(entered.session);
+                        actor.session = Some(entered);
                         let actions = actor.begin_serving();
                         actor.actions.extend(actions);
                     }

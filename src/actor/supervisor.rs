@@ -7,11 +7,12 @@ mod questions;
 
 use super::ask::AskError;
 use super::channel::{ChannelActor, ConnectionRef};
-use super::fanout::{FanoutHandle, LocalFanout, Order};
+use super::fanout::{ConnectionUid, FanoutHandle, LocalFanout, Order};
 use super::persistence::Persistence;
-use super::session::{Enter, Identity, SessionActor};
+use super::session::{Enter, Exit, Identity, SessionActor};
 use super::settings::Settings;
 use super::shard::{ResolveChannel, ResolveSession, Shard};
+use super::tell::tell;
 use crate::domain::project::secret_hash;
 use crate::domain::{ChannelKey, ConnectionId, LeapTokenId, Permission, ProjectId};
 use crate::protocol::{Close, CloseCode, Extensions, Identify};
@@ -51,10 +52,18 @@ struct Inner {
     fanouts: Mutex<Vec<FanoutHandle>>,
 }
 
-/// A session that took a connection in.
+/// A place in a session; given back when dropped, by whoever held it last.
 pub struct Entered {
     /// The session.
     pub session: Addr<SessionActor>,
+    /// The connection that has the place.
+    connection: ConnectionUid,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        tell(&self.session, Exit(self.connection));
+    }
 }
 
 impl Supervisor {
@@ -199,16 +208,18 @@ impl Supervisor {
         enter: Enter,
     ) -> Result<Entered, Close> {
         let session = SessionActor::new(project, identity, Vec::new(), self.clone()).start();
+        let connection = enter.connection.uid;
         session.send(enter).await.unwrap_or_else(|_ended| Err(overloaded()))?;
-        Ok(Entered { session })
+        Ok(Entered { session, connection })
     }
 
     /// Brings a connection into its token's session.
     async fn enter_shared(&self, token: &LeapTokenId, enter: Enter) -> Result<Entered, Close> {
+        let connection = enter.connection.uid;
         for _ in 0..ATTEMPTS {
             let session = self.session(token).await.map_err(|error| refusal(&error))?;
             match session.send(enter.clone()).await {
-                Ok(outcome) => return outcome.map(|()| Entered { session }),
+                Ok(outcome) => return outcome.map(|()| Entered { session, connection }),
                 Err(_ended) => {}
             }
         }
