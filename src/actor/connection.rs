@@ -5,12 +5,13 @@
 //! it with [`Inbound`]. What goes out, the socket takes from the [`Link`].
 
 use super::channel::ConnectionRef;
-use super::fanout::{ConnectionUid, LocalFanout};
+use super::fanout::{ConnectionUid, LocalFanout, Owner};
 use super::link::{Link, Note};
 use super::session::{Exit, Serve, SessionActor};
 use super::supervisor::Supervisor;
 use super::tell::tell;
-use crate::domain::ConnectionId;
+use crate::domain::project::secret_hash;
+use crate::domain::{ConnectionId, ProjectId};
 use crate::protocol::{Action, Close, CloseCode, Identify, Machine, Profile, frame};
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
@@ -182,6 +183,7 @@ where
     /// Finds out who this is; meanwhile heartbeats are answered.
     fn identify(&mut self, who: Identify, ctx: &mut <Self as Actor>::Context) {
         self.link.set_profile(Profile::default());
+        self.link.set_owners(owners(&who));
         let connection = ConnectionRef { uid: self.link.uid(), fanout: self.fanout.handle() };
         let cid = ConnectionId::from(uuid::Uuid::new_v4().to_string().as_str());
         let hub = self.hub.clone();
@@ -245,6 +247,16 @@ where
         });
         self.timer = Some((deadline, timer));
     }
+}
+
+/// Whom a connection says that it belongs to: its project, and the project token if it came with one.
+fn owners(who: &Identify) -> Vec<Owner> {
+    let key = who.token.as_deref().filter(|token| token.starts_with("ptk_"));
+    let project = Owner::Project(ProjectId::from(who.project_id.as_str()));
+    [Some(project), key.map(|secret| Owner::Key(secret_hash(secret)))]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 impl<K: Unpin + 'static> Handler<Note> for Connection<K>

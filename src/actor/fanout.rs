@@ -4,7 +4,9 @@
 //! part of the fan-out's budget until it is carried out, so that a thread that cannot keep up slows its senders down.
 
 use super::link::{Link, Note};
+use crate::domain::ProjectId;
 use crate::protocol::{Close, Dispatch};
+use crate::store::SecretHash;
 use actix::prelude::*;
 use indexmap::IndexMap;
 use std::cell::RefCell;
@@ -55,6 +57,15 @@ impl ChannelUid {
     pub fn next() -> Self {
         Self(NEXT_CHANNEL.fetch_add(1, Ordering::Relaxed))
     }
+}
+
+/// Whose connections an order means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// All of a project, of whatever scope.
+    Project(ProjectId),
+    /// Those that identified with this project token.
+    Key(SecretHash),
 }
 
 /// What a fan-out is asked to do.
@@ -120,6 +131,13 @@ pub enum Order {
         /// Why.
         close: Close,
     },
+    /// End those that belong to one owner.
+    CloseOf {
+        /// The owner.
+        owner: Owner,
+        /// Why.
+        close: Close,
+    },
 }
 
 impl Order {
@@ -135,7 +153,7 @@ impl Order {
             Self::Init { init, kept, .. } => {
                 init.size_hint() + kept.iter().map(|dispatch| dispatch.size_hint()).sum::<usize>()
             }
-            Self::Close { .. } | Self::CloseAll { .. } => 0,
+            Self::Close { .. } | Self::CloseAll { .. } | Self::CloseOf { .. } => 0,
         };
         u32::try_from(bytes / UNIT_BYTES).unwrap_or(BUDGET_UNITS).clamp(1, BUDGET_UNITS)
     }
@@ -268,6 +286,10 @@ impl Registry {
             }
             Order::CloseAll { close } => {
                 self.links.values().for_each(|link| link.note(Note::Close(close.clone())));
+            }
+            Order::CloseOf { owner, close } => {
+                let theirs = self.links.values().filter(|link| link.belongs_to(&owner));
+                theirs.for_each(|link| link.note(Note::Close(close.clone())));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! One connection as its thread's fan-out sees it: the outbox, behind a gate that stays shut until INIT.
 
-use super::fanout::{ChannelUid, ConnectionUid};
+use super::fanout::{ChannelUid, ConnectionUid, Owner};
 use super::outbox::{Outbox, Overrun};
 use crate::protocol::{Close, CloseCode, Dispatch, Profile};
 use actix::prelude::*;
@@ -48,6 +48,8 @@ pub struct Link {
     is_dirty: Cell<bool>,
     /// The connection's actor, once it runs.
     actor: RefCell<Option<Recipient<Note>>>,
+    /// Whom it belongs to, from the moment that it says so: a deletion that falls into the check must hit it too.
+    owners: RefCell<Vec<Owner>>,
 }
 
 impl Link {
@@ -62,6 +64,7 @@ impl Link {
             channels: RefCell::default(),
             is_dirty: Cell::default(),
             actor: RefCell::default(),
+            owners: RefCell::default(),
         }
     }
 
@@ -73,6 +76,16 @@ impl Link {
     /// Says where notes go.
     pub fn set_actor(&self, actor: Recipient<Note>) {
         self.actor.replace(Some(actor));
+    }
+
+    /// Says whom it belongs to.
+    pub fn set_owners(&self, owners: Vec<Owner>) {
+        self.owners.replace(owners);
+    }
+
+    /// Whether it belongs to this one.
+    pub(super) fn belongs_to(&self, owner: &Owner) -> bool {
+        self.owners.borrow().contains(owner)
     }
 
     /// Chooses the form of frames.

@@ -1,7 +1,9 @@
 //! A session's actor: what all live connections of one leap token share; without a token, what one connection has.
 
+mod ending;
 mod entering;
 mod handlers;
+pub mod listing;
 pub mod messages;
 pub mod replay;
 mod subscribing;
@@ -19,7 +21,9 @@ use super::shard::{RetireSession, SessionGone};
 use super::supervisor::Supervisor;
 use super::tell::tell;
 use crate::domain::channel::Subscriber;
-use crate::domain::{Channel, ChannelId, ChannelKey, LeapToken, ProjectId, Subscription};
+use crate::domain::{
+    Channel, ChannelId, ChannelKey, LeapToken, ProjectId, Subscription, Timestamp,
+};
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Scope};
 use actix::prelude::*;
 use indexmap::IndexMap;
@@ -59,6 +63,8 @@ struct Held {
     address: Option<Addr<ChannelActor>>,
     /// Whether it ends with the session.
     is_ephemeral: bool,
+    /// When it was made.
+    since: Timestamp,
 }
 
 /// A connection of the session.
@@ -105,7 +111,9 @@ impl SessionActor {
         permanent: Vec<Subscription>,
         hub: Supervisor,
     ) -> Self {
-        let held = |s: Subscription| (s.channel, Held { address: None, is_ephemeral: false });
+        let held = |s: Subscription| {
+            (s.channel, Held { address: None, is_ephemeral: false, since: s.created_at })
+        };
         Self {
             uid: SessionUid(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
             project,

@@ -2,8 +2,8 @@
 
 use super::front::front;
 use super::{
-    App, channels, members, messages, project_tokens, projects, state, subscribers, tokens, users,
-    webhooks,
+    App, channels, members, messages, pats, project_changes, project_tokens, projects, state,
+    subscribers, tokens, users, webhooks,
 };
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
@@ -46,6 +46,8 @@ fn all() -> Vec<Mounted> {
         project_tokens::routes(),
         webhooks::routes(),
         users::routes(),
+        pats::routes(),
+        project_changes::routes(),
     ];
     resources.into_iter().flatten().collect()
 }

@@ -160,10 +160,12 @@ impl SessionActor {
         ctx: &mut Context<Self>,
     ) {
         // The permanent kind wins.
-        let was_permanent = self.subscriptions.get(id).is_some_and(|held| !held.is_ephemeral);
+        let before = self.subscriptions.get(id);
+        let was_permanent = before.is_some_and(|held| !held.is_ephemeral);
         let is_ephemeral = is_ephemeral && !was_permanent;
-        self.subscriptions
-            .insert(id.clone(), Held { address: Some(address.clone()), is_ephemeral });
+        let since = before.map_or_else(clock::now, |held| held.since);
+        let held = Held { address: Some(address.clone()), is_ephemeral, since };
+        self.subscriptions.insert(id.clone(), held);
         let (session, home, connections) = (self.uid, ctx.address(), self.connections());
         tell(address, channel::Subscribe { session, address: home, connections });
         if !address.connected() {
