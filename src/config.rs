@@ -37,6 +37,63 @@ pub struct Cli {
 pub enum Command {
     /// Run the server
     Serve(ServeArgs),
+    /// Make, list and delete admin tokens, whether or not a server is running
+    Admin(AdminArgs),
+}
+
+/// The command line of `admin`.
+#[derive(Debug, Args)]
+pub struct AdminArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub task: AdminTask,
+    /// Where the server keeps its data.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// What `admin` can do.
+#[derive(Debug, Subcommand)]
+pub enum AdminTask {
+    /// Make an admin token and print it, the only time that it is shown
+    CreateToken {
+        /// What to call it in lists
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// List all admin tokens: handle, age, first characters, name
+    ListTokens,
+    /// Delete an admin token; a running server refuses it within 60 seconds
+    DeleteToken {
+        /// Its handle, `pat_id_…`
+        id: String,
+    },
+}
+
+/// The flags that say where a server keeps its data; as those of `serve`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Place {
+    /// The folder for everything that is kept [default: ./warren-data]
+    #[arg(long, env = "WARREN_DATA", value_name = "DIR", global = true)]
+    pub data: Option<PathBuf>,
+    /// The database, `sqlite:PATH` [default: warren.db in the data folder]
+    #[arg(
+        long,
+        env = "WARREN_DATABASE",
+        value_name = "URL",
+        hide_env_values = true,
+        global = true
+    )]
+    pub database: Option<String>,
+    /// The configuration file [default: warren.toml when it is there]
+    #[arg(long, env = "WARREN_CONFIG", value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+}
+
+impl From<Place> for ServeArgs {
+    fn from(Place { data, database, config }: Place) -> Self {
+        Self { data, database, config, ..Self::default() }
+    }
 }
 
 /// The flags of `serve` (`wire.md`, Running it); each is also a key of the configuration file.
@@ -386,5 +443,11 @@ mod tests {
         let named = Cli::try_parse_from(["warren", "serve", "--allow-private-webhooks"]).unwrap();
         let Some(Command::Serve(serve)) = named.command else { panic!("not serve") };
         assert_eq!(serve.allow_private_webhooks, Some(true));
+        let line = ["warren", "admin", "create-token", "--name", "Ops", "--data", "x"];
+        let Some(Command::Admin(admin)) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("not admin")
+        };
+        assert_eq!(admin.place.data.as_deref(), Some(Path::new("x")));
+        assert!(matches!(admin.task, AdminTask::CreateToken { name: Some(name) } if name == "Ops"));
     }
 }

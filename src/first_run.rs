@@ -1,12 +1,13 @@
 //! The first run on an empty data folder: a project, its token, an admin token and a channel to try things with.
 
-use crate::actor::{AskError, Persistence, clock};
+use crate::actor::{AskError, Persistence, clock, mint};
 use crate::config::FirstRunValues;
 use crate::domain::project::{hint_of, secret_hash};
 use crate::domain::{
     Capabilities, Channel, ChannelId, ChannelKey, Permissions, Project, ProjectId, ProjectToken,
     ProjectTokenId, State, Version, Visibility,
 };
+use crate::store::ReadStore;
 use std::fmt;
 
 /// The channel that the quick-start page shows.
@@ -33,7 +34,8 @@ pub enum FirstRunError {
     Store(#[from] AskError),
 }
 
-/// Sets up an empty database; does nothing, and returns nothing, where a project exists.
+/// Sets up an empty database; does nothing, and returns nothing, where a project or an admin token exists: who deletes
+/// the last project does not want another one with the next start.
 ///
 /// # Errors
 /// [`FirstRunError`].
@@ -41,7 +43,10 @@ pub async fn set_up(
     persistence: &Persistence,
     values: FirstRunValues,
 ) -> Result<Option<FirstRun>, FirstRunError> {
-    if !persistence.read(|store| store.list_projects()).await?.is_empty() {
+    let is_empty = |store: &mut dyn ReadStore| {
+        Ok(store.list_projects()?.is_empty() && store.list_admin_tokens()?.is_empty())
+    };
+    if !persistence.read(is_empty).await? {
         return Ok(None);
     }
     let secret = |given: Option<String>, prefix| match given {
@@ -78,12 +83,13 @@ pub async fn set_up(
         created_at: now,
     };
     let hash = secret_hash(&first.project_token);
-    let admin = secret_hash(&first.admin_token);
+    let admin = mint::admin_token_of(Some("first run".to_owned()), &first.admin_token);
+    let admin_hash = secret_hash(&first.admin_token);
     // Several calls, but one after the other in one group: a crash in between leaves an empty database or a whole one.
     let made = persistence.write(move |store| {
         store.create_project(&project)?;
         store.create_project_token(&token, &hash)?;
-        store.create_admin_token(&admin, now)?;
+        store.create_admin_token(&admin, &admin_hash)?;
         store.create_channel(&channel)
     });
     made.await?;

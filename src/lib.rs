@@ -11,6 +11,7 @@
 //! actor that orders it, the fan-out that hands it to the connections of its thread.
 
 pub mod actor;
+pub mod admin;
 pub mod config;
 pub mod domain;
 pub mod first_run;

@@ -3,13 +3,19 @@
 use clap::Parser as _;
 use std::process::ExitCode;
 use warren::config::{Cli, Command, Config};
-use warren::{server, telemetry};
+use warren::{admin, server, telemetry};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     telemetry::start();
     let args = match cli.command {
         Some(Command::Serve(args)) => args,
+        Some(Command::Admin(args)) => {
+            return match admin::run(args, &mut std::io::stdout().lock()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error),
+            };
+        }
         None => cli.serve,
     };
     let config = match Config::load(args) {

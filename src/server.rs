@@ -169,7 +169,10 @@ async fn stop_on_signal(server: ServerHandle, supervisor: Supervisor) {
 }
 
 /// Takes the data folder for this process alone; creates it if it is missing.
-fn lock(data: &Path) -> Result<File, ServerError> {
+///
+/// # Errors
+/// [`ServerError::InUse`] while a server has it, [`ServerError::Data`].
+pub(crate) fn lock(data: &Path) -> Result<File, ServerError> {
     let failed = |source| ServerError::Data { path: data.to_owned(), source };
     let mut folder = DirBuilder::new();
     // It holds secrets.

@@ -1,128 +1,245 @@
-//! Who may do what: each route against a token without flags, with just the flag that it needs, and of another project.
+//! Who may do what: every route of the server's own table against no token, a wrong one, each single flag, another
+//! project's owner and the operator. A route without a sample here fails the test.
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "in a test, a panic is the report"
 )]
 
 mod support;
 
-use support::{OWNER, Server};
+use serde_json::Value;
+use std::collections::HashMap;
+use support::{ADMIN, Answer, OWNER, Server};
+use warren::domain::Permission;
+use warren::http::{Need, TABLE};
 
-/// Method, path, body, and the bit and name of the flag that it needs.
-///
-/// `{token}`, `{webhook}` and `{ptkid}` stand for real ones. Routes that delete come last.
-const ROUTES: &[(&str, &str, &str, u32, &str)] = &[
-    ("GET", "channels", "", 29, "read_channels"),
-    ("GET", "channels/room", "", 29, "read_channels"),
-    ("GET", "channels/room/state", "", 29, "read_channels"),
-    ("GET", "channels/room/stats", "", 29, "read_channels"),
-    ("POST", "channels", "{}", 39, "create_channel"),
-    ("PUT", "channels/another", "{}", 39, "create_channel"),
-    ("PATCH", "channels/room", "{}", 28, "update_channel_state"),
-    ("PUT", "channels/room/state", "{}", 28, "update_channel_state"),
-    ("PATCH", "channels/room/state", "{}", 28, "update_channel_state"),
-    ("POST", "channels/room/messages", r#"{"e":"A"}"#, 30, "publish_channel_messages"),
-    ("POST", "channels/room/publish", r#"{"e":"A"}"#, 30, "publish_channel_messages"),
-    ("POST", "channels/room/subscribers", r#"{"tokens":[]}"#, 31, "manage_channel_subscribers"),
-    ("PUT", "channels/room/subscribers/{token}", "", 31, "manage_channel_subscribers"),
-    ("POST", "channels/room/tokens/{token}", "", 31, "manage_channel_subscribers"),
-    ("GET", "channels/room/tokens", "", 36, "read_leap_tokens"),
-    ("GET", "channels/tokens", "", 36, "read_leap_tokens"),
-    ("GET", "channels/tokens/{token}", "", 36, "read_leap_tokens"),
-    ("GET", "channels/tokens/{token}/subscriptions", "", 36, "read_leap_tokens"),
-    ("POST", "channels/tokens", "{}", 35, "create_leap_token"),
-    ("PATCH", "channels/tokens/{token}", "{}", 37, "update_leap_token"),
-    ("POST", "channels/tokens/{token}/messages", r#"{"e":"A"}"#, 38, "message_token"),
-    ("POST", "channels/tokens/{token}/message", r#"{"event":"A"}"#, 38, "message_token"),
-    ("GET", "projects/project_test/members", "", 2, "get_project_members"),
-    ("GET", "projects/project_test/tokens", "", 17, "read_project_tokens"),
-    ("POST", "projects/project_test/tokens", r#"{"flags":0}"#, 15, "create_project_token"),
-    ("GET", "projects/project_test/webhooks", "", 50, "read_webhooks"),
-    (
-        "POST",
-        "projects/project_test/webhooks",
-        r#"{"webhook_url":"http://127.0.0.1:9","events":[]}"#,
-        47,
-        "create_webhook",
-    ),
-    ("PATCH", "projects/project_test/webhooks/{webhook}", "{}", 49, "update_webhook"),
-    ("POST", "projects/project_test/webhooks/{webhook}/regenerate", "", 49, "update_webhook"),
-    (
-        "POST",
-        "projects/project_test/webhooks/{webhook}/regenerate_secret",
-        "",
-        49,
-        "update_webhook",
-    ),
-    ("DELETE", "projects/project_test/webhooks/{webhook}", "", 48, "delete_webhook"),
-    ("DELETE", "projects/project_test/tokens/{ptkid}", "", 16, "delete_project_token"),
-    ("DELETE", "channels/room/subscribers/{token}", "", 31, "manage_channel_subscribers"),
-    ("DELETE", "channels/room/tokens/{token}", "", 31, "manage_channel_subscribers"),
-    ("DELETE", "channels/tokens/{token}", "", 37, "update_leap_token"),
-    ("DELETE", "channels/room", "", 27, "delete_channels"),
-];
-
-/// A server with one of everything, and the routes with real ids in them.
-fn furnished() -> (Server, Vec<String>) {
-    let server = Server::start();
-    server.data("PUT", "/v1/channels/room", "{}");
-    let token = server.new_leap_token();
-    let id = |path: &str, body: &str, name: &str| {
-        server.data("POST", path, body)[name]["id"].as_str().unwrap().to_owned()
-    };
-    let webhook = r#"{"webhook_url":"http://127.0.0.1:9/","events":[]}"#;
-    let webhook = id("/v1/projects/@this/webhooks", webhook, "webhook");
-    let ptkid = id("/v1/projects/@this/tokens", r#"{"flags":0}"#, "project_token");
-    let real = |path: &str| {
-        let path = path.replace("{token}", &token).replace("{webhook}", &webhook);
-        format!("/v1/{}", path.replace("{ptkid}", &ptkid))
-    };
-    let paths = ROUTES.iter().map(|(_, path, ..)| real(path)).collect();
-    (server, paths)
+/// A body for each route that needs one; none where the table has a route that nobody thought of here.
+fn body(method: &str, pattern: &str) -> Option<&'static str> {
+    let last = pattern.rsplit('/').next().unwrap_or_default();
+    Some(match (method, last) {
+        ("GET" | "DELETE", _)
+        | ("POST" | "PUT", "{token}" | "regenerate" | "regenerate_secret") => "",
+        (_, "message") => r#"{"event":"A"}"#,
+        (_, "messages" | "publish") => r#"{"e":"A"}"#,
+        ("POST", "subscribers") => r#"{"tokens":[]}"#,
+        ("POST", "webhooks") => r#"{"webhook_url":"http://127.0.0.1:9","events":[]}"#,
+        ("POST", "tokens") if pattern.starts_with("projects/") => r#"{"flags":0}"#,
+        ("POST", "projects") | ("PATCH", "{project}") => r#"{"name":"New"}"#,
+        ("POST" | "PUT" | "PATCH", "tokens" | "channels" | "{channel}" | "state")
+        | ("PATCH", "{token}" | "{webhook}")
+        | ("POST", "pats") => "{}",
+        _ => return None,
+    })
 }
 
-#[test]
-fn each_route_needs_its_flag_and_names_it() {
-    let (server, paths) = furnished();
-    let nothing = server.new_project_token(0);
-    for ((method, _, body, bit, name), path) in ROUTES.iter().zip(&paths) {
-        let refused = server.call(method, path, Some(&nothing), body);
-        assert_eq!(refused.failure(), (403, "missing_permission".to_owned()), "{method} {path}");
-        let error = refused.error();
-        assert_eq!(error.get("permission").unwrap(), name, "{method} {path}");
-        assert!(error.to_string().contains(&format!("permission {name}")), "{error}");
-        let enough = server.new_project_token(1 << bit);
-        let allowed = server.call(method, path, Some(&enough), body);
-        assert!(matches!(allowed.status, 200 | 204), "{method} {path}: {}", allowed.text());
+/// Whether a route is about one thing that must be there, so that another project's is "not found".
+fn is_about_one(method: &str, pattern: &str) -> bool {
+    pattern.contains('{') && !(method == "PUT" && pattern == "channels/{channel}")
+}
+
+/// A server with tokens of one flag each, and a second project.
+struct Bench {
+    /// The server.
+    server: Server,
+    /// A token of the first project for each single flag.
+    single: HashMap<&'static str, String>,
+    /// The second project's owner.
+    other: String,
+    /// Numbers the things that are made for each call.
+    made: usize,
+}
+
+/// A route with real ids in it.
+struct Target {
+    /// Path without query.
+    path: String,
+    /// The ids in it.
+    ids: Vec<String>,
+}
+
+impl Bench {
+    /// Starts the server.
+    fn new() -> Self {
+        let server = Server::start();
+        let token = |flag: Permission| {
+            let bits = warren::domain::Permissions::from(flag).bits();
+            (flag.name(), server.new_project_token(bits))
+        };
+        let single = Permission::ALL.into_iter().map(token).collect();
+        let (_, other) = server.new_project("Other");
+        Self { server, single, other, made: 0 }
     }
-    server.assert_well();
-}
 
-#[test]
-fn another_projects_things_are_as_unknown_as_none() {
-    let (server, paths) = furnished();
-    let (_, other) = server.new_project("Other");
-    for ((method, _, body, ..), path) in ROUTES.iter().zip(&paths) {
+    /// Makes something as this caller and returns its id.
+    fn make(&self, caller: &str, path: &str, body: &str, name: &str) -> String {
+        let answer = self.server.call("POST", path, Some(caller), body);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.data()[name]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes what a route is about, new for each call.
+    fn target(&mut self, method: &str, pattern: &str, need: Need) -> Target {
+        self.made += 1;
+        let mut target = Target { path: format!("/v1/{pattern}"), ids: Vec::new() };
+        if pattern.contains("{project}") {
+            // What the operator alone may do would take the other things of the first project along.
+            let project = match need {
+                Need::AdminOnly => self.server.new_project("Doomed").0,
+                _ => support::PROJECT.to_owned(),
+            };
+            target.path = target.path.replace("{project}", &project);
+        }
+        if pattern.contains("{channel}") {
+            let room = format!("room-{}", self.made);
+            target.path = target.path.replace("{channel}", &room);
+            if is_about_one(method, pattern) {
+                self.server.data("PUT", &format!("/v1/channels/{room}"), "{}");
+            }
+            target.ids.push(room);
+        }
+        if pattern.contains("{webhook}") {
+            let hook = r#"{"webhook_url":"http://127.0.0.1:9/","events":[]}"#;
+            target.fill(
+                "{webhook}",
+                self.make(OWNER, "/v1/projects/@this/webhooks", hook, "webhook"),
+            );
+        }
+        if pattern.contains("{token}") {
+            let id = if pattern.starts_with("projects/") {
+                let path = "/v1/projects/@this/tokens";
+                self.make(OWNER, path, r#"{"flags":0}"#, "project_token")
+            } else if pattern.starts_with("users/") {
+                self.make(ADMIN, "/v1/users/@me/pats", "{}", "pat")
+            } else {
+                self.server.new_leap_token()
+            };
+            target.fill("{token}", id);
+        }
+        assert!(!target.path.contains('{'), "no sample for a part of {pattern}");
+        target
+    }
+
+    /// Calls a route without anybody who may, then with each flag; returns how many calls that took.
+    fn check(&mut self, method: &str, pattern: &str, need: Need) -> usize {
+        let body = body(method, pattern);
+        let body = body.unwrap_or_else(|| panic!("no sample body for {method} {pattern}"));
+        let target = self.target(method, pattern, need);
+        let path = target.path.clone();
+        for caller in [None, Some("ptk_nobody"), Some("pat_nobody"), Some("")] {
+            let refused = self.server.call(method, &path, caller, body);
+            assert_eq!(refused.failure(), (401, "invalid_auth".to_owned()), "{method} {path}");
+        }
+        self.check_foreign(method, pattern, need, &target, body);
+        for flag in Permission::ALL {
+            let answer = self.server.call(method, &path, Some(&self.single[flag.name()]), body);
+            let is_enough = need == Need::Flag(flag) || need == Need::AnyToken;
+            let context = format!("{method} {path} with {flag}: {}", answer.text());
+            if is_enough {
+                assert!(matches!(answer.status, 200 | 204), "{context}");
+            } else {
+                assert_eq!(answer.failure(), (403, "missing_permission".to_owned()), "{context}");
+                assert_eq!(missing(&answer), missing_of(need), "{context}");
+            }
+        }
+        let owned = self.target(method, pattern, need).path;
+        let refused = self.server.call(method, &owned, Some(OWNER), body);
+        assert_eq!(refused.status == 403, need == Need::AdminOnly, "{method} {owned}");
+        let path = self.target(method, pattern, need).path;
+        let project = if need == Need::AdminOnly { "" } else { "?project=project_test" };
+        let allowed = self.server.call(method, &format!("{path}{project}"), Some(ADMIN), body);
+        assert!(matches!(allowed.status, 200 | 204), "{method} {path}: {}", allowed.text());
+        Permission::ALL.len() + 8
+    }
+
+    /// Calls a route as another project's owner: nothing is shown, nothing is found, nothing is changed.
+    fn check_foreign(&self, method: &str, pattern: &str, need: Need, target: &Target, body: &str) {
+        let path = &target.path;
         let named = format!("{path}?project=project_test");
-        let refused = server.call(method, &named, Some(&other), body);
-        assert_eq!(refused.failure(), (404, "project_not_found".to_owned()), "{method} {named}");
-        let is_about_one = path.contains("/room") || path.contains("/tokens/");
-        if is_about_one || path.contains("/projects/") {
-            let refused = server.call(method, path, Some(&other), body);
-            assert_eq!(refused.status, 404, "{method} {path}: {}", refused.text());
-            refused.error();
+        let [named, plain] =
+            [&named, path].map(|path| self.server.call(method, path, Some(&self.other), body));
+        let context = format!("{method} {path}: {}", plain.text());
+        for id in &target.ids {
+            assert!(
+                !plain.text().contains(id.as_str()) || !is_about_one(method, pattern),
+                "{context}"
+            );
+        }
+        if need == Need::AdminOnly {
+            assert_eq!((named.status, plain.status), (403, 403), "{context}");
+            return;
+        }
+        if !pattern.starts_with("users/") {
+            let expected = (404, "project_not_found".to_owned());
+            assert_eq!(named.failure(), expected, "{context}");
+        }
+        if is_about_one(method, pattern) {
+            assert_eq!(plain.failure().0, 404, "{context}");
+        } else {
+            assert_eq!(plain.status, 200, "{context}");
         }
     }
-    // Nothing of it was touched.
-    for path in paths.iter().filter(|path| path.ends_with("/room") || path.contains("/tokens/leap"))
-    {
-        let answer = server.call("GET", path, Some(OWNER), "");
-        assert!(matches!(answer.status, 200 | 405), "{path}: {}", answer.text());
+}
+
+impl Target {
+    /// Puts an id in its place.
+    fn fill(&mut self, place: &str, id: String) {
+        self.path = self.path.replace(place, &id);
+        self.ids.push(id);
     }
-    let own = server.call("GET", "/v1/channels", Some(&other), "").data();
-    assert_eq!(own.get("total_count").unwrap(), 0);
+}
+
+/// The flag that a refusal names.
+fn missing(answer: &Answer) -> Option<String> {
+    answer.error().get("permission").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The flag that it has to name.
+fn missing_of(need: Need) -> Option<String> {
+    match need {
+        Need::Flag(flag) => Some(flag.name().to_owned()),
+        Need::AnyToken | Need::AdminOnly => None,
+    }
+}
+
+#[test]
+fn every_route_opens_to_its_flag_its_project_and_the_operator_alone() {
+    let mut bench = Bench::new();
+    let mut calls = 0;
+    for (method, pattern, need) in TABLE {
+        calls += bench.check(method.as_str(), pattern, *need);
+    }
+    assert_eq!(calls, TABLE.len() * (Permission::ALL.len() + 8));
+    bench.server.assert_well();
+}
+
+#[test]
+fn lists_hold_nothing_of_another_project() {
+    let server = Server::start();
+    server.data("PUT", "/v1/channels/room", r#"{"state":{"secret":1}}"#);
+    let token = server.new_leap_token();
+    let hook = r#"{"webhook_url":"http://127.0.0.1:9/","events":[]}"#;
+    server.data("POST", "/v1/projects/@this/webhooks", hook);
+    let (project, other) = server.new_project("Other");
+    for path in [
+        "channels",
+        "channels?page=1",
+        "channels/tokens",
+        "projects/@this/webhooks",
+        "projects/@this/tokens",
+        "projects/@this",
+        "users/@me",
+    ] {
+        let text = server.call("GET", &format!("/v1/{path}"), Some(&other), "").text();
+        for word in ["room", "secret", &token, support::PROJECT, "127.0.0.1:9"] {
+            assert!(!text.contains(word), "{path}: {word} in {text}");
+        }
+        assert!(text.contains("\"success\":true"), "{path}: {text}");
+    }
+    let all = server.call("GET", "/v1/projects", Some(ADMIN), "").text();
+    assert!(all.contains(&project) && all.contains(support::PROJECT));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A channel's actor: its order. Everything that a channel's subscribers hear passes here, one after the other.
 
 pub mod changes;
+mod ending;
 mod handlers;
 mod lifetime;
 pub mod messages;

@@ -5,10 +5,11 @@
 //! it with [`Inbound`]. What goes out, the socket takes from the [`Link`].
 
 use super::channel::ConnectionRef;
-use super::fanout::{ConnectionUid, LocalFanout, Order};
+use super::fanout::{ConnectionUid, LocalFanout, Order, Owner};
 use super::link::{Link, Note, Origin};
 use super::session::Serve;
 use super::supervisor::{Entered, Supervisor};
+use crate::domain::project::secret_hash;
 use crate::domain::{ConnectionId, ProjectId, Version};
 use crate::protocol::{
     Action, Close, CloseCode, Dispatch, Event, Extension, Extensions, Frame, Identify, Machine,
@@ -229,6 +230,7 @@ where
         let extensions = who.extensions.as_deref().map(Extensions::granted);
         let project = ProjectId::from(who.project_id.as_str());
         self.link.set_identity(project, extensions.unwrap_or_default());
+        self.link.set_owners(owners(&who));
         let connection = ConnectionRef { uid: self.link.uid(), fanout: self.fanout.handle() };
         let cid = self.link.cid().clone();
         let hub = self.hub.clone();
@@ -301,6 +303,16 @@ where
         });
         self.timer = Some((deadline, timer));
     }
+}
+
+/// Whom a connection says that it belongs to: its project, and the project token if it came with one.
+fn owners(who: &Identify) -> Vec<Owner> {
+    let key = who.token.as_deref().filter(|token| token.starts_with("ptk_"));
+    let project = Owner::Project(ProjectId::from(who.project_id.as_str()));
+    [Some(project), key.map(|secret| Owner::Key(secret_hash(secret)))]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 impl<K: Unpin + 'static> Handler<Note> for Connection<K>

@@ -107,6 +107,14 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
         }
     }
 
+    /// Those that run.
+    pub fn live(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.slots.iter().filter_map(|(key, slot)| match slot {
+            Slot::Live(handle) => Some((key, handle)),
+            Slot::Busy(_) => None,
+        })
+    }
+
     /// Whether this very one lives here.
     fn is_live(&self, key: &K, handle: &V) -> bool {
         matches!(self.slots.get(key), Some(Slot::Live(live)) if live == handle)

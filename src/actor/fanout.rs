@@ -6,6 +6,7 @@
 use super::link::{ConnectionInfo, Link, Note};
 use crate::domain::{ChannelId, ConnectionId, ProjectId};
 use crate::protocol::{Close, Dispatch};
+use crate::store::SecretHash;
 use actix::prelude::*;
 use indexmap::IndexMap;
 use std::cell::RefCell;
@@ -66,6 +67,15 @@ impl ChannelUid {
     pub fn next() -> Self {
         Self(NEXT_CHANNEL.fetch_add(1, Ordering::Relaxed))
     }
+}
+
+/// Whose connections an order means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// All of a project, of whatever scope.
+    Project(ProjectId),
+    /// Those that identified with this project token.
+    Key(SecretHash),
 }
 
 /// What a fan-out is asked to do.
@@ -153,6 +163,13 @@ pub enum Order {
         /// Where the answer goes.
         reply: oneshot::Sender<Vec<ConnectionInfo>>,
     },
+    /// End those that belong to one owner.
+    CloseOf {
+        /// The owner.
+        owner: Owner,
+        /// Why.
+        close: Close,
+    },
 }
 
 /// What to do to one connection.
@@ -180,6 +197,7 @@ impl Order {
             }
             Self::Close { .. }
             | Self::CloseAll { .. }
+            | Self::CloseOf { .. }
             | Self::Visit { .. }
             | Self::Describe { .. } => 0,
         };
@@ -335,6 +353,10 @@ impl Registry {
             }
             Order::CloseAll { close } => {
                 self.links.values().for_each(|link| link.note(Note::Close(close.clone())));
+            }
+            Order::CloseOf { owner, close } => {
+                let theirs = self.links.values().filter(|link| link.belongs_to(&owner));
+                theirs.for_each(|link| link.note(Note::Close(close.clone())));
             }
             Order::Visit { connection, cid, project, visit, reply } => {
                 let link = self.links.get(&connection).filter(|link| link.is(&cid, &project));

@@ -1,6 +1,6 @@
 //! One connection as its thread's fan-out sees it: the outbox, behind a gate that stays shut until INIT.
 
-use super::fanout::{ChannelUid, ConnectionUid};
+use super::fanout::{ChannelUid, ConnectionUid, Owner};
 use super::outbox::{Outbox, Overrun};
 use crate::domain::{ChannelId, ConnectionId, ProjectId, Timestamp};
 use crate::protocol::{Close, CloseCode, Dispatch, Extension, Extensions, Profile};
@@ -84,6 +84,8 @@ pub struct Link {
     is_dirty: Cell<bool>,
     /// The connection's actor, once it runs.
     actor: RefCell<Option<Recipient<Note>>>,
+    /// Whom it belongs to, from the moment that it says so: a deletion that falls into the check must hit it too.
+    owners: RefCell<Vec<Owner>>,
 }
 
 impl Link {
@@ -102,6 +104,7 @@ impl Link {
             channels: RefCell::default(),
             is_dirty: Cell::default(),
             actor: RefCell::default(),
+            owners: RefCell::default(),
         }
     }
 
@@ -146,6 +149,16 @@ impl Link {
             queue_bytes: self.outbox.borrow().len_bytes(),
             channels: self.channels.borrow().iter().filter_map(|uid| name_of(*uid)).collect(),
         }
+    }
+
+    /// Says whom it belongs to.
+    pub fn set_owners(&self, owners: Vec<Owner>) {
+        self.owners.replace(owners);
+    }
+
+    /// Whether it belongs to this one.
+    pub(super) fn belongs_to(&self, owner: &Owner) -> bool {
+        self.owners.borrow().contains(owner)
     }
 
     /// Queues an event, behind INIT; true if the writer has to be told ([`Self::flush`]) and was not yet going to be.

@@ -10,6 +10,7 @@ pub mod connection;
 pub mod directory;
 pub mod fanout;
 pub mod link;
+pub mod mint;
 pub mod outbox;
 pub mod outlet;
 pub mod persistence;

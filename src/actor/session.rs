@@ -1,7 +1,9 @@
 //! A session's actor: what all live connections of one leap token share; without a token, what one connection has.
 
+mod ending;
 mod entering;
 mod handlers;
+pub mod listing;
 pub mod messages;
 pub mod replay;
 mod subscribing;
@@ -21,6 +23,7 @@ use super::tell::tell;
 use crate::domain::channel::Subscriber;
 use crate::domain::{
     Channel, ChannelId, ChannelKey, LeapToken, Member as Present, ProjectId, Subscription,
+    Timestamp,
 };
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Scope};
 use actix::prelude::*;
@@ -73,6 +76,8 @@ struct Held {
     address: Option<Addr<ChannelActor>>,
     /// Whether it ends with the session.
     is_ephemeral: bool,
+    /// When it was made.
+    since: Timestamp,
 }
 
 /// A connection of the session.
@@ -121,7 +126,9 @@ impl SessionActor {
         permanent: Vec<Subscription>,
         hub: Supervisor,
     ) -> Self {
-        let held = |s: Subscription| (s.channel, Held { address: None, is_ephemeral: false });
+        let held = |s: Subscription| {
+            (s.channel, Held { address: None, is_ephemeral: false, since: s.created_at })
+        };
         Self {
             uid: SessionUid(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
             member: Arc::new(identity.member()),

@@ -9,7 +9,8 @@ use super::channel::{self, ChannelActor, Surroundings};
 use super::directory::{Answer, Asked, Directory};
 use super::session::{self, Identity, SessionActor};
 use super::supervisor::Supervisor;
-use crate::domain::{ChannelKey, LeapTokenId};
+use super::tell::tell;
+use crate::domain::{ChannelKey, LeapTokenId, ProjectId};
 use crate::store::{ReadStore, Thing};
 use actix::prelude::*;
 
@@ -75,6 +76,11 @@ pub struct SessionGone {
     /// Its actor.
     pub address: Addr<SessionActor>,
 }
+
+/// Sent by the supervisor's handle, and passed on to the actors: the project was deleted from the store.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub struct EndProject(pub ProjectId);
 
 /// One shard.
 pub struct Shard {
@@ -266,5 +272,21 @@ impl Handler<SessionGone> for Shard {
 
     fn handle(&mut self, SessionGone { token, address }: SessionGone, _: &mut Context<Self>) {
         self.sessions.forget(&token, &address);
+    }
+}
+
+impl Handler<EndProject> for Shard {
+    type Result = ();
+
+    /// What is just being loaded or ended is left out: it was refused its connections before, so it ends as idle.
+    fn handle(&mut self, ended: EndProject, _: &mut Context<Self>) {
+        for (key, channel) in self.channels.live() {
+            if key.project == ended.0 {
+                tell(channel, ended.clone());
+            }
+        }
+        for (_, session) in self.sessions.live() {
+            tell(session, ended.clone());
+        }
     }
 }

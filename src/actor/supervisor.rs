@@ -3,6 +3,7 @@
 //! Its directory is sharded by the hash of the id. Each shard lives on a worker thread ([`Supervisor::settle_here`]),
 //! so that with one worker everything happens on one thread, without a switch between threads on the way of a message.
 
+mod endings;
 mod questions;
 
 use super::ask::AskError;
@@ -18,15 +19,13 @@ use crate::domain::{ChannelKey, ConnectionId, LeapTokenId, Permission, ProjectId
 use crate::protocol::{Close, CloseCode, Extensions, Identify};
 use crate::store::{StoreError, Thing};
 use actix::prelude::*;
-use std::collections::HashSet;
+use endings::KnownProjects;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::sync::Notify;
 
 /// How often an actor that ends just when it is asked is looked for again.
 const ATTEMPTS: usize = 3;
-/// The most projects remembered as existing; past it the memory starts anew.
-const MAX_KNOWN_PROJECTS: usize = 10_000;
 
 /// The way to every channel and session, cheap to clone; each method is one question.
 #[derive(Clone)]
@@ -47,7 +46,7 @@ struct Inner {
     /// Intervals and bounds.
     settings: Arc<Settings>,
     /// Projects that are known to exist.
-    projects: RwLock<HashSet<ProjectId>>,
+    projects: RwLock<KnownProjects>,
     /// The fan-outs that have ever had a connection.
     fanouts: Mutex<Vec<FanoutHandle>>,
 }
@@ -224,24 +223,6 @@ impl Supervisor {
             }
         }
         Err(overloaded())
-    }
-
-    /// Refuses a project that does not exist.
-    async fn check_project(&self, project: &ProjectId) -> Result<(), Close> {
-        if self.0.projects.read().unwrap_or_else(PoisonError::into_inner).contains(project) {
-            return Ok(());
-        }
-        let wanted = project.clone();
-        let found = self.0.persistence.read(move |store| store.find_project(&wanted)).await;
-        if found.map_err(|error| refusal(&error))?.is_none() {
-            return Err(Close::new(CloseCode::InvalidAuth, "unknown project"));
-        }
-        let mut known = self.0.projects.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MAX_KNOWN_PROJECTS {
-            known.clear();
-        }
-        known.insert(project.clone());
-        Ok(())
     }
 
     /// Refuses a project token that is not this project's or may not read channels.

@@ -90,7 +90,7 @@ open_id!(
     ProjectTokenId
 );
 open_id!(
-    /// `pat_…` handles in listings; the secret itself is never kept.
+    /// `pat_id_…`: the handle of an admin token, which is no secret; clients want the `pat_` in front.
     AdminTokenId
 );
 open_id!(

@@ -24,7 +24,7 @@ pub use json::{JsonFault, RawJson};
 pub use message::Message;
 pub use permission::{Permission, Permissions};
 pub use presence::Member;
-pub use project::{Project, ProjectToken};
+pub use project::{AdminToken, Project, ProjectToken};
 pub use state::{Change, State, StateError, Version};
 pub use subscription::Subscription;
 pub use time::Timestamp;

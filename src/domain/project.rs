@@ -1,6 +1,6 @@
 //! Tenants and the keys of their back ends.
 
-use super::{Permissions, ProjectId, ProjectTokenId, Timestamp};
+use super::{AdminTokenId, Permissions, ProjectId, ProjectTokenId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 /// A tenant: every channel, token and webhook belongs to exactly one.
@@ -26,6 +26,19 @@ pub struct ProjectToken {
     /// What it may do.
     pub permissions: Permissions,
     /// The first characters of the secret, by which people tell their keys apart.
+    pub hint: String,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// The operator's key: everything, in any project. The secret itself is not here either.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminToken {
+    /// `pat_id_…`.
+    pub id: AdminTokenId,
+    /// What people call it, if anything.
+    pub name: Option<String>,
+    /// The first characters of the secret.
     pub hint: String,
     /// When it was created.
     pub created_at: Timestamp,

@@ -7,9 +7,14 @@ use crate::store::{ReadStore, SecretHash, StoreResult};
 use actix_web::http::header::{self, HeaderMap};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The most secrets that are remembered; at the bound any one of them makes room.
 const MAX_REMEMBERED: usize = 10_000;
+/// How long a secret is taken without another look at the store. Here a deletion is noticed at once; this bounds how
+/// long a token works that `warren admin delete-token`, another process, has deleted.
+const REMEMBERED_FOR: Duration = Duration::from_mins(1);
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +38,18 @@ impl Caller {
             Self::Admin => Permissions::OWNER,
         }
     }
+
+    /// Whether this is a back end of the project.
+    fn is_of(&self, other: &ProjectId) -> bool {
+        matches!(self, Self::Project { project, .. } if project == other)
+    }
 }
 
 /// The callers that were found lately.
 #[derive(Default)]
 struct Remembered {
-    /// By the hash of their secret.
-    callers: HashMap<SecretHash, Caller>,
+    /// By the hash of their secret, each with the time when the store was asked.
+    callers: HashMap<SecretHash, (Caller, Instant)>,
     /// Rises with every deletion, so that a look-up which began before one is not remembered after it.
     generation: u64,
 }
@@ -75,14 +85,15 @@ impl Auth {
         let hash = secret_hash(secret);
         let generation = {
             let remembered = self.memory();
-            if let Some(caller) = remembered.callers.get(&hash) {
+            if let Some(caller) = remembered.find(&hash) {
                 return Ok(Some(caller.clone()));
             }
             remembered.generation
         };
+        let asked = Instant::now();
         let found = self.persistence.read(move |store| look_up(store, &hash)).await?;
         if let Some(caller) = &found {
-            self.memory_mut().remember(hash, caller.clone(), generation);
+            self.memory_mut().remember(hash, caller.clone(), asked, generation);
         }
         Ok(found)
     }
@@ -92,6 +103,13 @@ impl Auth {
         let mut remembered = self.memory_mut();
         remembered.generation = remembered.generation.wrapping_add(1);
         remembered.callers.remove(hash);
+    }
+
+    /// Drops all secrets of a project that was deleted from the store.
+    pub fn forget_project(&self, project: &ProjectId) {
+        let mut remembered = self.memory_mut();
+        remembered.generation = remembered.generation.wrapping_add(1);
+        remembered.callers.retain(|_, (caller, _)| !caller.is_of(project));
     }
 
     /// The memory, to read. A panic elsewhere leaves nothing half-done in it.
@@ -106,17 +124,24 @@ impl Auth {
 }
 
 impl Remembered {
+    /// Who the secret belongs to, if the store said so lately.
+    fn find(&self, hash: &SecretHash) -> Option<&Caller> {
+        let (caller, since) = self.callers.get(hash)?;
+        (since.elapsed() < REMEMBERED_FOR).then_some(caller)
+    }
+
     /// Keeps what was found, unless something was deleted since the look-up began.
-    fn remember(&mut self, hash: SecretHash, caller: Caller, generation: u64) {
+    fn remember(&mut self, hash: SecretHash, caller: Caller, asked: Instant, generation: u64) {
         if generation != self.generation {
             return;
         }
         if self.callers.len() >= MAX_REMEMBERED
+            && !self.callers.contains_key(&hash)
             && let Some(any) = self.callers.keys().next().copied()
         {
             self.callers.remove(&any);
         }
-        self.callers.insert(hash, caller);
+        self.callers.insert(hash, (caller, asked));
     }
 }
 
@@ -129,7 +154,7 @@ fn find_project_token(store: &mut dyn ReadStore, hash: &SecretHash) -> StoreResu
 
 /// Looks a `pat_` up.
 fn find_admin_token(store: &mut dyn ReadStore, hash: &SecretHash) -> StoreResult<Option<Caller>> {
-    Ok(store.is_admin_token(hash)?.then_some(Caller::Admin))
+    Ok(store.find_admin_token(hash)?.map(|_| Caller::Admin))
 }
 
 /// The secret in the `Authorization` header, raw or after `Bearer `; none when there is not exactly one.
@@ -171,15 +196,25 @@ mod tests {
     fn the_memory_is_bounded() {
         let mut memory = Remembered::default();
         for n in 0..MAX_REMEMBERED + 10 {
-            memory.remember(secret_hash(&n.to_string()), Caller::Admin, 0);
+            memory.remember(secret_hash(&n.to_string()), Caller::Admin, Instant::now(), 0);
         }
         assert_eq!(memory.callers.len(), MAX_REMEMBERED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_minute_the_store_is_asked_again() {
+        let (mut memory, hash) = (Remembered::default(), secret_hash("pat_a"));
+        memory.remember(hash, Caller::Admin, Instant::now(), 0);
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert_eq!(memory.find(&hash), Some(&Caller::Admin));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(memory.find(&hash), None);
     }
 
     #[test]
     fn a_look_up_that_a_deletion_overtook_is_not_remembered() {
         let mut memory = Remembered { generation: 1, ..Remembered::default() };
-        memory.remember(secret_hash("ptk_a"), Caller::Admin, 0);
+        memory.remember(secret_hash("ptk_a"), Caller::Admin, Instant::now(), 0);
         assert!(memory.callers.is_empty());
     }
 }

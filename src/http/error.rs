@@ -114,6 +114,7 @@ const fn noun(thing: Thing) -> &'static str {
         Thing::Channel => "channel",
         Thing::Token => "token",
         Thing::Webhook => "webhook",
+        Thing::AdminToken => "admin token",
     }
 }
 
@@ -147,7 +148,9 @@ impl ApiError {
                 "missing_permission"
             }
             Self::NotFound(Thing::Channel) | Self::NoSuchChannel(_) => "channel_not_found",
-            Self::NotFound(Thing::Token | Thing::ProjectToken) => "token_not_found",
+            Self::NotFound(Thing::Token | Thing::ProjectToken | Thing::AdminToken) => {
+                "token_not_found"
+            }
             Self::NotFound(Thing::Project) => "project_not_found",
             Self::NotFound(Thing::Webhook) => "webhook_not_found",
             Self::NoSuchPath => "not_found",

@@ -26,8 +26,10 @@ mod limits;
 mod members;
 mod messages;
 mod path;
+mod pats;
 mod permissions;
 mod presence;
+mod project_changes;
 mod project_tokens;
 mod projects;
 mod query;
@@ -45,6 +47,7 @@ pub use auth::{Auth, Caller};
 pub use error::ApiError;
 pub use front::front;
 pub use limits::Limits;
+pub use permissions::{Need, TABLE};
 
 use crate::actor::{Persistence, Supervisor};
 use actix_web::web::{self, ServiceConfig};

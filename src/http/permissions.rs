@@ -7,7 +7,7 @@ use actix_web::http::Method;
 
 /// What a caller needs for a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
+pub enum Need {
     /// This flag; admins have all.
     Flag(Permission),
     /// Any valid token.
@@ -27,7 +27,7 @@ use Permission::{
 /// Every route below `/v1`, with what it needs (`wire.md`, HTTP).
 ///
 /// Listing a channel's tokens shows their secrets, so it needs `read_leap_tokens`.
-pub(crate) const TABLE: &[(Method, &str, Need)] = &[
+pub const TABLE: &[(Method, &str, Need)] = &[
     (Method::POST, "channels/tokens", Flag(CreateLeapToken)),
     (Method::GET, "channels/tokens", Flag(ReadLeapTokens)),
     (Method::GET, "channels/tokens/{token}", Flag(ReadLeapTokens)),
@@ -74,6 +74,11 @@ pub(crate) const TABLE: &[(Method, &str, Need)] = &[
     (Method::POST, "projects/{project}/webhooks/{webhook}/regenerate", Flag(UpdateWebhook)),
     (Method::POST, "projects/{project}/webhooks/{webhook}/regenerate_secret", Flag(UpdateWebhook)),
     (Method::GET, "users/@me", AnyToken),
+    (Method::GET, "users/@me/pats", AdminOnly),
+    (Method::POST, "users/@me/pats", AdminOnly),
+    (Method::DELETE, "users/@me/pats/{token}", AdminOnly),
+    (Method::PATCH, "projects/{project}", AdminOnly),
+    (Method::DELETE, "projects/{project}", AdminOnly),
 ];
 
 /// What a route needs; none when the table does not have it. `pattern` is actix-web's, of whatever scope around `/v1`.
@@ -134,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_not_in_the_table_needs_more_than_anybody_has() {
-        assert_eq!(need_of(&Method::DELETE, "/v1/projects/{project}"), None);
+        assert_eq!(need_of(&Method::PUT, "/v1/projects/{project}"), None);
         assert_eq!(need_of(&Method::GET, "/v1/secrets"), None);
         assert_eq!(need_of(&Method::GET, "/channels"), None);
     }

@@ -47,9 +47,14 @@ async fn list(call: Call) -> Answer {
             Ok((store.list_project_tokens(&id)?, project))
         })
         .await?;
-    let masked: Vec<String> = tokens.iter().map(|token| format!("{}{STARS}", token.hint)).collect();
-    let views = tokens.iter().zip(&masked).map(|(t, m)| ProjectTokenView::new(t, &project, m));
+    let shown: Vec<String> = tokens.iter().map(|token| masked(&token.hint)).collect();
+    let views = tokens.iter().zip(&shown).map(|(t, m)| ProjectTokenView::new(t, &project, m));
     answer::data(Many { project_tokens: views.collect() })
+}
+
+/// A secret of which only the hint is known.
+pub(crate) fn masked(hint: &str) -> String {
+    format!("{hint}{STARS}")
 }
 
 /// `{project_token}`.
@@ -128,6 +133,7 @@ async fn delete(call: Call) -> Answer {
     let hash =
         call.app.persistence.write(move |store| store.delete_project_token(&project, &id)).await?;
     call.app.auth.forget(&hash);
+    call.app.supervisor.project_token_deleted(&hash).await;
     Ok(answer::done())
 }
 

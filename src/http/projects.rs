@@ -80,18 +80,27 @@ async fn create(call: Call, body: Body) -> Answer {
 
 /// Reads `{name, namespace?}`.
 fn names(text: &str) -> Result<(String, Option<String>), ApiError> {
-    let fields = Fields::parse(text, &["name", "namespace"])?;
-    let name = fields.string("name")?.unwrap_or_default();
-    if name.trim().is_empty() || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
-        let reason = format!("must be 1 to {MAX_NAME_BYTES} bytes of plain text");
-        return Err(ApiError::field("name", reason));
-    }
+    let name = name(text)?;
+    let fields = Fields::parse(text, &["namespace"])?;
     let namespace = fields.string("namespace")?;
     if namespace.as_deref().is_some_and(|word| !is_namespace(word)) {
         let reason = "must be 1 to 64 lower-case letters, digits and hyphens";
         return Err(ApiError::field("namespace", reason));
     }
     Ok((name, namespace))
+}
+
+/// Reads `{name}`.
+///
+/// # Errors
+/// [`ApiError::InvalidBody`].
+pub(crate) fn name(text: &str) -> Result<String, ApiError> {
+    let name = Fields::parse(text, &["name"])?.string("name")?.unwrap_or_default();
+    if name.trim().is_empty() || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
+        let reason = format!("must be 1 to {MAX_NAME_BYTES} bytes of plain text");
+        return Err(ApiError::field("name", reason));
+    }
+    Ok(name)
 }
 
 /// Whether a word can be a namespace.

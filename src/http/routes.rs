@@ -2,8 +2,8 @@
 
 use super::front::front;
 use super::{
-    App, channels, connections, members, messages, presence, project_tokens, projects, state,
-    subscribers, tokens, users, webhooks,
+    App, channels, connections, members, messages, pats, presence, project_changes, project_tokens,
+    projects, state, subscribers, tokens, users, webhooks,
 };
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
@@ -48,6 +48,8 @@ fn all() -> Vec<Mounted> {
         project_tokens::routes(),
         webhooks::routes(),
         users::routes(),
+        pats::routes(),
+        project_changes::routes(),
     ];
     resources.into_iter().flatten().collect()
 }

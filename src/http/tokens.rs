@@ -10,10 +10,11 @@ use super::routes::{Mounted, on};
 use super::token_input::{self, NewToken};
 use super::views::{SubscriptionView, TokenView};
 use crate::actor::clock;
-use crate::domain::{ChannelKey, LeapToken, LeapTokenId, Permission};
+use crate::domain::{ChannelId, ChannelKey, LeapToken, LeapTokenId, Permission};
 use crate::store::{StoreError, Thing};
 use actix_web::http::Method;
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
@@ -147,10 +148,16 @@ async fn delete(call: Call) -> Answer {
     Ok(answer::done())
 }
 
-/// `GET /channels/tokens/:token/subscriptions`: the permanent ones.
+/// `GET /channels/tokens/:token/subscriptions`: the permanent ones, then the ephemeral ones of its live session.
+///
+/// The session is asked first: a subscription that becomes permanent meanwhile is then shown as that, and once.
 async fn subscriptions(call: Call) -> Answer {
     let token = find(&call).await?;
-    let found = call.app.persistence.read(move |store| store.subscriptions_of(&token.id)).await?;
-    let subscriptions = found.iter().map(SubscriptionView::from).collect();
-    answer::data(Subscriptions { subscriptions })
+    let live = call.app.supervisor.ephemeral_subscriptions(&token.id).await?;
+    let stored = call.app.persistence.read(move |store| store.subscriptions_of(&token.id)).await?;
+    let permanent: HashSet<&ChannelId> = stored.iter().map(|one| &one.channel).collect();
+    let live = live.iter().filter(|one| !permanent.contains(&one.channel));
+    let views = stored.iter().map(|one| SubscriptionView::new(one, false));
+    let views = views.chain(live.map(|one| SubscriptionView::new(one, true)));
+    answer::data(Subscriptions { subscriptions: views.collect() })
 }

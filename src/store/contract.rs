@@ -2,6 +2,7 @@
 //!
 //! A database proves itself by `run_contract_on!(fixture)`, where `fixture` makes an empty one.
 
+pub(crate) mod admin_tokens;
 pub(crate) mod channels;
 pub(crate) mod groups;
 pub(crate) mod pages;
@@ -174,7 +175,8 @@ macro_rules! run_contract_on {
             projects::a_used_secret_or_handle_is_refused,
             projects::a_deleted_project_token_returns_its_hash,
             projects::a_project_token_is_deleted_by_its_project_only,
-            projects::an_admin_token_may_be_added_twice,
+            projects::a_renamed_project_keeps_all_else,
+            projects::a_deleted_project_takes_everything_along_and_nothing_else,
             channels::a_channel_comes_back_as_it_was,
             channels::a_channel_needs_its_project,
             channels::a_used_channel_id_is_refused,
@@ -228,6 +230,10 @@ macro_rules! run_contract_on {
             groups::a_panicking_group_gives_none,
             groups::a_panicking_read_costs_no_connection,
             groups::everything_is_there_after_a_restart,
+            admin_tokens::an_admin_token_is_found_by_its_hash,
+            admin_tokens::admin_tokens_are_listed_oldest_first,
+            admin_tokens::a_used_admin_secret_or_handle_is_refused,
+            admin_tokens::a_deleted_admin_token_returns_its_hash,
         }
     };
     ($fixture:path => $($module:ident::$claim:ident,)+) => {

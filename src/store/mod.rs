@@ -10,9 +10,9 @@ pub mod diesel;
 mod contract;
 
 use crate::domain::{
-    Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId, Project, ProjectId,
-    ProjectToken, ProjectTokenId, RawJson, State, Subscription, Timestamp, Version, Visibility,
-    Webhook, WebhookId,
+    AdminToken, AdminTokenId, Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId,
+    Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, State, Subscription, Timestamp,
+    Version, Visibility, Webhook, WebhookId,
 };
 
 /// SHA-256 of a `ptk_` or `pat_`: all that is kept of the secret.
@@ -31,6 +31,8 @@ pub enum Thing {
     Token,
     /// A webhook.
     Webhook,
+    /// An admin token.
+    AdminToken,
 }
 
 /// Why a transaction did nothing.
@@ -125,8 +127,10 @@ pub trait ReadStore {
     fn find_project_token(&mut self, hash: &SecretHash) -> StoreResult<Option<ProjectToken>>;
     /// A project's tokens, oldest first.
     fn list_project_tokens(&mut self, project: &ProjectId) -> StoreResult<Vec<ProjectToken>>;
-    /// Whether an admin token with this hash exists.
-    fn is_admin_token(&mut self, hash: &SecretHash) -> StoreResult<bool>;
+    /// An admin token by the hash of its secret.
+    fn find_admin_token(&mut self, hash: &SecretHash) -> StoreResult<Option<AdminToken>>;
+    /// All admin tokens, oldest first.
+    fn list_admin_tokens(&mut self) -> StoreResult<Vec<AdminToken>>;
     /// A channel by key.
     fn find_channel(&mut self, key: &ChannelKey) -> StoreResult<Option<Channel>>;
     /// The projects that have a channel of this id, two at most: enough to tell "unique on the server".
@@ -178,8 +182,14 @@ pub trait WriteStore: ReadStore {
         project: &ProjectId,
         id: &ProjectTokenId,
     ) -> StoreResult<SecretHash>;
-    /// Adds an admin token; adding one twice changes nothing.
-    fn create_admin_token(&mut self, hash: &SecretHash, at: Timestamp) -> StoreResult<()>;
+    /// Renames a project and returns it as it is now. Errors: `NotFound(Project)`.
+    fn rename_project(&mut self, id: &ProjectId, name: &str) -> StoreResult<Project>;
+    /// Removes a project and everything that belongs to it. Errors: `NotFound(Project)`.
+    fn delete_project(&mut self, id: &ProjectId) -> StoreResult<()>;
+    /// Adds an admin token. Errors: `Exists(AdminToken)` for a used secret or id.
+    fn create_admin_token(&mut self, token: &AdminToken, hash: &SecretHash) -> StoreResult<()>;
+    /// Removes an admin token and returns its hash, by which caches can forget it. Errors: `NotFound(AdminToken)`.
+    fn delete_admin_token(&mut self, id: &AdminTokenId) -> StoreResult<SecretHash>;
     /// Adds a channel. Errors: `NotFound(Project)`, `Exists(Channel)`.
     fn create_channel(&mut self, channel: &Channel) -> StoreResult<()>;
     /// Changes who may subscribe and what the channel can do. Errors: `NotFound(Channel)`.

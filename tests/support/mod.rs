@@ -103,6 +103,11 @@ impl Server {
         self.folder.path().join("log")
     }
 
+    /// Where the server keeps its data.
+    pub fn data_folder(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Asserts that the server is well: it answers, and nothing in it crashed.
     pub fn assert_well(&self) {
         assert_eq!(self.call("GET", "/health/ready", None, "").status, 200);

@@ -186,10 +186,12 @@ impl SessionActor {
         // one that has gone.
         self.had_members |= is_ephemeral;
         // The permanent kind wins.
-        let was_permanent = self.subscriptions.get(id).is_some_and(|held| !held.is_ephemeral);
+        let before = self.subscriptions.get(id);
+        let was_permanent = before.is_some_and(|held| !held.is_ephemeral);
         let is_ephemeral = is_ephemeral && !was_permanent;
-        self.subscriptions
-            .insert(id.clone(), Held { address: Some(address.clone()), is_ephemeral });
+        let since = before.map_or_else(clock::now, |held| held.since);
+        let held = Held { address: Some(address.clone()), is_ephemeral, since };
+        self.subscriptions.insert(id.clone(), held);
         let (session, home, connections) = (self.uid, ctx.address(), self.connections());
         let member = Arc::clone(&self.member);
         address.send(channel::Subscribe { session, address: home, member, connections })

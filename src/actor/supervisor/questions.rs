@@ -9,7 +9,7 @@ use super::super::shard::{FindChannel, FindSession};
 use super::{ATTEMPTS, Supervisor};
 use crate::domain::{
     Capabilities, Change, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, Message,
-    ProjectId, State, Version, Visibility,
+    ProjectId, State, Subscription, Version, Visibility,
 };
 use crate::protocol::{Close, CloseCode, Dispatch, Event, PresentMember};
 use crate::store::Thing;
@@ -145,6 +145,21 @@ impl Supervisor {
             }
         }
         Ok(online)
+    }
+
+    /// A token's ephemeral subscriptions, which only its live session knows; none where there is no session.
+    ///
+    /// # Errors
+    /// [`AskError::Overloaded`], [`AskError::Closed`].
+    pub async fn ephemeral_subscriptions(
+        &self,
+        token: &LeapTokenId,
+    ) -> Result<Vec<Subscription>, AskError> {
+        match self.find_session(token).await? {
+            // One that ends just now takes them along.
+            Some(live) => Ok(live.send(session::listing::ListEphemeral).await.unwrap_or_default()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Tells a live session that its token's state or expiry was changed in the store.

@@ -41,18 +41,15 @@ impl<'a> TokenView<'a> {
 pub(crate) struct SubscriptionView<'a> {
     /// The channel.
     channel: &'a ChannelId,
-    /// False: the stored ones are permanent.
+    /// Whether it ends with the session.
     ephemeral: bool,
     /// When it was made.
     created_at: Timestamp,
 }
 
-impl<'a> From<&'a Subscription> for SubscriptionView<'a> {
-    fn from(subscription: &'a Subscription) -> Self {
-        Self {
-            channel: &subscription.channel,
-            ephemeral: false,
-            created_at: subscription.created_at,
-        }
+impl<'a> SubscriptionView<'a> {
+    /// Shows a subscription.
+    pub(crate) const fn new(subscription: &'a Subscription, ephemeral: bool) -> Self {
+        Self { channel: &subscription.channel, ephemeral, created_at: subscription.created_at }
     }
 }

@@ -1,5 +1,6 @@
 //! Claims about groups: what is committed together, seen together, and lost together.
 
+use super::admin_tokens::admin_token;
 use super::{Bench, channel, key, project_id, project_token, state, token, webhook};
 use crate::domain::{ChannelId, LeapTokenId, Timestamp, Version};
 use crate::store::{StoreError, Thing};
@@ -126,7 +127,7 @@ pub(crate) fn a_panicking_read_costs_no_connection(bench: &mut Bench) {
 pub(crate) fn everything_is_there_after_a_restart(bench: &mut Bench) {
     let group = bench.group(|store| {
         store.create_project_token(&project_token("a", "1", 1), &[1; 32]).unwrap();
-        store.create_admin_token(&[2; 32], Timestamp(1)).unwrap();
+        store.create_admin_token(&admin_token("1", 1), &[2; 32]).unwrap();
         store.create_channel(&channel("a", "x", 1)).unwrap();
         store.set_state(&key("a", "x"), &state(r#"{"k":1}"#), Version(2)).unwrap();
         store.create_token(&token("a", "t", 1), &[]).unwrap();
@@ -138,7 +139,7 @@ pub(crate) fn everything_is_there_after_a_restart(bench: &mut Bench) {
         bench.reopen();
         assert_eq!(bench.read(|store| store.list_projects()).len(), 2);
         assert!(bench.read(|store| store.find_project_token(&[1; 32])).is_some());
-        assert!(bench.read(|store| store.is_admin_token(&[2; 32])));
+        assert!(bench.read(|store| store.find_admin_token(&[2; 32])).is_some());
         let kept = bench.read(|store| store.find_channel(&key("a", "x"))).unwrap();
         assert_eq!((kept.version, kept.state), (Version(2), state(r#"{"k":1}"#)));
         assert!(bench.read(|store| store.find_token(&LeapTokenId::from("t"))).is_some());

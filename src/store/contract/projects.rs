@@ -1,7 +1,7 @@
-//! Claims about projects, their back ends' tokens, and the operator's.
+//! Claims about projects and their back ends' tokens.
 
-use super::{Bench, project, project_id, project_token};
-use crate::domain::{Permissions, ProjectTokenId, Timestamp};
+use super::{Bench, channel, key, project, project_id, project_token, token, webhook};
+use crate::domain::{LeapTokenId, Permissions, Project, ProjectTokenId, Timestamp};
 use crate::store::{StoreError, Thing};
 
 pub(crate) fn projects_are_found_and_listed_oldest_first(bench: &mut Bench) {
@@ -89,12 +89,46 @@ pub(crate) fn a_project_token_is_deleted_by_its_project_only(bench: &mut Bench) 
     assert_eq!(bench.read(|store| store.find_project_token(&[1; 32])), Some(token));
 }
 
-pub(crate) fn an_admin_token_may_be_added_twice(bench: &mut Bench) {
-    for at in [1, 2] {
-        bench.write(|store| store.create_admin_token(&[1; 32], Timestamp(at))).unwrap();
+pub(crate) fn a_renamed_project_keeps_all_else(bench: &mut Bench) {
+    let renamed = bench.write(|store| store.rename_project(&project_id("a"), "New")).unwrap();
+    let expected = Project { name: "New".to_owned(), ..project("a", 1) };
+    assert_eq!(renamed, expected);
+    assert_eq!(bench.read(|store| store.list_projects()), [expected, project("b", 1)]);
+    let missing = bench.write(|store| store.rename_project(&project_id("c"), "New"));
+    assert_eq!(missing, Err(StoreError::NotFound(Thing::Project)));
+}
+
+pub(crate) fn a_deleted_project_takes_everything_along_and_nothing_else(bench: &mut Bench) {
+    for (name, hash) in [("a", [1; 32]), ("b", [2; 32])] {
+        let (id, key) = (project_token(name, &format!("ptkid_{name}"), 1), key(name, "room"));
+        let leap = token(name, &format!("leap_{name}"), 1);
+        let hook = webhook(name, &format!("hook_{name}"), 1);
+        bench
+            .write(|store| {
+                store.create_project_token(&id, &hash)?;
+                store.create_channel(&channel(name, "room", 1))?;
+                store.create_token(&leap, &[])?;
+                store.add_subscription(&key, &leap.id, Timestamp(1))?;
+                store.create_webhook(&hook)
+            })
+            .unwrap();
     }
-    assert!(bench.read(|store| store.is_admin_token(&[1; 32])));
-    assert!(!bench.read(|store| store.is_admin_token(&[2; 32])));
-    // Neither kind of key opens the other's door.
-    assert_eq!(bench.read(|store| store.find_project_token(&[1; 32])), None);
+    bench.write(|store| store.delete_project(&project_id("a"))).unwrap();
+    for (name, hash, count) in [("a", [1; 32], 0), ("b", [2; 32], 1)] {
+        let (id, key) = (project_id(name), key(name, "room"));
+        let leap = LeapTokenId::from(format!("leap_{name}").as_str());
+        let is_there = count == 1;
+        assert_eq!(bench.read(|store| store.find_project(&id)).is_some(), is_there);
+        assert_eq!(bench.read(|store| store.find_project_token(&hash)).is_some(), is_there);
+        assert_eq!(bench.read(|store| store.find_channel(&key)).is_some(), is_there);
+        assert_eq!(bench.read(|store| store.find_token(&leap)).is_some(), is_there);
+        assert_eq!(bench.read(|store| store.subscriptions_of(&leap)).len(), count);
+        assert_eq!(bench.read(|store| store.tokens_of_channel(&key)).len(), count);
+        assert_eq!(bench.read(|store| store.list_webhooks(&id)).len(), count);
+    }
+    let again = bench.write(|store| store.delete_project(&project_id("a")));
+    assert_eq!(again, Err(StoreError::NotFound(Thing::Project)));
+    // Its id and its namespace are free again.
+    bench.write(|store| store.create_project(&project("a", 2))).unwrap();
+    assert_eq!(bench.read(|store| store.count_channels(&project_id("a"))), 0);
 }

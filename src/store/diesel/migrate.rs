@@ -26,6 +26,19 @@ pub(super) fn bring_up_to_date(url: &str) -> StoreResult<()> {
     })
 }
 
+/// Refuses a database whose tables are not exactly this program's.
+pub(super) fn require_up_to_date(url: &str) -> StoreResult<()> {
+    let mut connection = connection::open(url, Role::Reader)?;
+    refuse_newer(&mut connection)?;
+    let is_older = connection.has_pending_migration(MIGRATIONS).map_err(|error| failed(&*error))?;
+    if !is_older {
+        return Ok(());
+    }
+    let reason =
+        "the running server is older than this program: restart it with this version first";
+    Err(StoreError::Unavailable(reason.to_owned()))
+}
+
 /// Refuses a database that has migrations which this program does not know: a newer one has changed its tables.
 fn refuse_newer(connection: &mut SqliteConnection) -> StoreResult<()> {
     let ours: Vec<Box<dyn Migration<Sqlite>>> =

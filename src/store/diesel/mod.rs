@@ -4,6 +4,7 @@
 //! `connection` says how a connection is set up, `writer` what a group commit is, `store` which file answers which
 //! method. What the methods promise is not tested here but in `store::contract`, for every database alike.
 
+mod admin_tokens;
 mod channels;
 mod connection;
 mod error;
@@ -49,6 +50,17 @@ impl SqliteDatabase {
         let url = files::prepare(path)?;
         migrate::bring_up_to_date(&url)?;
         Ok(Self { readers: pool::open(&url, readers, pool::WAIT)?, url })
+    }
+
+    /// Opens the database at `path` for a moment, beside a server that has it open: nothing is created, no table is
+    /// changed under the server's feet.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and where the tables are older than this program.
+    pub fn open_beside(path: &Path) -> StoreResult<Self> {
+        let url = files::prepare(path)?;
+        migrate::require_up_to_date(&url)?;
+        Ok(Self { readers: pool::open(&url, 1, pool::WAIT)?, url })
     }
 }
 

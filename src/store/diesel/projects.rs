@@ -1,11 +1,10 @@
-//! Projects, their back ends' tokens, and the operator's.
+//! Projects and their back ends' tokens.
 
 use super::error::{found, refusal};
 use super::rows::{ProjectRow, ProjectTokenRow, all, one};
-use super::schema::{admin_tokens, project_tokens, projects};
-use crate::domain::{Project, ProjectId, ProjectToken, ProjectTokenId, Timestamp};
+use super::schema::{project_tokens, projects};
+use crate::domain::{Project, ProjectId, ProjectToken, ProjectTokenId};
 use crate::store::{SecretHash, StoreError, StoreResult, Thing};
-use diesel::dsl::{exists, select};
 use diesel::prelude::*;
 
 /// `ReadStore::find_project`.
@@ -37,6 +36,24 @@ pub(super) fn create(connection: &mut SqliteConnection, project: &Project) -> St
         .execute(connection)
         .map(drop)
         .map_err(refusal(Thing::Project, Thing::Project))
+}
+
+/// `WriteStore::rename_project`.
+pub(super) fn rename(
+    connection: &mut SqliteConnection,
+    id: &ProjectId,
+    name: &str,
+) -> StoreResult<Project> {
+    let row = projects::table.find(id.as_str());
+    let changed = diesel::update(row).set(projects::name.eq(name)).execute(connection)?;
+    found(changed, Thing::Project)?;
+    find(connection, id)?.ok_or(StoreError::NotFound(Thing::Project))
+}
+
+/// `WriteStore::delete_project`. What belongs to the project goes by the cascades of the tables.
+pub(super) fn delete(connection: &mut SqliteConnection, id: &ProjectId) -> StoreResult<()> {
+    let deleted = diesel::delete(projects::table.find(id.as_str())).execute(connection)?;
+    found(deleted, Thing::Project)
 }
 
 /// `ReadStore::find_project_token`.
@@ -97,26 +114,4 @@ pub(super) fn delete_token(
     found(diesel::delete(row).execute(connection)?, Thing::ProjectToken)?;
     let corrupt = |_| StoreError::Corrupt("project_tokens.secret_hash".to_owned());
     hash.try_into().map_err(corrupt)
-}
-
-/// `ReadStore::is_admin_token`.
-pub(super) fn is_admin_token(
-    connection: &mut SqliteConnection,
-    hash: &SecretHash,
-) -> StoreResult<bool> {
-    let query = select(exists(admin_tokens::table.find(hash.as_slice())));
-    Ok(query.get_result(connection)?)
-}
-
-/// `WriteStore::create_admin_token`.
-pub(super) fn create_admin_token(
-    connection: &mut SqliteConnection,
-    hash: &SecretHash,
-    at: Timestamp,
-) -> StoreResult<()> {
-    diesel::insert_into(admin_tokens::table)
-        .values((admin_tokens::secret_hash.eq(hash.as_slice()), admin_tokens::created_at.eq(at.0)))
-        .on_conflict_do_nothing()
-        .execute(connection)?;
-    Ok(())
 }

@@ -1,10 +1,12 @@
 //! Rows as the tables hold them, and the way from there to the domain.
 
-use super::schema::{channels, project_tokens, projects, subscriptions, tokens, webhooks};
+use super::schema::{
+    admin_tokens, channels, project_tokens, projects, subscriptions, tokens, webhooks,
+};
 use crate::domain::{
-    Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId, Permissions, Project,
-    ProjectId, ProjectToken, ProjectTokenId, RawJson, State, Subscription, Timestamp, Version,
-    Visibility, Webhook, WebhookId,
+    AdminToken, AdminTokenId, Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId,
+    Permissions, Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, State, Subscription,
+    Timestamp, Version, Visibility, Webhook, WebhookId,
 };
 use crate::store::{StoreError, StoreResult};
 use diesel::prelude::*;
@@ -227,6 +229,33 @@ impl Row for WebhookRow {
             url: self.url,
             events,
             secret: self.secret,
+            created_at: Timestamp(self.created_at),
+        })
+    }
+}
+
+/// A row of `admin_tokens`, without the hash.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = admin_tokens)]
+pub(super) struct AdminTokenRow {
+    /// Text of the handle.
+    id: String,
+    /// What people call it.
+    name: Option<String>,
+    /// First characters of the secret.
+    hint: String,
+    /// Milliseconds.
+    created_at: i64,
+}
+
+impl Row for AdminTokenRow {
+    type Thing = AdminToken;
+
+    fn into_domain(self) -> StoreResult<AdminToken> {
+        Ok(AdminToken {
+            id: AdminTokenId::from(self.id.as_str()),
+            name: self.name,
+            hint: self.hint,
             created_at: Timestamp(self.created_at),
         })
     }

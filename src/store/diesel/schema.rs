@@ -1,8 +1,11 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
-    admin_tokens (secret_hash) {
+    admin_tokens (id) {
+        id -> Text,
+        name -> Nullable<Text>,
         secret_hash -> Binary,
+        hint -> Text,
         created_at -> BigInt,
     }
 }

@@ -1,10 +1,10 @@
 //! One connection as a store: which file answers which method.
 
-use super::{channels, projects, subscriptions, tokens, webhooks};
+use super::{admin_tokens, channels, projects, subscriptions, tokens, webhooks};
 use crate::domain::{
-    Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId, Project, ProjectId,
-    ProjectToken, ProjectTokenId, State, Subscription, Timestamp, Version, Visibility, Webhook,
-    WebhookId,
+    AdminToken, AdminTokenId, Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId,
+    Project, ProjectId, ProjectToken, ProjectTokenId, State, Subscription, Timestamp, Version,
+    Visibility, Webhook, WebhookId,
 };
 use crate::store::{
     ChannelCursor, ChannelPage, ReadStore, SecretHash, StoreError, StoreResult, TokenUpdate,
@@ -67,8 +67,12 @@ impl ReadStore for SqliteStore<'_> {
         projects::list_tokens(self.connection, project)
     }
 
-    fn is_admin_token(&mut self, hash: &SecretHash) -> StoreResult<bool> {
-        projects::is_admin_token(self.connection, hash)
+    fn find_admin_token(&mut self, hash: &SecretHash) -> StoreResult<Option<AdminToken>> {
+        admin_tokens::find(self.connection, hash)
+    }
+
+    fn list_admin_tokens(&mut self) -> StoreResult<Vec<AdminToken>> {
+        admin_tokens::list(self.connection)
     }
 
     fn marked_channels(&mut self) -> StoreResult<Vec<ChannelKey>> {
@@ -150,8 +154,20 @@ impl WriteStore for SqliteStore<'_> {
         self.write(|connection| projects::delete_token(connection, project, id))
     }
 
-    fn create_admin_token(&mut self, hash: &SecretHash, at: Timestamp) -> StoreResult<()> {
-        self.write(|connection| projects::create_admin_token(connection, hash, at))
+    fn rename_project(&mut self, id: &ProjectId, name: &str) -> StoreResult<Project> {
+        self.write(|connection| projects::rename(connection, id, name))
+    }
+
+    fn delete_project(&mut self, id: &ProjectId) -> StoreResult<()> {
+        self.write(|connection| projects::delete(connection, id))
+    }
+
+    fn create_admin_token(&mut self, token: &AdminToken, hash: &SecretHash) -> StoreResult<()> {
+        self.write(|connection| admin_tokens::create(connection, token, hash))
+    }
+
+    fn delete_admin_token(&mut self, id: &AdminTokenId) -> StoreResult<SecretHash> {
+        self.write(|connection| admin_tokens::delete(connection, id))
     }
 
     fn create_channel(&mut self, channel: &Channel) -> StoreResult<()> {

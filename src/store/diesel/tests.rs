@@ -319,3 +319,25 @@ fn the_schema_is_what_the_migrations_make() {
     let actual = include_str!("schema.rs");
     assert!(actual.starts_with(&expected), "the tables should be\n{expected}");
 }
+
+#[test]
+fn an_admin_token_from_before_handles_still_works_and_has_one() {
+    let fixture = SqliteFixture::new();
+    drop(fixture.open());
+    let mut connection = connection::open(&fixture.url(), Role::Migrator).unwrap();
+    while dump(&mut connection)
+        .iter()
+        .any(|sql| sql.contains("admin_tokens") && sql.contains("hint"))
+    {
+        connection.revert_last_migration(MIGRATIONS).unwrap();
+    }
+    let old = "INSERT INTO admin_tokens VALUES (zeroblob(32), 7)";
+    connection.batch_execute(old).unwrap();
+    drop(connection);
+    let mut found = None;
+    let database = fixture.open();
+    database.read(&mut |store| found = store.find_admin_token(&[0; 32]).unwrap()).unwrap();
+    let found = found.unwrap();
+    assert_eq!((found.id.as_str(), found.name), ("pat_id_0000000000000000", None));
+    assert_eq!((found.hint.as_str(), found.created_at), ("pat_", Timestamp(7)));
+}

@@ -1,0 +1,106 @@
+//! What ends when a project or one of its tokens was deleted from the store.
+
+use super::super::ask::AskError;
+use super::super::fanout::{Order, Owner};
+use super::super::shard::EndProject;
+use super::super::tell::tell;
+use super::Supervisor;
+use crate::domain::ProjectId;
+use crate::protocol::{Close, CloseCode};
+use crate::store::SecretHash;
+use std::collections::HashSet;
+use std::sync::{OnceLock, PoisonError};
+
+/// The most projects remembered as existing; past it the memory starts anew.
+const MAX_KNOWN: usize = 10_000;
+
+/// The projects that are known to exist, so that a connection does not ask the store for its own.
+#[derive(Default)]
+pub(super) struct KnownProjects {
+    /// Their ids.
+    ids: HashSet<ProjectId>,
+    /// Rises with every deletion, so that a look-up which began before one is not remembered after it.
+    generation: u64,
+}
+
+impl KnownProjects {
+    /// Whether the project is known; if not, the mark to give to [`Self::learn`] after asking the store.
+    pub(super) fn check(&self, project: &ProjectId) -> Result<(), u64> {
+        if self.ids.contains(project) { Ok(()) } else { Err(self.generation) }
+    }
+
+    /// Remembers a project that the store has, unless one was deleted since the mark.
+    pub(super) fn learn(&mut self, project: ProjectId, mark: u64) {
+        if mark != self.generation {
+            return;
+        }
+        if self.ids.len() >= MAX_KNOWN {
+            self.ids.clear();
+        }
+        self.ids.insert(project);
+    }
+
+    /// Forgets a project that was deleted.
+    fn forget(&mut self, project: &ProjectId) {
+        self.generation = self.generation.wrapping_add(1);
+        self.ids.remove(project);
+    }
+}
+
+impl Supervisor {
+    /// Ends what lives of a project that was deleted from the store: its connections close with 4001, its sessions and
+    /// channels stop. Nobody enters it any more when this returns.
+    pub async fn project_deleted(&self, project: &ProjectId) {
+        self.0.projects.write().unwrap_or_else(PoisonError::into_inner).forget(project);
+        self.close_of(&Owner::Project(project.clone()), "the project was deleted").await;
+        for shard in self.0.shards.iter().filter_map(OnceLock::get) {
+            tell(shard, EndProject(project.clone()));
+        }
+    }
+
+    /// Closes the connections that identified with a project token which was deleted from the store.
+    pub async fn project_token_deleted(&self, hash: &SecretHash) {
+        self.close_of(&Owner::Key(*hash), "the token was deleted").await;
+    }
+
+    /// Closes the connections of one owner, on all threads, with 4001.
+    async fn close_of(&self, owner: &Owner, reason: &str) {
+        let fanouts = self.0.fanouts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for fanout in fanouts {
+            let close = Close::new(CloseCode::InvalidAuth, reason);
+            fanout.send(Order::CloseOf { owner: owner.clone(), close }).await;
+        }
+    }
+
+    /// Refuses a project that does not exist.
+    pub(super) async fn check_project(&self, project: &ProjectId) -> Result<(), Close> {
+        let known = self.0.projects.read().unwrap_or_else(PoisonError::into_inner).check(project);
+        let Err(mark) = known else { return Ok(()) };
+        let wanted = project.clone();
+        let found = self.0.persistence.read(move |store| store.find_project(&wanted)).await;
+        if found.map_err(|error: AskError| super::refusal(&error))?.is_none() {
+            return Err(Close::new(CloseCode::InvalidAuth, "unknown project"));
+        }
+        let mut known = self.0.projects.write().unwrap_or_else(PoisonError::into_inner);
+        known.learn(project.clone(), mark);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_up_that_a_deletion_overtook_is_not_remembered() {
+        let (mut known, project) = (KnownProjects::default(), ProjectId::from("project_a"));
+        let mark = known.check(&project).unwrap_err();
+        known.forget(&project);
+        known.learn(project.clone(), mark);
+        assert!(known.check(&project).is_err());
+        known.learn(project.clone(), mark + 1);
+        assert!(known.check(&project).is_ok());
+        known.forget(&project);
+        assert!(known.check(&project).is_err());
+    }
+}

@@ -1,0 +1,172 @@
+//! `warren admin`: the operator's tokens from the command line, for the first one and for when all are lost.
+//!
+//! It works on the database itself, whether or not a server is running. With the server stopped it takes the folder's
+//! lock as a server does and brings the tables up to date. Beside a running server it does neither: it only makes one
+//! short write, for which either waits up to 5 s, and refuses tables that are not of its own version. A running server
+//! takes a new token at once, because it remembers only tokens that it found; a deleted one it may take for up to 60 s
+//! more, which is how long it remembers (`DELETE /v1/users/@me/pats/:id` has no such delay).
+
+use crate::actor::clock::NoRandomness;
+use crate::actor::mint;
+use crate::config::{AdminArgs, AdminTask, Config, ConfigError};
+use crate::domain::project::secret_hash;
+use crate::domain::{AdminToken, AdminTokenId};
+use crate::server::{self, ServerError};
+use crate::store::diesel::SqliteDatabase;
+use crate::store::{Database as _, StoreError, StoreResult, Thing, WriteStore};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Why the task was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no database yet, and it is the server's first run that makes one.
+    #[error("there is no database {0}: run the server once, its first run prints an admin token")]
+    NoDatabase(PathBuf),
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Folder(ServerError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The named token does not exist.
+    #[error("there is no admin token {0}; `warren admin list-tokens` shows all")]
+    NoSuchToken(String),
+    /// The given name cannot be one.
+    #[error("--name must be 1 to {} bytes of plain text", mint::MAX_NAME_BYTES)]
+    BadName,
+    /// There are no random numbers to make a secret of.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// The outcome could not be printed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Does one task and prints its outcome.
+///
+/// # Errors
+/// [`AdminError`].
+pub fn run(args: AdminArgs, out: &mut dyn Write) -> Result<(), AdminError> {
+    let config = Config::load(args.place.into())?;
+    if !config.database.is_file() {
+        return Err(AdminError::NoDatabase(config.database));
+    }
+    let (_lock, database) = match server::lock(&config.data) {
+        Ok(lock) => (Some(lock), SqliteDatabase::open(&config.database, 1)?),
+        Err(ServerError::InUse(_)) => (None, SqliteDatabase::open_beside(&config.database)?),
+        Err(error) => return Err(AdminError::Folder(error)),
+    };
+    match args.task {
+        AdminTask::CreateToken { name } => create(&database, name, out),
+        AdminTask::ListTokens => list(&database, out),
+        AdminTask::DeleteToken { id } => delete(&database, &id),
+    }
+}
+
+/// Makes a token and prints its secret, the only time that it is shown.
+fn create(
+    database: &SqliteDatabase,
+    name: Option<String>,
+    out: &mut dyn Write,
+) -> Result<(), AdminError> {
+    if name.as_deref().is_some_and(|name| !mint::is_name(name)) {
+        return Err(AdminError::BadName);
+    }
+    let (token, secret) = mint::admin_token(name)?;
+    let hash = secret_hash(&secret);
+    write(database, |store| store.create_admin_token(&token, &hash))?;
+    writeln!(out, "admin_token: {secret}")?;
+    writeln!(out, "id: {}", token.id)?;
+    Ok(())
+}
+
+/// Prints all tokens, one a line, oldest first: handle, when it was made, first characters, name.
+fn list(database: &SqliteDatabase, out: &mut dyn Write) -> Result<(), AdminError> {
+    let mut found = Ok(Vec::new());
+    database.read(&mut |store| found = store.list_admin_tokens())?;
+    for AdminToken { id, name, hint, created_at } in found? {
+        writeln!(out, "{id}\t{created_at}\t{hint}…\t{}", name.unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+/// Deletes a token by its handle.
+fn delete(database: &SqliteDatabase, id: &str) -> Result<(), AdminError> {
+    let handle = AdminTokenId::from(id);
+    match write(database, |store| store.delete_admin_token(&handle)) {
+        Ok(_hash) => Ok(()),
+        Err(StoreError::NotFound(Thing::AdminToken)) => Err(AdminError::NoSuchToken(id.to_owned())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Runs one write in a commit of its own.
+fn write<T>(
+    database: &SqliteDatabase,
+    mut run: impl FnMut(&mut dyn WriteStore) -> StoreResult<T>,
+) -> StoreResult<T> {
+    let mut outcome = None;
+    database.writer()?.group(&mut |store| outcome = Some(run(store)))?;
+    outcome.unwrap_or_else(|| Err(StoreError::Unavailable("the write did not run".to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Place;
+    use std::path::Path;
+
+    /// Runs a task on a folder; returns what it printed.
+    fn task(folder: &Path, task: AdminTask) -> Result<String, AdminError> {
+        let place = Place { data: Some(folder.to_owned()), ..Place::default() };
+        let mut out = Vec::new();
+        run(AdminArgs { task, place }, &mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    /// A folder with an empty database.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        drop(SqliteDatabase::open(&folder.path().join("warren.db"), 1).unwrap());
+        folder
+    }
+
+    #[test]
+    fn a_token_is_made_listed_and_deleted_beside_a_server_and_without_one() {
+        let folder = folder();
+        for is_running in [false, true] {
+            let _lock = is_running.then(|| server::lock(folder.path()).unwrap());
+            let name = Some("Ops".to_owned());
+            let made = task(folder.path(), AdminTask::CreateToken { name }).unwrap();
+            let (secret, id) = made.trim_end().split_once('\n').unwrap();
+            assert!(secret.starts_with("admin_token: pat_"), "{made}");
+            let id = id.strip_prefix("id: ").unwrap();
+            let listed = task(folder.path(), AdminTask::ListTokens).unwrap();
+            assert!(listed.starts_with(id) && listed.ends_with("\tOps\n"), "{listed}");
+            assert!(!listed.contains(secret.strip_prefix("admin_token: ").unwrap()));
+            task(folder.path(), AdminTask::DeleteToken { id: id.to_owned() }).unwrap();
+            assert_eq!(task(folder.path(), AdminTask::ListTokens).unwrap(), "");
+            let again = task(folder.path(), AdminTask::DeleteToken { id: id.to_owned() });
+            assert!(matches!(again, Err(AdminError::NoSuchToken(_))));
+        }
+    }
+
+    #[test]
+    fn a_folder_without_a_database_stays_without_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = task(folder.path(), AdminTask::ListTokens);
+        assert!(matches!(refused, Err(AdminError::NoDatabase(_))), "{refused:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_name_with_control_characters_is_refused() {
+        let name = Some("a\nb".to_owned());
+        let refused = task(folder().path(), AdminTask::CreateToken { name });
+        assert!(matches!(refused, Err(AdminError::BadName)), "{refused:?}");
+    }
+}

@@ -1,0 +1,132 @@
+//! The operator's own tokens: create, list, delete; under the path that the official clients know.
+
+use super::answer::{self, Answer};
+use super::body::Body;
+use super::call::Call;
+use super::error::ApiError;
+use super::fields::Fields;
+use super::limits::Content;
+use super::project_tokens::masked;
+use super::routes::{Mounted, on};
+use crate::actor::mint;
+use crate::domain::project::secret_hash;
+use crate::domain::{AdminToken, AdminTokenId, Timestamp};
+use actix_web::http::Method;
+use serde::Serialize;
+
+/// The routes of this file.
+pub(crate) fn routes() -> Vec<Mounted> {
+    vec![
+        on(Method::GET, "users/@me/pats", list),
+        on(Method::POST, "users/@me/pats", create),
+        on(Method::DELETE, "users/@me/pats/{token}", delete),
+    ]
+}
+
+/// An admin token, in the form that the official clients read.
+#[derive(Serialize)]
+struct PatView<'a> {
+    /// `pat_id_…`.
+    id: &'a AdminTokenId,
+    /// What people call it.
+    name: Option<&'a str>,
+    /// The secret, whole at creation and masked ever after.
+    pat: &'a str,
+    /// When it was created.
+    created_at: Timestamp,
+}
+
+impl<'a> PatView<'a> {
+    /// Shows a token with as much of its secret as `shown`.
+    fn new(token: &'a AdminToken, shown: &'a str) -> Self {
+        Self {
+            id: &token.id,
+            name: token.name.as_deref(),
+            pat: shown,
+            created_at: token.created_at,
+        }
+    }
+}
+
+/// `{pats}`.
+#[derive(Serialize)]
+struct Many<'a> {
+    /// The tokens.
+    pats: Vec<PatView<'a>>,
+}
+
+/// `GET /users/@me/pats`, secrets masked.
+async fn list(call: Call) -> Answer {
+    let found = call.app.persistence.read(|store| store.list_admin_tokens()).await?;
+    let shown: Vec<String> = found.iter().map(|token| masked(&token.hint)).collect();
+    let pats = found.iter().zip(&shown).map(|(token, shown)| PatView::new(token, shown)).collect();
+    answer::data(Many { pats })
+}
+
+/// `{pat}`.
+#[derive(Serialize)]
+struct One<'a> {
+    /// The token.
+    pat: PatView<'a>,
+}
+
+/// `POST /users/@me/pats`: the only time that the secret is shown.
+async fn create(call: Call, body: Body) -> Answer {
+    let text = body.json(&call, Content::Record).await?;
+    let (token, secret) = mint::admin_token(name(text.as_str())?)?;
+    let hash = secret_hash(&secret);
+    let token = call
+        .app
+        .persistence
+        .write(move |store| {
+            store.create_admin_token(&token, &hash)?;
+            Ok(token)
+        })
+        .await?;
+    answer::data(One { pat: PatView::new(&token, &secret) })
+}
+
+/// Reads `{name?}`.
+fn name(text: &str) -> Result<Option<String>, ApiError> {
+    let name = Fields::parse(text, &["name"])?.string("name")?;
+    if name.as_deref().is_some_and(|name| !mint::is_name(name)) {
+        let reason = format!("must be 1 to {} bytes of plain text", mint::MAX_NAME_BYTES);
+        return Err(ApiError::field("name", reason));
+    }
+    Ok(name)
+}
+
+/// `DELETE /users/@me/pats/:pat`, by the handle or, as the command line's logout does, by the secret itself.
+///
+/// The last one may go as well: `warren admin create-token` makes another.
+async fn delete(call: Call) -> Answer {
+    let given = call.parts.token.clone();
+    let hash = call
+        .app
+        .persistence
+        .write(move |store| {
+            let id = match store.find_admin_token(&secret_hash(&given))? {
+                Some(token) => token.id,
+                None => AdminTokenId::from(given.as_str()),
+            };
+            store.delete_admin_token(&id)
+        })
+        .await?;
+    call.app.auth.forget(&hash);
+    Ok(answer::done())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_optional_but_plain() {
+        assert_eq!(name("{}").unwrap(), None);
+        assert_eq!(name(r#"{"name":null}"#).unwrap(), None);
+        assert_eq!(name(r#"{"name":"CI é"}"#).unwrap().as_deref(), Some("CI é"));
+        for broken in [r#"{"name":""}"#, r#"{"name":" "}"#, r#"{"name":7}"#, r#"{"name":"a\n"}"#] {
+            assert!(matches!(name(broken), Err(ApiError::InvalidBody { .. })), "{broken}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What the operator does to a project that exists: rename it, delete it with everything in it.
+
+use super::answer::{self, Answer};
+use super::body::Body;
+use super::call::Call;
+use super::limits::Content;
+use super::projects;
+use super::routes::{Mounted, on};
+use super::views::ProjectView;
+use actix_web::http::Method;
+use serde::Serialize;
+
+/// The routes of this file.
+pub(crate) fn routes() -> Vec<Mounted> {
+    vec![
+        on(Method::PATCH, "projects/{project}", rename),
+        on(Method::DELETE, "projects/{project}", delete),
+    ]
+}
+
+/// `{project}`.
+#[derive(Serialize)]
+struct One<'a> {
+    /// The project.
+    project: ProjectView<'a>,
+}
+
+/// `PATCH /projects/:id`: a new name; the namespace stays, because command lines rely on it.
+async fn rename(call: Call, body: Body) -> Answer {
+    let id = call.project().await?;
+    let text = body.json(&call, Content::Record).await?;
+    let name = projects::name(text.as_str())?;
+    let project = call.app.persistence.write(move |store| store.rename_project(&id, &name)).await?;
+    answer::data(One { project: (&project).into() })
+}
+
+/// `DELETE /projects/:id`: first the store, then what is remembered of it, then what lives of it, so that nothing can
+/// come back to life from the one before.
+async fn delete(call: Call) -> Answer {
+    let id = call.project().await?;
+    let deleted = id.clone();
+    call.app.persistence.write(move |store| store.delete_project(&deleted)).await?;
+    call.app.auth.forget_project(&id);
+    call.app.supervisor.project_deleted(&id).await;
+    Ok(answer::done())
+}
