@@ -11,7 +11,7 @@ use super::session::{Exit, Serve, SessionActor};
 use super::supervisor::Supervisor;
 use super::tell::tell;
 use crate::domain::ConnectionId;
-use crate::protocol::{Action, Close, CloseCode, Identify, Machine, Profile, frame};
+use crate::protocol::{Action, Close, CloseCode, Identify, Machine, Profile, Wire, frame};
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use bytes::Bytes;
@@ -27,7 +27,7 @@ pub enum Inbound {
     /// A text message.
     Text(ByteString),
     /// A binary message.
-    Binary,
+    Binary(Bytes),
     /// A ping, to be echoed.
     Ping(Bytes),
     /// The client closes, with its code if it gave one.
@@ -65,10 +65,10 @@ pub struct Connection<K> {
 }
 
 impl<K> Connection<K> {
-    /// A connection that has just opened, and the link that its socket writes from.
-    pub fn open(hub: Supervisor, socket: K) -> (Self, Rc<Link>) {
+    /// A connection that has just opened, its payloads spelled as it asked, and the link that its socket writes from.
+    pub fn open(hub: Supervisor, socket: K, wire: Wire) -> (Self, Rc<Link>) {
         let settings = hub.settings();
-        let (machine, hello) = Machine::open(settings.timing);
+        let (machine, hello) = Machine::open(settings.timing, wire);
         let link = Rc::new(Link::new(ConnectionUid::next(), settings.outbox_bytes));
         let fanout = hub.fanout_here();
         let connection = Self {
@@ -126,7 +126,9 @@ where
         let now = self.now();
         let actions = match inbound {
             Inbound::Text(text) => self.machine.on_text(now, &text),
-            Inbound::Binary => self.machine.on_binary(),
+            Inbound::Binary(bytes) => {
+                self.machine.on_binary(now, &bytes, self.hub.settings().frame_bytes)
+            }
             Inbound::Ping(payload) => vec![Action::Send(frame::pong(&payload))],
             Inbound::Close(code) => self.machine.close(CloseCode::echo(code), ""),
             Inbound::TooBig => self.machine.close(CloseCode::TooBig, "the frame is too big"),
@@ -181,7 +183,7 @@ where
 
     /// Finds out who this is; meanwhile heartbeats are answered.
     fn identify(&mut self, who: Identify, ctx: &mut <Self as Actor>::Context) {
-        self.link.set_profile(Profile::default());
+        self.link.set_profile(Profile { wire: self.machine.wire(), ..Profile::default() });
         let connection = ConnectionRef { uid: self.link.uid(), fanout: self.fanout.handle() };
         let cid = ConnectionId::from(uuid::Uuid::new_v4().to_string().as_str());
         let hub = self.hub.clone();

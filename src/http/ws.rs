@@ -8,6 +8,7 @@ use super::assembly::Assembly;
 use super::error::ApiError;
 use super::front::front;
 use crate::actor::{Connection, Link};
+use crate::protocol::Wire;
 use actix::prelude::*;
 use actix_http::ws::{Codec, Message, ProtocolError};
 use actix_web::body::BodyStream;
@@ -98,7 +99,7 @@ async fn upgrade(
     let hub = &app.supervisor;
     let limit = hub.settings().frame_bytes;
     let route = Route { assembly: Assembly::new(limit) };
-    let (connection, link) = Connection::open(hub.clone(), route);
+    let (connection, link) = Connection::open(hub.clone(), route, Wire::default());
     let codec = Codec::new().max_size(limit);
     let context = Box::pin(WebsocketContext::with_codec(connection, payload, codec));
     Ok(response.body(BodyStream::new(Outgoing { context, link, has_ended: false })))
