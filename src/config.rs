@@ -77,6 +77,9 @@ pub struct ServeArgs {
     /// Let webhooks call private addresses (there are no webhook deliveries yet)
     #[arg(long, env = "WARREN_ALLOW_PRIVATE_WEBHOOKS", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
     pub allow_private_webhooks: Option<bool>,
+    /// Compress large frames for socket clients that ask with compression=zlib and send a User-Agent [default: true]
+    #[arg(long, env = "WARREN_ZLIB", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
+    pub zlib: Option<bool>,
     /// Bounds; only in the configuration file
     #[arg(skip)]
     pub limits: Limits,
@@ -228,6 +231,7 @@ impl Config {
                 replay_bytes: limits.replay_bytes,
                 state_bytes: limits.state_bytes,
                 frame_bytes: limits.frame_bytes,
+                has_zlib: args.zlib.or(file.zlib).unwrap_or(true),
                 ..Settings::default()
             },
             message_bytes: limits.message_bytes,
@@ -315,6 +319,7 @@ mod tests {
         assert_eq!(config.settings.session_grace, Duration::from_secs(30));
         assert_eq!(config.settings.timing.heartbeat, Duration::from_secs(30));
         assert_eq!(config.workers, cores());
+        assert!(config.settings.has_zlib);
     }
 
     #[test]
@@ -324,6 +329,14 @@ mod tests {
         args.workers = Some(5);
         let config = Config::load(args).unwrap();
         assert_eq!((config.listen.port(), config.workers, config.settings.state_bytes), (1, 5, 7));
+    }
+
+    #[test]
+    fn zlib_can_be_switched_off() {
+        let (_file, mut args) = args("zlib = false");
+        assert!(!Config::load(args.clone()).unwrap().settings.has_zlib);
+        args.zlib = Some(true);
+        assert!(Config::load(args).unwrap().settings.has_zlib);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Settings {
     pub state_bytes: usize,
     /// The most bytes of a frame or fragmented message from a client; past it the connection is closed (1009).
     pub frame_bytes: usize,
+    /// Whether frames may be compressed for clients that ask.
+    pub has_zlib: bool,
     /// How long a channel without subscribers and questions stays in memory.
     pub channel_idle: Duration,
 }
@@ -39,6 +41,7 @@ impl Default for Settings {
             replay_bytes: 1 << 20,
             state_bytes: 1 << 20,
             frame_bytes: 1 << 20,
+            has_zlib: true,
             channel_idle: Duration::from_mins(1),
         }
     }
