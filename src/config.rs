@@ -36,7 +36,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the server
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Make, list and delete admin tokens, whether or not a server is running
     Admin(AdminArgs),
 }
@@ -134,6 +134,9 @@ pub struct ServeArgs {
     /// Let webhooks call private addresses (there are no webhook deliveries yet)
     #[arg(long, env = "WARREN_ALLOW_PRIVATE_WEBHOOKS", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
     pub allow_private_webhooks: Option<bool>,
+    /// Compress large frames for socket clients that ask with compression=zlib and send a User-Agent [default: true]
+    #[arg(long, env = "WARREN_ZLIB", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
+    pub zlib: Option<bool>,
     /// Bounds; only in the configuration file
     #[arg(skip)]
     pub limits: Limits,
@@ -306,6 +309,7 @@ impl Config {
                 frame_bytes: lifted(limits.frame_bytes),
                 session_channels: lifted(limits.session_channels),
                 token_connections: lifted(limits.token_connections),
+                has_zlib: args.zlib.or(file.zlib).unwrap_or(true),
                 ..Settings::default()
             },
             message_bytes: limits.message_bytes,
@@ -399,6 +403,7 @@ mod tests {
         assert_eq!(config.settings.session_grace, Duration::from_secs(30));
         assert_eq!(config.settings.timing.heartbeat, Duration::from_secs(30));
         assert_eq!(config.workers, cores());
+        assert!(config.settings.has_zlib);
     }
 
     #[test]
@@ -408,6 +413,14 @@ mod tests {
         args.workers = Some(5);
         let config = Config::load(args).unwrap();
         assert_eq!((config.listen.port(), config.workers, config.settings.state_bytes), (1, 5, 7));
+    }
+
+    #[test]
+    fn zlib_can_be_switched_off() {
+        let (_file, mut args) = args("zlib = false");
+        assert!(!Config::load(args.clone()).unwrap().settings.has_zlib);
+        args.zlib = Some(true);
+        assert!(Config::load(args).unwrap().settings.has_zlib);
     }
 
     #[test]

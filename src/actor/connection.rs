@@ -13,7 +13,7 @@ use crate::domain::project::secret_hash;
 use crate::domain::{ConnectionId, ProjectId, Version};
 use crate::protocol::{
     Action, Close, CloseCode, Dispatch, Event, Extension, Extensions, Frame, Identify, Machine,
-    Refusal, frame,
+    Refusal, Wire, frame,
 };
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
@@ -32,7 +32,7 @@ pub enum Inbound {
     /// A text message.
     Text(ByteString),
     /// A binary message.
-    Binary,
+    Binary(Bytes),
     /// A ping, to be echoed.
     Ping(Bytes),
     /// The client closes, with its code if it gave one.
@@ -72,10 +72,10 @@ pub struct Connection<K> {
 }
 
 impl<K> Connection<K> {
-    /// A connection that has just opened, and the link that its socket writes from.
-    pub fn open(hub: Supervisor, socket: K, origin: Origin) -> (Self, Rc<Link>) {
+    /// A connection that has just opened, its payloads spelled as it asked, and the link that its socket writes from.
+    pub fn open(hub: Supervisor, socket: K, origin: Origin, wire: Wire) -> (Self, Rc<Link>) {
         let settings = hub.settings();
-        let (machine, hello) = Machine::open(settings.timing);
+        let (machine, hello) = Machine::open(settings.timing, wire);
         let fanout = hub.fanout_here();
         let (uid, index) = (ConnectionUid::next(), fanout.handle().index());
         // The public id tells where the connection is, and what nobody can guess proves that it is meant.
@@ -136,7 +136,9 @@ where
         let now = self.now();
         let actions = match inbound {
             Inbound::Text(text) => self.machine.on_text(now, &text),
-            Inbound::Binary => self.machine.on_binary(),
+            Inbound::Binary(bytes) => {
+                self.machine.on_binary(now, &bytes, self.hub.settings().frame_bytes)
+            }
             Inbound::Ping(payload) => vec![Action::Send(frame::pong(&payload))],
             Inbound::Close(code) => self.machine.close(CloseCode::echo(code), ""),
             Inbound::TooBig => self.machine.close(CloseCode::TooBig, "the frame is too big"),
@@ -229,7 +231,7 @@ where
     fn identify(&mut self, who: Identify, ctx: &mut <Self as Actor>::Context) {
         let extensions = who.extensions.as_deref().map(Extensions::granted);
         let project = ProjectId::from(who.project_id.as_str());
-        self.link.set_identity(project, extensions.unwrap_or_default());
+        self.link.set_identity(project, extensions.unwrap_or_default(), self.machine.wire());
         self.link.set_owners(owners(&who));
         let connection = ConnectionRef { uid: self.link.uid(), fanout: self.fanout.handle() };
         let cid = self.link.cid().clone();

@@ -3,7 +3,7 @@
 use super::fanout::{ChannelUid, ConnectionUid, Owner};
 use super::outbox::{Outbox, Overrun};
 use crate::domain::{ChannelId, ConnectionId, ProjectId, Timestamp};
-use crate::protocol::{Close, CloseCode, Dispatch, Extension, Extensions, Profile};
+use crate::protocol::{Close, CloseCode, Dispatch, Extension, Extensions, Profile, Wire};
 use actix::prelude::*;
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
@@ -119,11 +119,11 @@ impl Link {
     }
 
     /// Notes what the client said in IDENTIFY.
-    pub fn set_identity(&self, project: ProjectId, extensions: Extensions) {
+    pub fn set_identity(&self, project: ProjectId, extensions: Extensions, wire: Wire) {
         self.project.replace(Some(project));
         self.extensions.set(extensions);
         let has_versions = extensions.has(Extension::Version);
-        self.profile.set(Profile { has_versions });
+        self.profile.set(Profile { has_versions, wire });
     }
 
     /// The extensions that it has.

@@ -25,6 +25,8 @@ pub struct Settings {
     pub session_channels: usize,
     /// The most connections of a leap token; past it a new one is closed (4008).
     pub token_connections: usize,
+    /// Whether frames may be compressed for clients that ask.
+    pub has_zlib: bool,
     /// How long a channel without subscribers and questions stays in memory.
     pub channel_idle: Duration,
 }
@@ -46,6 +48,7 @@ impl Default for Settings {
             frame_bytes: 1 << 20,
             session_channels: 1000,
             token_connections: 1000,
+            has_zlib: true,
             channel_idle: Duration::from_mins(1),
         }
     }

@@ -24,7 +24,7 @@ impl Assembly {
     pub(crate) fn take(&mut self, item: Result<Message, ProtocolError>) -> Option<Inbound> {
         match item {
             Ok(Message::Text(text)) => Some(Inbound::Text(text)),
-            Ok(Message::Binary(_)) => Some(Inbound::Binary),
+            Ok(Message::Binary(bytes)) => Some(Inbound::Binary(bytes)),
             Ok(Message::Ping(payload)) => Some(Inbound::Ping(payload)),
             Ok(Message::Pong(_) | Message::Nop) => None,
             Ok(Message::Close(reason)) => {
@@ -65,8 +65,10 @@ impl Assembly {
             return None;
         }
         let (whole, _) = self.open.take()?;
+        if !is_text {
+            return Some(Inbound::Binary(whole.freeze()));
+        }
         Some(match ByteString::try_from(whole.freeze()) {
-            _ if !is_text => Inbound::Binary,
             Ok(text) => Inbound::Text(text),
             Err(_) => Inbound::NotUtf8,
         })
@@ -91,6 +93,15 @@ mod tests {
         assert!(take(&mut assembly, Item::Continue(Bytes::new())).is_none());
         let whole = take(&mut assembly, Item::Last(Bytes::copy_from_slice(tail)));
         assert!(matches!(whole, Some(Inbound::Text(text)) if text == "é☃"));
+    }
+
+    #[test]
+    fn binary_fragments_need_not_be_text() {
+        let mut assembly = Assembly::new(10);
+        let first = Item::FirstBinary(Bytes::from_static(&[131, 0xFF]));
+        assert!(take(&mut assembly, first).is_none());
+        let whole = take(&mut assembly, Item::Last(Bytes::from_static(&[0])));
+        assert!(matches!(whole, Some(Inbound::Binary(bytes)) if bytes[..] == [131, 0xFF, 0]));
     }
 
     #[test]

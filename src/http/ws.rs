@@ -9,10 +9,11 @@ use super::assembly::Assembly;
 use super::error::ApiError;
 use super::front::front;
 use crate::actor::{Connection, Link, Origin, clock};
+use crate::protocol::{Encoding, Wire};
 use actix::prelude::*;
 use actix_http::ws::{Codec, Message, ProtocolError};
 use actix_web::body::BodyStream;
-use actix_web::http::header;
+use actix_web::http::header::USER_AGENT;
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
@@ -68,28 +69,32 @@ pub(crate) fn mount(config: &mut ServiceConfig, app: &web::Data<App>) {
 /// What the socket's URL may ask for.
 #[derive(Deserialize)]
 struct Wishes {
-    /// `json`, the default.
+    /// `json`, the default, or `etf`.
     encoding: Option<String>,
-    /// `none`, the default, or `zlib`, which may be left unused: every client reads plain text frames.
+    /// `none`, the default, or `zlib`, which may be left unused: who reads compressed frames reads plain ones too.
     compression: Option<String>,
 }
 
 impl Wishes {
-    /// Refuses what does not exist.
-    fn check(&self) -> Result<(), ApiError> {
-        if !matches!(self.encoding.as_deref(), None | Some("json")) {
-            return Err(refused("encoding", "must be json"));
-        }
-        if !matches!(self.compression.as_deref(), None | Some("none" | "zlib")) {
-            return Err(refused("compression", "must be none or zlib"));
-        }
-        Ok(())
+    /// What is asked for; refuses what does not exist.
+    fn wire(&self) -> Result<Wire, ApiError> {
+        let encoding = match self.encoding.as_deref() {
+            None | Some("json") => Encoding::Json,
+            Some("etf") => Encoding::Etf,
+            Some(_) => return Err(refused("encoding", "must be json or etf")),
+        };
+        let is_zlib = match self.compression.as_deref() {
+            None | Some("none") => false,
+            Some("zlib") => true,
+            Some(_) => return Err(refused("compression", "must be none or zlib")),
+        };
+        Ok(Wire { encoding, is_zlib })
     }
 }
 
 /// Where a connection comes from, as far as its request tells.
 fn origin(request: &HttpRequest, address: Option<IpAddr>) -> Result<Origin, ApiError> {
-    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
     let user_agent =
         agent.map(|agent| agent.chars().take(USER_AGENT_CHARS).collect::<String>().into());
     let nonce = u64::from_be_bytes(clock::random()?);
@@ -110,15 +115,19 @@ async fn upgrade(
     let wishes = web::Query::<Wishes>::from_query(request.query_string());
     let wishes =
         wishes.ok().ok_or_else(|| refused("encoding", "and compression come once each"))?;
-    wishes.check()?;
+    let mut wire = wishes.wire()?;
     let address = request.peer_addr().map(|peer| peer.ip());
     let place = address.map(|address| app.addresses.take(address)).transpose()?;
     let mut response = handshake(&request)?;
     let hub = &app.supervisor;
-    let limit = hub.settings().frame_bytes;
+    let settings = hub.settings();
+    let limit = settings.frame_bytes;
+    // The one client that asks for compression by mistake and cannot read it sends no User-Agent (`client-facts.md`,
+    // trap 3).
+    wire.is_zlib &= settings.has_zlib && request.headers().contains_key(USER_AGENT);
     let route = Route { assembly: Assembly::new(limit), _place: place };
     let origin = origin(&request, address)?;
-    let (connection, link) = Connection::open(hub.clone(), route, origin);
+    let (connection, link) = Connection::open(hub.clone(), route, origin, wire);
     let codec = Codec::new().max_size(limit);
     let context = Box::pin(WebsocketContext::with_codec(connection, payload, codec));
     Ok(response.body(BodyStream::new(Outgoing { context, link, has_ended: false })))

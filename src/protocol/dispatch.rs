@@ -4,31 +4,23 @@
 //! one asks and is from then on the same bytes for all: a whole WebSocket frame.
 
 use super::extension::Extension;
-use super::frame;
 use super::refusal::Refusal;
+use super::wire::{Forms, Wire};
 use crate::domain::{
     Channel, ChannelId, ConnectionId, Member, Message, RawJson, State, Timestamp, Version,
 };
 use bytes::Bytes;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-/// What a connection asked for beyond Hop's protocol, as far as it changes what frames look like.
+/// What a connection asked for, as far as it changes what frames look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Profile {
     /// Extension `version`: states carry their version.
     pub has_versions: bool,
-}
-
-impl Profile {
-    /// How many different forms a dispatch can have.
-    const COUNT: usize = 2;
-
-    /// The form's place.
-    const fn index(self) -> usize {
-        if self.has_versions { 1 } else { 0 }
-    }
+    /// How payloads are spelled.
+    pub wire: Wire,
 }
 
 /// Why a subscription is not to be had (`client-facts.md` §2.5).
@@ -184,14 +176,16 @@ pub enum Event {
 pub struct Dispatch {
     /// The event.
     event: Event,
-    /// The frames, by profile.
-    frames: [OnceLock<Bytes>; Profile::COUNT],
+    /// The frames without versions; most events look the same to everybody and have these alone.
+    plain: Forms,
+    /// The frames with versions.
+    versioned: Forms,
 }
 
 impl Dispatch {
     /// An event, not yet encoded.
     pub const fn new(event: Event) -> Self {
-        Self { event, frames: [const { OnceLock::new() }; Profile::COUNT] }
+        Self { event, plain: Forms::new(), versioned: Forms::new() }
     }
 
     /// The event.
@@ -201,12 +195,9 @@ impl Dispatch {
 
     /// The whole frame for connections of this profile.
     pub fn frame(&self, profile: Profile) -> Bytes {
-        // Most events look the same to everybody: those share one form.
-        let profile = if self.event.has_version() { profile } else { Profile::default() };
-        self.frames
-            .get(profile.index())
-            .map(|frame| frame.get_or_init(|| frame::text(&self.event.text(profile))).clone())
-            .unwrap_or_default()
+        let has_versions = profile.has_versions && self.event.has_version();
+        let forms = if has_versions { &self.versioned } else { &self.plain };
+        forms.frame(profile.wire, || self.event.text(profile))
     }
 
     /// Roughly what the event occupies, bytes: for bounds of queues.
@@ -485,17 +476,17 @@ fn quoted(text: &str) -> String {
 }
 
 /// HELLO.
-pub fn hello(heartbeat_interval_ms: u128) -> Bytes {
-    frame::text(&format!(r#"{{"op":1,"d":{{"heartbeat_interval":{heartbeat_interval_ms}}}}}"#))
+pub fn hello(wire: Wire, heartbeat_interval_ms: u128) -> Bytes {
+    wire.frame(&format!(r#"{{"op":1,"d":{{"heartbeat_interval":{heartbeat_interval_ms}}}}}"#))
 }
 
 /// A heartbeat of ours.
-pub fn heartbeat(tag: &str) -> Bytes {
-    frame::text(&format!(r#"{{"op":3,"d":{{"tag":{}}}}}"#, quoted(tag)))
+pub fn heartbeat(wire: Wire, tag: &str) -> Bytes {
+    wire.frame(&format!(r#"{{"op":3,"d":{{"tag":{}}}}}"#, quoted(tag)))
 }
 
 /// The answer to a heartbeat; never with a null in it (`client-facts.md`, trap 5).
-pub fn heartbeat_ack(tag: Option<&str>, latency_ms: Option<u128>) -> Bytes {
+pub fn heartbeat_ack(wire: Wire, tag: Option<&str>, latency_ms: Option<u128>) -> Bytes {
     let text = match (tag, latency_ms) {
         (None, _) => r#"{"op":4}"#.to_owned(),
         (Some(tag), None) => format!(r#"{{"op":4,"d":{{"tag":{}}}}}"#, quoted(tag)),
@@ -503,7 +494,7 @@ pub fn heartbeat_ack(tag: Option<&str>, latency_ms: Option<u128>) -> Bytes {
             format!(r#"{{"op":4,"d":{{"tag":{},"latency":{ms}}}}}"#, quoted(tag))
         }
     };
-    frame::text(&text)
+    wire.frame(&text)
 }
 
 #[cfg(test)]

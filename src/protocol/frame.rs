@@ -5,6 +5,8 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 
 /// FIN and the opcode of a text frame.
 const TEXT: u8 = 0x81;
+/// FIN and the opcode of a binary frame.
+const BINARY: u8 = 0x82;
 /// FIN and the opcode of a close frame.
 const CLOSE: u8 = 0x88;
 /// FIN and the opcode of a pong frame.
@@ -13,6 +15,27 @@ const PONG: u8 = 0x8A;
 /// A text frame.
 pub fn text(payload: &str) -> Bytes {
     whole(TEXT, payload.as_bytes())
+}
+
+/// A binary frame.
+pub fn binary(payload: &[u8]) -> Bytes {
+    whole(BINARY, payload)
+}
+
+/// The payload of a frame that was made here.
+pub fn payload_of(frame: &[u8]) -> &[u8] {
+    let header = match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
+    };
+    frame.get(header..).unwrap_or_default()
+}
+
+/// The text of a text frame that was made here.
+pub fn text_of(frame: &[u8]) -> &str {
+    // It was made from text; of any other frame there is none.
+    std::str::from_utf8(payload_of(frame)).unwrap_or_default()
 }
 
 /// A pong that echoes a ping's payload.
@@ -64,6 +87,7 @@ mod tests {
             let frame = text(&"x".repeat(size));
             assert_eq!(&frame[..header.len()], &header[..], "{size}");
             assert_eq!(frame.len(), header.len() + size);
+            assert_eq!(text_of(&frame), "x".repeat(size));
         }
     }
 

@@ -5,10 +5,13 @@
 
 use super::close::{Close, CloseCode};
 use super::command::{Command, DecodeError, Frame, Identify};
-use super::dispatch;
+use super::etf::EtfError;
 use super::rate::{Bucket, Rate};
+use super::wire::{Encoding, Wire};
+use super::{dispatch, etf};
 use bytes::Bytes;
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::time::Duration;
 
 /// The most frames that wait for their time; past it, the shell stops reading.
@@ -89,6 +92,8 @@ struct Probe {
 /// One connection's state.
 #[derive(Debug)]
 pub struct Machine {
+    /// How payloads are spelled.
+    wire: Wire,
     /// The intervals.
     timing: Timing,
     /// How far it has come.
@@ -111,8 +116,9 @@ pub struct Machine {
 
 impl Machine {
     /// A connection that has just opened; the returned action is its HELLO.
-    pub fn open(timing: Timing) -> (Self, Action) {
+    pub fn open(timing: Timing, wire: Wire) -> (Self, Action) {
         let machine = Self {
+            wire,
             timing,
             phase: Phase::Opened,
             heard: Duration::ZERO,
@@ -123,11 +129,41 @@ impl Machine {
             waiting_bytes: 0,
             publishes: Bucket::full(timing.publishes),
         };
-        (machine, Action::Send(dispatch::hello(timing.heartbeat.as_millis())))
+        (machine, Action::Send(dispatch::hello(wire, timing.heartbeat.as_millis())))
+    }
+
+    /// How payloads are spelled.
+    pub const fn wire(&self) -> Wire {
+        self.wire
     }
 
     /// Takes one text frame.
     pub fn on_text(&mut self, now: Duration, text: &str) -> Vec<Action> {
+        match self.wire.encoding {
+            Encoding::Json => self.on_json(now, text),
+            Encoding::Etf => self.refuse("an ETF connection sends binary frames"),
+        }
+    }
+
+    /// Takes one binary frame, which may say no more than `max_bytes` of JSON.
+    pub fn on_binary(&mut self, now: Duration, bytes: &[u8], max_bytes: usize) -> Vec<Action> {
+        match self.wire.encoding {
+            Encoding::Json => self.refuse("a JSON connection sends text frames"),
+            Encoding::Etf => match etf::to_json(bytes, max_bytes) {
+                Ok(text) => self.on_json(now, &text),
+                Err(error @ EtfError::TooBig) => self.close(CloseCode::TooBig, error.to_string()),
+                Err(why) => self.refuse(why),
+            },
+        }
+    }
+
+    /// Ends a connection whose payload is none of Leap.
+    fn refuse(&mut self, why: impl Display) -> Vec<Action> {
+        self.close(CloseCode::InvalidPayload, format!("invalid payload: {why}"))
+    }
+
+    /// Takes one payload.
+    fn on_json(&mut self, now: Duration, text: &str) -> Vec<Action> {
         if self.phase == Phase::Closed {
             return Vec::new();
         }
@@ -137,7 +173,7 @@ impl Machine {
                 return self.close(CloseCode::UnknownOpcode, "unknown opcode");
             }
             Err(DecodeError::Payload(why)) => {
-                return self.close(CloseCode::InvalidPayload, format!("invalid payload: {why}"));
+                return self.refuse(why);
             }
         };
         if frame.command.is_publish() && !self.publishes.take(self.timing.publishes, now) {
@@ -157,14 +193,6 @@ impl Machine {
             return Vec::new();
         }
         self.on_frame(now, frame)
-    }
-
-    /// Takes a frame that is not text: Leap's JSON has none.
-    pub fn on_binary(&mut self) -> Vec<Action> {
-        self.close(
-            CloseCode::InvalidPayload,
-            "invalid payload: a JSON connection sends text frames",
-        )
     }
 
     /// The session took the connection and INIT is on its way: what waited for that goes on.
@@ -252,9 +280,7 @@ impl Machine {
                 self.phase = Phase::Identifying;
                 vec![Action::Identify(identify)]
             }
-            (Command::Identify(_), _) => {
-                self.close(CloseCode::InvalidPayload, "invalid payload: identified already")
-            }
+            (Command::Identify(_), _) => self.refuse("identified already"),
             (_, Phase::Opened) => {
                 self.close(CloseCode::NotAuthenticated, "a service payload before IDENTIFY")
             }
@@ -269,14 +295,18 @@ impl Machine {
         let is_ours = |probe: &Probe| Some(probe.tag.as_str()) == tag;
         let latency =
             self.probe.take_if(|probe| is_ours(probe)).map(|probe| now.saturating_sub(probe.sent));
-        Action::Send(dispatch::heartbeat_ack(tag, latency.map(|latency| latency.as_millis())))
+        Action::Send(dispatch::heartbeat_ack(
+            self.wire,
+            tag,
+            latency.map(|latency| latency.as_millis()),
+        ))
     }
 
     /// Sends a heartbeat of ours and plans the next.
     fn send_probe(&mut self, now: Duration) -> Action {
         self.probes += 1;
         let tag = format!("w{}", self.probes);
-        let frame = dispatch::heartbeat(&tag);
+        let frame = dispatch::heartbeat(self.wire, &tag);
         self.probe = Some(Probe { tag, sent: now });
         self.next_probe = Some(now + self.timing.heartbeat * SERVER_HEARTBEAT_INTERVALS);
         Action::Send(frame)

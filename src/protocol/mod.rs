@@ -1,17 +1,21 @@
 //! How Leap looks on the wire, free of input and output (`wire.md`, Socket; `client-facts.md` §2).
 //!
 //! Frames are decoded into [`command::Command`]s and encoded from [`dispatch::Dispatch`]es; the per-connection rules
-//! are the [`machine::Machine`], which takes the time as an argument and returns what to do.
+//! are the [`machine::Machine`], which takes the time as an argument and returns what to do. All of it is JSON text but
+//! for the outermost skin: [`wire`] spells that text as each connection asked.
 
 pub mod close;
 pub mod command;
 pub mod dispatch;
+pub mod etf;
 pub mod extension;
 pub mod frame;
 pub mod machine;
 pub mod opcode;
 pub mod rate;
 pub mod refusal;
+pub mod wire;
+pub mod zlib;
 
 pub use close::{Close, CloseCode};
 pub use command::{Command, DecodeError, Frame, Identify};
@@ -21,3 +25,4 @@ pub use machine::{Action, Machine, Timing};
 pub use opcode::Opcode;
 pub use rate::Rate;
 pub use refusal::Refusal;
+pub use wire::{Encoding, Wire};

@@ -1,5 +1,7 @@
 //! The canonical frames of `client-facts.md` §2.5, byte for byte.
 
+use super::super::wire::Encoding;
+use super::super::{etf, frame};
 use super::*;
 use crate::domain::{Capabilities, ChannelKey, ProjectId, Timestamp, Visibility};
 use std::sync::Arc;
@@ -34,13 +36,19 @@ fn message(data: &str) -> Message {
 
 #[test]
 fn frames_have_the_canonical_shape() {
-    assert_eq!(text_of(&hello(30_000)), r#"{"op":1,"d":{"heartbeat_interval":30000}}"#);
-    assert_eq!(text_of(&heartbeat_ack(None, Some(3))), r#"{"op":4}"#);
     assert_eq!(
-        text_of(&heartbeat_ack(Some("abc"), Some(12))),
+        text_of(&hello(Wire::default(), 30_000)),
+        r#"{"op":1,"d":{"heartbeat_interval":30000}}"#
+    );
+    assert_eq!(text_of(&heartbeat_ack(Wire::default(), None, Some(3))), r#"{"op":4}"#);
+    assert_eq!(
+        text_of(&heartbeat_ack(Wire::default(), Some("abc"), Some(12))),
         r#"{"op":4,"d":{"tag":"abc","latency":12}}"#
     );
-    assert_eq!(text_of(&heartbeat_ack(Some("a\"b"), None)), r#"{"op":4,"d":{"tag":"a\"b"}}"#);
+    assert_eq!(
+        text_of(&heartbeat_ack(Wire::default(), Some("a\"b"), None)),
+        r#"{"op":4,"d":{"tag":"a\"b"}}"#
+    );
     let init = Event::Init {
         cid: ConnectionId::from("c1"),
         connection_count: 1,
@@ -90,7 +98,7 @@ fn frames_have_the_canonical_shape() {
 #[test]
 fn versions_are_shown_to_those_who_asked() {
     let available = Dispatch::new(Event::Available { channel: room() });
-    let asked = Profile { has_versions: true };
+    let asked = Profile { has_versions: true, ..Profile::default() };
     assert!(text_of(&available.frame(asked)).contains(r#""capabilities":0,"version":3}"#));
     assert!(!text_of(&available.frame(Profile::default())).contains("version"));
 }
@@ -101,8 +109,10 @@ fn all_receivers_share_one_encoding() {
         channel: ChannelId::trusted("r"),
         message: message("1.50"),
     });
-    let (one, other) =
-        (dispatch.frame(Profile::default()), dispatch.frame(Profile { has_versions: true }));
+    let (one, other) = (
+        dispatch.frame(Profile::default()),
+        dispatch.frame(Profile { has_versions: true, ..Profile::default() }),
+    );
     assert_eq!(one.as_ptr(), other.as_ptr());
     assert!(text_of(&one).contains(r#""d":1.50}"#));
 }
@@ -127,4 +137,22 @@ fn extensions_have_their_frames() {
         plain(state),
         r#"{"op":0,"d":{"c":"r","u":true,"e":"PRESENCE_STATE","d":{"members":[{"id":"member_x","data":null,"connections":2,"since":"1970-01-01T00:00:00.000Z"}]}}}"#
     );
+}
+
+#[test]
+fn a_client_of_terms_hears_the_same() {
+    let event = Event::StateUpdate {
+        channel: ChannelId::trusted("room"),
+        state: State::empty(),
+        version: Version(9_007_199_254_740_993),
+    };
+    let dispatch = Dispatch::new(event);
+    for has_versions in [false, true] {
+        let json = Profile { has_versions, ..Profile::default() };
+        let etf = Wire { encoding: Encoding::Etf, is_zlib: true };
+        let frame = dispatch.frame(Profile { has_versions, wire: etf });
+        assert_eq!(frame[0], 0x82);
+        let read = etf::to_json(frame::payload_of(&frame), 1000).unwrap();
+        assert_eq!(read, text_of(&dispatch.frame(json)));
+    }
 }

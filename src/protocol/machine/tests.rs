@@ -10,6 +10,11 @@ const TIMING: Timing = Timing {
     publishes: Rate { per_second: 100, burst: 200 },
 };
 
+/// What a connection has that asked for nothing.
+const JSON: Wire = Wire { encoding: Encoding::Json, is_zlib: false };
+/// What a connection has that asked for terms.
+const ETF: Wire = Wire { encoding: Encoding::Etf, is_zlib: false };
+
 /// So many milliseconds after the opening.
 const fn at(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -17,7 +22,7 @@ const fn at(ms: u64) -> Duration {
 
 /// A connection that has said HELLO.
 fn opened() -> Machine {
-    Machine::open(TIMING).0
+    Machine::open(TIMING, JSON).0
 }
 
 /// A connection whose INIT went out at 100 ms; the first heartbeat of ours has left.
@@ -47,7 +52,10 @@ fn heartbeats_are_answered_before_identify_but_never_at_once() {
     assert_eq!(machine.on_text(at(5), HEARTBEAT), []);
     assert_eq!(machine.on_timeout(Duration::from_micros(6999)), []);
     assert_eq!(machine.deadline(), Some(at(7)));
-    assert_eq!(machine.on_timeout(at(7)), [Action::Send(dispatch::heartbeat_ack(None, None))]);
+    assert_eq!(
+        machine.on_timeout(at(7)),
+        [Action::Send(dispatch::heartbeat_ack(JSON, None, None))]
+    );
 }
 
 #[test]
@@ -105,7 +113,29 @@ fn the_order_of_the_handshake_is_kept() {
 fn bad_frames_have_their_codes() {
     assert_eq!(code(&opened().on_text(at(0), r#"{"op":9}"#)), CloseCode::UnknownOpcode);
     assert_eq!(code(&opened().on_text(at(0), "[]")), CloseCode::InvalidPayload);
-    assert_eq!(code(&opened().on_binary()), CloseCode::InvalidPayload);
+    assert_eq!(code(&opened().on_binary(at(0), b"{}", 1000)), CloseCode::InvalidPayload);
+}
+
+#[test]
+fn terms_are_heard_and_answered_in_terms() {
+    let (mut machine, hello) = Machine::open(TIMING, ETF);
+    assert_eq!(hello, Action::Send(dispatch::hello(ETF, 30_000)));
+    assert_eq!(machine.on_binary(at(5), &etf::from_json(HEARTBEAT), 1000), []);
+    assert_eq!(machine.on_timeout(at(7)), [Action::Send(dispatch::heartbeat_ack(ETF, None, None))]);
+    let actions = machine.on_binary(at(8), &etf::from_json(IDENTIFY), 1000);
+    assert!(matches!(actions[..], [Action::Identify(_)]));
+}
+
+#[test]
+fn terms_that_are_no_payload_have_their_codes() {
+    let opened = || Machine::open(TIMING, ETF).0;
+    let refused = |bytes: &[u8]| code(&opened().on_binary(at(0), bytes, 1000));
+    assert_eq!(code(&opened().on_text(at(0), HEARTBEAT)), CloseCode::InvalidPayload);
+    assert_eq!(refused(HEARTBEAT.as_bytes()), CloseCode::InvalidPayload);
+    assert_eq!(refused(&etf::from_json("[]")), CloseCode::InvalidPayload);
+    assert_eq!(refused(&etf::from_json(r#"{"op":9}"#)), CloseCode::UnknownOpcode);
+    let long = etf::from_json(&format!(r#"{{"op":3,"x":"{}"}}"#, "x".repeat(1000)));
+    assert_eq!(refused(&long), CloseCode::TooBig);
 }
 
 #[test]
@@ -133,10 +163,10 @@ fn ours_goes_out_after_init_and_then_every_third_interval_and_tells_latency() {
     let mut machine = identified();
     machine.on_text(at(131), r#"{"op":3,"d":{"tag":"w1"}}"#);
     let ack = machine.on_timeout(at(133));
-    assert_eq!(ack, [Action::Send(dispatch::heartbeat_ack(Some("w1"), Some(33)))]);
+    assert_eq!(ack, [Action::Send(dispatch::heartbeat_ack(JSON, Some("w1"), Some(33)))]);
     machine.on_text(at(60_000), HEARTBEAT);
     assert_eq!(machine.on_timeout(at(60_002)).len(), 1);
-    assert_eq!(machine.on_timeout(at(90_100)), [Action::Send(dispatch::heartbeat("w2"))]);
+    assert_eq!(machine.on_timeout(at(90_100)), [Action::Send(dispatch::heartbeat(JSON, "w2"))]);
 }
 
 #[test]
@@ -145,7 +175,7 @@ fn foreign_tags_are_echoed_without_latency() {
     machine.on_text(at(200), r#"{"op":3,"d":{"tag":"mine"}}"#);
     assert_eq!(
         machine.on_timeout(at(202)),
-        [Action::Send(dispatch::heartbeat_ack(Some("mine"), None))]
+        [Action::Send(dispatch::heartbeat_ack(JSON, Some("mine"), None))]
     );
 }
 
