@@ -94,6 +94,8 @@ async fn create(call: Call, body: Body) -> Answer {
         url: input.url.ok_or_else(|| ApiError::field("webhook_url", "is missing"))?,
         events: input.events.ok_or_else(|| ApiError::field("events", "is missing"))?,
         secret: new_secret()?,
+        previous: None,
+        disabled_at: None,
         created_at,
     };
     let webhook = call
@@ -159,7 +161,7 @@ fn input(text: &str) -> Result<WebhookUpdate, ApiError> {
     }
     let mut seen = std::collections::HashSet::new();
     events.retain(|name| seen.insert(name.clone()));
-    Ok(WebhookUpdate { url, events: Some(events), secret: None })
+    Ok(WebhookUpdate { url, events: Some(events), ..WebhookUpdate::default() })
 }
 
 /// Whether a webhook can be posted there; whether it may be, is decided when it is.

@@ -4,16 +4,20 @@
 //! `connection` says how a connection is set up, `writer` what a group commit is, `store` which file answers which
 //! method. What the methods promise is not tested here but in `store::contract`, for every database alike.
 
+mod authorizers;
 mod channels;
 mod connection;
+mod deliveries;
 mod error;
 mod files;
 mod migrate;
+mod outbox;
 mod pool;
 mod projects;
 mod rows;
 /// Written by `diesel print-schema`; the migrations say what is what.
 mod schema;
+mod sending;
 mod store;
 mod subscriptions;
 mod tokens;
