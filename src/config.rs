@@ -3,8 +3,12 @@
 //! A flag wins over its environment variable, that over the configuration file, and that over the default.
 
 use crate::actor::Settings;
+use crate::actor::webhook::Rules;
 use crate::protocol::Timing;
+use crate::webhook::Policy;
+use crate::webhook::schedule::Schedule;
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -74,9 +78,16 @@ pub struct ServeArgs {
     /// How often clients send heartbeats [default: 30]
     #[arg(long, env = "WARREN_HEARTBEAT", value_name = "SECONDS")]
     pub heartbeat: Option<f64>,
-    /// Let webhooks call private addresses (there are no webhook deliveries yet)
+    /// Let webhooks call private addresses: loopback, the local network, link-local
     #[arg(long, env = "WARREN_ALLOW_PRIVATE_WEBHOOKS", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
     pub allow_private_webhooks: Option<bool>,
+    /// Networks that webhooks may call though they are private, as `10.1.0.0/16,fd00::/8`
+    #[arg(long, env = "WARREN_WEBHOOK_NETWORKS", value_delimiter = ',', value_name = "CIDR,…")]
+    pub webhook_networks: Option<Vec<IpNet>>,
+    /// Milliseconds before a failed delivery is tried again; each further pause is twice as long, up to 720 times this
+    /// one [default: 5000]
+    #[arg(long, env = "WARREN_WEBHOOK_RETRY_MS", value_name = "MS")]
+    pub webhook_retry_ms: Option<u64>,
     /// Bounds; only in the configuration file
     #[arg(skip)]
     pub limits: Limits,
@@ -166,8 +177,8 @@ pub struct Config {
     pub settings: Settings,
     /// The bound on a message over HTTP, bytes; 0 for none.
     pub message_bytes: usize,
-    /// Whether webhooks may call private addresses.
-    pub allow_private_webhooks: bool,
+    /// Where webhooks may call, and when they do so again.
+    pub webhooks: Rules,
 }
 
 /// What a first run uses instead of generated values.
@@ -231,10 +242,16 @@ impl Config {
                 ..Settings::default()
             },
             message_bytes: limits.message_bytes,
-            allow_private_webhooks: args
-                .allow_private_webhooks
-                .or(file.allow_private_webhooks)
-                .unwrap_or(false),
+            webhooks: Rules {
+                policy: Policy {
+                    allow_private: args
+                        .allow_private_webhooks
+                        .or(file.allow_private_webhooks)
+                        .unwrap_or(false),
+                    allowed: args.webhook_networks.or(file.webhook_networks).unwrap_or_default(),
+                },
+                schedule: schedule(args.webhook_retry_ms.or(file.webhook_retry_ms))?,
+            },
         })
     }
 }
@@ -286,6 +303,18 @@ fn prefixed(
             range: "its prefix (project_, ptk_, pat_) and letters, digits, _ or -, 256 at most",
         }),
         value => Ok(value),
+    }
+}
+
+/// When failed deliveries are tried again; 10 ms to an hour after the first attempt.
+fn schedule(retry_ms: Option<u64>) -> Result<Schedule, ConfigError> {
+    match retry_ms {
+        None => Ok(Schedule::default()),
+        Some(ms @ 10..=3_600_000) => Ok(Schedule { first_pause: Duration::from_millis(ms) }),
+        Some(_) => {
+            let (name, range) = ("webhook-retry-ms", "10 to 3600000 milliseconds");
+            Err(ConfigError::OutOfRange { name, range })
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The wall clock and the operating system's randomness: the one place that reads them.
 
-use crate::domain::{Minter, Timestamp};
+use crate::domain::{EventId, Minter, Stamp, Timestamp};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The operating system has no random numbers to give.
@@ -21,6 +21,12 @@ pub fn now() -> Timestamp {
 /// A new readable id.
 pub fn readable_id(prefix: &str) -> String {
     MINTER.readable(prefix, now().0)
+}
+
+/// What an event that happens now is called.
+pub fn stamp() -> Stamp {
+    let at = now();
+    Stamp { id: EventId::from(MINTER.readable("event", at.0).as_str()), at }
 }
 
 /// A new secret id with 128 bits from the operating system.
