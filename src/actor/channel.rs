@@ -2,6 +2,7 @@
 
 pub mod changes;
 mod handlers;
+mod hooking;
 pub mod messages;
 pub mod subscribers;
 

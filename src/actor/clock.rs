@@ -1,7 +1,7 @@
 //! The wall clock and the operating system's randomness: the one place that reads them.
 
 use crate::domain::{EventId, Minter, Stamp, Timestamp};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The operating system has no random numbers to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,11 @@ static MINTER: Minter = Minter::new();
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The time so much later than now.
+pub fn after(pause: Duration) -> Timestamp {
+    Timestamp(now().0.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)))
 }
 
 /// A new readable id.

@@ -1,7 +1,9 @@
 //! A session's actor: what all live connections of one leap token share; without a token, what one connection has.
 
+mod authorizing;
 mod entering;
 mod handlers;
+mod hooking;
 pub mod messages;
 pub mod replay;
 mod subscribing;
@@ -19,7 +21,9 @@ use super::shard::{RetireSession, SessionGone};
 use super::supervisor::Supervisor;
 use super::tell::tell;
 use crate::domain::channel::Subscriber;
-use crate::domain::{Channel, ChannelId, ChannelKey, LeapToken, ProjectId, Subscription};
+use crate::domain::{
+    Channel, ChannelId, ChannelKey, ConnectionId, LeapToken, ProjectId, SessionId, Subscription,
+};
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Scope};
 use actix::prelude::*;
 use indexmap::IndexMap;
@@ -59,12 +63,16 @@ struct Held {
     address: Option<Addr<ChannelActor>>,
     /// Whether it ends with the session.
     is_ephemeral: bool,
+    /// Whether the session has been online there since it subscribed.
+    is_online: bool,
 }
 
 /// A connection of the session.
 struct Member {
     /// Where it is.
     connection: ConnectionRef,
+    /// Its public id.
+    cid: ConnectionId,
     /// What INIT still waits for; none once INIT is out.
     entering: Option<entering::Entering>,
 }
@@ -73,6 +81,8 @@ struct Member {
 pub struct SessionActor {
     /// This session.
     uid: SessionUid,
+    /// What webhooks call it.
+    public_id: SessionId,
     /// The tenant.
     project: ProjectId,
     /// On whose behalf.
@@ -105,9 +115,11 @@ impl SessionActor {
         permanent: Vec<Subscription>,
         hub: Supervisor,
     ) -> Self {
-        let held = |s: Subscription| (s.channel, Held { address: None, is_ephemeral: false });
+        let fresh = Held { address: None, is_ephemeral: false, is_online: false };
+        let held = |s: Subscription| (s.channel, fresh.clone());
         Self {
             uid: SessionUid(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
+            public_id: SessionId::from(clock::readable_id("session").as_str()),
             project,
             identity,
             members: IndexMap::new(),
@@ -258,6 +270,7 @@ impl Actor for SessionActor {
                 tell(address, channel::Leave { session: self.uid, asker: None });
             }
         }
+        self.ended();
         // Only a crash leaves members here that were not told anything yet; a second close changes nothing.
         self.close_all(&Close::new(CloseCode::Unknown, "the session ended, reconnect"));
         self.outlet.leave_behind();

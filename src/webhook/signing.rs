@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn hops_own_sample_is_signed_as_hop_did() {
-        let secret = "whsec_c18zMDkxNWRmYzUwOTM4YmFiOTkwZjc3NTYwYjhhOTNkNF8xOTMwNTkxMTg3NzI0MDQyMjg";
+        let secret =
+            "whsec_c18zMDkxNWRmYzUwOTM4YmFiOTkwZjc3NTYwYjhhOTNkNF8xOTMwNTkxMTg3NzI0MDQyMjg";
         let expected = "86EBE7F54A92C809CDF8F3DC6536C566A1C074F9B001E9118DF7EC433BE435E7";
         assert_eq!(hop_signature(secret, SAMPLE), expected);
     }

@@ -146,12 +146,27 @@ mod tests {
     async fn every_spelling_of_a_private_address_is_refused_without_a_question() {
         let nobody = Fake::new(&[]);
         for url in [
-            "http://127.0.0.1/", "http://127.1/", "http://2130706433/", "http://0x7f000001/",
-            "http://0x7f.1/", "http://0177.0.0.1/", "http://017700000001", "http://127.0.0.1./",
-            "http://127\u{3002}0\u{3002}0\u{3002}1/", "http://\u{ff11}27.0.0.1/", "http://[::1]/",
-            "http://[::ffff:7f00:1]/", "http://[::ffff:127.0.0.1]:8080/", "http://[::]/", "http://0/",
-            "http://169.254.169.254/latest/meta-data", "https://10.0.0.1/", "http://[fe80::1]/",
-            "http://[64:ff9b::7f00:1]/", "http:\\\\127.0.0.1\\x", "http://192.168.0.1:3000",
+            "http://127.0.0.1/",
+            "http://127.1/",
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://0x7f.1/",
+            "http://0177.0.0.1/",
+            "http://017700000001",
+            "http://127.0.0.1./",
+            "http://127\u{3002}0\u{3002}0\u{3002}1/",
+            "http://\u{ff11}27.0.0.1/",
+            "http://[::1]/",
+            "http://[::ffff:7f00:1]/",
+            "http://[::ffff:127.0.0.1]:8080/",
+            "http://[::]/",
+            "http://0/",
+            "http://169.254.169.254/latest/meta-data",
+            "https://10.0.0.1/",
+            "http://[fe80::1]/",
+            "http://[64:ff9b::7f00:1]/",
+            "http:\\\\127.0.0.1\\x",
+            "http://192.168.0.1:3000",
         ] {
             let refused = open(url, &nobody).await;
             assert!(matches!(refused, Err(TargetError::Private)), "{url}: {refused:?}");
@@ -162,10 +177,23 @@ mod tests {
     async fn other_forms_and_ports_are_refused() {
         let nobody = Fake::new(&[]);
         for url in [
-            "", "example.com", "/x", "ftp://example.com/", "file:///etc/passwd", "gopher://example.com/",
-            "javascript:alert(1)", "http://", "http:///", "http://user@example.com/",
-            "http://a:b@example.com/", "http://example.com@127.0.0.1/", "http://1.2.3.4.5/",
-            "http://a b/", "http://example.com:99999/", "http://[::1", "unix:/run/x.sock",
+            "",
+            "example.com",
+            "/x",
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "gopher://example.com/",
+            "javascript:alert(1)",
+            "http://",
+            "http:///",
+            "http://user@example.com/",
+            "http://a:b@example.com/",
+            "http://example.com@127.0.0.1/",
+            "http://1.2.3.4.5/",
+            "http://a b/",
+            "http://example.com:99999/",
+            "http://[::1",
+            "unix:/run/x.sock",
         ] {
             let refused = open(url, &nobody).await;
             assert!(matches!(refused, Err(TargetError::Form)), "{url}: {refused:?}");

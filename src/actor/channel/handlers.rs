@@ -5,9 +5,9 @@ use super::super::fanout::Order;
 use super::super::session::FromChannel;
 use super::{
     Admit, Arc, Attach, ChangeState, Channel, ChannelActor, ClientPublish, Delete, Detach,
-    Dispatch, EndIfIdle, Event, Instant, Leave, OnlineCount, Publish, Subscribe, Update,
+    Dispatch, EndIfIdle, Event, Instant, Leave, OnlineCount, Publish, Subscribe, Update, hooking,
 };
-use crate::domain::{Capabilities, State, StateError, Version};
+use crate::domain::{Capabilities, EventKind, State, StateError, Version};
 use crate::protocol::ErrorCode;
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -21,13 +21,15 @@ impl Handler<Publish> for ChannelActor {
 }
 
 impl Handler<ClientPublish> for ChannelActor {
-    type Result = ();
+    type Result = bool;
 
     /// Without the capability nothing is delivered and nobody told (`wire.md`, Socket).
-    fn handle(&mut self, ClientPublish(message): ClientPublish, ctx: &mut Context<Self>) {
-        if self.channel.capabilities.contains(Capabilities::CLIENT_PUBLISH) {
+    fn handle(&mut self, ClientPublish(message): ClientPublish, ctx: &mut Context<Self>) -> bool {
+        let is_allowed = self.channel.capabilities.contains(Capabilities::CLIENT_PUBLISH);
+        if is_allowed {
             self.broadcast(Event::Message { channel: self.key().id.clone(), message }, ctx);
         }
+        is_allowed
     }
 }
 
@@ -63,7 +65,9 @@ impl ChannelActor {
         let (asker, answer) = oneshot::channel();
         let (key, text) = (self.key().clone(), state.clone());
         let write =
-            self.around.persistence.write(move |store| store.set_state(&key, &text, version));
+            hooking::write_state(&self.around, &self.channel, &state, version, move |store| {
+                store.set_state(&key, &text, version)
+            });
         self.changes.push(state, version, asker);
         let done = write
             .into_actor(self)
@@ -104,10 +108,11 @@ impl Handler<Update> for ChannelActor {
         let visibility = update.visibility.unwrap_or(self.channel.visibility);
         let capabilities = update.capabilities.unwrap_or(self.channel.capabilities);
         let key = self.key().clone();
-        let write = self
-            .around
-            .persistence
-            .write(move |store| store.update_channel(&key, visibility, capabilities));
+        let kind = EventKind::ChannelUpdated;
+        let updated = Channel { visibility, capabilities, ..self.channel.clone() };
+        let write = hooking::write_causing(&self.around, kind, &updated, move |store| {
+            store.update_channel(&key, visibility, capabilities)
+        });
         let (asker, answer) = oneshot::channel();
         ctx.wait(write.into_actor(self).map(move |outcome, actor, _| {
             let outcome = outcome.map(|()| {
@@ -128,7 +133,10 @@ impl Handler<Delete> for ChannelActor {
 
     fn handle(&mut self, _: Delete, _: &mut Context<Self>) -> Self::Result {
         let key = self.key().clone();
-        let write = self.around.persistence.write(move |store| store.delete_channel(&key));
+        let kind = EventKind::ChannelDeleted;
+        let write = hooking::write_causing(&self.around, kind, &self.channel, move |store| {
+            store.delete_channel(&key)
+        });
         Box::pin(write.into_actor(self).map(|outcome, actor, ctx| {
             if outcome.is_ok() {
                 actor.on_deleted(ctx);

@@ -22,9 +22,9 @@ pub struct ConnectionRef {
 #[rtype(result = "()")]
 pub struct Publish(pub Message);
 
-/// Sent by a session for one of its connections: publish, if the channel lets clients.
+/// Sent by a session for one of its connections: publish, if the channel lets clients; answers whether it does.
 #[derive(actix::Message)]
-#[rtype(result = "()")]
+#[rtype(result = "bool")]
 pub struct ClientPublish(pub Message);
 
 /// Sent by HTTP through the supervisor, and by sessions: change the state. Answered when durable and dispatched.

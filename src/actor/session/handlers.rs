@@ -59,7 +59,7 @@ impl SessionActor {
             self.refuse(connection, channel, ErrorCode::Unknown, ctx);
             return done(self);
         };
-        let subscribed = self.subscribe(id, is_ephemeral, false);
+        let subscribed = self.subscribe(id, is_ephemeral, false, Some(connection));
         Box::pin(subscribed.map(move |outcome, actor: &mut Self, ctx| match outcome {
             Ok(()) => {}
             Err(SubscribeError::NotGranted) => {
@@ -105,13 +105,20 @@ impl SessionActor {
         message: Message,
         ctx: &mut Context<Self>,
     ) -> ResponseActFuture<Self, ()> {
+        let event = channel.as_ref().and_then(|id| self.message_event(connection, id, &message));
+        let persistence = self.hub.persistence().clone();
         match channel.as_ref().and_then(|id| self.subscriptions.get(id)) {
             Some(Held { address: Some(address), .. }) => {
                 // The next frame waits until the channel has taken this one: a flood stays on its own socket.
                 let published = address.send(channel::ClientPublish(message));
                 Box::pin(
                     async move {
-                        let _ = published.await;
+                        let is_out = published.await.unwrap_or(false);
+                        if let Some(event) = event.filter(|_| is_out)
+                            && let Err(error) = persistence.record(vec![event]).await
+                        {
+                            tracing::error!(%error, "an event was not stored");
+                        }
                     }
                     .into_actor(self),
                 )
@@ -189,7 +196,7 @@ impl Handler<Grant> for SessionActor {
         if !self.is_of(&grant.project) {
             return self.foreign(ctx);
         }
-        let subscribed = self.subscribe(grant.channel, grant.is_ephemeral, true);
+        let subscribed = self.subscribe(grant.channel, grant.is_ephemeral, true, None);
         Box::pin(subscribed.map(|outcome, _, _| {
             outcome.map_err(|error| match error {
                 SubscribeError::UnknownChannel => AskError::not_found(Thing::Channel),

@@ -2,7 +2,9 @@
 
 use super::super::clock;
 use super::Dispatcher;
-use crate::domain::{Authorizer, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, ProjectId};
+use crate::domain::{
+    Authorizer, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, ProjectId,
+};
 use crate::webhook::authorize::{self, TIMEOUT, Verdict};
 use crate::webhook::signing::{self, Envelope};
 use actix::prelude::*;
