@@ -3,8 +3,12 @@
 //! A flag wins over its environment variable, that over the configuration file, and that over the default.
 
 use crate::actor::Settings;
+use crate::actor::webhook::Rules;
 use crate::protocol::{Rate, Timing};
+use crate::webhook::Policy;
+use crate::webhook::schedule::Schedule;
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -131,12 +135,19 @@ pub struct ServeArgs {
     /// How often clients send heartbeats [default: 30]
     #[arg(long, env = "WARREN_HEARTBEAT", value_name = "SECONDS")]
     pub heartbeat: Option<f64>,
-    /// Let webhooks call private addresses (there are no webhook deliveries yet)
+    /// Let webhooks call private addresses: loopback, the local network, link-local
     #[arg(long, env = "WARREN_ALLOW_PRIVATE_WEBHOOKS", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
     pub allow_private_webhooks: Option<bool>,
     /// Compress large frames for socket clients that ask with compression=zlib and send a User-Agent [default: true]
     #[arg(long, env = "WARREN_ZLIB", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
     pub zlib: Option<bool>,
+    /// Networks that webhooks may call though they are private, as `10.1.0.0/16,fd00::/8`
+    #[arg(long, env = "WARREN_WEBHOOK_NETWORKS", value_delimiter = ',', value_name = "CIDR,…")]
+    pub webhook_networks: Option<Vec<IpNet>>,
+    /// Milliseconds before a failed delivery is tried again; each further pause is twice as long, up to 720 times this
+    /// one [default: 5000]
+    #[arg(long, env = "WARREN_WEBHOOK_RETRY_MS", value_name = "MS")]
+    pub webhook_retry_ms: Option<u64>,
     /// Bounds; only in the configuration file
     #[arg(skip)]
     pub limits: Limits,
@@ -241,8 +252,8 @@ pub struct Config {
     pub message_bytes: usize,
     /// The bound on connections from one address; 0 for none.
     pub address_connections: usize,
-    /// Whether webhooks may call private addresses.
-    pub allow_private_webhooks: bool,
+    /// Where webhooks may call, and when they do so again.
+    pub webhooks: Rules,
 }
 
 /// What a first run uses instead of generated values.
@@ -314,10 +325,16 @@ impl Config {
             },
             message_bytes: limits.message_bytes,
             address_connections: limits.address_connections,
-            allow_private_webhooks: args
-                .allow_private_webhooks
-                .or(file.allow_private_webhooks)
-                .unwrap_or(false),
+            webhooks: Rules {
+                policy: Policy {
+                    allow_private: args
+                        .allow_private_webhooks
+                        .or(file.allow_private_webhooks)
+                        .unwrap_or(false),
+                    allowed: args.webhook_networks.or(file.webhook_networks).unwrap_or_default(),
+                },
+                schedule: schedule(args.webhook_retry_ms.or(file.webhook_retry_ms))?,
+            },
         })
     }
 }
@@ -375,6 +392,18 @@ fn prefixed(
 /// A bound of which 0 means none.
 const fn lifted(bound: usize) -> usize {
     if bound == 0 { usize::MAX } else { bound }
+}
+
+/// When failed deliveries are tried again; 10 ms to an hour after the first attempt.
+fn schedule(retry_ms: Option<u64>) -> Result<Schedule, ConfigError> {
+    match retry_ms {
+        None => Ok(Schedule::default()),
+        Some(ms @ 10..=3_600_000) => Ok(Schedule { first_pause: Duration::from_millis(ms) }),
+        Some(_) => {
+            let (name, range) = ("webhook-retry-ms", "10 to 3600000 milliseconds");
+            Err(ConfigError::OutOfRange { name, range })
+        }
+    }
 }
 
 /// How many cores there are.

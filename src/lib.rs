@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! domain ← protocol ← actor ← http ← server ← main
-//!    ↖ store ↗
+//!    ↖ store   ↗
+//!    ↖ webhook ↗
 //! ```
 //!
 //! To read the code, start with [`domain`], then follow one message: the `http` resource that takes it, the channel
@@ -20,3 +21,4 @@ pub mod protocol;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod webhook;

@@ -1,6 +1,7 @@
 //! Wires store, supervisor and HTTP together, and takes them down in order.
 
-use crate::actor::{Persistence, Supervisor, clock};
+use crate::actor::webhook::Dispatcher;
+use crate::actor::{AskError, Persistence, Supervisor, clock};
 use crate::config::Config;
 use crate::first_run::{self, FirstRunError};
 use crate::http;
@@ -49,6 +50,9 @@ pub enum ServerError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The database does not answer.
+    #[error(transparent)]
+    Ask(#[from] AskError),
     /// The first run could not be made.
     #[error(transparent)]
     FirstRun(#[from] FirstRunError),
@@ -73,7 +77,9 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     let _lock = lock(&config.data)?;
     let database = SqliteDatabase::open(&config.database, READERS)?;
     let persistence = Persistence::start(Arc::new(database))?;
+    persistence.load_hooks().await?;
     let first = first_run::set_up(&persistence, config.first_run.clone()).await?;
+    Dispatcher::launch(persistence.clone(), config.webhooks.clone());
     let supervisor = Supervisor::new(config.workers, persistence.clone(), config.settings);
     let limits = http::Limits {
         message_bytes: config.message_bytes,

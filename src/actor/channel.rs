@@ -3,6 +3,7 @@
 pub mod changes;
 mod ending;
 mod handlers;
+mod hooking;
 mod lifetime;
 pub mod messages;
 mod presence;

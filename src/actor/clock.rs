@@ -1,7 +1,7 @@
 //! The wall clock and the operating system's randomness: the one place that reads them.
 
-use crate::domain::{Minter, Timestamp};
-use std::time::{SystemTime, UNIX_EPOCH};
+use crate::domain::{EventId, Minter, Stamp, Timestamp};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The operating system has no random numbers to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,9 +18,20 @@ pub fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// The time so much later than now.
+pub fn after(pause: Duration) -> Timestamp {
+    Timestamp(now().0.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)))
+}
+
 /// A new readable id.
 pub fn readable_id(prefix: &str) -> String {
     MINTER.readable(prefix, now().0)
+}
+
+/// What an event that happens now is called.
+pub fn stamp() -> Stamp {
+    let at = now();
+    Stamp { id: EventId::from(MINTER.readable("event", at.0).as_str()), at }
 }
 
 /// A new secret id with 128 bits from the operating system.

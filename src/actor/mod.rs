@@ -9,6 +9,7 @@ pub mod clock;
 pub mod connection;
 pub mod directory;
 pub mod fanout;
+pub mod hooks;
 pub mod link;
 pub mod mint;
 pub mod outbox;
@@ -19,6 +20,7 @@ pub mod settings;
 pub mod shard;
 pub mod supervisor;
 pub mod tell;
+pub mod webhook;
 
 pub use ask::{AskError, ChangeError};
 pub use connection::{Connection, Inbound};

@@ -5,6 +5,7 @@
 //! over the pool. Both sides count the work under way and refuse more than their bound with [`AskError::Overloaded`].
 
 use super::ask::AskError;
+use super::hooks::Hooks;
 use crate::store::{Database, GroupStore, ReadStore, StoreError, StoreResult, WriteStore};
 use actix::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -154,6 +155,8 @@ pub struct Persistence {
     write_places: Arc<Semaphore>,
     /// Free places among the reads under way.
     read_places: Arc<Semaphore>,
+    /// Who wants to hear of what is written.
+    hooks: Hooks,
 }
 
 impl Persistence {
@@ -173,7 +176,13 @@ impl Persistence {
             readers,
             write_places: Arc::new(Semaphore::new(MAX_WRITES)),
             read_places: Arc::new(Semaphore::new(MAX_READS)),
+            hooks: Hooks::default(),
         })
+    }
+
+    /// Who wants to hear of what is written.
+    pub const fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// Runs one write; the answer comes when it is durable. Writes are carried out in the order of the calls.

@@ -1,8 +1,10 @@
 //! A session's actor: what all live connections of one leap token share; without a token, what one connection has.
 
+mod authorizing;
 mod ending;
 mod entering;
 mod handlers;
+mod hooking;
 pub mod listing;
 pub mod messages;
 pub mod replay;
@@ -22,8 +24,8 @@ use super::supervisor::Supervisor;
 use super::tell::tell;
 use crate::domain::channel::Subscriber;
 use crate::domain::{
-    Channel, ChannelId, ChannelKey, LeapToken, Member as Present, ProjectId, Subscription,
-    Timestamp,
+    Channel, ChannelId, ChannelKey, ConnectionId, LeapToken, Member as Present, ProjectId,
+    SessionId, Subscription, Timestamp,
 };
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Scope};
 use actix::prelude::*;
@@ -78,12 +80,16 @@ struct Held {
     is_ephemeral: bool,
     /// When it was made.
     since: Timestamp,
+    /// Whether the session has been online there since it subscribed.
+    is_online: bool,
 }
 
 /// A connection of the session.
 struct Member {
     /// Where it is.
     connection: ConnectionRef,
+    /// Its public id.
+    cid: ConnectionId,
     /// What INIT still waits for; none once INIT is out.
     entering: Option<entering::Entering>,
 }
@@ -92,6 +98,8 @@ struct Member {
 pub struct SessionActor {
     /// This session.
     uid: SessionUid,
+    /// What webhooks call it.
+    public_id: SessionId,
     /// The tenant.
     project: ProjectId,
     /// On whose behalf.
@@ -127,10 +135,12 @@ impl SessionActor {
         hub: Supervisor,
     ) -> Self {
         let held = |s: Subscription| {
-            (s.channel, Held { address: None, is_ephemeral: false, since: s.created_at })
+            let since = s.created_at;
+            (s.channel, Held { address: None, is_ephemeral: false, since, is_online: false })
         };
         Self {
             uid: SessionUid(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
+            public_id: SessionId::from(clock::readable_id("session").as_str()),
             member: Arc::new(identity.member()),
             project,
             identity,
@@ -282,6 +292,7 @@ impl Actor for SessionActor {
                 tell(address, channel::Leave { session: self.uid, asker: None });
             }
         }
+        self.ended();
         // Only a crash leaves members here that were not told anything yet; a second close changes nothing.
         self.close_all(&Close::new(CloseCode::Unknown, "the session ended, reconnect"));
         self.outlet.leave_behind();

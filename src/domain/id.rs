@@ -105,6 +105,10 @@ open_id!(
     /// `webhook_…`.
     WebhookId
 );
+open_id!(
+    /// `event_…`: something that webhooks hear of.
+    EventId
+);
 id!(
     /// `leap_token_…`: id and secret in one, therefore never printed.
     LeapTokenId

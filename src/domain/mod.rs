@@ -3,6 +3,8 @@
 //! Nothing here knows of sockets, HTTP, SQL or actors; time and randomness come in as arguments.
 
 pub mod channel;
+pub mod delivery;
+pub mod event;
 pub mod id;
 pub mod json;
 pub mod message;
@@ -16,9 +18,11 @@ pub mod token;
 pub mod webhook;
 
 pub use channel::{Capabilities, Channel, ChannelKey, Visibility};
+pub use delivery::{Attempt, Delivery, DeliveryKey, DeliveryState, Due, Outcome};
+pub use event::{EventKind, HookEvent, Stamp};
 pub use id::{
-    AdminTokenId, ChannelId, ConnectionId, IdError, LeapTokenId, Minter, ProjectId, ProjectTokenId,
-    SessionId, WebhookId,
+    AdminTokenId, ChannelId, ConnectionId, EventId, IdError, LeapTokenId, Minter, ProjectId,
+    ProjectTokenId, SessionId, WebhookId,
 };
 pub use json::{JsonFault, RawJson};
 pub use message::Message;
@@ -29,4 +33,4 @@ pub use state::{Change, State, StateError, Version};
 pub use subscription::Subscription;
 pub use time::Timestamp;
 pub use token::LeapToken;
-pub use webhook::Webhook;
+pub use webhook::{Authorizer, PreviousSecret, Webhook};

@@ -38,8 +38,44 @@ pub struct Webhook {
     pub events: Vec<String>,
     /// `whsec_…`: signs what is posted.
     pub secret: String,
+    /// The secret before it, while that signs too.
+    pub previous: Option<PreviousSecret>,
+    /// Since when it hears nothing, because its endpoint answered that it is gone (410); a change of it ends that.
+    pub disabled_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
+}
+
+/// A secret that was replaced a short while ago.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreviousSecret {
+    /// `whsec_…`.
+    pub secret: String,
+    /// Until when it signs beside the new one.
+    pub until: Timestamp,
+}
+
+/// Who is asked when a token wants a private channel that it was not granted; a project has one or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorizer {
+    /// The project whose channels it guards.
+    pub project: ProjectId,
+    /// Where the question is posted to.
+    pub url: String,
+    /// `whsec_…`: signs the question.
+    pub secret: String,
+    /// When it was set.
+    pub created_at: Timestamp,
+}
+
+impl Webhook {
+    /// The secrets that sign at `now`, the newest first.
+    pub fn secrets(&self, now: Timestamp) -> Vec<&str> {
+        let previous = self.previous.as_ref().filter(|previous| now < previous.until);
+        std::iter::once(self.secret.as_str())
+            .chain(previous.map(|previous| previous.secret.as_str()))
+            .collect()
+    }
 }
 
 /// Whether a webhook may ask for this event: one of ours, or one of Hop's other products.

@@ -7,7 +7,7 @@ use super::error::ApiError;
 use super::path::Parts;
 use super::permissions::{self, Need};
 use super::{App, query};
-use crate::domain::{ChannelKey, LeapTokenId, Permission, Project, ProjectId};
+use crate::domain::{ChannelKey, EventKind, LeapTokenId, Permission, Project, ProjectId};
 use crate::store::Thing;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -58,6 +58,11 @@ impl Call {
     /// [`ApiError::MissingPermission`].
     pub(crate) fn require(&self, flag: Permission) -> Result<(), ApiError> {
         Need::Flag(flag).check(&self.caller)
+    }
+
+    /// Whether some webhook of the project wants to hear of this kind of event.
+    pub(crate) fn wants(&self, project: &ProjectId, kind: EventKind) -> bool {
+        self.app.persistence.hooks().wants(project, kind)
     }
 
     /// The project that the path or the query names; none when neither does or it says `@this`.

@@ -11,7 +11,8 @@ use super::routes::{Mounted, on};
 use super::views::ChannelView;
 use crate::actor::clock;
 use crate::domain::{
-    Capabilities, Channel, ChannelId, ChannelKey, Project, State, Version, Visibility,
+    Capabilities, Channel, ChannelId, ChannelKey, EventKind, HookEvent, Project, State, Version,
+    Visibility,
 };
 use crate::store::{StoreError, StoreResult, Thing};
 use actix_web::http::Method;
@@ -64,11 +65,17 @@ async fn create(call: Call, body: Body) -> Answer {
     let (channel, project) = call
         .app
         .persistence
-        .write(move |store| {
-            let project = existing(store.find_project(&channel.key.project)?, Thing::Project)?;
-            store.create_channel(&channel)?;
-            Ok((channel, project))
-        })
+        .write_causing(
+            call.wants(&channel.key.project, EventKind::ChannelCreated),
+            move |store| {
+                let project = existing(store.find_project(&channel.key.project)?, Thing::Project)?;
+                store.create_channel(&channel)?;
+                Ok((channel, project))
+            },
+            |(channel, _)| {
+                vec![HookEvent::channel(clock::stamp(), EventKind::ChannelCreated, channel)]
+            },
+        )
         .await?;
     one(&channel, &project)
 }

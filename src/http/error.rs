@@ -115,6 +115,8 @@ const fn noun(thing: Thing) -> &'static str {
         Thing::Token => "token",
         Thing::Webhook => "webhook",
         Thing::AdminToken => "admin token",
+        Thing::Delivery => "delivery",
+        Thing::Authorizer => "channel authorizer",
     }
 }
 
@@ -153,6 +155,8 @@ impl ApiError {
             }
             Self::NotFound(Thing::Project) => "project_not_found",
             Self::NotFound(Thing::Webhook) => "webhook_not_found",
+            Self::NotFound(Thing::Delivery) => "delivery_not_found",
+            Self::NotFound(Thing::Authorizer) => "authorizer_not_found",
             Self::NoSuchPath => "not_found",
             Self::Exists(Thing::Channel) => "channel_exists",
             Self::Exists(Thing::Project) => "project_exists",

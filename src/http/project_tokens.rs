@@ -12,8 +12,10 @@ use super::views::ProjectTokenView;
 use crate::actor::clock;
 use crate::domain::project::hint_of;
 use crate::domain::project::secret_hash;
-use crate::domain::{Permission, Permissions, ProjectId, ProjectToken, ProjectTokenId};
-use crate::store::Thing;
+use crate::domain::{
+    EventKind, HookEvent, Permission, Permissions, ProjectId, ProjectToken, ProjectTokenId,
+};
+use crate::store::{SecretHash, Thing, WriteStore};
 use actix_web::http::Method;
 use serde::Serialize;
 
@@ -75,11 +77,18 @@ async fn create(call: Call, body: Body) -> Answer {
     let (token, project) = call
         .app
         .persistence
-        .write(move |store| {
-            let project = existing(store.find_project(&token.project)?, Thing::Project)?;
-            store.create_project_token(&token, &hash)?;
-            Ok((token, project))
-        })
+        .write_causing(
+            call.wants(&token.project, EventKind::ProjectTokenCreated),
+            move |store| {
+                let project = existing(store.find_project(&token.project)?, Thing::Project)?;
+                store.create_project_token(&token, &hash)?;
+                Ok((token, project))
+            },
+            |(token, _)| {
+                let kind = EventKind::ProjectTokenCreated;
+                vec![HookEvent::project_token(clock::stamp(), kind, token)]
+            },
+        )
         .await?;
     answer::data(One { project_token: ProjectTokenView::new(&token, &project, &secret) })
 }
@@ -130,8 +139,18 @@ fn may_grant(held: Permissions, wanted: Permissions) -> Result<(), ApiError> {
 async fn delete(call: Call) -> Answer {
     let project = call.project().await?;
     let id = ProjectTokenId::from(call.parts.token.as_str());
-    let hash =
-        call.app.persistence.write(move |store| store.delete_project_token(&project, &id)).await?;
+    let kind = EventKind::ProjectTokenDeleted;
+    let is_wanted = call.wants(&project, kind);
+    let delete = move |store: &mut dyn WriteStore| {
+        let all = if is_wanted { store.list_project_tokens(&project)? } else { Vec::new() };
+        let found = all.into_iter().find(|token| token.id == id);
+        Ok((store.delete_project_token(&project, &id)?, found))
+    };
+    let events = move |(_, found): &(SecretHash, Option<ProjectToken>)| {
+        let event = |token| HookEvent::project_token(clock::stamp(), kind, token);
+        found.as_ref().map(event).into_iter().collect()
+    };
+    let (hash, _) = call.app.persistence.write_causing(is_wanted, delete, events).await?;
     call.app.auth.forget(&hash);
     call.app.supervisor.project_token_deleted(&hash).await;
     Ok(answer::done())

@@ -10,8 +10,11 @@ use super::routes::{Mounted, on};
 use super::token_input::{self, NewToken};
 use super::views::{SubscriptionView, TokenView};
 use crate::actor::clock;
-use crate::domain::{ChannelId, ChannelKey, LeapToken, LeapTokenId, Permission};
-use crate::store::{StoreError, Thing};
+use crate::domain::event::Subscribing;
+use crate::domain::{
+    ChannelId, ChannelKey, EventKind, HookEvent, LeapToken, LeapTokenId, Permission,
+};
+use crate::store::{StoreError, Thing, WriteStore};
 use actix_web::http::Method;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -72,22 +75,37 @@ async fn create(call: Call, body: Body) -> Answer {
         .into_iter()
         .map(|id| ChannelKey { project: token.project.clone(), id })
         .collect();
+    let kinds = [EventKind::TokenCreated, EventKind::ChannelSubscribed];
+    let is_wanted = kinds.iter().any(|kind| call.wants(&token.project, *kind));
+    let permanent = new.permanent.clone();
+    let create = move |store: &mut dyn WriteStore| {
+        for key in &keys {
+            let found = store.find_channel(key)?;
+            found.ok_or_else(|| StoreError::NoSuchChannel(key.id.clone()))?;
+        }
+        store.create_token(&token, &new.permanent)?;
+        Ok((token, keys))
+    };
     let (token, keys) = call
         .app
         .persistence
-        .write(move |store| {
-            for key in &keys {
-                let found = store.find_channel(key)?;
-                found.ok_or_else(|| StoreError::NoSuchChannel(key.id.clone()))?;
-            }
-            store.create_token(&token, &new.permanent)?;
-            Ok((token, keys))
-        })
+        .write_causing(is_wanted, create, move |(token, _)| created(token, &permanent))
         .await?;
     for key in &keys {
         call.app.supervisor.subscribe(key, &token.id, true).await?;
     }
     answer::data(One { token: TokenView::new(&token, false) })
+}
+
+/// What webhooks hear of a new token and its default channels.
+fn created(token: &LeapToken, permanent: &[ChannelId]) -> Vec<HookEvent> {
+    let mut events = vec![HookEvent::token(clock::stamp(), EventKind::TokenCreated, token)];
+    events.extend(permanent.iter().map(|channel| {
+        let subscribing = Subscribing { channel, token: &token.id, ephemeral: false };
+        let kind = EventKind::ChannelSubscribed;
+        HookEvent::subscription(clock::stamp(), kind, &token.project, subscribing)
+    }));
+    events
 }
 
 /// `GET /channels/tokens`: all of the project's.
@@ -142,8 +160,20 @@ async fn update(call: Call, body: Body) -> Answer {
 /// `DELETE /channels/tokens/:token`: gone for good, its connections too.
 async fn delete(call: Call) -> Answer {
     let (project, id) = call.token().await?;
-    let deleted = id.clone();
-    call.app.persistence.write(move |store| store.delete_token(&project, &deleted)).await?;
+    let (deleted, kind) = (id.clone(), EventKind::TokenDeleted);
+    let is_wanted = call.wants(&project, kind);
+    let delete = move |store: &mut dyn WriteStore| {
+        let found = store.find_token(&deleted)?;
+        store.delete_token(&project, &deleted)?;
+        Ok(found)
+    };
+    call.app
+        .persistence
+        .write_causing(is_wanted, delete, move |found| {
+            let event = |token| HookEvent::token(clock::stamp(), kind, token);
+            found.as_ref().map(event).into_iter().collect()
+        })
+        .await?;
     call.app.supervisor.token_deleted(&id).await?;
     Ok(answer::done())
 }

@@ -10,16 +10,16 @@ use super::limits::Content;
 use super::routes::{Mounted, on};
 use super::views::WebhookView;
 use crate::actor::clock;
+use crate::domain::delivery::ROTATION;
 use crate::domain::webhook::{MAX_EVENTS, is_known_event, masked_secret};
 use crate::domain::{Webhook, WebhookId};
 use crate::store::WebhookUpdate;
-use actix_web::http::{Method, Uri};
+use crate::webhook::target::Target;
+use actix_web::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::Serialize;
 
-/// The longest address, bytes.
-const MAX_URL_BYTES: usize = 2048;
 /// The random bytes of a secret.
 const SECRET_BYTES: usize = 33;
 
@@ -94,6 +94,8 @@ async fn create(call: Call, body: Body) -> Answer {
         url: input.url.ok_or_else(|| ApiError::field("webhook_url", "is missing"))?,
         events: input.events.ok_or_else(|| ApiError::field("events", "is missing"))?,
         secret: new_secret()?,
+        previous: None,
+        disabled_at: None,
         created_at,
     };
     let webhook = call
@@ -104,6 +106,7 @@ async fn create(call: Call, body: Body) -> Answer {
             Ok(webhook)
         })
         .await?;
+    call.app.persistence.refresh_hooks(&webhook.project).await;
     one(&call, &webhook, &webhook.secret)
 }
 
@@ -118,14 +121,19 @@ async fn update(call: Call, body: Body) -> Answer {
         .persistence
         .write(move |store| store.update_webhook(&project, &id, &update))
         .await?;
+    call.app.persistence.refresh_hooks(&webhook.project).await;
     one(&call, &webhook, &masked_secret(&webhook.secret))
 }
 
-/// `POST /projects/:id/webhooks/:wid/regenerate` and its alias.
+/// `POST /projects/:id/webhooks/:wid/regenerate` and its alias; the old secret signs beside the new one for a day.
 async fn regenerate(call: Call) -> Answer {
     let project = call.project().await?;
     let id = call.parts.webhook();
-    let update = WebhookUpdate { secret: Some(new_secret()?), ..WebhookUpdate::default() };
+    let update = WebhookUpdate {
+        secret: Some(new_secret()?),
+        keep_previous_until: Some(clock::after(ROTATION)),
+        ..WebhookUpdate::default()
+    };
     let webhook = call
         .app
         .persistence
@@ -138,7 +146,9 @@ async fn regenerate(call: Call) -> Answer {
 async fn delete(call: Call) -> Answer {
     let project = call.project().await?;
     let id = call.parts.webhook();
+    let owner = project.clone();
     call.app.persistence.write(move |store| store.delete_webhook(&project, &id)).await?;
+    call.app.persistence.refresh_hooks(&owner).await;
     Ok(answer::done())
 }
 
@@ -159,18 +169,16 @@ fn input(text: &str) -> Result<WebhookUpdate, ApiError> {
     }
     let mut seen = std::collections::HashSet::new();
     events.retain(|name| seen.insert(name.clone()));
-    Ok(WebhookUpdate { url, events: Some(events), secret: None })
+    Ok(WebhookUpdate { url, events: Some(events), ..WebhookUpdate::default() })
 }
 
 /// Whether a webhook can be posted there; whether it may be, is decided when it is.
-fn is_address(url: &str) -> bool {
-    let Ok(uri) = url.parse::<Uri>() else { return false };
-    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-    is_web && uri.host().is_some_and(|host| !host.is_empty()) && url.len() <= MAX_URL_BYTES
+pub(crate) fn is_address(url: &str) -> bool {
+    Target::parse(url).is_ok()
 }
 
 /// A secret: `whsec_` and base64, which Standard Webhooks libraries decode for the key.
-fn new_secret() -> Result<String, ApiError> {
+pub(crate) fn new_secret() -> Result<String, ApiError> {
     let random = clock::random::<SECRET_BYTES>()?;
     Ok(format!("whsec_{}", STANDARD_NO_PAD.encode(random)))
 }

@@ -3,8 +3,10 @@
 //! A database proves itself by `run_contract_on!(fixture)`, where `fixture` makes an empty one.
 
 pub(crate) mod admin_tokens;
+pub(crate) mod authorizers;
 pub(crate) mod channels;
 pub(crate) mod groups;
+pub(crate) mod outbox;
 pub(crate) mod pages;
 pub(crate) mod projects;
 pub(crate) mod subscriptions;
@@ -159,6 +161,8 @@ fn webhook(project: &str, id: &str, created_at: i64) -> Webhook {
         url: "https://example.com/hook".to_owned(),
         events: vec!["channel.created".to_owned(), "token.deleted".to_owned()],
         secret: "whsec_1".to_owned(),
+        previous: None,
+        disabled_at: None,
         created_at: Timestamp(created_at),
     }
 }
@@ -221,6 +225,19 @@ macro_rules! run_contract_on {
             webhooks::a_webhook_update_changes_only_what_it_names,
             webhooks::another_projects_webhook_is_out_of_reach,
             webhooks::a_deleted_webhook_is_gone,
+            webhooks::a_replaced_secret_is_kept_for_a_while,
+            outbox::an_event_is_stored_for_each_webhook_that_names_it,
+            outbox::numbers_rise_with_each_event_of_a_project,
+            outbox::an_event_stands_and_falls_with_its_cause,
+            outbox::what_is_due_comes_by_webhook_and_time,
+            outbox::a_delivery_is_settled,
+            outbox::an_endpoint_that_is_gone_hears_nothing_until_it_is_changed,
+            outbox::a_delivery_can_be_sent_again,
+            outbox::deliveries_are_listed_newest_first,
+            outbox::finished_deliveries_are_forgotten_after_a_while,
+            outbox::a_deleted_webhook_takes_its_deliveries_along,
+            outbox::what_is_owed_is_there_after_a_restart,
+            authorizers::a_project_has_one_authorizer_or_none,
             groups::an_empty_group_commits,
             groups::a_group_sees_its_own_writes,
             groups::readers_see_a_group_as_soon_as_it_returns_and_not_before,

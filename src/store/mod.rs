@@ -5,6 +5,7 @@
 //! rules about meaning live in `domain`.
 
 pub mod diesel;
+pub mod outbox;
 
 #[cfg(test)]
 mod contract;
@@ -14,6 +15,7 @@ use crate::domain::{
     Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, State, Subscription, Timestamp,
     Version, Visibility, Webhook, WebhookId,
 };
+pub use outbox::{AtomicWrite, ReadOutbox, WriteOutbox};
 
 /// SHA-256 of a `ptk_` or `pat_`: all that is kept of the secret.
 pub type SecretHash = [u8; 32];
@@ -33,6 +35,10 @@ pub enum Thing {
     Webhook,
     /// An admin token.
     AdminToken,
+    /// An event on its way to a webhook.
+    Delivery,
+    /// Who answers subscribe requests.
+    Authorizer,
 }
 
 /// Why a transaction did nothing.
@@ -108,6 +114,8 @@ pub struct WebhookUpdate {
     pub events: Option<Vec<String>>,
     /// A new secret, if any.
     pub secret: Option<String>,
+    /// Until when the secret before the new one goes on signing; at once no more, if none.
+    pub keep_previous_until: Option<Timestamp>,
 }
 
 /// The outcome of a transaction.
@@ -118,7 +126,7 @@ pub type StoreResult<T> = Result<T, StoreError>;
 /// Each method fails with [`StoreError::Unavailable`], or with [`StoreError::Corrupt`] where it reads what was changed by
 /// hand, and with nothing else.
 #[expect(clippy::missing_errors_doc, reason = "the same errors everywhere, named once above")]
-pub trait ReadStore {
+pub trait ReadStore: ReadOutbox {
     /// A project by id.
     fn find_project(&mut self, id: &ProjectId) -> StoreResult<Option<Project>>;
     /// All projects, oldest first.
@@ -171,7 +179,7 @@ pub trait ReadStore {
 ///
 /// Each method names the errors that are refusals of its own; besides, it fails as reading does.
 #[expect(clippy::missing_errors_doc, reason = "each method names its refusals in its own sentence")]
-pub trait WriteStore: ReadStore {
+pub trait WriteStore: ReadStore + WriteOutbox {
     /// Adds a project. Errors: `Exists(Project)` for a used id or namespace.
     fn create_project(&mut self, project: &Project) -> StoreResult<()>;
     /// Adds a project token. Errors: `NotFound(Project)`, `Exists(ProjectToken)` for a used secret or id.
@@ -228,7 +236,7 @@ pub trait WriteStore: ReadStore {
     fn remove_subscription(&mut self, key: &ChannelKey, token: &LeapTokenId) -> StoreResult<bool>;
     /// Adds a webhook. Errors: `NotFound(Project)`, `Exists(Webhook)`.
     fn create_webhook(&mut self, webhook: &Webhook) -> StoreResult<()>;
-    /// Changes a webhook and returns it as it is now. Errors: `NotFound(Webhook)`.
+    /// Changes a webhook and returns it as it is now; a new address or new names enable a disabled one. Errors: `NotFound(Webhook)`.
     fn update_webhook(
         &mut self,
         project: &ProjectId,

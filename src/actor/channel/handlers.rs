@@ -6,9 +6,9 @@ use super::super::session::SessionUid;
 use super::{
     Admit, Arc, Attach, ChangeState, Channel, ChannelActor, ClientPublish, ConnectionRef,
     Connections, Detach, Dispatch, EndIfIdle, Event, Instant, Leave, OnlineCount, Publish,
-    Subscribe, Update,
+    Subscribe, Update, hooking,
 };
-use crate::domain::{Capabilities, State, Version};
+use crate::domain::{Capabilities, EventKind, State, Version};
 use crate::protocol::{ErrorCode, Refusal};
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -68,7 +68,9 @@ impl ChannelActor {
         let (asker, answer) = oneshot::channel();
         let (key, text) = (self.key().clone(), state.clone());
         let write =
-            self.around.persistence.write(move |store| store.set_state(&key, &text, version));
+            hooking::write_state(&self.around, &self.channel, &state, version, move |store| {
+                store.set_state(&key, &text, version)
+            });
         self.changes.push(state, version, asker);
         let done = write
             .into_actor(self)
@@ -109,10 +111,11 @@ impl Handler<Update> for ChannelActor {
         let visibility = update.visibility.unwrap_or(self.channel.visibility);
         let capabilities = update.capabilities.unwrap_or(self.channel.capabilities);
         let key = self.key().clone();
-        let write = self
-            .around
-            .persistence
-            .write(move |store| store.update_channel(&key, visibility, capabilities));
+        let kind = EventKind::ChannelUpdated;
+        let updated = Channel { visibility, capabilities, ..self.channel.clone() };
+        let write = hooking::write_causing(&self.around, kind, &updated, move |store| {
+            store.update_channel(&key, visibility, capabilities)
+        });
         let (asker, answer) = oneshot::channel();
         ctx.wait(write.into_actor(self).map(move |outcome, actor, _| {
             let outcome = outcome.map(|()| {

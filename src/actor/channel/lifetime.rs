@@ -3,9 +3,10 @@
 use super::super::ask::AskError;
 use super::super::fanout::Order;
 use super::super::session::FromChannel;
-use super::{ChannelActor, Delete, Sweep};
-use crate::domain::Capabilities;
+use super::{ChannelActor, Delete, Sweep, hooking};
+use crate::domain::{Capabilities, EventKind};
 use crate::protocol::{Dispatch, Event};
+use crate::store::WriteStore;
 use actix::prelude::*;
 use std::sync::Arc;
 
@@ -13,8 +14,7 @@ impl Handler<Delete> for ChannelActor {
     type Result = ResponseActFuture<Self, Result<(), AskError>>;
 
     fn handle(&mut self, _: Delete, _: &mut Context<Self>) -> Self::Result {
-        let key = self.key().clone();
-        let write = self.around.persistence.write(move |store| store.delete_channel(&key));
+        let write = self.delete();
         Box::pin(write.into_actor(self).map(|outcome, actor, ctx| {
             if outcome.is_ok() {
                 actor.on_deleted(ctx);
@@ -25,6 +25,14 @@ impl Handler<Delete> for ChannelActor {
 }
 
 impl ChannelActor {
+    /// Deletes the channel from the store.
+    fn delete(&self) -> impl Future<Output = Result<(), AskError>> + use<> {
+        let key = self.key().clone();
+        let kind = EventKind::ChannelDeleted;
+        let delete = move |store: &mut dyn WriteStore| store.delete_channel(&key);
+        hooking::write_causing(&self.around, kind, &self.channel, delete)
+    }
+
     /// Tells everybody that the channel has gone, and ends.
     fn on_deleted(&mut self, ctx: &mut Context<Self>) {
         let id = self.key().id.clone();
@@ -74,8 +82,7 @@ impl ChannelActor {
         if !self.is_ephemeral() || !self.subscribers.is_empty() || self.is_deleted {
             return;
         }
-        let key = self.key().clone();
-        let write = self.around.persistence.write(move |store| store.delete_channel(&key));
+        let write = self.delete();
         ctx.wait(write.into_actor(self).map(|outcome, actor, ctx| {
             if outcome.is_ok() {
                 actor.on_deleted(ctx);

@@ -23,7 +23,7 @@ pub struct ConnectionRef {
 #[rtype(result = "()")]
 pub struct Publish(pub Message);
 
-/// Sent by a session for one of its connections: publish, if the channel lets clients.
+/// Sent by a session for one of its connections: publish, if the channel lets clients; answers whether it does.
 #[derive(actix::Message)]
 #[rtype(result = "Result<(), Refusal>")]
 pub struct ClientPublish(pub Message);

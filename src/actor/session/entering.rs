@@ -45,10 +45,10 @@ impl Handler<Enter> for SessionActor {
         }
         let uid = enter.connection.uid;
         let waiting = self.subscriptions.keys().cloned().collect::<HashSet<_>>();
-        let connection = enter.connection.clone();
+        let (connection, cid) = (enter.connection.clone(), enter.cid.clone());
         let entering = Entering { waiting, snapshots: Vec::new(), enter };
         self.members
-            .insert(uid, Member { connection: connection.clone(), entering: Some(entering) });
+            .insert(uid, Member { connection: connection.clone(), cid, entering: Some(entering) });
         self.had_members = true;
         for channel in self.subscriptions.keys().cloned().collect::<Vec<_>>() {
             if !self.attach(&channel, &connection, ctx) {
@@ -56,6 +56,7 @@ impl Handler<Enter> for SessionActor {
             }
         }
         self.finish_entering(uid, ctx);
+        self.came_online();
         Ok(())
     }
 }
@@ -140,6 +141,7 @@ impl SessionActor {
         for connection in outside {
             self.attach(id, &connection, ctx);
         }
+        self.came_online();
     }
 
     /// Whether no INIT waits for this channel.
@@ -163,9 +165,8 @@ impl SessionActor {
 
     /// A held channel does not exist any more: nobody waits for it.
     pub(super) fn vanished(&mut self, id: &ChannelId, ctx: &mut Context<Self>) {
-        if self.subscriptions.shift_remove(id).is_none() {
-            return;
-        }
+        let Some(held) = self.subscriptions.shift_remove(id) else { return };
+        self.went_offline(id, None, held.is_online);
         for uid in self.members.keys().copied().collect::<Vec<_>>() {
             self.stop_waiting(uid, id, ctx);
         }

@@ -69,7 +69,7 @@ impl SessionActor {
             self.refuse(connection, channel, ErrorCode::Unknown, ctx);
             return done(self, Err(Refusal::UnknownChannel));
         };
-        let subscribed = self.subscribe(id, is_ephemeral, false);
+        let subscribed = self.subscribe(id, is_ephemeral, false, Some(connection));
         Box::pin(subscribed.map(move |outcome, actor: &mut Self, ctx| {
             let Err(error) = outcome else { return Ok(None) };
             Err(actor.on_subscribe_error(connection, channel, &error, ctx))
@@ -157,13 +157,22 @@ impl SessionActor {
         message: Message,
         ctx: &mut Context<Self>,
     ) -> ResponseActFuture<Self, Served> {
+        let event = channel.as_ref().and_then(|id| self.message_event(connection, id, &message));
+        let persistence = self.hub.persistence().clone();
         let address = match self.subscribed(connection, channel, ctx) {
             Ok(address) => address,
             Err(refusal) => return done(self, Err(refusal)),
         };
         let published = address.send(channel::ClientPublish(message));
-        let served =
-            async move { published.await.unwrap_or(Err(Refusal::Overloaded)).map(|()| None) };
+        let served = async move {
+            published.await.unwrap_or(Err(Refusal::Overloaded))?;
+            if let Some(event) = event
+                && let Err(error) = persistence.record(vec![event]).await
+            {
+                tracing::error!(%error, "an event was not stored");
+            }
+            Ok(None)
+        };
         Box::pin(served.into_actor(self))
     }
 
@@ -232,7 +241,7 @@ impl Handler<Grant> for SessionActor {
         if !self.is_of(&grant.project) {
             return self.foreign(ctx);
         }
-        let subscribed = self.subscribe(grant.channel, grant.is_ephemeral, true);
+        let subscribed = self.subscribe(grant.channel, grant.is_ephemeral, true, None);
         Box::pin(subscribed.map(|outcome, _, _| {
             outcome.map_err(|error| match error {
                 SubscribeError::UnknownChannel => AskError::not_found(Thing::Channel),

@@ -6,13 +6,14 @@
 use super::super::ask::AskError;
 use super::{
     Arc, ChannelActor, ChannelId, ChannelKey, ConnectionUid, Held, Identity, Mutex, SessionActor,
-    Subscriber, Supervisor, channel, clock, tell,
+    Subscriber, Supervisor, authorizing::Asker, channel, clock, tell,
 };
-use crate::domain::LeapTokenId;
+use crate::domain::{EventKind, HookEvent, LeapToken, LeapTokenId};
 use crate::protocol::ErrorCode;
 use crate::store::{StoreError, Thing, WriteStore};
 use actix::prelude::*;
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::Instant;
 
 /// How often a channel that ends just when it is asked is looked for again.
 const ATTEMPTS: usize = 3;
@@ -43,29 +44,52 @@ impl From<AskError> for SubscribeError {
 }
 
 /// What has to be done for one subscription, worked out under the channel's lock.
-struct Plan {
+pub(super) struct Plan {
     /// The channel.
-    key: ChannelKey,
+    pub(super) key: ChannelKey,
     /// Its actor, as far as known.
     address: Option<Addr<ChannelActor>>,
     /// Who asks; none if no question is needed.
     subscriber: Option<Subscriber>,
     /// The token to store a permanent subscription for; none if there is nothing to store.
-    token: Option<LeapTokenId>,
+    pub(super) token: Option<LeapTokenId>,
+    /// Whether the subscription ends with the session.
+    pub(super) is_ephemeral: bool,
+    /// On whose behalf the back end may be asked for a grant.
+    pub(super) asker: Option<Asker>,
+    /// What webhooks hear of it if it is new: its permanent and its ephemeral form.
+    events: [Option<HookEvent>; 2],
     /// The way to the rest.
-    hub: Supervisor,
+    pub(super) hub: Supervisor,
+}
+
+/// A subscription that may be noted.
+pub(super) struct Admitted {
+    /// The channel's actor.
+    pub(super) address: Addr<ChannelActor>,
+    /// The token as it is now, where the grant changed it.
+    pub(super) token: Option<LeapToken>,
 }
 
 impl Plan {
-    /// Checks and stores; returns the channel's actor.
-    async fn carry_out(self) -> Result<Addr<ChannelActor>, SubscribeError> {
-        let address = self.admitted().await?;
+    /// Checks and stores; returns the channel's actor and whether the subscription is ephemeral.
+    async fn carry_out(mut self) -> Result<(Admitted, bool), SubscribeError> {
+        let admitted = match self.admitted().await {
+            Ok(address) => Admitted { address, token: None },
+            Err(SubscribeError::NotGranted) => self.authorised().await?,
+            Err(error) => return Err(error),
+        };
+        let [permanent, ephemeral] = self.events;
         if let Some(token) = self.token {
             let (key, at) = (self.key, clock::now());
             let write = move |store: &mut dyn WriteStore| store.add_subscription(&key, &token, at);
-            self.hub.persistence().write(write).await?;
+            let events = |is_new: &bool| permanent.into_iter().filter(|_| *is_new).collect();
+            let is_wanted = ephemeral.is_some();
+            self.hub.persistence().write_causing(is_wanted, write, events).await?;
+        } else if let Some(event) = ephemeral.filter(|_| self.is_ephemeral) {
+            self.hub.persistence().record(vec![event]).await?;
         }
-        Ok(address)
+        Ok((admitted, self.is_ephemeral))
     }
 
     /// Finds the channel's actor and asks it, if it has to be asked.
@@ -111,24 +135,31 @@ impl SessionActor {
         self.check_idle(ctx);
     }
 
-    /// Subscribes the session; `is_granted` in the back end's name.
+    /// Subscribes the session; `is_granted` in the back end's name, else `asker` is the connection that wants it.
     pub(super) fn subscribe(
         &mut self,
         id: ChannelId,
         is_ephemeral: bool,
         is_granted: bool,
+        asker: Option<ConnectionUid>,
     ) -> ResponseActFuture<Self, Subscribed> {
-        let lock = self.lock(&id);
+        let (lock, since) = (self.lock(&id), Instant::now());
         let locked = async move { lock.lock_owned().await };
         Box::pin(locked.into_actor(self).then(move |guard, actor: &mut Self, _| {
             let is_ephemeral = is_ephemeral || actor.token().is_none();
             let plan = actor.plan(&id, is_ephemeral, is_granted);
-            let checked = async move { plan?.carry_out().await };
+            let asker = asker.and_then(|asker| actor.asker(asker, since));
+            let checked = async move { Plan { asker, ..plan? }.carry_out().await };
             let joined = checked.into_actor(actor).then({
                 let id = id.clone();
                 move |outcome, actor: &mut Self, ctx| {
-                    let joined =
-                        outcome.map(|address| actor.join(&id, &address, is_ephemeral, ctx));
+                    let joined = outcome.map(|(admitted, is_ephemeral)| {
+                        if let Some(token) = admitted.token {
+                            actor.identity = Identity::Token(token);
+                            actor.member = Arc::new(actor.identity.member());
+                        }
+                        actor.join(&id, &admitted.address, is_ephemeral, ctx)
+                    });
                     // The outcome counts once the channel has put `AVAILABLE` on its way.
                     async move { Ok(joined?.await.is_ok()) }.into_actor(actor)
                 }
@@ -162,6 +193,11 @@ impl SessionActor {
             Identity::Project => Subscriber::Project,
         };
         let is_stored = held.is_some_and(|held| !held.is_ephemeral);
+        let is_news = held.is_none() || (!is_ephemeral && !is_stored);
+        let event = |ephemeral| {
+            let kind = EventKind::ChannelSubscribed;
+            self.subscription_event(kind, id, ephemeral).filter(|_| is_news)
+        };
         Ok(Plan {
             key: self.key(id),
             address: held.and_then(|held| held.address.clone()),
@@ -170,6 +206,9 @@ impl SessionActor {
                 .token()
                 .filter(|_| !is_ephemeral && !is_stored)
                 .map(|token| token.id.clone()),
+            is_ephemeral,
+            asker: None,
+            events: [event(false), event(true)],
             hub: self.hub.clone(),
         })
     }
@@ -190,11 +229,14 @@ impl SessionActor {
         let was_permanent = before.is_some_and(|held| !held.is_ephemeral);
         let is_ephemeral = is_ephemeral && !was_permanent;
         let since = before.map_or_else(clock::now, |held| held.since);
-        let held = Held { address: Some(address.clone()), is_ephemeral, since };
+        let is_online = before.is_some_and(|held| held.is_online);
+        let held = Held { address: Some(address.clone()), is_ephemeral, since, is_online };
         self.subscriptions.insert(id.clone(), held);
         let (session, home, connections) = (self.uid, ctx.address(), self.connections());
         let member = Arc::clone(&self.member);
-        address.send(channel::Subscribe { session, address: home, member, connections })
+        let told = address.send(channel::Subscribe { session, address: home, member, connections });
+        self.came_online();
+        told
     }
 
     /// Unsubscribes the session; `asker` is the connection that wants it, which is not told.
@@ -206,13 +248,20 @@ impl SessionActor {
         let lock = self.lock(&id);
         let (hub, key) = (self.hub.clone(), self.key(&id));
         let token = self.token().map(|token| token.id.clone());
+        let was_ephemeral = self.subscriptions.get(&id).is_some_and(|held| held.is_ephemeral);
+        let event = self.subscription_event(EventKind::ChannelUnsubscribed, &id, was_ephemeral);
         let done = async move {
             let guard = lock.lock_owned().await;
             let outcome = match token {
                 Some(token) => {
                     let write =
                         move |store: &mut dyn WriteStore| store.remove_subscription(&key, &token);
-                    hub.persistence().write(write).await.map(|_| ())
+                    let is_wanted = event.is_some();
+                    let events = move |was_stored: &bool| {
+                        event.into_iter().filter(|_| *was_stored || was_ephemeral).collect()
+                    };
+                    let written = hub.persistence().write_causing(is_wanted, write, events);
+                    written.await.map(|_| ())
                 }
                 None => Ok(()),
             };
@@ -230,9 +279,10 @@ impl SessionActor {
     /// Forgets a subscription and tells the channel.
     fn leave(&mut self, id: &ChannelId, asker: Option<ConnectionUid>, ctx: &mut Context<Self>) {
         let Some(held) = self.subscriptions.shift_remove(id) else { return };
-        if let Some(address) = held.address {
-            tell(&address, channel::Leave { session: self.uid, asker });
+        if let Some(address) = &held.address {
+            tell(address, channel::Leave { session: self.uid, asker });
         }
+        self.went_offline(id, held.address, held.is_online);
         for uid in self.members.keys().copied().collect::<Vec<_>>() {
             self.stop_waiting(uid, id, ctx);
         }

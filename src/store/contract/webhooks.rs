@@ -1,7 +1,7 @@
 //! Claims about webhooks.
 
 use super::{Bench, project_id, webhook};
-use crate::domain::{Webhook, WebhookId};
+use crate::domain::{Timestamp, Webhook, WebhookId};
 use crate::store::{StoreError, Thing, WebhookUpdate};
 
 /// Adds a webhook.
@@ -88,4 +88,26 @@ pub(crate) fn a_deleted_webhook_is_gone(bench: &mut Bench) {
     assert!(find(bench, "a", "2").is_some());
     let again = bench.write(|store| store.delete_webhook(&project_id("a"), &id));
     assert_eq!(again, Err(StoreError::NotFound(Thing::Webhook)));
+}
+
+pub(crate) fn a_replaced_secret_is_kept_for_a_while(bench: &mut Bench) {
+    create(bench, &webhook("a", "1", 1));
+    let mut replace = |secret: &str, until: Option<i64>| {
+        let update = WebhookUpdate {
+            secret: Some(secret.to_owned()),
+            keep_previous_until: until.map(Timestamp),
+            ..WebhookUpdate::default()
+        };
+        let id = WebhookId::from("1");
+        bench.write(|store| store.update_webhook(&project_id("a"), &id, &update)).unwrap()
+    };
+    let secrets = |webhook: &Webhook, at: i64| {
+        webhook.secrets(Timestamp(at)).iter().map(|&it| it.to_owned()).collect::<Vec<_>>()
+    };
+    let second = replace("second", Some(10));
+    assert_eq!(secrets(&second, 9), ["second", "whsec_1"]);
+    assert_eq!(secrets(&second, 10), ["second"]);
+    let third = replace("third", Some(20));
+    assert_eq!(secrets(&third, 9), ["third", "second"]);
+    assert_eq!(secrets(&replace("fourth", None), 9), ["fourth"]);
 }

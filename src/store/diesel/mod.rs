@@ -5,16 +5,20 @@
 //! method. What the methods promise is not tested here but in `store::contract`, for every database alike.
 
 mod admin_tokens;
+mod authorizers;
 mod channels;
 mod connection;
+mod deliveries;
 mod error;
 mod files;
 mod migrate;
+mod outbox;
 mod pool;
 mod projects;
 mod rows;
 /// Written by `diesel print-schema`; the migrations say what is what.
 mod schema;
+mod sending;
 mod store;
 mod subscriptions;
 mod tokens;

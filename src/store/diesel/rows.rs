@@ -5,8 +5,8 @@ use super::schema::{
 };
 use crate::domain::{
     AdminToken, AdminTokenId, Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId,
-    Permissions, Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, State, Subscription,
-    Timestamp, Version, Visibility, Webhook, WebhookId,
+    Permissions, PreviousSecret, Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, State,
+    Subscription, Timestamp, Version, Visibility, Webhook, WebhookId,
 };
 use crate::store::{StoreError, StoreResult};
 use diesel::prelude::*;
@@ -39,7 +39,7 @@ pub(super) fn sql_count(number: u64) -> i64 {
 }
 
 /// Names a column whose value we never write.
-fn corrupt(column: &str) -> StoreError {
+pub(super) fn corrupt(column: &str) -> StoreError {
     StoreError::Corrupt(column.to_owned())
 }
 
@@ -215,6 +215,12 @@ pub(super) struct WebhookRow {
     secret: String,
     /// Milliseconds.
     created_at: i64,
+    /// Signs beside it for a while.
+    previous_secret: Option<String>,
+    /// For how long, milliseconds.
+    previous_secret_until: Option<i64>,
+    /// Milliseconds, where it hears nothing any more.
+    disabled_at: Option<i64>,
 }
 
 impl Row for WebhookRow {
@@ -229,6 +235,11 @@ impl Row for WebhookRow {
             url: self.url,
             events,
             secret: self.secret,
+            previous: self
+                .previous_secret
+                .zip(self.previous_secret_until)
+                .map(|(secret, until)| PreviousSecret { secret, until: Timestamp(until) }),
+            disabled_at: self.disabled_at.map(Timestamp),
             created_at: Timestamp(self.created_at),
         })
     }

@@ -11,6 +11,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    authorizers (project_id) {
+        project_id -> Text,
+        url -> Text,
+        secret -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     channels (project_id, id) {
         project_id -> Text,
         id -> Text,
@@ -20,6 +29,32 @@ diesel::table! {
         version -> BigInt,
         created_at -> BigInt,
         state -> Text,
+    }
+}
+
+diesel::table! {
+    deliveries (webhook_id, event_id) {
+        webhook_id -> Text,
+        event_id -> Text,
+        project_id -> Text,
+        seq -> BigInt,
+        event -> Text,
+        state -> Text,
+        created_at -> BigInt,
+        attempts -> BigInt,
+        next_attempt_at -> BigInt,
+        gives_up_at -> BigInt,
+        last_status -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
+        delivered_at -> Nullable<BigInt>,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    event_sequences (project_id) {
+        project_id -> Text,
+        last_seq -> BigInt,
     }
 }
 
@@ -77,17 +112,26 @@ diesel::table! {
         events -> Text,
         secret -> Text,
         created_at -> BigInt,
+        previous_secret -> Nullable<Text>,
+        previous_secret_until -> Nullable<BigInt>,
+        disabled_at -> Nullable<BigInt>,
     }
 }
 
+diesel::joinable!(authorizers -> projects (project_id));
 diesel::joinable!(channels -> projects (project_id));
+diesel::joinable!(deliveries -> webhooks (webhook_id));
+diesel::joinable!(event_sequences -> projects (project_id));
 diesel::joinable!(project_tokens -> projects (project_id));
 diesel::joinable!(tokens -> projects (project_id));
 diesel::joinable!(webhooks -> projects (project_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     admin_tokens,
+    authorizers,
     channels,
+    deliveries,
+    event_sequences,
     project_tokens,
     projects,
     seen_channels,

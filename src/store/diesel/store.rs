@@ -15,7 +15,7 @@ use diesel::sqlite::SqliteConnection;
 /// A connection, borrowed for a read or for a group of writes.
 pub(super) struct SqliteStore<'c> {
     /// Where the statements go.
-    connection: &'c mut SqliteConnection,
+    pub(super) connection: &'c mut SqliteConnection,
     /// The first failure that was no refusal, if any.
     ///
     /// `SQLite` may answer a full disk or an I/O error by ending the whole transaction. Every later write would then
@@ -34,8 +34,13 @@ impl<'c> SqliteStore<'c> {
         self.failure.map_or(Ok(()), Err)
     }
 
+    /// Whether the transaction is in doubt, so that no statement may run in it any more.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
     /// Runs one write, unless the transaction is in doubt.
-    fn write<T>(
+    pub(super) fn write<T>(
         &mut self,
         run: impl FnOnce(&mut SqliteConnection) -> StoreResult<T>,
     ) -> StoreResult<T> {

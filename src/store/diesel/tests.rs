@@ -230,7 +230,7 @@ fn a_migration_that_leaves_dangling_rows_is_refused() {
     drop(fixture.open());
     let mut connection = connection::open(&fixture.url(), Role::Migrator).unwrap();
     assert_eq!(check_references(&mut connection), Ok(()));
-    connection.batch_execute("INSERT INTO webhooks VALUES ('w', 'gone', '', '[]', '', 1)").unwrap();
+    connection.batch_execute("INSERT INTO authorizers VALUES ('gone', '', '', 1)").unwrap();
     let refused = check_references(&mut connection);
     assert!(
         matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("1 rows")),

@@ -68,12 +68,25 @@ pub(super) fn update(
     if *update != WebhookUpdate::default() {
         let row =
             webhooks::table.find(id.as_str()).filter(webhooks::project_id.eq(project.as_str()));
+        if update.secret.is_some() {
+            let until = update.keep_previous_until.map(|until| until.0);
+            let previous = (
+                webhooks::previous_secret.eq(webhooks::secret.nullable()),
+                webhooks::previous_secret_until.eq(until),
+            );
+            diesel::update(row).set(previous).execute(connection)?;
+        }
+        if update.url.is_some() || update.events.is_some() {
+            diesel::update(row).set(webhooks::disabled_at.eq(None::<i64>)).execute(connection)?;
+        }
         let changes = Changes {
             url: update.url.as_deref(),
             events: update.events.as_deref().map(names),
             secret: update.secret.as_deref(),
         };
-        diesel::update(row).set(changes).execute(connection)?;
+        if changes.url.is_some() || changes.events.is_some() || changes.secret.is_some() {
+            diesel::update(row).set(changes).execute(connection)?;
+        }
     }
     find(connection, project, id)?.ok_or(StoreError::NotFound(Thing::Webhook))
 }

@@ -1,0 +1,179 @@
+//! Who wants to hear of what: asked on every hot path, so it is answered from memory.
+//!
+//! The memory may want more than the webhooks do, never less: the store looks again before it records anything. Where
+//! it could not be brought up to date, it wants everything.
+
+use super::ask::AskError;
+use super::persistence::Persistence;
+use super::webhook::{Ask, Dispatcher};
+use crate::domain::{EventKind, HookEvent, ProjectId, Webhook};
+use crate::store::{StoreResult, WriteStore};
+use crate::webhook::authorize::Verdict;
+use actix::prelude::*;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use tokio::sync::{Mutex, Notify};
+
+/// What all handles share.
+#[derive(Default)]
+struct Inner {
+    /// The kinds of events that each project's webhooks name, as bits; nothing for a project without webhooks.
+    wanted: RwLock<HashMap<ProjectId, u32>>,
+    /// Held while a project is read anew, so that an older reading cannot come last.
+    refreshing: Mutex<()>,
+    /// Wakes the dispatcher.
+    news: Notify,
+    /// The dispatcher, once it runs.
+    dispatcher: OnceLock<Addr<Dispatcher>>,
+}
+
+/// The handle to what webhooks want, cheap to clone.
+#[derive(Clone, Default)]
+pub struct Hooks(Arc<Inner>);
+
+impl Hooks {
+    /// Whether some webhook of the project wants to hear of this kind.
+    pub fn wants(&self, project: &ProjectId, kind: EventKind) -> bool {
+        let wanted = self.0.wanted.read().unwrap_or_else(PoisonError::into_inner);
+        wanted.get(project).is_some_and(|kinds| kinds & kind.bit() != 0)
+    }
+
+    /// Notes what a project's webhooks want.
+    fn set(&self, project: &ProjectId, kinds: u32) {
+        let mut wanted = self.0.wanted.write().unwrap_or_else(PoisonError::into_inner);
+        if kinds == 0 {
+            wanted.remove(project);
+        } else {
+            wanted.insert(project.clone(), kinds);
+        }
+    }
+
+    /// Says that there is something to deliver.
+    pub fn wake(&self) {
+        self.0.news.notify_one();
+    }
+
+    /// Waits for [`Self::wake`]; a call before counts.
+    pub(super) async fn woken(&self) {
+        self.0.news.notified().await;
+    }
+
+    /// Makes the dispatcher known; the first one stays.
+    pub(super) fn introduce(&self, dispatcher: Addr<Dispatcher>) {
+        // A second one would be a second server in one process, which has a store and hooks of its own.
+        let _ = self.0.dispatcher.set(dispatcher);
+    }
+
+    /// Asks a project's back end whether a token may subscribe; whatever goes wrong means no.
+    pub(super) async fn ask(&self, question: Ask) -> Verdict {
+        match self.0.dispatcher.get() {
+            Some(dispatcher) => dispatcher.send(question).await.unwrap_or(Verdict::Refused),
+            None => Verdict::Refused,
+        }
+    }
+}
+
+/// The kinds that these webhooks name; a disabled one names none.
+fn kinds_of(webhooks: &[Webhook]) -> u32 {
+    webhooks
+        .iter()
+        .filter(|webhook| webhook.disabled_at.is_none())
+        .flat_map(|webhook| &webhook.events)
+        .filter_map(|name| EventKind::from_name(name))
+        .fold(0, |all, kind| all | kind.bit())
+}
+
+impl Persistence {
+    /// Reads what all webhooks want; to be called before the first request.
+    ///
+    /// # Errors
+    /// As [`Persistence::read`].
+    pub async fn load_hooks(&self) -> Result<(), AskError> {
+        let all = self.read(|store| {
+            let mut all = Vec::new();
+            for project in store.list_projects()? {
+                let kinds = kinds_of(&store.list_webhooks(&project.id)?);
+                all.push((project.id, kinds));
+            }
+            Ok(all)
+        });
+        for (project, kinds) in all.await? {
+            self.hooks().set(&project, kinds);
+        }
+        Ok(())
+    }
+
+    /// To be called after every change of a project's webhooks, before it is answered.
+    pub async fn refresh_hooks(&self, project: &ProjectId) {
+        let _alone = self.hooks().0.refreshing.lock().await;
+        let wanted = project.clone();
+        let read = self.read(move |store| store.list_webhooks(&wanted)).await;
+        self.hooks().set(project, read.map_or(u32::MAX, |webhooks| kinds_of(&webhooks)));
+    }
+
+    /// Runs a write and records the events that its outcome is the cause of: both or neither.
+    ///
+    /// Where nobody `is_wanted` to hear, this is a plain write.
+    ///
+    /// # Errors
+    /// As [`Persistence::write`].
+    pub fn write_causing<T, F, E>(
+        &self,
+        is_wanted: bool,
+        job: F,
+        events: E,
+    ) -> impl Future<Output = Result<T, AskError>> + use<T, F, E>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn WriteStore) -> StoreResult<T> + Send + 'static,
+        E: FnOnce(&T) -> Vec<HookEvent> + Send + 'static,
+    {
+        let hooks = self.hooks().clone();
+        let write = self.write(move |store| {
+            if !is_wanted {
+                return job(store);
+            }
+            atomically(store, |store| {
+                let value = job(store)?;
+                for event in events(&value) {
+                    store.record_event(&event)?;
+                }
+                Ok(value)
+            })
+        });
+        async move {
+            let outcome = write.await;
+            // Who drops this future drops the wake-up too; the dispatcher looks by itself every few seconds.
+            if is_wanted && outcome.is_ok() {
+                hooks.wake();
+            }
+            outcome
+        }
+    }
+
+    /// Records events whose cause is nothing that the store keeps.
+    ///
+    /// # Errors
+    /// As [`Persistence::write`].
+    pub fn record(
+        &self,
+        events: Vec<HookEvent>,
+    ) -> impl Future<Output = Result<(), AskError>> + use<> {
+        self.write_causing(true, |_| Ok(()), |()| events)
+    }
+}
+
+/// Runs several writes as one.
+fn atomically<T>(
+    store: &mut dyn WriteStore,
+    run: impl FnOnce(&mut dyn WriteStore) -> StoreResult<T>,
+) -> StoreResult<T> {
+    let (mut run, mut value) = (Some(run), None);
+    store.atomically(&mut |store| {
+        if let Some(run) = run.take() {
+            value = Some(run(store)?);
+        }
+        Ok(())
+    })?;
+    value.ok_or_else(|| crate::store::StoreError::Unavailable("a write did not run".to_owned()))
+}

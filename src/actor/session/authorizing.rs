@@ -1,0 +1,68 @@
+//! A token asks for a private channel that it was not granted: the project's back end may grant it now.
+
+use super::subscribing::{Admitted, Plan, SubscribeError};
+use super::{ConnectionUid, SessionActor, clock};
+use crate::actor::webhook::Ask;
+use crate::domain::{ConnectionId, LeapToken, RawJson};
+use crate::store::TokenUpdate;
+use crate::webhook::authorize::Verdict;
+use tokio::time::Instant;
+
+/// On whose behalf a back end is asked.
+pub(super) struct Asker {
+    /// The token.
+    token: LeapToken,
+    /// The connection that wants the channel.
+    cid: ConnectionId,
+    /// When it asked.
+    since: Instant,
+}
+
+impl SessionActor {
+    /// What is needed to ask for a connection; only a token's session can.
+    pub(super) fn asker(&self, connection: ConnectionUid, since: Instant) -> Option<Asker> {
+        let (token, member) = (self.token()?.clone(), self.members.get(&connection)?);
+        Some(Asker { token, cid: member.cid.clone(), since })
+    }
+}
+
+impl Plan {
+    /// Asks the project's back end, if it has somebody to be asked; a yes may make the subscription ephemeral or
+    /// permanent, and may give the token a new state.
+    pub(super) async fn authorised(&mut self) -> Result<Admitted, SubscribeError> {
+        let Some(asker) = self.asker.take() else { return Err(SubscribeError::NotGranted) };
+        let (key, persistence) = (self.key.clone(), self.hub.persistence().clone());
+        let found = persistence.read(move |store| {
+            let Some(authorizer) = store.find_authorizer(&key.project)? else { return Ok(None) };
+            Ok(store.find_channel(&key)?.map(|channel| (authorizer, channel)))
+        });
+        let Some((authorizer, channel)) = found.await? else {
+            return Err(SubscribeError::NotGranted);
+        };
+        let Asker { token, cid, since } = asker;
+        let ask = Ask { authorizer, channel, token: token.clone(), cid, since };
+        let Verdict::Granted { is_ephemeral, state } = persistence.hooks().ask(ask).await else {
+            return Err(SubscribeError::NotGranted);
+        };
+        self.is_ephemeral = is_ephemeral.unwrap_or(self.is_ephemeral);
+        self.token = (!self.is_ephemeral).then(|| token.id.clone());
+        let news = state.map(|state| self.checked(state)).transpose()?;
+        let address = self.hub.channel(&self.key).await?;
+        let Some(state) = news else { return Ok(Admitted { address, token: None }) };
+        let update = TokenUpdate { state: Some(state), ..TokenUpdate::default() };
+        let (project, id) = (token.project.clone(), token.id.clone());
+        let write = persistence.write(move |store| store.update_token(&project, &id, &update));
+        Ok(Admitted { address, token: Some(write.await?) })
+    }
+
+    /// A state for the token, within the bound that holds for every state; a larger one is no proper answer.
+    fn checked(&self, state: RawJson) -> Result<RawJson, SubscribeError> {
+        let limit = self.hub.settings().state_bytes;
+        let is_fine = limit == 0 || state.as_str().len() <= limit;
+        if !is_fine {
+            tracing::warn!(project = %self.key.project, at = %clock::now(), "an authorise webhook \
+                granted with a state that is too large");
+        }
+        is_fine.then_some(state).ok_or(SubscribeError::NotGranted)
+    }
+}

@@ -1,0 +1,218 @@
+//! The dispatcher: takes what is due out of the outbox and posts it.
+//!
+//! One actor on a thread of its own. Rows wait in the database, not in memory: it reads only as many as it may start.
+//! Order is not kept, because up to [`PER_ENDPOINT`] calls to an endpoint are under way at a time and failed ones come
+//! later; `seq` is what tells a late one from news.
+
+mod authorizing;
+mod lanes;
+mod posting;
+
+pub use authorizing::Ask;
+
+use super::ask::AskError;
+use super::clock;
+use super::hooks::Hooks;
+use super::persistence::Persistence;
+use crate::domain::{Attempt, DeliveryKey, Due, Outcome, Timestamp, Webhook};
+use crate::webhook::schedule::Schedule;
+use crate::webhook::{Client, Policy};
+use actix::prelude::*;
+use authorizing::Questions;
+use lanes::Lanes;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The most calls under way.
+const IN_FLIGHT: usize = 64;
+/// The most of them to one webhook; one alone where the last call failed.
+const PER_ENDPOINT: usize = 8;
+/// How long nothing is looked for when nobody wakes the dispatcher and nothing is due before.
+const POLL: Duration = Duration::from_secs(5);
+/// The same while something is due that cannot be started; a call that ends comes first as a rule.
+const CROWDED_POLL: Duration = Duration::from_secs(1);
+/// How often finished deliveries are looked through for what may be forgotten.
+const PRUNE: Duration = Duration::from_mins(1);
+
+/// What the dispatcher lives by.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// What may be called.
+    pub policy: Policy,
+    /// When failed deliveries are tried again.
+    pub schedule: Schedule,
+}
+
+/// The dispatcher.
+pub struct Dispatcher {
+    /// The HTTP client.
+    client: Rc<Client>,
+    /// The outbox.
+    persistence: Persistence,
+    /// When failed deliveries are tried again.
+    schedule: Schedule,
+    /// The calls under way.
+    lanes: Lanes,
+    /// Whether the outbox is being read.
+    is_looking: bool,
+    /// Whether it has to be read once more after that.
+    looks_again: bool,
+    /// The next look.
+    timer: Option<SpawnHandle>,
+    /// Questions to authorise webhooks.
+    questions: Questions,
+}
+
+/// What a look into the outbox found.
+struct Found {
+    /// What can be started.
+    due: Vec<(Rc<Webhook>, Due)>,
+    /// When something is due next, if anything is.
+    next: Option<Timestamp>,
+}
+
+impl Dispatcher {
+    /// Starts the dispatcher on a thread of its own.
+    pub fn launch(persistence: Persistence, rules: Rules) {
+        let hooks = persistence.hooks().clone();
+        let dispatcher = Self::start_in_arbiter(&Arbiter::new().handle(), move |_| Self {
+            client: Rc::new(Client::new(rules.policy)),
+            persistence,
+            schedule: rules.schedule,
+            lanes: Lanes::default(),
+            is_looking: false,
+            looks_again: false,
+            timer: None,
+            questions: Questions::default(),
+        });
+        hooks.introduce(dispatcher);
+    }
+
+    /// The way to be woken.
+    fn hooks(&self) -> Hooks {
+        self.persistence.hooks().clone()
+    }
+
+    /// Looks whenever somebody says that there is something.
+    fn listen(&self, ctx: &mut Context<Self>) {
+        let hooks = self.hooks();
+        let woken = async move { hooks.woken().await };
+        ctx.spawn(woken.into_actor(self).map(|(), actor, ctx| {
+            actor.look(ctx);
+            actor.listen(ctx);
+        }));
+    }
+
+    /// Reads what is due and starts it; once at a time.
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        if self.is_looking {
+            self.looks_again = true;
+            return;
+        }
+        self.is_looking = true;
+        let plan = self.lanes.plan();
+        let (persistence, now) = (self.persistence.clone(), clock::now());
+        let found = async move { persistence.read(move |store| plan.read(store, now)).await };
+        ctx.spawn(found.into_actor(self).map(|found, actor, ctx| {
+            actor.is_looking = false;
+            actor.on_found(found.map(|(due, next)| Found { due: shared(due), next }), ctx);
+        }));
+    }
+
+    /// Starts what was found and sets the time of the next look.
+    fn on_found(&mut self, found: Result<Found, AskError>, ctx: &mut Context<Self>) {
+        let pause = match found {
+            Ok(found) => {
+                for (webhook, due) in found.due {
+                    self.start(webhook, due, ctx);
+                }
+                match found.next {
+                    Some(at) if at <= clock::now() => CROWDED_POLL,
+                    Some(at) => Duration::from_millis(clock::now().millis_until(at)).min(POLL),
+                    None => POLL,
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the outbox cannot be read now");
+                CROWDED_POLL
+            }
+        };
+        if std::mem::take(&mut self.looks_again) {
+            return self.look(ctx);
+        }
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.timer = Some(ctx.run_later(pause, |actor, ctx| {
+            actor.timer = None;
+            actor.look(ctx);
+        }));
+    }
+
+    /// Makes one attempt.
+    fn start(&mut self, webhook: Rc<Webhook>, due: Due, ctx: &mut Context<Self>) {
+        if !self.lanes.enter(&due.key) {
+            return;
+        }
+        let key = due.key.clone();
+        let attempted = posting::attempt(
+            Rc::clone(&self.client),
+            self.persistence.clone(),
+            self.schedule,
+            webhook,
+            due,
+        );
+        ctx.spawn(
+            attempted
+                .into_actor(self)
+                .map(move |attempt, actor, ctx| actor.on_attempted(&key, &attempt, ctx)),
+        );
+    }
+
+    /// Notes the end of an attempt that is in the outbox by now.
+    fn on_attempted(&mut self, key: &DeliveryKey, attempt: &Attempt, ctx: &mut Context<Self>) {
+        let is_down = attempt.status.is_none_or(|status| status >= 500);
+        self.lanes.leave(key, is_down);
+        match attempt.outcome {
+            Outcome::Dead => tracing::warn!(webhook = %key.webhook, event = %key.event,
+                error = attempt.error.as_deref(), "a delivery was given up"),
+            Outcome::Gone => tracing::warn!(webhook = %key.webhook,
+                "a webhook was disabled: its endpoint says that it is gone"),
+            Outcome::Delivered | Outcome::Retry(_) => {}
+        }
+        self.look(ctx);
+    }
+}
+
+/// Lets all deliveries of a webhook share what is known of it.
+fn shared(due: Vec<(Webhook, Vec<Due>)>) -> Vec<(Rc<Webhook>, Due)> {
+    let mut all = Vec::new();
+    for (webhook, due) in due {
+        let webhook = Rc::new(webhook);
+        all.extend(due.into_iter().map(|due| (Rc::clone(&webhook), due)));
+    }
+    all
+}
+
+impl Actor for Dispatcher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(authorizing::MAILBOX);
+        self.listen(ctx);
+        self.look(ctx);
+        ctx.run_interval(PRUNE, |actor, ctx| {
+            actor.lanes.forget_idle();
+            let now = clock::now();
+            let pruned = actor.persistence.write(move |store| store.prune_deliveries(now));
+            ctx.spawn(
+                async move {
+                    if let Err(error) = pruned.await {
+                        tracing::warn!(%error, "old deliveries cannot be forgotten now");
+                    }
+                }
+                .into_actor(actor),
+            );
+        });
+    }
+}

@@ -1,0 +1,159 @@
+//! How many calls are under way to which webhook, and how many more may be.
+
+use super::{IN_FLIGHT, PER_ENDPOINT};
+use crate::domain::{DeliveryKey, Due, Timestamp, Webhook, WebhookId};
+use crate::store::{ReadStore, StoreResult};
+use std::collections::{HashMap, HashSet};
+
+/// The calls to one webhook.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lane {
+    /// How many are under way.
+    busy: usize,
+    /// Whether the last one that ended found nobody or a fault: then one at a time is tried, so that endpoints which
+    /// are down cannot take all places from those that are up.
+    is_down: bool,
+}
+
+impl Lane {
+    /// How many may be under way.
+    const fn limit(self) -> usize {
+        if self.is_down { 1 } else { PER_ENDPOINT }
+    }
+}
+
+/// All calls under way.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    /// By webhook; one without calls and without trouble is not here.
+    lanes: HashMap<WebhookId, Lane>,
+    /// What is being delivered.
+    under_way: HashSet<DeliveryKey>,
+    /// The webhook that was served last: the next look begins behind it.
+    last: Option<WebhookId>,
+}
+
+/// What a look into the outbox may bring.
+pub(super) struct Plan {
+    /// By webhook.
+    lanes: HashMap<WebhookId, Lane>,
+    /// What is being delivered already.
+    under_way: HashSet<DeliveryKey>,
+    /// Behind which webhook to begin.
+    last: Option<WebhookId>,
+}
+
+/// Due deliveries, each with its webhook.
+pub(super) type Batch = Vec<(Webhook, Vec<Due>)>;
+
+impl Lanes {
+    /// What may be started now.
+    pub(super) fn plan(&self) -> Plan {
+        Plan {
+            lanes: self.lanes.clone(),
+            under_way: self.under_way.clone(),
+            last: self.last.clone(),
+        }
+    }
+
+    /// Notes a call that begins; false where it must not.
+    pub(super) fn enter(&mut self, key: &DeliveryKey) -> bool {
+        let lane = self.lanes.get(&key.webhook).copied().unwrap_or_default();
+        if self.under_way.len() >= IN_FLIGHT || lane.busy >= lane.limit() {
+            return false;
+        }
+        if !self.under_way.insert(key.clone()) {
+            return false;
+        }
+        self.lanes.entry(key.webhook.clone()).or_default().busy += 1;
+        self.last = Some(key.webhook.clone());
+        true
+    }
+
+    /// Notes a call that ended.
+    pub(super) fn leave(&mut self, key: &DeliveryKey, is_down: bool) {
+        self.under_way.remove(key);
+        if let Some(lane) = self.lanes.get_mut(&key.webhook) {
+            lane.busy = lane.busy.saturating_sub(1);
+            lane.is_down = is_down;
+            if lane.busy == 0 && !is_down {
+                self.lanes.remove(&key.webhook);
+            }
+        }
+    }
+
+    /// Forgets webhooks without calls, among them those that were deleted.
+    pub(super) fn forget_idle(&mut self) {
+        self.lanes.retain(|_, lane| lane.busy > 0);
+    }
+}
+
+impl Plan {
+    /// Reads as much as may be started, webhook after webhook, and when something is due next.
+    pub(super) fn read(
+        &self,
+        store: &mut dyn ReadStore,
+        now: Timestamp,
+    ) -> StoreResult<(Batch, Option<Timestamp>)> {
+        let mut free = IN_FLIGHT.saturating_sub(self.under_way.len());
+        let mut webhooks = store.due_webhooks(now)?;
+        if let Some(last) = &self.last {
+            let behind = webhooks.partition_point(|webhook| webhook.id <= *last);
+            webhooks.rotate_left(behind);
+        }
+        let mut batch = Vec::new();
+        for webhook in webhooks {
+            let lane = self.lanes.get(&webhook.id).copied().unwrap_or_default();
+            let room = lane.limit().saturating_sub(lane.busy).min(free);
+            if room == 0 {
+                continue;
+            }
+            // What is under way is still due in the outbox.
+            let limit = u64::try_from(room + lane.busy).unwrap_or(u64::MAX);
+            let mut due = store.due_deliveries(&webhook.id, now, limit)?;
+            due.retain(|due| !self.under_way.contains(&due.key));
+            due.truncate(room);
+            free -= due.len();
+            batch.push((webhook, due));
+        }
+        Ok((batch, store.next_due()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::EventId;
+
+    /// One delivery.
+    fn key(webhook: usize, event: usize) -> DeliveryKey {
+        DeliveryKey {
+            webhook: WebhookId::from(webhook.to_string().as_str()),
+            event: EventId::from(event.to_string().as_str()),
+        }
+    }
+
+    #[test]
+    fn an_endpoint_has_eight_places_and_one_while_it_is_down() {
+        let mut lanes = Lanes::default();
+        assert!((0..PER_ENDPOINT).all(|event| lanes.enter(&key(1, event))));
+        assert!(!lanes.enter(&key(1, 99)));
+        for event in 0..PER_ENDPOINT {
+            lanes.leave(&key(1, event), true);
+        }
+        assert!(lanes.enter(&key(1, 1)));
+        assert!(!lanes.enter(&key(1, 2)), "one at a time while it is down");
+        assert!(lanes.enter(&key(2, 1)), "another has its own places");
+        lanes.leave(&key(1, 1), false);
+        assert!((0..PER_ENDPOINT).all(|event| lanes.enter(&key(1, event))));
+    }
+
+    #[test]
+    fn a_delivery_is_under_way_once_and_all_together_are_bounded() {
+        let mut lanes = Lanes::default();
+        assert!(lanes.enter(&key(1, 1)));
+        assert!(!lanes.enter(&key(1, 1)));
+        let started = (0..100).filter(|webhook| lanes.enter(&key(*webhook, 7))).count();
+        assert_eq!(started, IN_FLIGHT - 1);
+    }
+}

@@ -1,0 +1,98 @@
+//! One connection as the outbox: which file answers which method, and what "atomically" is.
+
+use super::store::SqliteStore;
+use super::{authorizers, deliveries, sending};
+use crate::domain::{
+    Attempt, Authorizer, Delivery, DeliveryKey, Due, HookEvent, ProjectId, Timestamp, Webhook,
+    WebhookId,
+};
+use crate::store::{AtomicWrite, ReadOutbox, StoreResult, WriteOutbox};
+use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
+
+impl ReadOutbox for SqliteStore<'_> {
+    fn due_webhooks(&mut self, now: Timestamp) -> StoreResult<Vec<Webhook>> {
+        sending::due_webhooks(self.connection, now)
+    }
+
+    fn due_deliveries(
+        &mut self,
+        webhook: &WebhookId,
+        now: Timestamp,
+        limit: u64,
+    ) -> StoreResult<Vec<Due>> {
+        sending::due(self.connection, webhook, now, limit)
+    }
+
+    fn next_due(&mut self) -> StoreResult<Option<Timestamp>> {
+        sending::next_due(self.connection)
+    }
+
+    fn list_deliveries(
+        &mut self,
+        webhook: &WebhookId,
+        offset: u64,
+        limit: u64,
+    ) -> StoreResult<Vec<Delivery>> {
+        deliveries::list(self.connection, webhook, offset, limit)
+    }
+
+    fn count_deliveries(&mut self, webhook: &WebhookId) -> StoreResult<u64> {
+        deliveries::count(self.connection, webhook)
+    }
+
+    fn find_authorizer(&mut self, project: &ProjectId) -> StoreResult<Option<Authorizer>> {
+        authorizers::find(self.connection, project)
+    }
+}
+
+impl WriteOutbox for SqliteStore<'_> {
+    /// A savepoint. After a failure that leaves the transaction in doubt nothing is sent any more, not even the way
+    /// back: the whole group is given up then.
+    fn atomically(&mut self, run: AtomicWrite<'_>) -> StoreResult<()> {
+        self.write(|connection| {
+            AnsiTransactionManager::begin_transaction(connection).map_err(Into::into)
+        })?;
+        let outcome = run(self);
+        if self.has_failed() {
+            return outcome;
+        }
+        self.write(|connection| {
+            if outcome.is_ok() {
+                AnsiTransactionManager::commit_transaction(connection)?;
+            } else {
+                AnsiTransactionManager::rollback_transaction(connection)?;
+            }
+            Ok(())
+        })?;
+        outcome
+    }
+
+    fn record_event(&mut self, event: &HookEvent) -> StoreResult<usize> {
+        self.write(|connection| deliveries::record(connection, event))
+    }
+
+    fn settle_delivery(&mut self, key: &DeliveryKey, attempt: &Attempt) -> StoreResult<()> {
+        self.write(|connection| sending::settle(connection, key, attempt))
+    }
+
+    fn resend_delivery(
+        &mut self,
+        project: &ProjectId,
+        key: &DeliveryKey,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        self.write(|connection| sending::resend(connection, project, key, now))
+    }
+
+    fn prune_deliveries(&mut self, now: Timestamp) -> StoreResult<u64> {
+        self.write(|connection| deliveries::prune(connection, now))
+    }
+
+    fn set_authorizer(&mut self, authorizer: &Authorizer) -> StoreResult<()> {
+        self.write(|connection| authorizers::set(connection, authorizer))
+    }
+
+    fn delete_authorizer(&mut self, project: &ProjectId) -> StoreResult<()> {
+        self.write(|connection| authorizers::delete(connection, project))
+    }
+}

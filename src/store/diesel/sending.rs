@@ -1,0 +1,165 @@
+//! What the outbox gives out, and what becomes of it.
+
+use super::deliveries::later;
+use super::error::found;
+use super::rows::{Row, WebhookRow, all, sql_count};
+use super::schema::{deliveries, webhooks};
+use crate::domain::delivery::RETRY_FOR;
+use crate::domain::{
+    Attempt, DeliveryKey, DeliveryState, Due, EventId, Outcome, ProjectId, Timestamp, Webhook,
+    WebhookId,
+};
+use crate::store::{StoreResult, Thing};
+use diesel::dsl::exists;
+use diesel::prelude::*;
+
+/// The word of what still has to be sent.
+const PENDING: &str = DeliveryState::Pending.as_str();
+
+/// A due row with its body.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = deliveries)]
+struct DueRow {
+    /// Who hears it.
+    webhook_id: String,
+    /// What.
+    event_id: String,
+    /// The tenant.
+    project_id: String,
+    /// How often it was tried.
+    attempts: i64,
+    /// Milliseconds.
+    gives_up_at: i64,
+    /// What is posted.
+    body: String,
+}
+
+impl Row for DueRow {
+    type Thing = Due;
+
+    fn into_domain(self) -> StoreResult<Due> {
+        Ok(Due {
+            key: DeliveryKey {
+                webhook: WebhookId::from(self.webhook_id.as_str()),
+                event: EventId::from(self.event_id.as_str()),
+            },
+            project: ProjectId::from(self.project_id.as_str()),
+            body: self.body,
+            attempts: self.attempts,
+            gives_up_at: Timestamp(self.gives_up_at),
+        })
+    }
+}
+
+/// `ReadStore::due_webhooks`: one look into the index for each webhook, however long its queue is.
+pub(super) fn due_webhooks(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> StoreResult<Vec<Webhook>> {
+    let due = deliveries::table
+        .filter(deliveries::webhook_id.eq(webhooks::id))
+        .filter(deliveries::state.eq(PENDING))
+        .filter(deliveries::next_attempt_at.le(now.0));
+    let query =
+        webhooks::table.filter(exists(due)).order_by(webhooks::id).select(WebhookRow::as_select());
+    all(query.load(connection))
+}
+
+/// `ReadStore::due_deliveries`.
+pub(super) fn due(
+    connection: &mut SqliteConnection,
+    webhook: &WebhookId,
+    now: Timestamp,
+    limit: u64,
+) -> StoreResult<Vec<Due>> {
+    let query = deliveries::table
+        .filter(deliveries::webhook_id.eq(webhook.as_str()))
+        .filter(deliveries::state.eq(PENDING))
+        .filter(deliveries::next_attempt_at.le(now.0))
+        .order_by((deliveries::next_attempt_at, deliveries::seq))
+        .limit(sql_count(limit))
+        .select(DueRow::as_select());
+    all(query.load(connection))
+}
+
+/// `ReadStore::next_due`.
+pub(super) fn next_due(connection: &mut SqliteConnection) -> StoreResult<Option<Timestamp>> {
+    let first: Option<i64> = deliveries::table
+        .filter(deliveries::state.eq(PENDING))
+        .order_by(deliveries::next_attempt_at)
+        .select(deliveries::next_attempt_at)
+        .first(connection)
+        .optional()?;
+    Ok(first.map(Timestamp))
+}
+
+/// `WriteStore::settle_delivery`.
+pub(super) fn settle(
+    connection: &mut SqliteConnection,
+    key: &DeliveryKey,
+    attempt: &Attempt,
+) -> StoreResult<()> {
+    let (state, next) = match attempt.outcome {
+        Outcome::Delivered => (DeliveryState::Delivered, None),
+        Outcome::Retry(at) => (DeliveryState::Pending, Some(at.0)),
+        Outcome::Dead | Outcome::Gone => (DeliveryState::Dead, None),
+    };
+    let delivered_at = (state == DeliveryState::Delivered).then_some(attempt.at.0);
+    let row = deliveries::table.find((key.webhook.as_str(), key.event.as_str()));
+    diesel::update(row)
+        .set((
+            deliveries::state.eq(state.as_str()),
+            deliveries::attempts.eq(deliveries::attempts + 1),
+            next.map(|next| deliveries::next_attempt_at.eq(next)),
+            deliveries::last_status.eq(attempt.status.map(i64::from)),
+            deliveries::last_error.eq(attempt.error.as_deref()),
+            deliveries::delivered_at.eq(delivered_at),
+        ))
+        .execute(connection)?;
+    if attempt.outcome == Outcome::Gone {
+        disable(connection, &key.webhook, attempt.at)?;
+    }
+    Ok(())
+}
+
+/// A webhook hears no more; what it was still owed is given up with it.
+fn disable(
+    connection: &mut SqliteConnection,
+    webhook: &WebhookId,
+    at: Timestamp,
+) -> QueryResult<()> {
+    diesel::update(webhooks::table.find(webhook.as_str()))
+        .set(webhooks::disabled_at.eq(at.0))
+        .execute(connection)?;
+    let owed = deliveries::table
+        .filter(deliveries::webhook_id.eq(webhook.as_str()))
+        .filter(deliveries::state.eq(PENDING));
+    diesel::update(owed)
+        .set((
+            deliveries::state.eq(DeliveryState::Dead.as_str()),
+            deliveries::last_error.eq("the endpoint said that it is gone"),
+        ))
+        .execute(connection)
+        .map(drop)
+}
+
+/// `WriteStore::resend_delivery`.
+pub(super) fn resend(
+    connection: &mut SqliteConnection,
+    project: &ProjectId,
+    key: &DeliveryKey,
+    now: Timestamp,
+) -> StoreResult<()> {
+    let row = deliveries::table
+        .find((key.webhook.as_str(), key.event.as_str()))
+        .filter(deliveries::project_id.eq(project.as_str()));
+    let rows = diesel::update(row)
+        .set((
+            deliveries::state.eq(PENDING),
+            deliveries::attempts.eq(0),
+            deliveries::next_attempt_at.eq(now.0),
+            deliveries::gives_up_at.eq(later(now, RETRY_FOR).0),
+        ))
+        .execute(connection)?;
+    found(rows, Thing::Delivery)
+}

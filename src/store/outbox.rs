@@ -1,0 +1,63 @@
+//! What webhooks are owed: events on their way, and who answers subscribe requests.
+
+use super::{StoreResult, WriteStore};
+use crate::domain::{
+    Attempt, Authorizer, Delivery, DeliveryKey, Due, HookEvent, ProjectId, Timestamp, Webhook,
+    WebhookId,
+};
+
+/// What is read of it.
+#[expect(clippy::missing_errors_doc, reason = "the same errors everywhere, as in ReadStore")]
+pub trait ReadOutbox {
+    /// The webhooks that have a delivery due at `now`.
+    fn due_webhooks(&mut self, now: Timestamp) -> StoreResult<Vec<Webhook>>;
+    /// A webhook's deliveries that are due at `now`, the longest due first, at most `limit`.
+    fn due_deliveries(
+        &mut self,
+        webhook: &WebhookId,
+        now: Timestamp,
+        limit: u64,
+    ) -> StoreResult<Vec<Due>>;
+    /// When a delivery is due next; also in the past.
+    fn next_due(&mut self) -> StoreResult<Option<Timestamp>>;
+    /// A webhook's deliveries, newest first.
+    fn list_deliveries(
+        &mut self,
+        webhook: &WebhookId,
+        offset: u64,
+        limit: u64,
+    ) -> StoreResult<Vec<Delivery>>;
+    /// How many deliveries a webhook has.
+    fn count_deliveries(&mut self, webhook: &WebhookId) -> StoreResult<u64>;
+    /// Who answers a project's subscribe requests.
+    fn find_authorizer(&mut self, project: &ProjectId) -> StoreResult<Option<Authorizer>>;
+}
+
+/// A write that is tried as one; what it returns decides whether it stands.
+pub type AtomicWrite<'a> = &'a mut dyn FnMut(&mut dyn WriteStore) -> StoreResult<()>;
+
+/// What is written of it.
+#[expect(clippy::missing_errors_doc, reason = "each method names its refusals in its own sentence")]
+pub trait WriteOutbox {
+    /// Runs several writes of which all stand or, when `run` fails, none. Errors: those of `run`.
+    fn atomically(&mut self, run: AtomicWrite<'_>) -> StoreResult<()>;
+    /// Stores an event for each webhook of its project that names it and is not disabled; returns for how many. The
+    /// event gets its number here, so that numbers rise in the order in which causes become durable.
+    fn record_event(&mut self, event: &HookEvent) -> StoreResult<usize>;
+    /// Notes what became of an attempt; nothing where the delivery has gone meanwhile.
+    fn settle_delivery(&mut self, key: &DeliveryKey, attempt: &Attempt) -> StoreResult<()>;
+    /// Makes a delivery of the project due at `now`, whatever became of it before, and lets it be tried as long as a
+    /// new one. Errors: `NotFound(Delivery)`.
+    fn resend_delivery(
+        &mut self,
+        project: &ProjectId,
+        key: &DeliveryKey,
+        now: Timestamp,
+    ) -> StoreResult<()>;
+    /// Forgets finished deliveries that are old or too many; returns how many.
+    fn prune_deliveries(&mut self, now: Timestamp) -> StoreResult<u64>;
+    /// Sets who answers a project's subscribe requests. Errors: `NotFound(Project)`.
+    fn set_authorizer(&mut self, authorizer: &Authorizer) -> StoreResult<()>;
+    /// Nobody answers them any more. Errors: `NotFound(Authorizer)`.
+    fn delete_authorizer(&mut self, project: &ProjectId) -> StoreResult<()>;
+}

@@ -1,0 +1,13 @@
+//! Calls to a project's back end: how they are signed, where they may go, when they are tried again.
+//!
+//! Uses `domain` alone. Who is called when is the dispatcher's matter (`actor/webhook.rs`).
+
+pub mod authorize;
+pub mod client;
+pub mod guard;
+pub mod schedule;
+pub mod signing;
+pub mod target;
+
+pub use client::{CallError, Client, Reply};
+pub use guard::Policy;
