@@ -8,8 +8,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "in a test, a panic is the report, and the figures are a part of it"
+    reason = "in a test, a panic is the report"
 )]
 
 mod socket;
@@ -26,15 +25,15 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Threads that write.
-const WRITERS: usize = 8;
+const WRITERS: u64 = 8;
 /// Channels that all writers patch; besides, each writer has one that it replaces.
-const SHARED: usize = 3;
+const SHARED: u64 = 3;
 
 /// What is known of one channel.
 #[derive(Debug, Default)]
 struct Known {
     /// The highest counter of each writer that was answered or shown.
-    counters: HashMap<usize, u64>,
+    counters: HashMap<u64, u64>,
     /// All versions that were answered.
     versions: HashSet<u64>,
     /// The highest of them.
@@ -50,7 +49,7 @@ struct Model {
 
 impl Model {
     /// A change was answered.
-    fn acknowledge(&self, channel: &str, writer: usize, counter: u64, version: u64) {
+    fn acknowledge(&self, channel: &str, writer: u64, counter: u64, version: u64) {
         let mut channels = self.channels.lock().unwrap();
         let known = channels.entry(channel.to_owned()).or_default();
         assert!(known.versions.insert(version), "{channel}: version {version} was answered twice");
@@ -92,7 +91,7 @@ impl Model {
 }
 
 /// The counters in a state, by writer; asserts that each is there twice or not at all.
-fn counters(channel: &str, state: &Value) -> Vec<(usize, u64)> {
+fn counters(channel: &str, state: &Value) -> Vec<(u64, u64)> {
     let state = state.as_object().unwrap();
     let first = state.iter().filter_map(|(key, value)| Some((key.strip_prefix('a')?, value)));
     let pairs = first.map(|(writer, value)| {
@@ -111,14 +110,15 @@ fn channels() -> Vec<String> {
 }
 
 /// Writes until the server has gone. The counters go on from what is stored.
-fn write(address: SocketAddr, writer: usize, mut dice: Dice, model: &Model) {
+fn write(address: SocketAddr, writer: u64, mut dice: Dice, model: &Model) {
     let Ok(mut http) = Http::connect(address) else { return };
     let mut next = HashMap::new();
     loop {
-        let shared = dice.below(SHARED as u64 * 2);
-        let (method, channel) = match shared < SHARED as u64 {
-            true => ("PATCH", format!("shared-{shared}")),
-            false => ("PUT", format!("own-{writer}")),
+        let shared = dice.below(SHARED * 2);
+        let (method, channel) = if shared < SHARED {
+            ("PATCH", format!("shared-{shared}"))
+        } else {
+            ("PUT", format!("own-{writer}"))
         };
         let path = format!("/v1/channels/{channel}/state");
         if !next.contains_key(&channel) {
@@ -163,7 +163,7 @@ fn cycle(server: Process, dice: &mut Dice, model: &Model) -> usize {
     thread::scope(|scope| {
         let watcher = scope.spawn(move || watch(address, model));
         for writer in 0..WRITERS {
-            let dice = dice.fork(writer as u64);
+            let dice = dice.fork(writer);
             scope.spawn(move || write(address, writer, dice, model));
         }
         thread::sleep(Duration::from_millis(50 + dice.below(350)));
@@ -229,7 +229,7 @@ fn the_model_notices_what_is_planted() {
     assert!(twice.is_err(), "one version for two changes");
 }
 
-/// What SQLite says of the database's pages and indexes.
+/// What the database's library says of the database's pages and indexes.
 fn integrity(folder: &TempDir) -> String {
     use diesel::prelude::*;
     #[derive(QueryableByName)]

@@ -7,8 +7,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "in a test, a panic is the report, and the figures are a part of it"
+    reason = "in a test, a panic is the report"
 )]
 
 mod socket;
@@ -171,18 +170,23 @@ fn sixty_four_patchers_lose_nothing_and_everybody_sees_one_order() {
     assert_eq!(data["state"], Value::Object(counters.collect()));
     let order = &views.iter().max_by_key(|(_, order)| order.len()).unwrap().1;
     for (joined, seen) in &views {
-        assert_eq!(seen.len() as u64, all - joined, "one update for each change after joining");
+        assert_eq!(
+            u64::try_from(seen.len()).unwrap(),
+            all - joined,
+            "one update for each change after joining"
+        );
         assert!(order.ends_with(seen), "one order for all");
     }
-    let midway = views.iter().filter(|(joined, _)| *joined > 0).count() as u64;
-    assert!(midway >= SUBSCRIBERS / 2, "only {midway} joined midway");
+    let late_ones = usize::try_from(SUBSCRIBERS / 2).unwrap();
+    let midway = views.iter().filter(|(joined, _)| *joined > 0).count();
+    assert!(midway >= late_ones, "only {midway} joined midway");
     let joined: Vec<_> = views.iter().map(|(joined, _)| *joined).collect();
     println!("{all} patches, versions 2..={}; subscribers joined at {joined:?}", all + 1);
     server.assert_well();
 }
 
 /// Runs a closure while four patchers write.
-fn while_patched(address: SocketAddr, watch: impl FnOnce()) -> u64 {
+fn while_patched(address: SocketAddr, watch: impl FnOnce()) -> usize {
     let goes_on = AtomicBool::new(true);
     thread::scope(|scope| {
         let go = &goes_on;
@@ -191,7 +195,7 @@ fn while_patched(address: SocketAddr, watch: impl FnOnce()) -> u64 {
         // The patchers end also when this panics, or the scope would wait for them for ever.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(watch));
         goes_on.store(false, Ordering::Relaxed);
-        let written = patchers.into_iter().map(|patcher| patcher.join().unwrap() as u64).sum();
+        let written = patchers.into_iter().map(|patcher| patcher.join().unwrap()).sum();
         outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         written
     })

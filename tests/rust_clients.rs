@@ -1,6 +1,11 @@
 //! The unmodified Rust clients of Hop, both at once: what the `hop` crate does reaches `leap_client_rs`.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test, a panic is the report")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test, a panic is the report"
+)]
 
 mod support;
 
@@ -49,72 +54,82 @@ async fn what_one_client_does_the_other_hears() {
         let hop = hop(&server, end);
         create(&hop, "kept", ChannelType::Private, json!({"n": 1})).await;
         create(&hop, "asked", ChannelType::Public, json!({"a": [1, {"b": null}]})).await;
-        let token =
-            hop.channels.tokens.create(PROJECT, Some(json!({"user": 7})), None).await.unwrap();
-        hop.channels.tokens.subscribe("kept", &token.id).await.unwrap();
-
+        let tokens = &hop.channels.tokens;
+        let token = tokens.create(PROJECT, Some(json!({"user": 7})), None).await.unwrap();
+        tokens.subscribe("kept", &token.id).await.unwrap();
         let (mut leap, init) = leap(&server, Some(&token.id)).await;
-        assert!(matches!(init.scope, ConnectionScopes::Token));
-        assert_eq!((init.connection_count, &init.metadata), (1, &Some(json!({"user": 7}))));
-        assert!(!init.cid.is_empty());
-        let kept: Vec<_> = init.channels.iter().map(|c| (c.id.as_str(), &c.state)).collect();
-        assert_eq!(kept, [("kept", &json!({"n": 1}))]);
-        assert!(hop.channels.tokens.get::<Value>(&token.id).await.unwrap().is_online);
-
-        leap.channel_subscribe("asked").await.unwrap();
-        let Event::Available(EventCapsule { channel, data, .. }) = next(&mut leap).await else {
-            panic!("AVAILABLE answers a subscribe")
-        };
-        assert_eq!((channel.as_deref(), data.channel.id.as_str()), (Some("asked"), "asked"));
-        assert_eq!(
-            (&*data.channel.project_id, data.channel.state),
-            (PROJECT, json!({"a": [1, {"b": null}]}))
-        );
-        assert_eq!(hop.channels.stats(PROJECT, "asked").await.unwrap().online_count, 1);
-
-        let greeting = json!({"text": "é☃", "n": 9_007_199_254_740_993_u64});
-        hop.channels.message(PROJECT, "asked", "HELLO", Some(greeting.clone())).await.unwrap();
-        let Event::Message(EventCapsule { channel, data, unicast }) = next(&mut leap).await else {
-            panic!("MESSAGE")
-        };
-        assert_eq!((channel.as_deref(), &*data.event, unicast), (Some("asked"), "HELLO", false));
-        assert_eq!(data.data, greeting);
-        hop.channels.message::<Value>(PROJECT, "asked", "BARE", None).await.unwrap();
-        let Event::Message(bare) = next(&mut leap).await else { panic!("MESSAGE") };
-        assert_eq!(bare.data.data, Value::Null);
-
-        hop.channels.patch_state(PROJECT, "kept", Some(json!({"m": 2}))).await.unwrap();
-        let Event::StateUpdate(update) = next(&mut leap).await else { panic!("STATE_UPDATE") };
-        assert_eq!(update.data, json!({"state": {"n": 1, "m": 2}}));
-        hop.channels.set_state(PROJECT, "kept", Some(json!({"only": true}))).await.unwrap();
-        let Event::StateUpdate(update) = next(&mut leap).await else { panic!("STATE_UPDATE") };
-        assert_eq!(update.data, json!({"state": {"only": true}}));
-
-        hop.channels
-            .tokens
-            .direct_message(&token.id, "FOR YOU", Some(json!({"x": 1})))
-            .await
-            .unwrap();
-        let Event::DirectMessage(EventCapsule { channel, data, .. }) = next(&mut leap).await else {
-            panic!("DIRECT_MESSAGE")
-        };
-        assert_eq!((channel, &*data.event, data.data), (None, "FOR YOU", json!({"x": 1})));
-
-        hop.channels.tokens.unsubscribe("asked", &token.id).await.unwrap();
-        let Event::Unavailable(gone) = next(&mut leap).await else { panic!("UNAVAILABLE") };
-        assert_eq!(
-            (gone.channel.as_deref(), &gone.data["graceful"]),
-            (Some("asked"), &json!(true))
-        );
-        hop.channels.delete(PROJECT, "kept").await.unwrap();
-        let Event::Unavailable(gone) = next(&mut leap).await else { panic!("UNAVAILABLE") };
-        assert_eq!(gone.channel.as_deref(), Some("kept"));
-        hop.channels.delete(PROJECT, "asked").await.unwrap();
-
-        hop.channels.tokens.delete(&token.id).await.unwrap();
-        assert!(timeout(PATIENCE, leap.listen()).await.unwrap().is_none(), "4001 ends the client");
+        assert!(tokens.get::<Value>(&token.id).await.unwrap().is_online);
+        check_init(&init);
+        hear_subscribing(&hop, &mut leap).await;
+        hear_messages(&hop, &mut leap, &token.id).await;
+        hear_state(&hop, &mut leap).await;
+        hear_the_end(&hop, &mut leap, &token.id).await;
     }
     server.assert_well();
+}
+
+/// INIT has the token, its metadata and what it is subscribed to.
+fn check_init(init: &InitEvent) {
+    assert!(matches!(init.scope, ConnectionScopes::Token));
+    assert_eq!((init.connection_count, &init.metadata), (1, &Some(json!({"user": 7}))));
+    assert!(!init.cid.is_empty());
+    let kept: Vec<_> = init.channels.iter().map(|c| (c.id.as_str(), &c.state)).collect();
+    assert_eq!(kept, [("kept", &json!({"n": 1}))]);
+}
+
+/// The client's own subscribe.
+async fn hear_subscribing(hop: &Hop, leap: &mut LeapEdge) {
+    leap.channel_subscribe("asked").await.unwrap();
+    let Event::Available(EventCapsule { channel, data, .. }) = next(leap).await else {
+        panic!("AVAILABLE answers a subscribe")
+    };
+    assert_eq!((channel.as_deref(), data.channel.id.as_str()), (Some("asked"), "asked"));
+    assert_eq!(data.channel.project_id, PROJECT);
+    assert_eq!(data.channel.state, json!({"a": [1, {"b": null}]}));
+    assert_eq!(hop.channels.stats(PROJECT, "asked").await.unwrap().online_count, 1);
+}
+
+/// Messages to the channel and to the token.
+async fn hear_messages(hop: &Hop, leap: &mut LeapEdge, token: &str) {
+    let greeting = json!({"text": "é☃", "n": 9_007_199_254_740_993_u64});
+    hop.channels.message(PROJECT, "asked", "HELLO", Some(greeting.clone())).await.unwrap();
+    let Event::Message(EventCapsule { channel, data, unicast }) = next(leap).await else {
+        panic!("MESSAGE")
+    };
+    assert_eq!((channel.as_deref(), &*data.event, unicast), (Some("asked"), "HELLO", false));
+    assert_eq!(data.data, greeting);
+    hop.channels.message::<Value>(PROJECT, "asked", "BARE", None).await.unwrap();
+    let Event::Message(bare) = next(leap).await else { panic!("MESSAGE") };
+    assert_eq!(bare.data.data, Value::Null);
+    let data = Some(json!({"x": 1}));
+    hop.channels.tokens.direct_message(token, "FOR YOU", data).await.unwrap();
+    let Event::DirectMessage(EventCapsule { channel, data, .. }) = next(leap).await else {
+        panic!("DIRECT_MESSAGE")
+    };
+    assert_eq!((channel, &*data.event, data.data), (None, "FOR YOU", json!({"x": 1})));
+}
+
+/// A patched and a replaced state.
+async fn hear_state(hop: &Hop, leap: &mut LeapEdge) {
+    hop.channels.patch_state(PROJECT, "kept", Some(json!({"m": 2}))).await.unwrap();
+    let Event::StateUpdate(update) = next(leap).await else { panic!("STATE_UPDATE") };
+    assert_eq!(update.data, json!({"state": {"n": 1, "m": 2}}));
+    hop.channels.set_state(PROJECT, "kept", Some(json!({"only": true}))).await.unwrap();
+    let Event::StateUpdate(update) = next(leap).await else { panic!("STATE_UPDATE") };
+    assert_eq!(update.data, json!({"state": {"only": true}}));
+}
+
+/// The end of a subscription, of a channel, and of the token.
+async fn hear_the_end(hop: &Hop, leap: &mut LeapEdge, token: &str) {
+    hop.channels.tokens.unsubscribe("asked", token).await.unwrap();
+    let Event::Unavailable(gone) = next(leap).await else { panic!("UNAVAILABLE") };
+    assert_eq!((gone.channel.as_deref(), &gone.data["graceful"]), (Some("asked"), &json!(true)));
+    hop.channels.delete(PROJECT, "kept").await.unwrap();
+    let Event::Unavailable(gone) = next(leap).await else { panic!("UNAVAILABLE") };
+    assert_eq!(gone.channel.as_deref(), Some("kept"));
+    hop.channels.delete(PROJECT, "asked").await.unwrap();
+    hop.channels.tokens.delete(token).await.unwrap();
+    assert!(timeout(PATIENCE, leap.listen()).await.unwrap().is_none(), "4001 ends the client");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,28 +150,6 @@ async fn refusals_name_their_reason_and_leave_the_connection() {
     // The client calls this "initial data"; it means nothing to the server, and harms nothing.
     leap.channel_subscribe_with_data("open", json!([1, "x"])).await.unwrap();
     assert!(matches!(next(&mut leap).await, Event::Available(_)));
-    server.assert_well();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_client_stays_connected_over_its_heartbeats() {
-    let server = Server::start_with(&[("WARREN_HEARTBEAT", "1")]);
-    let hop = hop(&server, "");
-    create(&hop, "open", ChannelType::Unprotected, json!({})).await;
-    let (mut leap, _) = leap(&server, None).await;
-    leap.channel_subscribe("open").await.unwrap();
-    assert!(matches!(next(&mut leap).await, Event::Available(_)));
-    // Seven intervals, with a heartbeat of the server's own in every third. A reconnect would show as a second INIT,
-    // and would lose the subscription.
-    for n in 0..14 {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        hop.channels.message(PROJECT, "open", "TICK", Some(json!({"n": n}))).await.unwrap();
-        match next(&mut leap).await {
-            Event::Message(tick) => assert_eq!(tick.data.data, json!({"n": n})),
-            other => panic!("{other:?} instead of tick {n}"),
-        }
-    }
-    assert_eq!(hop.channels.stats(PROJECT, "open").await.unwrap().online_count, 1);
     server.assert_well();
 }
 

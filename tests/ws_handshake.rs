@@ -1,6 +1,6 @@
 //! The handshake of `/ws`: what upgrades, what is refused and how (RFC 6455 §4.2, `wire.md`, Socket).
 
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+#![expect(clippy::panic, reason = "in a test, a panic is the report")]
 
 mod socket;
 mod support;
@@ -22,7 +22,7 @@ fn headers(changes: &[(&str, Option<&str>)]) -> String {
     let is_kept = |name: &str| changes.iter().all(|(changed, _)| *changed != name);
     let kept = GOOD.iter().filter(|(name, _)| is_kept(name)).copied();
     let changed = changes.iter().filter_map(|(name, value)| value.map(|value| (*name, value)));
-    kept.chain(changed).map(|(name, value)| format!("{name}: {value}\r\n")).collect()
+    kept.chain(changed).flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect()
 }
 
 /// Sends a request's head and reads the answer's head or, when it is no upgrade, the whole answer.

@@ -19,6 +19,10 @@ pub const MIDDLE: u8 = 0x00;
 /// The last fragment.
 pub const LAST: u8 = 0x80;
 
+/// A length byte that announces two bytes of length.
+const MEDIUM: u8 = 0x7E;
+/// A length byte that announces eight bytes of length.
+const LONG: u8 = 0x7F;
 /// The bit that says that a frame is masked.
 const MASKED: u8 = 0x80;
 /// The key that every frame is masked with: a fixed one keeps the bytes of a failure readable.
@@ -41,7 +45,7 @@ pub fn unmasked(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// The beginning of a masked frame that says this length in eight bytes, whatever follows.
 pub fn declared(first: u8, length: u64) -> Vec<u8> {
-    let mut out = vec![first, MASKED | 127];
+    let mut out = vec![first, MASKED | LONG];
     out.extend(length.to_be_bytes());
     out.extend(KEY);
     out
@@ -68,7 +72,7 @@ pub fn close(code: u16, reason: &[u8]) -> Vec<u8> {
 fn head(first: u8, mask: u8, length: usize) -> Vec<u8> {
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short), _) if short < 126 => vec![first, mask | short],
-        (_, Ok(medium)) => [&[first, mask | 126][..], &medium.to_be_bytes()].concat(),
-        _ => [&[first, mask | 127][..], &(length as u64).to_be_bytes()].concat(),
+        (_, Ok(medium)) => [&[first, mask | MEDIUM][..], &medium.to_be_bytes()].concat(),
+        _ => [&[first, mask | LONG][..], &(length as u64).to_be_bytes()].concat(),
     }
 }

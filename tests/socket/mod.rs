@@ -9,6 +9,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::as_conversions,
+    clippy::print_stdout,
     unreachable_pub,
     reason = "each test crate uses a part of this, and a panic is how a test reports"
 )]
