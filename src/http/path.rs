@@ -1,7 +1,7 @@
 //! Paths: crooked ones are straightened before routing, and their parts are decoded strictly.
 
 use super::error::ApiError;
-use crate::domain::{ChannelId, LeapTokenId, WebhookId};
+use crate::domain::{ChannelId, EventId, LeapTokenId, WebhookId};
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
@@ -21,6 +21,8 @@ pub(crate) struct Parts {
     pub(crate) token: String,
     /// A webhook's id.
     webhook: String,
+    /// The id of an event that a webhook was sent.
+    delivery: String,
 }
 
 impl Parts {
@@ -48,6 +50,11 @@ impl Parts {
     /// The leap token's id; whether there is one, the store knows.
     pub(crate) fn token(&self) -> LeapTokenId {
         LeapTokenId::from(self.token.as_str())
+    }
+
+    /// The event's id; whether the webhook was sent it, the store knows.
+    pub(crate) fn delivery(&self) -> EventId {
+        EventId::from(self.delivery.as_str())
     }
 
     /// The webhook's id; whether there is one, the store knows.

@@ -68,6 +68,15 @@ pub(crate) const TABLE: &[(Method, &str, Need)] = &[
     (Method::DELETE, "projects/{project}/webhooks/{webhook}", Flag(DeleteWebhook)),
     (Method::POST, "projects/{project}/webhooks/{webhook}/regenerate", Flag(UpdateWebhook)),
     (Method::POST, "projects/{project}/webhooks/{webhook}/regenerate_secret", Flag(UpdateWebhook)),
+    (Method::GET, "projects/{project}/webhooks/{webhook}/deliveries", Flag(ReadWebhooks)),
+    (
+        Method::POST,
+        "projects/{project}/webhooks/{webhook}/deliveries/{delivery}/resend",
+        Flag(UpdateWebhook),
+    ),
+    (Method::GET, "projects/{project}/channel-authorizer", Flag(ReadWebhooks)),
+    (Method::PUT, "projects/{project}/channel-authorizer", Flag(CreateWebhook)),
+    (Method::DELETE, "projects/{project}/channel-authorizer", Flag(DeleteWebhook)),
     (Method::GET, "users/@me", AnyToken),
 ];
 

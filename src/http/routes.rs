@@ -2,8 +2,8 @@
 
 use super::front::front;
 use super::{
-    App, channels, members, messages, project_tokens, projects, state, subscribers, tokens, users,
-    webhooks,
+    App, authorizer, channels, deliveries, members, messages, project_tokens, projects, state,
+    subscribers, tokens, users, webhooks,
 };
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
@@ -45,6 +45,8 @@ fn all() -> Vec<Mounted> {
         members::routes(),
         project_tokens::routes(),
         webhooks::routes(),
+        deliveries::routes(),
+        authorizer::routes(),
         users::routes(),
     ];
     resources.into_iter().flatten().collect()
