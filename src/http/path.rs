@@ -1,7 +1,7 @@
 //! Paths: crooked ones are straightened before routing, and their parts are decoded strictly.
 
 use super::error::ApiError;
-use crate::domain::{ChannelId, ConnectionId, LeapTokenId, WebhookId};
+use crate::domain::{ChannelId, ConnectionId, EventId, LeapTokenId, WebhookId};
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
@@ -23,6 +23,8 @@ pub(crate) struct Parts {
     webhook: String,
     /// A connection's public id.
     cid: String,
+    /// The id of an event that a webhook was sent.
+    delivery: String,
 }
 
 impl Parts {
@@ -55,6 +57,11 @@ impl Parts {
     /// The connection's public id; whether there is one, its thread knows.
     pub(crate) fn connection(&self) -> ConnectionId {
         ConnectionId::from(self.cid.as_str())
+    }
+
+    /// The event's id; whether the webhook was sent it, the store knows.
+    pub(crate) fn delivery(&self) -> EventId {
+        EventId::from(self.delivery.as_str())
     }
 
     /// The webhook's id; whether there is one, the store knows.

@@ -6,7 +6,7 @@ use actix_web::web;
 use serde::Deserialize;
 
 /// How many channels a page has when the caller does not say (`wire.md`, HTTP).
-const DEFAULT_PAGE_SIZE: u64 = 75;
+pub(crate) const DEFAULT_PAGE_SIZE: u64 = 75;
 /// The most channels on one page.
 const MAX_PAGE_SIZE: u64 = 1000;
 /// The largest offset, which is the largest that a database column holds.

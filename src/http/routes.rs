@@ -2,8 +2,8 @@
 
 use super::front::front;
 use super::{
-    App, channels, connections, members, messages, pats, presence, project_changes, project_tokens,
-    projects, state, subscribers, tokens, users, webhooks,
+    App, authorizer, channels, connections, deliveries, members, messages, pats, presence,
+    project_changes, project_tokens, projects, state, subscribers, tokens, users, webhooks,
 };
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
@@ -47,6 +47,8 @@ fn all() -> Vec<Mounted> {
         members::routes(),
         project_tokens::routes(),
         webhooks::routes(),
+        deliveries::routes(),
+        authorizer::routes(),
         users::routes(),
         pats::routes(),
         project_changes::routes(),

@@ -1,0 +1,76 @@
+//! Who answers when a token asks for a private channel that it was not granted: set, shown, removed.
+
+use super::answer::{self, Answer};
+use super::body::Body;
+use super::call::Call;
+use super::error::ApiError;
+use super::fields::Fields;
+use super::limits::Content;
+use super::routes::{Mounted, on};
+use super::webhooks::{is_address, new_secret};
+use crate::actor::clock;
+use crate::domain::webhook::masked_secret;
+use crate::domain::{Authorizer, Timestamp};
+use crate::store::Thing;
+use actix_web::http::Method;
+use serde::Serialize;
+
+/// The routes of this file.
+pub(crate) fn routes() -> Vec<Mounted> {
+    vec![
+        on(Method::GET, "projects/{project}/channel-authorizer", show),
+        on(Method::PUT, "projects/{project}/channel-authorizer", set),
+        on(Method::DELETE, "projects/{project}/channel-authorizer", delete),
+    ]
+}
+
+/// `{url, secret, created_at}`.
+#[derive(Serialize)]
+struct View<'a> {
+    /// Where questions are posted to.
+    url: &'a str,
+    /// The secret, whole when it is set and masked ever after.
+    secret: &'a str,
+    /// When it was set.
+    created_at: Timestamp,
+}
+
+/// Answers with as much of the secret as `shown`.
+fn one(authorizer: &Authorizer, shown: &str) -> Answer {
+    let Authorizer { url, created_at, .. } = authorizer;
+    answer::data(View { url, secret: shown, created_at: *created_at })
+}
+
+/// `GET /projects/:id/channel-authorizer`.
+async fn show(call: Call) -> Answer {
+    let project = call.project().await?;
+    let found = call.app.persistence.read(move |store| store.find_authorizer(&project)).await?;
+    let found = found.ok_or(ApiError::NotFound(Thing::Authorizer))?;
+    one(&found, &masked_secret(&found.secret))
+}
+
+/// `PUT /projects/:id/channel-authorizer` `{url}`: takes the place of the one before; each has a secret of its own,
+/// shown here and never again.
+async fn set(call: Call, body: Body) -> Answer {
+    let project = call.project().await?;
+    let text = body.json(&call, Content::Record).await?;
+    let url = Fields::parse(text.as_str(), &["url"])?.string("url")?;
+    let url = url.ok_or_else(|| ApiError::field("url", "is missing"))?;
+    if !is_address(&url) {
+        return Err(ApiError::field("url", "must be an http:// or https:// address"));
+    }
+    let authorizer = Authorizer { project, url, secret: new_secret()?, created_at: clock::now() };
+    let stored = call.app.persistence.write(move |store| {
+        store.set_authorizer(&authorizer)?;
+        Ok(authorizer)
+    });
+    let authorizer = stored.await?;
+    one(&authorizer, &authorizer.secret)
+}
+
+/// `DELETE /projects/:id/channel-authorizer`: from now on nobody is asked.
+async fn delete(call: Call) -> Answer {
+    let project = call.project().await?;
+    call.app.persistence.write(move |store| store.delete_authorizer(&project)).await?;
+    Ok(answer::done())
+}
