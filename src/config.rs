@@ -3,7 +3,7 @@
 //! A flag wins over its environment variable, that over the configuration file, and that over the default.
 
 use crate::actor::Settings;
-use crate::protocol::Timing;
+use crate::protocol::{Rate, Timing};
 use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -139,7 +139,7 @@ pub struct ServeArgs {
     pub limits: Limits,
 }
 
-/// The configuration file's table `[limits]`.
+/// The configuration file's table `[limits]`; 0 lifts a bound, but for what is kept for sessions.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Limits {
@@ -155,6 +155,15 @@ pub struct Limits {
     pub replay_events: usize,
     /// Bytes kept likewise, default 1 MiB.
     pub replay_bytes: usize,
+    /// Channels of a session, default 1000; past it a subscribe is refused.
+    pub session_channels: usize,
+    /// Connections of a leap token, default 1000; past it a new one is closed, 4008.
+    pub token_connections: usize,
+    /// Connections from one address, default 0 for no bound (behind a proxy all share one); past it 429.
+    pub address_connections: usize,
+    /// Messages and state changes of one connection a second, default 1000, twice as many at once, 0 for no bound; past
+    /// it the connection is closed, 4008.
+    pub publishes_per_second: u32,
     /// Milliseconds before the answer to a client's frame leaves, default 2: faster trips two official clients.
     pub reply_floor_ms: u64,
 }
@@ -169,6 +178,10 @@ impl Default for Limits {
             outbox_bytes: settings.outbox_bytes,
             replay_events: settings.replay_events,
             replay_bytes: settings.replay_bytes,
+            session_channels: settings.session_channels,
+            token_connections: settings.token_connections,
+            address_connections: 0,
+            publishes_per_second: settings.timing.publishes.per_second,
             reply_floor_ms: 2,
         }
     }
@@ -223,6 +236,8 @@ pub struct Config {
     pub settings: Settings,
     /// The bound on a message over HTTP, bytes; 0 for none.
     pub message_bytes: usize,
+    /// The bound on connections from one address; 0 for none.
+    pub address_connections: usize,
     /// Whether webhooks may call private addresses.
     pub allow_private_webhooks: bool,
 }
@@ -277,17 +292,24 @@ impl Config {
                 timing: Timing {
                     heartbeat: seconds("heartbeat", args.heartbeat.or(file.heartbeat))?,
                     reply_floor: Duration::from_millis(limits.reply_floor_ms),
+                    publishes: Rate {
+                        per_second: limits.publishes_per_second,
+                        burst: limits.publishes_per_second.saturating_mul(2),
+                    },
                     ..Settings::default().timing
                 },
                 session_grace: seconds("session-grace", args.session_grace.or(file.session_grace))?,
-                outbox_bytes: limits.outbox_bytes,
+                outbox_bytes: lifted(limits.outbox_bytes),
                 replay_events: limits.replay_events,
                 replay_bytes: limits.replay_bytes,
-                state_bytes: limits.state_bytes,
-                frame_bytes: limits.frame_bytes,
+                state_bytes: lifted(limits.state_bytes),
+                frame_bytes: lifted(limits.frame_bytes),
+                session_channels: lifted(limits.session_channels),
+                token_connections: lifted(limits.token_connections),
                 ..Settings::default()
             },
             message_bytes: limits.message_bytes,
+            address_connections: limits.address_connections,
             allow_private_webhooks: args
                 .allow_private_webhooks
                 .or(file.allow_private_webhooks)
@@ -344,6 +366,11 @@ fn prefixed(
         }),
         value => Ok(value),
     }
+}
+
+/// A bound of which 0 means none.
+const fn lifted(bound: usize) -> usize {
+    if bound == 0 { usize::MAX } else { bound }
 }
 
 /// How many cores there are.

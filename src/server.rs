@@ -10,9 +10,10 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer};
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     let limits = http::Limits {
         message_bytes: config.message_bytes,
         state_bytes: config.settings.state_bytes,
+        address_connections: config.address_connections,
         ..http::Limits::default()
     };
     let app = http::App::new(persistence, supervisor.clone(), limits);
@@ -91,6 +93,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     supervisor.ready().await;
     say(&format_args!("ready: {base}"))?;
     tracing::info!(%address, workers = config.workers, data = %config.data.display(), "ready");
+    actix_web::rt::spawn(sweep(supervisor, config.settings.session_grace));
     let ended = running.await.unwrap_or_else(|crash| Err(io::Error::other(crash)));
     stopping.abort();
     tracing::info!(at = %clock::now(), "stopped");
@@ -131,6 +134,20 @@ fn give_up_on_dead_peers(stream: &TcpStream) {
     let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT));
 }
 
+/// Deletes ephemeral channels whose sessions died with the last process, once these have had their time to come back.
+async fn sweep(supervisor: Supervisor, grace: Duration) {
+    tokio::time::sleep(grace).await;
+    match supervisor.persistence().read(|store| store.marked_channels()).await {
+        Ok(marked) => {
+            for key in marked {
+                // One that is gone by now, or cannot be asked, is looked at again after the next start.
+                let _ = supervisor.sweep_channel(&key).await;
+            }
+        }
+        Err(error) => tracing::warn!(%error, "ephemeral channels were not looked at"),
+    }
+}
+
 /// Waits for SIGTERM or SIGINT, tells every connection to come back later, then stops.
 async fn stop_on_signal(server: ServerHandle, supervisor: Supervisor) {
     let terminated = async {
@@ -157,7 +174,9 @@ async fn stop_on_signal(server: ServerHandle, supervisor: Supervisor) {
 /// [`ServerError::InUse`] while a server has it, [`ServerError::Data`].
 pub(crate) fn lock(data: &Path) -> Result<File, ServerError> {
     let failed = |source| ServerError::Data { path: data.to_owned(), source };
-    std::fs::create_dir_all(data).map_err(failed)?;
+    let mut folder = DirBuilder::new();
+    // It holds secrets.
+    folder.recursive(true).mode(0o700).create(data).map_err(failed)?;
     let file = File::create(data.join("warren.lock")).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

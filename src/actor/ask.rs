@@ -12,6 +12,9 @@ pub enum AskError {
     /// The asked actor has ended or crashed, or the server is stopping.
     #[error("the server cannot answer now")]
     Closed,
+    /// A session has as many channels as it may have; carries the limit.
+    #[error("a session has at most {0} channels, and this one has as many")]
+    TooManyChannels(usize),
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -30,6 +33,9 @@ pub enum ChangeError {
     /// The asker made the change from an older version; carries the one in force.
     #[error("the state is at version {0} by now")]
     Stale(Version),
+    /// The channel does not let clients change its state; names the capability.
+    #[error("the channel lacks the capability {0}")]
+    MissingCapability(&'static str),
     /// The change breaks a rule of states.
     #[error(transparent)]
     Refused(#[from] StateError),

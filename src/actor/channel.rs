@@ -3,12 +3,14 @@
 pub mod changes;
 mod ending;
 mod handlers;
+mod lifetime;
 pub mod messages;
+mod presence;
 pub mod subscribers;
 
 pub use messages::{
-    Admit, Attach, ChangeState, ClientPublish, ConnectionRef, Delete, Detach, EndIfIdle, Leave,
-    OnlineCount, Publish, Subscribe, Update,
+    Admit, Attach, ChangeState, ClientPublish, ConnectionRef, Connections, Delete, Detach,
+    EndIfIdle, Leave, OnlineCount, Presence, Publish, Subscribe, Sweep, Update,
 };
 
 use super::fanout::{ChannelUid, Order};
@@ -58,6 +60,8 @@ pub struct ChannelActor {
     used: Instant,
     /// Whether the channel was deleted.
     is_deleted: bool,
+    /// Whether the store knows that it has had a subscriber, which only matters where that decides about its end.
+    is_marked: bool,
     /// Store, settings, shard.
     around: Surroundings,
 }
@@ -74,6 +78,7 @@ impl ChannelActor {
             outlet: Outlet::default(),
             used: Instant::now(),
             is_deleted: false,
+            is_marked: false,
             around,
         }
     }
@@ -91,10 +96,7 @@ impl ChannelActor {
             let dispatch = Arc::clone(&dispatch);
             self.outlet.send(fanout, Order::Deliver { channel: self.uid, dispatch });
         }
-        for session in self.subscribers.detached() {
-            // A session that cannot even queue it has more to replay than its bound: it counts the loss itself.
-            let _ = session.try_send(FromChannel::Kept(Arc::clone(&dispatch)));
-        }
+        self.subscribers.keep(&dispatch);
         self.outlet.settle(ctx);
     }
 

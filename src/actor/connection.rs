@@ -5,21 +5,25 @@
 //! it with [`Inbound`]. What goes out, the socket takes from the [`Link`].
 
 use super::channel::ConnectionRef;
-use super::fanout::{ConnectionUid, LocalFanout, Owner};
-use super::link::{Link, Note};
-use super::session::{Exit, Serve, SessionActor};
-use super::supervisor::Supervisor;
-use super::tell::tell;
+use super::fanout::{ConnectionUid, LocalFanout, Order, Owner};
+use super::link::{Link, Note, Origin};
+use super::session::Serve;
+use super::supervisor::{Entered, Supervisor};
 use crate::domain::project::secret_hash;
-use crate::domain::{ConnectionId, ProjectId};
-use crate::protocol::{Action, Close, CloseCode, Identify, Machine, Profile, frame};
+use crate::domain::{ConnectionId, ProjectId, Version};
+use crate::protocol::{
+    Action, Close, CloseCode, Dispatch, Event, Extension, Extensions, Frame, Identify, Machine,
+    Refusal, frame,
+};
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use bytes::Bytes;
 use bytestring::ByteString;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// What a socket reads, its fragments put together.
@@ -56,7 +60,9 @@ pub struct Connection<K> {
     /// The way to everything else.
     hub: Supervisor,
     /// The session, once identified.
-    session: Option<Addr<SessionActor>>,
+    session: Option<Entered>,
+    /// Whether INIT is in the outbox, which may be known before the session is.
+    is_initialised: bool,
     /// When the socket opened.
     opened: Instant,
     /// The timer that runs, and for when.
@@ -67,11 +73,15 @@ pub struct Connection<K> {
 
 impl<K> Connection<K> {
     /// A connection that has just opened, and the link that its socket writes from.
-    pub fn open(hub: Supervisor, socket: K) -> (Self, Rc<Link>) {
+    pub fn open(hub: Supervisor, socket: K, origin: Origin) -> (Self, Rc<Link>) {
         let settings = hub.settings();
         let (machine, hello) = Machine::open(settings.timing);
-        let link = Rc::new(Link::new(ConnectionUid::next(), settings.outbox_bytes));
         let fanout = hub.fanout_here();
+        let (uid, index) = (ConnectionUid::next(), fanout.handle().index());
+        // The public id tells where the connection is, and what nobody can guess proves that it is meant.
+        let cid = format!("{index:x}-{:x}-{:016x}", uid.number(), origin.nonce);
+        let cid = ConnectionId::from(cid.as_str());
+        let link = Rc::new(Link::new(uid, cid, origin, settings.outbox_bytes));
         let connection = Self {
             machine,
             hello: Some(hello),
@@ -80,6 +90,7 @@ impl<K> Connection<K> {
             fanout,
             hub,
             session: None,
+            is_initialised: false,
             opened: Instant::now(),
             timer: None,
             socket,
@@ -95,9 +106,7 @@ impl<K> Connection<K> {
     /// Nobody is to deliver here any more; said once, however often called.
     fn leave(&mut self) {
         self.fanout.unregister(&self.link);
-        if let Some(session) = self.session.take() {
-            tell(&session, Exit(self.link.uid()));
-        }
+        self.session = None;
     }
 }
 
@@ -146,13 +155,25 @@ where
     /// Takes a word of the fan-out.
     pub fn on_note(&mut self, note: Note, ctx: &mut <Self as Actor>::Context) {
         let actions = match note {
-            Note::Initialised => self.machine.identified(self.now()),
+            Note::Initialised => {
+                self.is_initialised = true;
+                self.begin_serving()
+            }
             // The close frame is on its way already: this one only ends the machine.
             Note::Overrun => self.machine.close(CloseCode::SlowConsumer, "slow consumer"),
             Note::Close(close) => self.machine.close(close.code, close.reason),
         };
         self.actions.extend(actions);
         self.carry_on(ctx);
+    }
+
+    /// Lets the machine go on once INIT is out and the session known; their news come in either order.
+    fn begin_serving(&mut self) -> Vec<Action> {
+        if self.is_initialised && self.session.is_some() {
+            self.machine.identified(self.now())
+        } else {
+            Vec::new()
+        }
     }
 
     /// Carries out what the machine asked for, one after the other: a frame for the session waits until the one before
@@ -163,16 +184,8 @@ where
                 Action::Send(frame) => self.link.send(frame),
                 Action::Identify(identify) => self.identify(identify, ctx),
                 Action::Close(close) => self.close(&close),
-                Action::Serve(command) => {
-                    let Some(session) = &self.session else { continue };
-                    let served = session.send(Serve { connection: self.link.uid(), command });
-                    // A session that has ended closes its connections itself.
-                    let done = served.into_actor(self).map(
-                        |_, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
-                            actor.carry_on(ctx);
-                        },
-                    );
-                    ctx.wait(done);
+                Action::Serve(frame) => {
+                    self.serve(frame, ctx);
                     return;
                 }
             }
@@ -180,21 +193,64 @@ where
         self.set_timer(ctx);
     }
 
+    /// Hands a frame to the session and goes on when it is served.
+    fn serve(&mut self, frame: Frame, ctx: &mut <Self as Actor>::Context) {
+        let Some(Entered { session, .. }) = &self.session else { return self.carry_on(ctx) };
+        let (connection, extensions) = (self.link.uid(), self.link.extensions());
+        let reference = frame.reference.clone();
+        let served = session.send(Serve { connection, extensions, frame });
+        ctx.wait(served.into_actor(self).map(
+            move |served, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
+                // A session that has ended closes its connections itself.
+                if let Ok(served) = served {
+                    actor.answer(served, reference);
+                }
+                actor.carry_on(ctx);
+            },
+        ));
+    }
+
+    /// Tells a client that wants to know what came of its frame, behind what the frame itself made it hear.
+    fn answer(&self, served: Result<Option<Version>, Refusal>, reference: Option<String>) {
+        if !self.link.extensions().has(Extension::Errors) {
+            return;
+        }
+        let event = match (served, reference) {
+            (Err(refusal), reference) => Event::Error { refusal, reference },
+            (Ok(version), Some(reference)) => Event::Ack { reference, version },
+            (Ok(_), None) => return,
+        };
+        let (connection, dispatch) = (self.link.uid(), Arc::new(Dispatch::new(event)));
+        // Without budget the thread is far behind; the client learns by its own time-out.
+        let _ = self.fanout.handle().try_send(Order::Direct { connection, dispatch });
+    }
+
     /// Finds out who this is; meanwhile heartbeats are answered.
     fn identify(&mut self, who: Identify, ctx: &mut <Self as Actor>::Context) {
-        self.link.set_profile(Profile::default());
+        let extensions = who.extensions.as_deref().map(Extensions::granted);
+        let project = ProjectId::from(who.project_id.as_str());
+        self.link.set_identity(project, extensions.unwrap_or_default());
         self.link.set_owners(owners(&who));
         let connection = ConnectionRef { uid: self.link.uid(), fanout: self.fanout.handle() };
-        let cid = ConnectionId::from(uuid::Uuid::new_v4().to_string().as_str());
+        let cid = self.link.cid().clone();
         let hub = self.hub.clone();
-        let entered = async move { hub.enter(&who, connection, cid).await };
+        let (reply, entered) = oneshot::channel();
+        // On its own, so that it ends also where the socket goes first: a place in the session is then given back.
+        actix::spawn(async move {
+            let _ = reply.send(hub.enter(&who, extensions, connection, cid).await);
+        });
+        let closed = || Err(Close::new(CloseCode::Unknown, "the server cannot answer, reconnect"));
+        let entered = async move { entered.await.unwrap_or_else(|_| closed()) };
         ctx.spawn(entered.into_actor(self).map(
             |outcome, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
                 match outcome {
-                    Ok(entered) if actor.machine.is_closed() => {
-                        tell(&entered.session, Exit(actor.link.uid()));
+                    // Dropped with this, and so given back.
+                    Ok(_) if actor.machine.is_closed() => {}
+                    Ok(entered) => {
+                        actor.session = Some(entered);
+                        let actions = actor.begin_serving();
+                        actor.actions.extend(actions);
                     }
-                    Ok(entered) => actor.session = Some(entered.session),
                     Err(close) => {
                         actor.actions.extend(actor.machine.close(close.code, close.reason));
                     }

@@ -3,8 +3,8 @@
 //! Channels and sessions send it [`Order`]s; what one sender orders is carried out in its order. Every order takes a
 //! part of the fan-out's budget until it is carried out, so that a thread that cannot keep up slows its senders down.
 
-use super::link::{Link, Note};
-use crate::domain::ProjectId;
+use super::link::{ConnectionInfo, Link, Note};
+use crate::domain::{ChannelId, ConnectionId, ProjectId};
 use crate::protocol::{Close, Dispatch};
 use crate::store::SecretHash;
 use actix::prelude::*;
@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 /// The budget of one fan-out, in units of [`UNIT_BYTES`]: 64 MiB of events on the way.
@@ -46,6 +46,16 @@ pub struct ConnectionUid(u64);
 pub struct ChannelUid(u64);
 
 impl ConnectionUid {
+    /// The one of a number that was read from a public id.
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
     /// The next one.
     pub fn next() -> Self {
         Self(NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed))
@@ -82,6 +92,8 @@ pub enum Order {
     Join {
         /// The channel.
         channel: ChannelUid,
+        /// Its id.
+        name: ChannelId,
         /// The connection.
         connection: ConnectionUid,
         /// The event, if any.
@@ -131,6 +143,26 @@ pub enum Order {
         /// Why.
         close: Close,
     },
+    /// Do something to a connection that somebody knows by its public id; answers whether it is here.
+    Visit {
+        /// The connection.
+        connection: ConnectionUid,
+        /// Its public id, which must be right.
+        cid: ConnectionId,
+        /// Its project, which must be right.
+        project: ProjectId,
+        /// What to do.
+        visit: Visit,
+        /// Where the answer goes.
+        reply: oneshot::Sender<bool>,
+    },
+    /// Tell of some connections.
+    Describe {
+        /// The connections.
+        connections: Vec<ConnectionUid>,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Vec<ConnectionInfo>>,
+    },
     /// End those that belong to one owner.
     CloseOf {
         /// The owner.
@@ -140,20 +172,34 @@ pub enum Order {
     },
 }
 
+/// What to do to one connection.
+#[derive(Clone, Debug)]
+pub enum Visit {
+    /// Hand it an event.
+    Deliver(Arc<Dispatch>),
+    /// End it.
+    Close(Close),
+}
+
 impl Order {
     /// How much of the budget it takes.
     fn units(&self) -> u32 {
         let bytes = match self {
             Self::Deliver { dispatch, .. }
             | Self::Dissolve { dispatch, .. }
-            | Self::Direct { dispatch, .. } => dispatch.size_hint(),
+            | Self::Direct { dispatch, .. }
+            | Self::Visit { visit: Visit::Deliver(dispatch), .. } => dispatch.size_hint(),
             Self::Join { dispatch, .. } | Self::Leave { dispatch, .. } => {
                 dispatch.as_ref().map_or(0, |dispatch| dispatch.size_hint())
             }
             Self::Init { init, kept, .. } => {
                 init.size_hint() + kept.iter().map(|dispatch| dispatch.size_hint()).sum::<usize>()
             }
-            Self::Close { .. } | Self::CloseAll { .. } | Self::CloseOf { .. } => 0,
+            Self::Close { .. }
+            | Self::CloseAll { .. }
+            | Self::CloseOf { .. }
+            | Self::Visit { .. }
+            | Self::Describe { .. } => 0,
         };
         u32::try_from(bytes / UNIT_BYTES).unwrap_or(BUDGET_UNITS).clamp(1, BUDGET_UNITS)
     }
@@ -224,9 +270,17 @@ struct Registry {
     /// Every connection.
     links: HashMap<ConnectionUid, Rc<Link>>,
     /// Those under each channel.
-    channels: HashMap<ChannelUid, IndexMap<ConnectionUid, Rc<Link>>>,
+    channels: HashMap<ChannelUid, Room>,
     /// Those whose writer has to be told.
     dirty: Vec<Rc<Link>>,
+}
+
+/// A channel on one thread.
+struct Room {
+    /// Its id.
+    name: ChannelId,
+    /// Its connections.
+    links: IndexMap<ConnectionUid, Rc<Link>>,
 }
 
 /// Hands an event to a connection; its writer is told with the next flush.
@@ -242,14 +296,18 @@ impl Registry {
         let dirty = &mut self.dirty;
         match order {
             Order::Deliver { channel, dispatch } => {
-                for link in self.channels.get(&channel).into_iter().flat_map(IndexMap::values) {
+                for link in
+                    self.channels.get(&channel).into_iter().flat_map(|room| room.links.values())
+                {
                     deliver(dirty, link, &dispatch);
                 }
             }
-            Order::Join { channel, connection, dispatch } => {
+            Order::Join { channel, name, connection, dispatch } => {
                 let Some(link) = self.links.get(&connection) else { return };
                 if link.add_channel(channel) {
-                    self.channels.entry(channel).or_default().insert(connection, Rc::clone(link));
+                    let room = self.channels.entry(channel);
+                    let room = room.or_insert_with(|| Room { name, links: IndexMap::new() });
+                    room.links.insert(connection, Rc::clone(link));
                 }
                 if let Some(dispatch) = &dispatch {
                     deliver(dirty, link, dispatch);
@@ -264,7 +322,9 @@ impl Registry {
                 self.leave(channel, connection);
             }
             Order::Dissolve { channel, dispatch } => {
-                for link in self.channels.remove(&channel).iter().flat_map(IndexMap::values) {
+                for link in
+                    self.channels.remove(&channel).iter().flat_map(|room| room.links.values())
+                {
                     link.remove_channel(channel);
                     deliver(dirty, link, &dispatch);
                 }
@@ -274,6 +334,13 @@ impl Registry {
                     deliver(dirty, link, &dispatch);
                 }
             }
+            other => self.attend(other),
+        }
+    }
+
+    /// Carries out an order that concerns connections by themselves.
+    fn attend(&mut self, order: Order) {
+        match order {
             Order::Init { connection, init, kept } => {
                 if let Some(link) = self.links.get(&connection) {
                     link.initialise(&init, &kept);
@@ -291,14 +358,37 @@ impl Registry {
                 let theirs = self.links.values().filter(|link| link.belongs_to(&owner));
                 theirs.for_each(|link| link.note(Note::Close(close.clone())));
             }
+            Order::Visit { connection, cid, project, visit, reply } => {
+                let link = self.links.get(&connection).filter(|link| link.is(&cid, &project));
+                // Whoever asked may have gone.
+                let _ = reply.send(link.is_some());
+                match (link, visit) {
+                    (Some(link), Visit::Deliver(dispatch)) => {
+                        deliver(&mut self.dirty, link, &dispatch);
+                    }
+                    (Some(link), Visit::Close(close)) => link.note(Note::Close(close)),
+                    (None, _) => {}
+                }
+            }
+            Order::Describe { connections, reply } => {
+                let name_of = |uid| self.channels.get(&uid).map(|room| room.name.clone());
+                let here = connections.iter().filter_map(|uid| self.links.get(uid));
+                // Whoever asked may have gone.
+                let _ = reply.send(here.map(|link| link.info(name_of)).collect());
+            }
+            Order::Deliver { .. }
+            | Order::Join { .. }
+            | Order::Leave { .. }
+            | Order::Dissolve { .. }
+            | Order::Direct { .. } => {}
         }
     }
 
     /// Takes a connection out of a channel's list; drops a list that has become empty.
     fn leave(&mut self, channel: ChannelUid, connection: ConnectionUid) {
-        if let Some(links) = self.channels.get_mut(&channel) {
-            links.swap_remove(&connection);
-            if links.is_empty() {
+        if let Some(room) = self.channels.get_mut(&channel) {
+            room.links.swap_remove(&connection);
+            if room.links.is_empty() {
                 self.channels.remove(&channel);
             }
         }

@@ -2,10 +2,12 @@
 
 use super::fanout::{ChannelUid, ConnectionUid, Owner};
 use super::outbox::{Outbox, Overrun};
-use crate::protocol::{Close, CloseCode, Dispatch, Profile};
+use crate::domain::{ChannelId, ConnectionId, ProjectId, Timestamp};
+use crate::protocol::{Close, CloseCode, Dispatch, Extension, Extensions, Profile};
 use actix::prelude::*;
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -21,6 +23,32 @@ pub enum Note {
     Close(Close),
 }
 
+/// Where a connection comes from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The client's address, where the socket has one.
+    pub address: Option<IpAddr>,
+    /// What the client calls itself, cut to a bound.
+    pub user_agent: Option<Box<str>>,
+    /// When it came.
+    pub since: Timestamp,
+    /// Makes its public id unguessable.
+    pub nonce: u64,
+}
+
+/// A connection as operators see it.
+#[derive(Clone, Debug)]
+pub struct ConnectionInfo {
+    /// Its public id.
+    pub cid: ConnectionId,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What waits to be written, bytes.
+    pub queue_bytes: usize,
+    /// The channels that it hears.
+    pub channels: Vec<ChannelId>,
+}
+
 /// What is held back until INIT.
 #[derive(Debug, Default)]
 struct Gate {
@@ -34,6 +62,14 @@ struct Gate {
 pub struct Link {
     /// The connection.
     uid: ConnectionUid,
+    /// Where it comes from.
+    origin: Origin,
+    /// Its public id.
+    cid: ConnectionId,
+    /// The project that it identified with.
+    project: RefCell<Option<ProjectId>>,
+    /// What it asked for beyond Hop's protocol.
+    extensions: Cell<Extensions>,
     /// The form of frames that it gets.
     profile: Cell<Profile>,
     /// What waits to be written.
@@ -54,9 +90,13 @@ pub struct Link {
 
 impl Link {
     /// A new connection, its gate shut.
-    pub fn new(uid: ConnectionUid, limit: usize) -> Self {
+    pub fn new(uid: ConnectionUid, cid: ConnectionId, origin: Origin, limit: usize) -> Self {
         Self {
             uid,
+            origin,
+            cid,
+            project: RefCell::default(),
+            extensions: Cell::default(),
             profile: Cell::default(),
             outbox: RefCell::new(Outbox::new(limit)),
             gate: RefCell::new(Some(Gate::default())),
@@ -78,6 +118,39 @@ impl Link {
         self.actor.replace(Some(actor));
     }
 
+    /// Notes what the client said in IDENTIFY.
+    pub fn set_identity(&self, project: ProjectId, extensions: Extensions) {
+        self.project.replace(Some(project));
+        self.extensions.set(extensions);
+        let has_versions = extensions.has(Extension::Version);
+        self.profile.set(Profile { has_versions });
+    }
+
+    /// The extensions that it has.
+    pub fn extensions(&self) -> Extensions {
+        self.extensions.get()
+    }
+
+    /// The connection's public id.
+    pub const fn cid(&self) -> &ConnectionId {
+        &self.cid
+    }
+
+    /// Whether this is the connection of that public id, in that project.
+    pub(super) fn is(&self, cid: &ConnectionId, project: &ProjectId) -> bool {
+        self.cid == *cid && self.project.borrow().as_ref() == Some(project)
+    }
+
+    /// The connection as operators see it.
+    pub(super) fn info(&self, name_of: impl Fn(ChannelUid) -> Option<ChannelId>) -> ConnectionInfo {
+        ConnectionInfo {
+            cid: self.cid.clone(),
+            origin: self.origin.clone(),
+            queue_bytes: self.outbox.borrow().len_bytes(),
+            channels: self.channels.borrow().iter().filter_map(|uid| name_of(*uid)).collect(),
+        }
+    }
+
     /// Says whom it belongs to.
     pub fn set_owners(&self, owners: Vec<Owner>) {
         self.owners.replace(owners);
@@ -88,13 +161,11 @@ impl Link {
         self.owners.borrow().contains(owner)
     }
 
-    /// Chooses the form of frames.
-    pub fn set_profile(&self, profile: Profile) {
-        self.profile.set(profile);
-    }
-
     /// Queues an event, behind INIT; true if the writer has to be told ([`Self::flush`]) and was not yet going to be.
     pub fn deliver(&self, dispatch: &Arc<Dispatch>) -> bool {
+        if dispatch.event().needs().is_some_and(|needed| !self.extensions.get().has(needed)) {
+            return false;
+        }
         if let Some(gate) = self.gate.borrow_mut().as_mut() {
             gate.bytes += dispatch.size_hint();
             if gate.bytes <= self.limit || gate.held.is_empty() {

@@ -22,7 +22,7 @@ pub mod tell;
 
 pub use ask::{AskError, ChangeError};
 pub use connection::{Connection, Inbound};
-pub use link::{Link, Note};
+pub use link::{ConnectionInfo, Link, Note, Origin};
 pub use persistence::Persistence;
 pub use settings::Settings;
 pub use supervisor::Supervisor;

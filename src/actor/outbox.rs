@@ -64,6 +64,11 @@ impl Outbox {
         self.bytes = 0;
     }
 
+    /// The bytes that wait.
+    pub const fn len_bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Everything that waits, as far as it fits one write; `None` after the close frame has been taken.
     pub fn poll_take(&mut self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
         match self.frames.len() {

@@ -2,21 +2,34 @@
 
 use super::fanout::{FanoutHandle, Order};
 use actix::prelude::*;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// The orders that wait, in their order.
+#[derive(Default)]
+struct Backlog {
+    /// Where to, and what.
+    orders: VecDeque<(FanoutHandle, Order)>,
+    /// Whether somebody is sending them: nothing may overtake until that has ended.
+    is_draining: bool,
+}
 
 /// A sender's orders that could not leave at once.
 #[derive(Default)]
 pub struct Outlet {
-    /// In order; the actor takes no further message while there are any.
-    backlog: Vec<(FanoutHandle, Order)>,
+    /// Shared with the future that sends them.
+    backlog: Rc<RefCell<Backlog>>,
 }
 
 impl Outlet {
     /// Sends an order, or keeps it behind those that wait.
     pub fn send(&mut self, to: &FanoutHandle, order: Order) {
-        if !self.backlog.is_empty() {
-            self.backlog.push((to.clone(), order));
+        let mut backlog = self.backlog.borrow_mut();
+        if backlog.is_draining || !backlog.orders.is_empty() {
+            backlog.orders.push_back((to.clone(), order));
         } else if let Err(order) = to.try_send(order) {
-            self.backlog.push((to.clone(), order));
+            backlog.orders.push_back((to.clone(), order));
         }
     }
 
@@ -37,16 +50,26 @@ impl Outlet {
         }
     }
 
-    /// The backlog's way out, if there is one.
+    /// The backlog's way out, if there is one and nobody is at it already.
     fn drained(&mut self) -> Option<impl Future<Output = ()> + use<>> {
-        let backlog = std::mem::take(&mut self.backlog);
-        if backlog.is_empty() {
+        let mut state = self.backlog.borrow_mut();
+        if state.is_draining || state.orders.is_empty() {
             return None;
         }
+        state.is_draining = true;
+        let backlog = Rc::clone(&self.backlog);
         Some(async move {
-            for (to, order) in backlog {
+            while let Some((to, order)) = next(&backlog) {
                 to.send(order).await;
             }
         })
     }
+}
+
+/// The next order to send; ends the draining where there is none.
+fn next(backlog: &RefCell<Backlog>) -> Option<(FanoutHandle, Order)> {
+    let mut backlog = backlog.borrow_mut();
+    let order = backlog.orders.pop_front();
+    backlog.is_draining = order.is_some();
+    order
 }

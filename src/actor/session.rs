@@ -9,8 +9,8 @@ pub mod replay;
 mod subscribing;
 
 pub use messages::{
-    Direct, EndIfIdle, Enter, Exit, FromChannel, Grant, IsOnline, Revoke, Serve, TokenChanged,
-    TokenEnded,
+    Connections, Direct, EndIfIdle, Enter, Exit, FromChannel, Grant, IsOnline, Revoke, Serve,
+    TokenChanged, TokenEnded,
 };
 
 use super::channel::{self, ChannelActor, ConnectionRef};
@@ -22,7 +22,8 @@ use super::supervisor::Supervisor;
 use super::tell::tell;
 use crate::domain::channel::Subscriber;
 use crate::domain::{
-    Channel, ChannelId, ChannelKey, LeapToken, ProjectId, Subscription, Timestamp,
+    Channel, ChannelId, ChannelKey, LeapToken, Member as Present, ProjectId, Subscription,
+    Timestamp,
 };
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Scope};
 use actix::prelude::*;
@@ -56,6 +57,18 @@ pub enum Identity {
     Project,
 }
 
+impl Identity {
+    /// The session as other members of a channel see it.
+    fn member(&self) -> Present {
+        match self {
+            Self::Token(token) => Present::of_token(&token.id, &token.state),
+            Self::Anonymous | Self::Project => {
+                Present::of_session(&uuid::Uuid::new_v4().to_string())
+            }
+        }
+    }
+}
+
 /// A subscription that a session holds.
 #[derive(Clone)]
 struct Held {
@@ -83,6 +96,8 @@ pub struct SessionActor {
     project: ProjectId,
     /// On whose behalf.
     identity: Identity,
+    /// Who it is to the other members of a channel.
+    member: Arc<Present>,
     /// The live connections, in the order they came.
     members: IndexMap<ConnectionUid, Member>,
     /// The subscriptions, in the order they were made.
@@ -116,6 +131,7 @@ impl SessionActor {
         };
         Self {
             uid: SessionUid(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
+            member: Arc::new(identity.member()),
             project,
             identity,
             members: IndexMap::new(),

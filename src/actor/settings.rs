@@ -1,6 +1,6 @@
 //! What the actors live by; `config.rs` says where each value comes from.
 
-use crate::protocol::Timing;
+use crate::protocol::{Rate, Timing};
 use std::time::Duration;
 
 /// Intervals and bounds of the actors.
@@ -21,6 +21,10 @@ pub struct Settings {
     pub state_bytes: usize,
     /// The most bytes of a frame or fragmented message from a client; past it the connection is closed (1009).
     pub frame_bytes: usize,
+    /// The most channels of a session; past it a subscribe is refused.
+    pub session_channels: usize,
+    /// The most connections of a leap token; past it a new one is closed (4008).
+    pub token_connections: usize,
     /// How long a channel without subscribers and questions stays in memory.
     pub channel_idle: Duration,
 }
@@ -32,6 +36,7 @@ impl Default for Settings {
                 heartbeat: Duration::from_secs(30),
                 identify: Duration::from_secs(10),
                 reply_floor: Duration::from_millis(2),
+                publishes: Rate { per_second: 1000, burst: 2000 },
             },
             session_grace: Duration::from_secs(30),
             outbox_bytes: 1 << 20,
@@ -39,6 +44,8 @@ impl Default for Settings {
             replay_bytes: 1 << 20,
             state_bytes: 1 << 20,
             frame_bytes: 1 << 20,
+            session_channels: 1000,
+            token_connections: 1000,
             channel_idle: Duration::from_mins(1),
         }
     }

@@ -8,14 +8,15 @@ mod questions;
 
 use super::ask::AskError;
 use super::channel::{ChannelActor, ConnectionRef};
-use super::fanout::{LocalFanout, Order};
+use super::fanout::{ConnectionUid, FanoutHandle, LocalFanout, Order};
 use super::persistence::Persistence;
-use super::session::{Enter, Identity, SessionActor};
+use super::session::{Enter, Exit, Identity, SessionActor};
 use super::settings::Settings;
 use super::shard::{ResolveChannel, ResolveSession, Shard};
+use super::tell::tell;
 use crate::domain::project::secret_hash;
 use crate::domain::{ChannelKey, ConnectionId, LeapTokenId, Permission, ProjectId};
-use crate::protocol::{Close, CloseCode, Identify};
+use crate::protocol::{Close, CloseCode, Extensions, Identify};
 use crate::store::{StoreError, Thing};
 use actix::prelude::*;
 use endings::KnownProjects;
@@ -47,13 +48,21 @@ struct Inner {
     /// Projects that are known to exist.
     projects: RwLock<KnownProjects>,
     /// The fan-outs that have ever had a connection.
-    fanouts: Mutex<Vec<super::fanout::FanoutHandle>>,
+    fanouts: Mutex<Vec<FanoutHandle>>,
 }
 
-/// A session that took a connection in.
+/// A place in a session; given back when dropped, by whoever held it last.
 pub struct Entered {
     /// The session.
     pub session: Addr<SessionActor>,
+    /// The connection that has the place.
+    connection: ConnectionUid,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        tell(&self.session, Exit(self.connection));
+    }
 }
 
 impl Supervisor {
@@ -136,6 +145,12 @@ impl Supervisor {
         local
     }
 
+    /// The fan-out of this number.
+    fn fanout_of(&self, index: u64) -> Option<FanoutHandle> {
+        let known = self.0.fanouts.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|fanout| u64::try_from(fanout.index()) == Ok(index)).cloned()
+    }
+
     /// The shard of an id.
     fn shard<K: Hash>(&self, key: &K) -> Result<&Addr<Shard>, AskError> {
         let count = u64::try_from(self.0.shards.len()).unwrap_or(1);
@@ -167,12 +182,12 @@ impl Supervisor {
     pub(super) async fn enter(
         &self,
         who: &Identify,
+        extensions: Option<Extensions>,
         connection: ConnectionRef,
         cid: ConnectionId,
     ) -> Result<Entered, Close> {
         let project = ProjectId::from(who.project_id.as_str());
         self.check_project(&project).await?;
-        let extensions = who.extensions.as_ref().map(|_| Vec::new());
         let enter = Enter { project: project.clone(), connection, cid, extensions };
         match who.token.as_deref() {
             None => self.enter_alone(project, Identity::Anonymous, enter).await,
@@ -192,16 +207,18 @@ impl Supervisor {
         enter: Enter,
     ) -> Result<Entered, Close> {
         let session = SessionActor::new(project, identity, Vec::new(), self.clone()).start();
+        let connection = enter.connection.uid;
         session.send(enter).await.unwrap_or_else(|_ended| Err(overloaded()))?;
-        Ok(Entered { session })
+        Ok(Entered { session, connection })
     }
 
     /// Brings a connection into its token's session.
     async fn enter_shared(&self, token: &LeapTokenId, enter: Enter) -> Result<Entered, Close> {
+        let connection = enter.connection.uid;
         for _ in 0..ATTEMPTS {
             let session = self.session(token).await.map_err(|error| refusal(&error))?;
             match session.send(enter.clone()).await {
-                Ok(outcome) => return outcome.map(|()| Entered { session }),
+                Ok(outcome) => return outcome.map(|()| Entered { session, connection }),
                 Err(_ended) => {}
             }
         }

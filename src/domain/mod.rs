@@ -7,6 +7,7 @@ pub mod id;
 pub mod json;
 pub mod message;
 pub mod permission;
+pub mod presence;
 pub mod project;
 pub mod state;
 pub mod subscription;
@@ -22,6 +23,7 @@ pub use id::{
 pub use json::{JsonFault, RawJson};
 pub use message::Message;
 pub use permission::{Permission, Permissions};
+pub use presence::Member;
 pub use project::{AdminToken, Project, ProjectToken};
 pub use state::{Change, State, StateError, Version};
 pub use subscription::Subscription;

@@ -78,6 +78,23 @@ pub enum ApiError {
     /// The body is of a kind that the route does not read.
     #[error("{0}")]
     UnsupportedMediaType(&'static str),
+    /// The channel does not do what the request needs; names the capability.
+    #[error("the channel lacks the capability {0}")]
+    MissingCapability(&'static str),
+    /// Something has as many as it may have; carries the limit.
+    #[error("{what}: the limit is {limit}")]
+    LimitReached {
+        /// What there are too many of.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// Too many connections from one address.
+    #[error("too many connections from this address: the limit is {0}")]
+    RateLimited(usize),
+    /// No such live connection in this project.
+    #[error("connection not found")]
+    NoSuchConnection,
     /// Too much at once, here or in the database; trying again in a moment may help.
     #[error("the server is overloaded, try again in a moment")]
     Overloaded,
@@ -143,6 +160,10 @@ impl ApiError {
             Self::VersionConflict { .. } => "version_conflict",
             Self::TooLarge { .. } => "too_large",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
+            Self::MissingCapability(_) => "missing_capability",
+            Self::LimitReached { .. } => "limit_reached",
+            Self::RateLimited(_) => "rate_limited",
+            Self::NoSuchConnection => "connection_not_found",
             Self::Overloaded => "overloaded",
             Self::Internal { .. } => "internal",
         }
@@ -162,6 +183,9 @@ impl ApiError {
             Self::TooLarge { limit, size } => {
                 (details.limit, details.size) = (Some(*limit), Some(*size));
             }
+            Self::LimitReached { limit, .. } | Self::RateLimited(limit) => {
+                details.limit = Some(*limit);
+            }
             Self::Internal { id } => details.id = Some(id),
             _ => {}
         }
@@ -180,8 +204,14 @@ impl ResponseError for ApiError {
             Self::MissingPermission(_) | Self::CannotGrant(_) | Self::AdminOnly => {
                 StatusCode::FORBIDDEN
             }
-            Self::NotFound(_) | Self::NoSuchChannel(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
-            Self::Exists(_) => StatusCode::CONFLICT,
+            Self::NotFound(_)
+            | Self::NoSuchChannel(_)
+            | Self::NoSuchConnection
+            | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::Exists(_) | Self::MissingCapability(_) | Self::LimitReached { .. } => {
+                StatusCode::CONFLICT
+            }
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -194,7 +224,7 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         let mut answer = HttpResponse::build(self.status_code());
         match self {
-            Self::Overloaded => {
+            Self::Overloaded | Self::RateLimited(_) => {
                 answer.insert_header((header::RETRY_AFTER, "1"));
             }
             Self::InvalidAuth => {
@@ -238,6 +268,9 @@ impl From<AskError> for ApiError {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Overloaded | AskError::Closed => Self::Overloaded,
+            AskError::TooManyChannels(limit) => {
+                Self::LimitReached { what: "the session has too many channels", limit }
+            }
             AskError::Store(error) => error.into(),
         }
     }
@@ -256,6 +289,7 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Stale(current) => Self::VersionConflict { current: Some(current) },
+            ChangeError::MissingCapability(name) => Self::MissingCapability(name),
             ChangeError::Refused(error) => error.into(),
             ChangeError::Ask(error) => error.into(),
         }

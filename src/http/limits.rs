@@ -8,6 +8,8 @@ pub struct Limits {
     pub message_bytes: usize,
     /// The largest state of a channel or a leap token, bytes of JSON; over it, 413.
     pub state_bytes: usize,
+    /// How many sockets one address may have open; over it, 429. Zero for no bound.
+    pub address_connections: usize,
     /// How many bytes of request bodies may be held at once; over it, 503. Bodies under 64 KiB do not count.
     pub body_in_flight_bytes: usize,
 }
@@ -15,7 +17,12 @@ pub struct Limits {
 impl Default for Limits {
     /// 64 MiB a message, 1 MiB a state, 256 MiB in flight.
     fn default() -> Self {
-        Self { message_bytes: 64 << 20, state_bytes: 1 << 20, body_in_flight_bytes: 256 << 20 }
+        Self {
+            message_bytes: 64 << 20,
+            state_bytes: 1 << 20,
+            address_connections: 0,
+            body_in_flight_bytes: 256 << 20,
+        }
     }
 }
 

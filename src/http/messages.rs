@@ -17,6 +17,7 @@ pub(crate) fn routes() -> Vec<Mounted> {
         on(Method::POST, "channels/{channel}/messages", publish),
         on(Method::POST, "channels/{channel}/publish", publish),
         on(Method::POST, "channels/tokens/{token}/messages", direct),
+        on(Method::POST, "channels/connections/{cid}/messages", to_connection),
         on(Method::POST, "channels/tokens/{token}/message", direct_in_full),
     ]
 }
@@ -53,6 +54,19 @@ async fn direct(call: Call, body: Body) -> Answer {
 /// `POST /channels/tokens/:token/message`.
 async fn direct_in_full(call: Call, body: Body) -> Answer {
     send(&call, body, &FULL).await
+}
+
+/// `POST /channels/connections/:cid/messages`: one connection hears it, whatever session it belongs to.
+async fn to_connection(call: Call, body: Body) -> Answer {
+    let project = call.project().await?;
+    let text = body.json(&call, Content::Message).await?;
+    let message = message(text.as_str(), &SHORT, call.app.limits.message())?;
+    let cid = call.parts.connection();
+    if call.app.supervisor.message_connection(&project, &cid, message).await? {
+        Ok(answer::done())
+    } else {
+        Err(ApiError::NoSuchConnection)
+    }
 }
 
 /// Sends a direct message whose fields have these names.

@@ -4,6 +4,7 @@
 //! `Call` that is authenticated and allowed (`permissions`). What a handler decides is only which question to ask.
 //! No rule about channels, states or tokens belongs here: those are in `domain`.
 
+mod addresses;
 mod answer;
 mod assembly;
 mod assets;
@@ -14,6 +15,7 @@ mod channel_list;
 mod channels;
 mod client;
 mod conditions;
+mod connections;
 mod cors;
 mod envelope;
 mod error;
@@ -26,6 +28,7 @@ mod messages;
 mod path;
 mod pats;
 mod permissions;
+mod presence;
 mod project_changes;
 mod project_tokens;
 mod projects;
@@ -48,6 +51,7 @@ pub use permissions::{Need, TABLE};
 
 use crate::actor::{Persistence, Supervisor};
 use actix_web::web::{self, ServiceConfig};
+use addresses::Addresses;
 use body::Gate;
 
 /// What every handler works with; cheap to clone, one for all worker threads.
@@ -61,6 +65,8 @@ pub struct App {
     pub auth: Auth,
     /// The bounds in force.
     pub limits: Limits,
+    /// Counts the connections of each address.
+    addresses: Addresses,
     /// Counts the bytes of request bodies that are held at the moment.
     gate: Gate,
 }
@@ -70,7 +76,8 @@ impl App {
     pub fn new(persistence: Persistence, supervisor: Supervisor, limits: Limits) -> Self {
         let auth = Auth::new(persistence.clone());
         let gate = Gate::new(limits.body_in_flight_bytes);
-        Self { persistence, supervisor, auth, limits, gate }
+        let addresses = Addresses::new(limits.address_connections);
+        Self { persistence, supervisor, auth, limits, addresses, gate }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Paths: crooked ones are straightened before routing, and their parts are decoded strictly.
 
 use super::error::ApiError;
-use crate::domain::{ChannelId, LeapTokenId, WebhookId};
+use crate::domain::{ChannelId, ConnectionId, LeapTokenId, WebhookId};
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
@@ -21,6 +21,8 @@ pub(crate) struct Parts {
     pub(crate) token: String,
     /// A webhook's id.
     webhook: String,
+    /// A connection's public id.
+    cid: String,
 }
 
 impl Parts {
@@ -48,6 +50,11 @@ impl Parts {
     /// The leap token's id; whether there is one, the store knows.
     pub(crate) fn token(&self) -> LeapTokenId {
         LeapTokenId::from(self.token.as_str())
+    }
+
+    /// The connection's public id; whether there is one, its thread knows.
+    pub(crate) fn connection(&self) -> ConnectionId {
+        ConnectionId::from(self.cid.as_str())
     }
 
     /// The webhook's id; whether there is one, the store knows.

@@ -2,8 +2,8 @@
 
 use super::front::front;
 use super::{
-    App, channels, members, messages, pats, project_changes, project_tokens, projects, state,
-    subscribers, tokens, users, webhooks,
+    App, channels, connections, members, messages, pats, presence, project_changes, project_tokens,
+    projects, state, subscribers, tokens, users, webhooks,
 };
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
@@ -37,6 +37,8 @@ where
 fn all() -> Vec<Mounted> {
     let resources = [
         tokens::routes(),
+        connections::routes(),
+        presence::routes(),
         channels::routes(),
         state::routes(),
         messages::routes(),

@@ -121,7 +121,7 @@ async fn one(call: &Call, token: &LeapToken) -> Answer {
 }
 
 /// The token that the path names; another project's is as unknown as none.
-async fn find(call: &Call) -> Result<LeapToken, ApiError> {
+pub(crate) async fn find(call: &Call) -> Result<LeapToken, ApiError> {
     let (project, id) = call.token().await?;
     let found = call.app.persistence.read(move |store| store.find_token(&id)).await?;
     found.filter(|token| token.project == project).ok_or(ApiError::NotFound(Thing::Token))

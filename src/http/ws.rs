@@ -4,13 +4,15 @@
 //! response's body takes whole frames from the connection's outbox, everything pending in one piece.
 
 use super::App;
+use super::addresses::Place;
 use super::assembly::Assembly;
 use super::error::ApiError;
 use super::front::front;
-use crate::actor::{Connection, Link};
+use crate::actor::{Connection, Link, Origin, clock};
 use actix::prelude::*;
 use actix_http::ws::{Codec, Message, ProtocolError};
 use actix_web::body::BodyStream;
+use actix_web::http::header;
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
@@ -18,15 +20,21 @@ use actix_web_actors::ws::{WebsocketContext, handshake};
 use bytes::Bytes;
 use futures_util::Stream;
 use serde::Deserialize;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as Task, Poll, ready};
+
+/// How much of a client's name for itself is kept, characters.
+const USER_AGENT_CHARS: usize = 128;
 
 /// What connections need whose socket is an actix-web response.
 #[derive(Debug)]
 pub struct Route {
     /// Puts fragments together.
     assembly: Assembly,
+    /// Counts the connection under its address while it lives.
+    _place: Option<Place>,
 }
 
 impl Actor for Connection<Route> {
@@ -79,6 +87,15 @@ impl Wishes {
     }
 }
 
+/// Where a connection comes from, as far as its request tells.
+fn origin(request: &HttpRequest, address: Option<IpAddr>) -> Result<Origin, ApiError> {
+    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let user_agent =
+        agent.map(|agent| agent.chars().take(USER_AGENT_CHARS).collect::<String>().into());
+    let nonce = u64::from_be_bytes(clock::random()?);
+    Ok(Origin { address, user_agent, since: clock::now(), nonce })
+}
+
 /// A parameter of the URL that does not exist in this form.
 const fn refused(field: &'static str, reason: &'static str) -> ApiError {
     ApiError::InvalidQuery { field, reason }
@@ -94,11 +111,14 @@ async fn upgrade(
     let wishes =
         wishes.ok().ok_or_else(|| refused("encoding", "and compression come once each"))?;
     wishes.check()?;
+    let address = request.peer_addr().map(|peer| peer.ip());
+    let place = address.map(|address| app.addresses.take(address)).transpose()?;
     let mut response = handshake(&request)?;
     let hub = &app.supervisor;
     let limit = hub.settings().frame_bytes;
-    let route = Route { assembly: Assembly::new(limit) };
-    let (connection, link) = Connection::open(hub.clone(), route);
+    let route = Route { assembly: Assembly::new(limit), _place: place };
+    let origin = origin(&request, address)?;
+    let (connection, link) = Connection::open(hub.clone(), route, origin);
     let codec = Codec::new().max_size(limit);
     let context = Box::pin(WebsocketContext::with_codec(connection, payload, codec));
     Ok(response.body(BodyStream::new(Outgoing { context, link, has_ended: false })))

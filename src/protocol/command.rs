@@ -3,14 +3,25 @@
 use super::opcode::Opcode;
 use crate::domain::json;
 use crate::domain::message::EVENT_NAME_MAX_BYTES;
-use crate::domain::{ChannelId, Message, RawJson};
+use crate::domain::{ChannelId, Message, RawJson, Version};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The longest heartbeat tag that is echoed, bytes.
+/// How much of an unknown event's name is repeated, characters.
+const UNKNOWN_NAME_CHARS: usize = 64;
+/// The longest heartbeat tag or `ref` that is echoed, bytes.
 const TAG_MAX_BYTES: usize = 256;
+
+/// One client frame: what it says, and by what name its sender wants to hear of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// What it says.
+    pub command: Command,
+    /// Ours: `ref`, echoed in `ACK` and `ERROR` (extension `errors`).
+    pub reference: Option<String>,
+}
 
 /// Who a connection says it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,13 +70,27 @@ pub enum Command {
         /// The whole new state.
         state: RawJson,
     },
+    /// `PATCH_CHANNEL_STATE` (extension `patch`).
+    PatchState {
+        /// The channel; none when the id is not even a valid one.
+        channel: Option<ChannelId>,
+        /// RFC 7396.
+        patch: RawJson,
+        /// Only if the state is at this version.
+        if_version: Option<Version>,
+    },
     /// `PIPE_ROOM_SUBSCRIBE`: a product that Warren does not have.
     PipeSubscribe {
         /// What the answer has to name.
         join_token: RawJson,
     },
-    /// An event that clients of Hop may send and nobody needs to act upon, or one that does not exist.
+    /// An event that clients of Hop may send and nobody needs to act upon.
     Ignored,
+    /// An event that does not exist.
+    Unknown {
+        /// Its name, cut to what is worth repeating.
+        name: String,
+    },
 }
 
 /// Why a frame is no command; each ends the connection.
@@ -88,6 +113,9 @@ struct Envelope<'a> {
     /// The payload; may be missing.
     #[serde(borrow, default)]
     d: Option<&'a RawValue>,
+    /// Ours: how the sender calls this frame.
+    #[serde(borrow, default, rename = "ref")]
+    reference: Option<Cow<'a, str>>,
 }
 
 /// IDENTIFY's payload.
@@ -144,6 +172,17 @@ struct MessagePayload<'a> {
     d: Option<&'a RawValue>,
 }
 
+/// `PATCH_CHANNEL_STATE`'s data.
+#[derive(Deserialize)]
+struct PatchPayload<'a> {
+    /// RFC 7396.
+    #[serde(borrow)]
+    patch: &'a RawValue,
+    /// The version that the change was made from.
+    #[serde(default)]
+    if_version: Option<i64>,
+}
+
 /// `PIPE_ROOM_SUBSCRIBE`'s data.
 #[derive(Deserialize)]
 struct PipePayload<'a> {
@@ -152,7 +191,7 @@ struct PipePayload<'a> {
     join_token: Option<&'a RawValue>,
 }
 
-impl Command {
+impl Frame {
     /// Decodes one text frame.
     ///
     /// # Errors
@@ -163,17 +202,29 @@ impl Command {
         }
         let envelope: Envelope<'_> = parse(text)?;
         json::check(text).map_err(payload)?;
-        let opcode = envelope.op.get().parse().ok().and_then(Opcode::from_client);
-        match opcode.ok_or(DecodeError::Opcode)? {
-            Opcode::Identify => identify(envelope.d),
-            Opcode::Heartbeat => heartbeat(envelope.d),
-            _ => dispatch(envelope.d),
+        let reference = envelope.reference.map(Cow::into_owned);
+        if reference.as_ref().is_some_and(|name| name.len() > TAG_MAX_BYTES) {
+            return Err(payload(format!("a ref has at most {TAG_MAX_BYTES} bytes")));
         }
+        let opcode = envelope.op.get().parse().ok().and_then(Opcode::from_client);
+        let command = match opcode.ok_or(DecodeError::Opcode)? {
+            Opcode::Identify => identify(envelope.d)?,
+            Opcode::Heartbeat => heartbeat(envelope.d)?,
+            _ => dispatch(envelope.d)?,
+        };
+        Ok(Self { command, reference })
     }
+}
 
+impl Command {
     /// Whether the frame carries service data, which only an identified connection may send.
     pub const fn is_service(&self) -> bool {
         !matches!(self, Self::Identify(_) | Self::Heartbeat { .. })
+    }
+
+    /// Whether the frame makes others hear something.
+    pub const fn is_publish(&self) -> bool {
+        matches!(self, Self::Publish { .. } | Self::SetState { .. } | Self::PatchState { .. })
     }
 
     /// Whether the client waits for an answer that must not come at once (`client-facts.md` §2.3, §2.6).
@@ -232,10 +283,16 @@ fn dispatch(d: Option<&RawValue>) -> Result<Command, DecodeError> {
         "UNSUBSCRIBE" => Command::Unsubscribe { channel: c.map(Cow::into_owned) },
         "MESSAGE" => Command::Publish { channel: id(c), message: message(d)? },
         "SET_CHANNEL_STATE" => Command::SetState { channel: id(c), state: raw(d)? },
+        "PATCH_CHANNEL_STATE" => {
+            let PatchPayload { patch, if_version } = object(d)?;
+            let (channel, patch) = (id(c), raw(Some(patch))?);
+            Command::PatchState { channel, patch, if_version: if_version.map(Version) }
+        }
         "PIPE_ROOM_SUBSCRIBE" => {
             Command::PipeSubscribe { join_token: raw(object::<PipePayload<'_>>(d)?.join_token)? }
         }
-        _ => Command::Ignored,
+        "PIPE_ROOM_UNSUBSCRIBE" => Command::Ignored,
+        other => Command::Unknown { name: other.chars().take(UNKNOWN_NAME_CHARS).collect() },
     })
 }
 

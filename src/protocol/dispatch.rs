@@ -3,12 +3,16 @@
 //! A [`Dispatch`] is shared by all its receivers; each form of it that some connection needs is built when the first
 //! one asks and is from then on the same bytes for all: a whole WebSocket frame.
 
+use super::extension::Extension;
 use super::frame;
-use crate::domain::{Channel, ChannelId, ConnectionId, Message, RawJson, State, Version};
+use super::refusal::Refusal;
+use crate::domain::{
+    Channel, ChannelId, ConnectionId, Member, Message, RawJson, State, Timestamp, Version,
+};
 use bytes::Bytes;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// What a connection asked for beyond Hop's protocol, as far as it changes what frames look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -56,6 +60,17 @@ pub enum Scope {
     Token,
     /// None.
     NoAuth,
+}
+
+/// A member of a channel.
+#[derive(Clone, Debug)]
+pub struct PresentMember {
+    /// Who it is.
+    pub member: Arc<Member>,
+    /// How many connections it has now.
+    pub connections: usize,
+    /// When it came in.
+    pub since: Timestamp,
 }
 
 /// One event for a connection, a session or all subscribers of a channel.
@@ -117,6 +132,46 @@ pub enum Event {
         /// Whether it is for one connection alone.
         is_unicast: bool,
     },
+    /// Extension `presence`: everybody who is in the channel.
+    PresenceState {
+        /// The channel.
+        channel: ChannelId,
+        /// Who is in.
+        members: Vec<PresentMember>,
+    },
+    /// Extension `presence`: somebody came in.
+    PresenceJoin {
+        /// The channel.
+        channel: ChannelId,
+        /// Who.
+        member: PresentMember,
+    },
+    /// Extension `presence`: somebody left for good.
+    PresenceLeave {
+        /// The channel.
+        channel: ChannelId,
+        /// Who.
+        member: PresentMember,
+    },
+    /// Extension `token_state`: the token's own state changed.
+    TokenStateUpdate {
+        /// The new state.
+        state: RawJson,
+    },
+    /// Extension `errors`: a frame of the client was refused.
+    Error {
+        /// Why.
+        refusal: Refusal,
+        /// How the client called the frame.
+        reference: Option<String>,
+    },
+    /// Extension `errors`: a frame with a `ref` was carried out.
+    Ack {
+        /// How the client called the frame.
+        reference: String,
+        /// The version that it made, if it changed a state.
+        version: Option<Version>,
+    },
     /// The answer to `PIPE_ROOM_SUBSCRIBE`.
     PipeUnavailable {
         /// What the asker sent.
@@ -166,13 +221,33 @@ impl Dispatch {
             Event::Message { message, .. } | Event::DirectMessage { message, .. } => {
                 message.data.as_str().len()
             }
-            Event::Unavailable { .. } => 0,
+            Event::Unavailable { .. }
+            | Event::PresenceJoin { .. }
+            | Event::PresenceLeave { .. }
+            | Event::Error { .. }
+            | Event::Ack { .. } => 256,
+            Event::PresenceState { members, .. } => {
+                members.iter().map(|present| 128 + present.member.data.as_str().len()).sum()
+            }
+            Event::TokenStateUpdate { state } => state.as_str().len(),
             Event::PipeUnavailable { join_token } => join_token.as_str().len(),
         }
     }
 }
 
 impl Event {
+    /// The extension without which a connection does not hear of it.
+    pub const fn needs(&self) -> Option<Extension> {
+        match self {
+            Self::PresenceState { .. } | Self::PresenceJoin { .. } | Self::PresenceLeave { .. } => {
+                Some(Extension::Presence)
+            }
+            Self::TokenStateUpdate { .. } => Some(Extension::TokenState),
+            Self::Error { .. } | Self::Ack { .. } => Some(Extension::Errors),
+            _ => None,
+        }
+    }
+
     /// Whether the event shows a version to those who asked for it.
     const fn has_version(&self) -> bool {
         matches!(self, Self::Init { .. } | Self::Available { .. } | Self::StateUpdate { .. })
@@ -187,6 +262,12 @@ impl Event {
             Self::StateUpdate { .. } => "STATE_UPDATE",
             Self::Message { .. } => "MESSAGE",
             Self::DirectMessage { .. } => "DIRECT_MESSAGE",
+            Self::PresenceState { .. } => "PRESENCE_STATE",
+            Self::PresenceJoin { .. } => "PRESENCE_JOIN",
+            Self::PresenceLeave { .. } => "PRESENCE_LEAVE",
+            Self::TokenStateUpdate { .. } => "TOKEN_STATE_UPDATE",
+            Self::Error { .. } => "ERROR",
+            Self::Ack { .. } => "ACK",
             Self::PipeUnavailable { .. } => "PIPE_ROOM_UNAVAILABLE",
         }
     }
@@ -196,21 +277,27 @@ impl Event {
         match self {
             Self::Available { channel } => Some(channel.key.id.as_str()),
             Self::Unavailable { channel, .. } => channel.as_deref(),
-            Self::StateUpdate { channel, .. } | Self::Message { channel, .. } => {
-                Some(channel.as_str())
-            }
-            Self::Init { .. } | Self::DirectMessage { .. } | Self::PipeUnavailable { .. } => None,
+            Self::StateUpdate { channel, .. }
+            | Self::Message { channel, .. }
+            | Self::PresenceState { channel, .. }
+            | Self::PresenceJoin { channel, .. }
+            | Self::PresenceLeave { channel, .. } => Some(channel.as_str()),
+            _ => None,
         }
     }
 
     /// Whether the event is for one connection alone.
     const fn is_unicast(&self) -> bool {
         match self {
-            Self::Init { .. } | Self::PipeUnavailable { .. } => true,
             Self::Unavailable { is_unicast, .. } | Self::DirectMessage { is_unicast, .. } => {
                 *is_unicast
             }
-            Self::Available { .. } | Self::StateUpdate { .. } | Self::Message { .. } => false,
+            Self::Init { .. }
+            | Self::PresenceState { .. }
+            | Self::Error { .. }
+            | Self::Ack { .. }
+            | Self::PipeUnavailable { .. } => true,
+            _ => false,
         }
     }
 
@@ -260,6 +347,25 @@ impl Event {
                     ),
                 );
             }
+            Self::PresenceState { members, .. } => {
+                out.push_str(r#"{"members":["#);
+                for (index, member) in members.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    write_member(member, out);
+                }
+                out.push_str("]}");
+            }
+            Self::PresenceJoin { member, .. } | Self::PresenceLeave { member, .. } => {
+                out.push_str(r#"{"member":"#);
+                write_member(member, out);
+                out.push('}');
+            }
+            Self::TokenStateUpdate { state } => {
+                put(out, format_args!(r#"{{"state":{}}}"#, state.as_str()));
+            }
+            Self::Error { .. } | Self::Ack { .. } => self.write_answer(out),
             Self::PipeUnavailable { join_token } => put(
                 out,
                 format_args!(
@@ -267,6 +373,32 @@ impl Event {
                     join_token.as_str()
                 ),
             ),
+        }
+    }
+
+    /// Appends the data of `ERROR` or `ACK`.
+    fn write_answer(&self, out: &mut String) {
+        let named = |reference: &Option<String>| {
+            reference.as_ref().map(|name| format!(r#","ref":{}"#, quoted(name))).unwrap_or_default()
+        };
+        match self {
+            Self::Error { refusal, reference } => put(
+                out,
+                format_args!(
+                    r#"{{"code":"{}","message":{}{}}}"#,
+                    refusal.code(),
+                    quoted(&refusal.to_string()),
+                    named(reference)
+                ),
+            ),
+            Self::Ack { reference, version } => {
+                put(out, format_args!(r#"{{"ref":{}"#, quoted(reference)));
+                if let Some(version) = version {
+                    put(out, format_args!(r#","version":{version}"#));
+                }
+                out.push('}');
+            }
+            _ => {}
         }
     }
 
@@ -325,6 +457,20 @@ fn write_channel(channel: &Channel, profile: Profile, out: &mut String) {
         put(out, format_args!(r#","version":{}"#, channel.version));
     }
     out.push('}');
+}
+
+/// Appends a member; never its token.
+fn write_member(present: &PresentMember, out: &mut String) {
+    put(
+        out,
+        format_args!(
+            r#"{{"id":{},"data":{},"connections":{},"since":"{}"}}"#,
+            quoted(&present.member.id),
+            present.member.data.as_str(),
+            present.connections,
+            present.since
+        ),
+    );
 }
 
 /// Appends formatted text.

@@ -4,16 +4,19 @@
 //! without waiting. What needs an answer from elsewhere leaves as an [`Action`].
 
 use super::close::{Close, CloseCode};
-use super::command::{Command, DecodeError, Identify};
+use super::command::{Command, DecodeError, Frame, Identify};
 use super::dispatch;
+use super::rate::{Bucket, Rate};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The most frames that wait for their time or for INIT; past it, the shell stops reading.
+/// The most frames that wait for their time; past it, the shell stops reading.
 const MAX_WAITING: usize = 64;
 /// The most bytes in such frames before the shell stops reading.
 const MAX_WAITING_BYTES: usize = 256 * 1024;
+/// The most frames that wait for INIT, for which nobody can stop reading: past it, the connection is closed.
+const MAX_EARLY: usize = 1024;
 /// A server heartbeat goes out with every so many intervals (`wire.md`, Socket).
 const SERVER_HEARTBEAT_INTERVALS: u32 = 3;
 
@@ -26,6 +29,8 @@ pub struct Timing {
     pub identify: Duration,
     /// How long after a frame its answer leaves at the soonest.
     pub reply_floor: Duration,
+    /// How many messages and state changes a client may send.
+    pub publishes: Rate,
 }
 
 impl Timing {
@@ -43,7 +48,7 @@ pub enum Action {
     /// Find out who this is, then call [`Machine::identified`] or close.
     Identify(Identify),
     /// Hand this to the session; never an IDENTIFY or a heartbeat.
-    Serve(Command),
+    Serve(Frame),
     /// Write a close frame and end.
     Close(Close),
 }
@@ -67,7 +72,7 @@ struct Waiting {
     /// When it may be handled.
     due: Duration,
     /// What it says.
-    command: Command,
+    frame: Frame,
     /// How long its text was.
     bytes: usize,
 }
@@ -100,6 +105,8 @@ pub struct Machine {
     waiting: VecDeque<Waiting>,
     /// The bytes of them.
     waiting_bytes: usize,
+    /// What is left of the messages and state changes that the client may send.
+    publishes: Bucket,
 }
 
 impl Machine {
@@ -114,6 +121,7 @@ impl Machine {
             probe: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            publishes: Bucket::full(timing.publishes),
         };
         (machine, Action::Send(dispatch::hello(timing.heartbeat.as_millis())))
     }
@@ -123,8 +131,8 @@ impl Machine {
         if self.phase == Phase::Closed {
             return Vec::new();
         }
-        let command = match Command::decode(text) {
-            Ok(command) => command,
+        let frame = match Frame::decode(text) {
+            Ok(frame) => frame,
             Err(DecodeError::Opcode) => {
                 return self.close(CloseCode::UnknownOpcode, "unknown opcode");
             }
@@ -132,14 +140,23 @@ impl Machine {
                 return self.close(CloseCode::InvalidPayload, format!("invalid payload: {why}"));
             }
         };
-        let is_late = command.wants_late_answer();
-        if is_late || !self.waiting.is_empty() || self.must_wait(&command) {
+        if frame.command.is_publish() && !self.publishes.take(self.timing.publishes, now) {
+            let limit = self.timing.publishes.per_second;
+            let reason = format!("more than {limit} messages and state changes a second");
+            return self.close(CloseCode::RateLimited, reason);
+        }
+        let is_late = frame.command.wants_late_answer();
+        if is_late || !self.waiting.is_empty() || self.must_wait(&frame.command) {
             let due = if is_late { now + self.timing.reply_floor } else { now };
             self.waiting_bytes += text.len();
-            self.waiting.push_back(Waiting { due, command, bytes: text.len() });
+            let is_full = self.waiting.len() >= MAX_EARLY || self.waiting_bytes > MAX_WAITING_BYTES;
+            if is_full && self.phase == Phase::Identifying {
+                return self.close(CloseCode::RateLimited, "too many frames before INIT");
+            }
+            self.waiting.push_back(Waiting { due, frame, bytes: text.len() });
             return Vec::new();
         }
-        self.on_command(now, command)
+        self.on_frame(now, frame)
     }
 
     /// Takes a frame that is not text: Leap's JSON has none.
@@ -179,7 +196,7 @@ impl Machine {
             return None;
         }
         let identify = (self.phase == Phase::Opened).then_some(self.timing.identify);
-        let head = self.waiting.front().filter(|head| !self.must_wait(&head.command));
+        let head = self.waiting.front().filter(|head| !self.must_wait(&head.frame.command));
         let due = head.map(|head| head.due);
         let silence = Some(self.heard + self.timing.silence());
         [identify, due, self.next_probe, silence].into_iter().flatten().min()
@@ -187,7 +204,8 @@ impl Machine {
 
     /// Whether so much waits that the shell should stop reading until the deadline.
     pub fn is_congested(&self) -> bool {
-        self.waiting.len() >= MAX_WAITING || self.waiting_bytes >= MAX_WAITING_BYTES
+        let can_pause = self.phase != Phase::Identifying;
+        can_pause && (self.waiting.len() >= MAX_WAITING || self.waiting_bytes >= MAX_WAITING_BYTES)
     }
 
     /// Whether a close was asked for: nothing that comes later counts.
@@ -214,18 +232,19 @@ impl Machine {
     fn take_due(&mut self, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         while let Some(head) = self.waiting.front() {
-            if head.due > now || self.must_wait(&head.command) {
+            if head.due > now || self.must_wait(&head.frame.command) {
                 break;
             }
-            let Some(Waiting { command, bytes, .. }) = self.waiting.pop_front() else { break };
+            let Some(Waiting { frame, bytes, .. }) = self.waiting.pop_front() else { break };
             self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
-            actions.extend(self.on_command(now, command));
+            actions.extend(self.on_frame(now, frame));
         }
         actions
     }
 
     /// Handles one frame.
-    fn on_command(&mut self, now: Duration, command: Command) -> Vec<Action> {
+    fn on_frame(&mut self, now: Duration, frame: Frame) -> Vec<Action> {
+        let Frame { command, reference } = frame;
         match (command, self.phase) {
             (_, Phase::Closed) => Vec::new(),
             (Command::Heartbeat { tag }, _) => vec![self.on_heartbeat(now, tag.as_deref())],
@@ -240,7 +259,7 @@ impl Machine {
                 self.close(CloseCode::NotAuthenticated, "a service payload before IDENTIFY")
             }
             (Command::Ignored, _) => Vec::new(),
-            (command, _) => vec![Action::Serve(command)],
+            (command, _) => vec![Action::Serve(Frame { command, reference })],
         }
     }
 

@@ -6,12 +6,18 @@
 pub mod close;
 pub mod command;
 pub mod dispatch;
+pub mod extension;
 pub mod frame;
 pub mod machine;
 pub mod opcode;
+pub mod rate;
+pub mod refusal;
 
 pub use close::{Close, CloseCode};
-pub use command::{Command, DecodeError, Identify};
-pub use dispatch::{Dispatch, ErrorCode, Event, Profile, Scope};
+pub use command::{Command, DecodeError, Frame, Identify};
+pub use dispatch::{Dispatch, ErrorCode, Event, PresentMember, Profile, Scope};
+pub use extension::{Extension, Extensions};
 pub use machine::{Action, Machine, Timing};
 pub use opcode::Opcode;
+pub use rate::Rate;
+pub use refusal::Refusal;

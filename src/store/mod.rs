@@ -150,6 +150,8 @@ pub trait ReadStore {
         cursor: Option<&ChannelCursor>,
         limit: u64,
     ) -> StoreResult<Vec<Channel>>;
+    /// The channels that were noted to have had a subscriber.
+    fn marked_channels(&mut self) -> StoreResult<Vec<ChannelKey>>;
     /// A leap token by id.
     fn find_token(&mut self, id: &LeapTokenId) -> StoreResult<Option<LeapToken>>;
     /// A project's leap tokens, oldest first.
@@ -197,6 +199,8 @@ pub trait WriteStore: ReadStore {
         visibility: Visibility,
         capabilities: Capabilities,
     ) -> StoreResult<()>;
+    /// Notes that a channel has had a subscriber; doing so twice changes nothing. Errors: `NotFound(Channel)`.
+    fn mark_subscribed(&mut self, key: &ChannelKey) -> StoreResult<()>;
     /// Stores a state as `version`. Errors: `NotFound(Channel)`, `VersionConflict` when the stored version is not the one before.
     fn set_state(&mut self, key: &ChannelKey, state: &State, version: Version) -> StoreResult<()>;
     /// Removes a channel and all subscriptions to it. Errors: `NotFound(Channel)`.

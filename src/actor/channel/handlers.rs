@@ -2,13 +2,14 @@
 
 use super::super::ask::{AskError, ChangeError};
 use super::super::fanout::Order;
-use super::super::session::FromChannel;
+use super::super::session::SessionUid;
 use super::{
-    Admit, Arc, Attach, ChangeState, Channel, ChannelActor, ClientPublish, Delete, Detach,
-    Dispatch, EndIfIdle, Event, Instant, Leave, OnlineCount, Publish, Subscribe, Update,
+    Admit, Arc, Attach, ChangeState, Channel, ChannelActor, ClientPublish, ConnectionRef,
+    Connections, Detach, Dispatch, EndIfIdle, Event, Instant, Leave, OnlineCount, Publish,
+    Subscribe, Update,
 };
-use crate::domain::{Capabilities, State, StateError, Version};
-use crate::protocol::ErrorCode;
+use crate::domain::{Capabilities, State, Version};
+use crate::protocol::{ErrorCode, Refusal};
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
@@ -21,13 +22,19 @@ impl Handler<Publish> for ChannelActor {
 }
 
 impl Handler<ClientPublish> for ChannelActor {
-    type Result = ();
+    type Result = Result<(), Refusal>;
 
-    /// Without the capability nothing is delivered and nobody told (`wire.md`, Socket).
-    fn handle(&mut self, ClientPublish(message): ClientPublish, ctx: &mut Context<Self>) {
-        if self.channel.capabilities.contains(Capabilities::CLIENT_PUBLISH) {
-            self.broadcast(Event::Message { channel: self.key().id.clone(), message }, ctx);
+    /// Without the capability nothing is delivered (`wire.md`, Socket).
+    fn handle(
+        &mut self,
+        ClientPublish(message): ClientPublish,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Refusal> {
+        if !self.channel.capabilities.contains(Capabilities::CLIENT_PUBLISH) {
+            return Err(Refusal::MissingCapability("CLIENT_PUBLISH"));
         }
+        self.broadcast(Event::Message { channel: self.key().id.clone(), message }, ctx);
+        Ok(())
     }
 }
 
@@ -37,9 +44,7 @@ impl Handler<ChangeState> for ChannelActor {
     fn handle(&mut self, ask: ChangeState, ctx: &mut Context<Self>) -> Self::Result {
         self.used = Instant::now();
         if ask.is_client && !self.channel.capabilities.contains(Capabilities::CLIENT_STATE) {
-            let refused =
-                StateError::Patch("clients may not change this channel's state".to_owned());
-            return Box::pin(async { Err(refused.into()) });
+            return Box::pin(async { Err(ChangeError::MissingCapability("CLIENT_STATE")) });
         }
         let limit = self.around.settings.state_bytes;
         match self.changes.accept(&ask.change, ask.if_version, limit) {
@@ -123,42 +128,6 @@ impl Handler<Update> for ChannelActor {
     }
 }
 
-impl Handler<Delete> for ChannelActor {
-    type Result = ResponseActFuture<Self, Result<(), AskError>>;
-
-    fn handle(&mut self, _: Delete, _: &mut Context<Self>) -> Self::Result {
-        let key = self.key().clone();
-        let write = self.around.persistence.write(move |store| store.delete_channel(&key));
-        Box::pin(write.into_actor(self).map(|outcome, actor, ctx| {
-            if outcome.is_ok() {
-                actor.on_deleted(ctx);
-            }
-            outcome
-        }))
-    }
-}
-
-impl ChannelActor {
-    /// Tells everybody that the channel has gone, and ends.
-    fn on_deleted(&mut self, ctx: &mut Context<Self>) {
-        let id = self.key().id.clone();
-        let dispatch = Arc::new(Dispatch::new(Event::Unavailable {
-            channel: Some(id.as_str().to_owned()),
-            is_graceful: true,
-            error_code: None,
-            is_unicast: false,
-        }));
-        for fanout in self.subscribers.fanouts() {
-            let dispatch = Arc::clone(&dispatch);
-            self.outlet.send(fanout, Order::Dissolve { channel: self.uid, dispatch });
-        }
-        self.tell_sessions(|| FromChannel::Deleted { channel: id.clone() });
-        self.is_deleted = true;
-        self.outlet.leave_behind();
-        ctx.stop();
-    }
-}
-
 impl Handler<OnlineCount> for ChannelActor {
     type Result = u64;
 
@@ -179,13 +148,14 @@ impl Handler<Subscribe> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, ask: Subscribe, ctx: &mut Context<Self>) {
-        self.subscribers.add_session(ask.session, ask.address);
+        self.subscribers.add_session(ask.session, ask.address, ask.member);
+        self.mark_subscribed(ctx);
+        if !ask.connections.is_empty() {
+            self.announce(ask.session, ctx);
+        }
         let available = self.available();
         for connection in ask.connections {
-            self.subscribers.add_connection(ask.session, &connection);
-            let dispatch = Some(Arc::clone(&available));
-            let join = Order::Join { channel: self.uid, connection: connection.uid, dispatch };
-            self.outlet.send(&connection.fanout, join);
+            self.join(ask.session, &connection, Some(Arc::clone(&available)));
         }
         self.outlet.settle(ctx);
     }
@@ -195,13 +165,32 @@ impl Handler<Attach> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, ask: Attach, ctx: &mut Context<Self>) {
-        let connection = ask.connection;
-        self.snapshot(&ask.address, connection.uid);
-        self.subscribers.add_session(ask.session, ask.address);
-        self.subscribers.add_connection(ask.session, &connection);
-        let join = Order::Join { channel: self.uid, connection: connection.uid, dispatch: None };
-        self.outlet.send(&connection.fanout, join);
+        self.snapshot(&ask.address, ask.connection.uid);
+        self.subscribers.add_session(ask.session, ask.address, ask.member);
+        self.mark_subscribed(ctx);
+        self.announce(ask.session, ctx);
+        self.join(ask.session, &ask.connection, None);
         self.outlet.settle(ctx);
+    }
+}
+
+impl ChannelActor {
+    /// Puts a connection under the channel: it hears `first`, then who is in, then everything that follows.
+    fn join(
+        &mut self,
+        session: SessionUid,
+        connection: &ConnectionRef,
+        first: Option<Arc<Dispatch>>,
+    ) {
+        self.subscribers.add_connection(session, connection);
+        let join = Order::Join {
+            channel: self.uid,
+            name: self.key().id.clone(),
+            connection: connection.uid,
+            dispatch: first,
+        };
+        self.outlet.send(&connection.fanout, join);
+        self.show_presence(connection);
     }
 }
 
@@ -219,13 +208,10 @@ impl Handler<Leave> for ChannelActor {
 
     fn handle(&mut self, ask: Leave, ctx: &mut Context<Self>) {
         self.used = Instant::now();
-        let Some(connections) = self.subscribers.remove_session(ask.session) else { return };
-        let unavailable = Arc::new(Dispatch::new(Event::Unavailable {
-            channel: Some(self.key().id.as_str().to_owned()),
-            is_graceful: true,
-            error_code: None,
-            is_unicast: false,
-        }));
+        let Some((connections, present)) = self.subscribers.remove_session(ask.session) else {
+            return;
+        };
+        let unavailable = Arc::new(Dispatch::new(self.gone()));
         for connection in connections {
             let is_asker = ask.asker == Some(connection.uid);
             let dispatch = (!is_asker).then(|| Arc::clone(&unavailable));
@@ -233,6 +219,16 @@ impl Handler<Leave> for ChannelActor {
             self.outlet.send(&connection.fanout, leave);
         }
         self.outlet.settle(ctx);
+        self.announce_leave(present, ctx);
+        self.end_if_ephemeral(ctx);
+    }
+}
+
+impl Handler<Connections> for ChannelActor {
+    type Result = MessageResult<Connections>;
+
+    fn handle(&mut self, _: Connections, _: &mut Context<Self>) -> MessageResult<Connections> {
+        MessageResult(self.subscribers.connections())
     }
 }
 

@@ -4,9 +4,10 @@ use super::super::ask::{AskError, ChangeError};
 use super::super::fanout::{ConnectionUid, FanoutHandle};
 use super::super::session::{SessionActor, SessionUid};
 use crate::domain::channel::Subscriber;
-use crate::domain::{Capabilities, Change, Channel, Message, State, Version, Visibility};
-use crate::protocol::ErrorCode;
+use crate::domain::{Capabilities, Change, Channel, Member, Message, State, Version, Visibility};
+use crate::protocol::{ErrorCode, PresentMember, Refusal};
 use actix::prelude::*;
+use std::sync::Arc;
 
 /// A connection as channels and sessions know it.
 #[derive(Clone)]
@@ -24,7 +25,7 @@ pub struct Publish(pub Message);
 
 /// Sent by a session for one of its connections: publish, if the channel lets clients.
 #[derive(actix::Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Result<(), Refusal>")]
 pub struct ClientPublish(pub Message);
 
 /// Sent by HTTP through the supervisor, and by sessions: change the state. Answered when durable and dispatched.
@@ -72,6 +73,8 @@ pub struct Subscribe {
     pub session: SessionUid,
     /// Where snapshots and kept events go.
     pub address: Addr<SessionActor>,
+    /// Who it is to others.
+    pub member: Arc<Member>,
     /// All its connections.
     pub connections: Vec<ConnectionRef>,
 }
@@ -85,6 +88,8 @@ pub struct Attach {
     pub session: SessionUid,
     /// Where the snapshot and kept events go.
     pub address: Addr<SessionActor>,
+    /// Who it is to others.
+    pub member: Arc<Member>,
     /// The connection.
     pub connection: ConnectionRef,
 }
@@ -113,3 +118,19 @@ pub struct Leave {
 #[derive(actix::Message)]
 #[rtype(result = "bool")]
 pub struct EndIfIdle;
+
+/// Sent by HTTP through the supervisor: who is in; none where the channel does not show it.
+#[derive(actix::Message)]
+#[rtype(result = "Option<Vec<PresentMember>>")]
+pub struct Presence;
+
+/// Sent by HTTP through the supervisor: every connection that hears the channel.
+#[derive(actix::Message)]
+#[rtype(result = "Vec<ConnectionRef>")]
+pub struct Connections;
+
+/// Sent once after a start, when sessions have had their time to come back: an ephemeral channel that nobody came back
+/// to is deleted.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Sweep;

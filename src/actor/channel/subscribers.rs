@@ -1,17 +1,34 @@
 //! Who hears a channel: sessions, their connections, and how many of those each fan-out has.
 
 use super::super::fanout::{ConnectionUid, FanoutHandle};
-use super::super::session::{SessionActor, SessionUid};
+use super::super::session::{FromChannel, SessionActor, SessionUid};
 use super::messages::ConnectionRef;
+use crate::domain::{Member, Timestamp};
+use crate::protocol::{Dispatch, PresentMember};
 use actix::prelude::*;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// One subscribed session.
 struct Subscriber {
     /// Where kept events go.
     address: Addr<SessionActor>,
+    /// Who it is to others.
+    member: Arc<Member>,
+    /// When it first had a connection here; none if it never had.
+    since: Option<Timestamp>,
+    /// How many events it could not queue since the last that it could.
+    missed: u64,
     /// Its live connections.
     connections: Vec<ConnectionRef>,
+}
+
+impl Subscriber {
+    /// The session as others see it; none if it never had a connection here.
+    fn present(&self) -> Option<PresentMember> {
+        let member = Arc::clone(&self.member);
+        self.since.map(|since| PresentMember { member, connections: self.connections.len(), since })
+    }
 }
 
 /// The sessions subscribed to one channel.
@@ -41,12 +58,16 @@ impl Subscribers {
         self.fanouts.iter().map(|(fanout, _)| fanout)
     }
 
-    /// The sessions to keep events for.
-    pub fn detached(&self) -> impl Iterator<Item = &Addr<SessionActor>> {
-        self.detached
-            .iter()
-            .filter_map(|uid| self.sessions.get(uid))
-            .map(|subscriber| &subscriber.address)
+    /// Hands an event to the sessions without a connection, which keep it; what one cannot even queue is counted, and
+    /// told with the next event that it can.
+    pub fn keep(&mut self, dispatch: &Arc<Dispatch>) {
+        for uid in &self.detached {
+            let Some(subscriber) = self.sessions.get_mut(uid) else { continue };
+            let missed = subscriber.missed;
+            let kept = FromChannel::Kept { dispatch: Arc::clone(dispatch), missed };
+            let is_queued = subscriber.address.try_send(kept).is_ok();
+            subscriber.missed = if is_queued { 0 } else { missed.saturating_add(1) };
+        }
     }
 
     /// Every session.
@@ -54,12 +75,38 @@ impl Subscribers {
         self.sessions.values().map(|subscriber| &subscriber.address)
     }
 
-    /// Adds a session, or makes it known under this address.
-    pub fn add_session(&mut self, uid: SessionUid, address: Addr<SessionActor>) {
-        if !self.sessions.contains_key(&uid) {
-            self.detached.insert(uid);
-            self.sessions.insert(uid, Subscriber { address, connections: Vec::new() });
+    /// Everybody who is in, as others see it.
+    pub fn present(&self) -> Vec<PresentMember> {
+        self.sessions.values().filter_map(Subscriber::present).collect()
+    }
+
+    /// Every connection.
+    pub fn connections(&self) -> Vec<ConnectionRef> {
+        self.sessions.values().flat_map(|subscriber| &subscriber.connections).cloned().collect()
+    }
+
+    /// Adds a session, or notes who a known one is by now.
+    pub fn add_session(
+        &mut self,
+        uid: SessionUid,
+        address: Addr<SessionActor>,
+        member: Arc<Member>,
+    ) {
+        if let Some(known) = self.sessions.get_mut(&uid) {
+            known.member = member;
+            return;
         }
+        self.detached.insert(uid);
+        let connections = Vec::new();
+        self.sessions
+            .insert(uid, Subscriber { address, member, since: None, missed: 0, connections });
+    }
+
+    /// Notes that a session comes in now, with its first connection; returns how others see it if that is news.
+    pub fn come_in(&mut self, uid: SessionUid, now: Timestamp) -> Option<PresentMember> {
+        let subscriber = self.sessions.get_mut(&uid).filter(|known| known.since.is_none())?;
+        subscriber.since = Some(now);
+        subscriber.present().map(|present| PresentMember { connections: 1, ..present })
     }
 
     /// Adds a connection to a known session; once, however often asked.
@@ -91,14 +138,18 @@ impl Subscribers {
         self.uncount(&gone);
     }
 
-    /// Removes a session and returns its connections; none if it was not subscribed.
-    pub fn remove_session(&mut self, uid: SessionUid) -> Option<Vec<ConnectionRef>> {
+    /// Removes a session and returns its connections and how others saw it; none if it was not subscribed.
+    pub fn remove_session(
+        &mut self,
+        uid: SessionUid,
+    ) -> Option<(Vec<ConnectionRef>, Option<PresentMember>)> {
         let subscriber = self.sessions.remove(&uid)?;
+        let present = subscriber.present();
         self.detached.remove(&uid);
         for connection in &subscriber.connections {
             self.uncount(connection);
         }
-        Some(subscriber.connections)
+        Some((subscriber.connections, present))
     }
 
     /// Counts one connection less on its fan-out.

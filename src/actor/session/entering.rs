@@ -5,10 +5,12 @@
 
 use super::super::ask::AskError;
 use super::{
-    Channel, ChannelActor, ChannelId, Close, CloseCode, ConnectionRef, ConnectionUid, Dispatch,
-    Enter, Event, HashSet, Identity, Member, Order, Scope, SessionActor, channel, clock, tell,
+    Arc, Channel, ChannelActor, ChannelId, Close, CloseCode, ConnectionRef, ConnectionUid,
+    Dispatch, Enter, Event, HashSet, Identity, Member, Order, Scope, SessionActor, channel, clock,
+    tell,
 };
 use crate::domain::RawJson;
+use crate::protocol::Extensions;
 use crate::store::Thing;
 use actix::prelude::*;
 
@@ -31,6 +33,12 @@ impl Handler<Enter> for SessionActor {
         }
         if self.token().is_some_and(|token| token.is_expired(clock::now())) {
             return Err(Close::new(CloseCode::InvalidAuth, "the token has expired"));
+        }
+        let limit = self.hub.settings().token_connections;
+        if self.members.len() >= limit {
+            let reason =
+                format!("a token has at most {limit} connections, and this one has as many");
+            return Err(Close::new(CloseCode::RateLimited, reason));
         }
         if let Some(timer) = self.grace.take() {
             ctx.cancel_future(timer);
@@ -64,8 +72,20 @@ impl SessionActor {
         let Some(address) = held.address.as_ref().filter(|address| address.connected()) else {
             return false;
         };
-        let connection = connection.clone();
-        tell(address, channel::Attach { session: self.uid, address: ctx.address(), connection });
+        let attach = channel::Attach {
+            session: self.uid,
+            address: ctx.address(),
+            member: Arc::clone(&self.member),
+            connection: connection.clone(),
+        };
+        let id = channel.clone();
+        let attached = address.send(attach).into_actor(self);
+        ctx.spawn(attached.map(move |outcome, actor, ctx| {
+            if outcome.is_err() {
+                // The channel's actor ended just then, and with it the snapshot: its successor has to give one.
+                actor.look_for(id, ctx);
+            }
+        }));
         true
     }
 
@@ -80,9 +100,12 @@ impl SessionActor {
             match found {
                 Ok(address) => actor.found(&id, &address, ctx),
                 Err(error) if error == AskError::not_found(Thing::Channel) => {
-                    actor.vanished(&id, ctx);
+                    actor.on_missing(&id, ctx);
                 }
-                Err(_) => actor.close_all(&Close::new(CloseCode::Unknown, "overloaded, reconnect")),
+                Err(_) => {
+                    actor.close_all(&Close::new(CloseCode::Unknown, "overloaded, reconnect"));
+                    actor.outlet.settle(ctx);
+                }
             }
             actor.unlock(&id, guard, ctx);
         });
@@ -112,7 +135,8 @@ impl SessionActor {
             }
         }
         let (session, home) = (self.uid, ctx.address());
-        tell(address, channel::Subscribe { session, address: home, connections: inside });
+        let member = Arc::clone(&self.member);
+        tell(address, channel::Subscribe { session, address: home, member, connections: inside });
         for connection in outside {
             self.attach(id, &connection, ctx);
         }
@@ -123,7 +147,21 @@ impl SessionActor {
         !self.members.values().any(|m| m.entering.as_ref().is_some_and(|e| e.waiting.contains(id)))
     }
 
-    /// A held channel does not exist any more: nobody waits for it, whoever had it is told.
+    /// A held channel was not found any more: those who had it are told, which no channel's actor can do now.
+    fn on_missing(&mut self, id: &ChannelId, ctx: &mut Context<Self>) {
+        if !self.subscriptions.contains_key(id) {
+            return;
+        }
+        let channel = Some(id.as_str().to_owned());
+        let gone =
+            Event::Unavailable { channel, is_graceful: true, error_code: None, is_unicast: false };
+        if !self.members.is_empty() {
+            self.dispatch(gone, ctx);
+        }
+        self.vanished(id, ctx);
+    }
+
+    /// A held channel does not exist any more: nobody waits for it.
     pub(super) fn vanished(&mut self, id: &ChannelId, ctx: &mut Context<Self>) {
         if self.subscriptions.shift_remove(id).is_none() {
             return;
@@ -188,7 +226,7 @@ impl SessionActor {
             scope,
             channels: snapshots,
             missed,
-            extensions: enter.extensions,
+            extensions: enter.extensions.map(Extensions::names),
         }));
         self.outlet.send(&fanout, Order::Init { connection: uid, init, kept });
         self.outlet.settle(ctx);

@@ -1,25 +1,26 @@
 //! What a session does with each message.
 
-use super::super::ask::AskError;
+use super::super::ask::{AskError, ChangeError};
 use super::subscribing::SubscribeError;
 use super::{
-    ChannelId, Close, CloseCode, ConnectionUid, Direct, EndIfIdle, Event, Exit, FromChannel, Grant,
-    Held, Identity, IsOnline, Revoke, Serve, SessionActor, TokenChanged, TokenEnded, channel, tell,
+    Arc, ChannelActor, ChannelId, Close, CloseCode, ConnectionUid, Connections, Direct, EndIfIdle,
+    Event, Exit, FromChannel, Grant, Held, Identity, IsOnline, Revoke, Serve, SessionActor,
+    TokenChanged, TokenEnded, channel, tell,
 };
-use crate::domain::{Change, Message};
-use crate::protocol::{Command, ErrorCode};
+use crate::domain::{Change, Message, Version};
+use crate::protocol::{Command, ErrorCode, Extension, Refusal};
 use crate::store::Thing;
 use actix::prelude::*;
 
-impl Handler<Serve> for SessionActor {
-    type Result = ResponseActFuture<Self, ()>;
+/// What comes of a client's frame.
+type Served = Result<Option<Version>, Refusal>;
 
-    fn handle(
-        &mut self,
-        Serve { connection, command }: Serve,
-        ctx: &mut Context<Self>,
-    ) -> Self::Result {
-        match command {
+impl Handler<Serve> for SessionActor {
+    type Result = ResponseActFuture<Self, Served>;
+
+    fn handle(&mut self, serve: Serve, ctx: &mut Context<Self>) -> Self::Result {
+        let Serve { connection, extensions, frame } = serve;
+        match frame.command {
             Command::Subscribe { channel, is_ephemeral } => {
                 self.serve_subscribe(connection, channel, is_ephemeral, ctx)
             }
@@ -30,20 +31,29 @@ impl Handler<Serve> for SessionActor {
                 self.serve_publish(connection, channel, message, ctx)
             }
             Command::SetState { channel, state } => {
-                self.serve_state(connection, channel, Change::Replace(state), ctx)
+                self.serve_state(connection, channel, Change::Replace(state), None, ctx)
+            }
+            Command::PatchState { .. } if !extensions.has(Extension::Patch) => {
+                done(self, Err(Refusal::MissingExtension("patch")))
+            }
+            Command::PatchState { channel, patch, if_version } => {
+                self.serve_state(connection, channel, Change::Merge(patch), if_version, ctx)
             }
             Command::PipeSubscribe { join_token } => {
                 self.answer(connection, Event::PipeUnavailable { join_token }, ctx);
-                done(self)
+                done(self, Ok(None))
             }
-            Command::Identify(_) | Command::Heartbeat { .. } | Command::Ignored => done(self),
+            Command::Unknown { name } => done(self, Err(Refusal::UnknownEvent(name))),
+            Command::Identify(_) | Command::Heartbeat { .. } | Command::Ignored => {
+                done(self, Ok(None))
+            }
         }
     }
 }
 
 /// Nothing left to wait for.
-fn done(actor: &SessionActor) -> ResponseActFuture<SessionActor, ()> {
-    Box::pin(async {}.into_actor(actor))
+fn done(actor: &SessionActor, served: Served) -> ResponseActFuture<SessionActor, Served> {
+    Box::pin(async { served }.into_actor(actor))
 }
 
 impl SessionActor {
@@ -54,27 +64,53 @@ impl SessionActor {
         channel: Option<String>,
         is_ephemeral: bool,
         ctx: &mut Context<Self>,
-    ) -> ResponseActFuture<Self, ()> {
+    ) -> ResponseActFuture<Self, Served> {
         let Some(id) = channel.as_deref().and_then(|id| ChannelId::parse(id).ok()) else {
             self.refuse(connection, channel, ErrorCode::Unknown, ctx);
-            return done(self);
+            return done(self, Err(Refusal::UnknownChannel));
         };
         let subscribed = self.subscribe(id, is_ephemeral, false);
-        Box::pin(subscribed.map(move |outcome, actor: &mut Self, ctx| match outcome {
-            Ok(()) => {}
-            Err(SubscribeError::NotGranted) => {
-                actor.refuse(connection, channel, ErrorCode::NotGranted, ctx);
-            }
-            Err(SubscribeError::UnknownChannel) => {
-                actor.refuse(connection, channel, ErrorCode::Unknown, ctx);
-            }
-            Err(SubscribeError::UnknownToken) => actor.end("the token was deleted", ctx),
-            // No outcome is known, so none is claimed: the client comes back and sees.
-            Err(SubscribeError::Ask(_)) => {
-                actor.close(connection, Close::new(CloseCode::Unknown, "overloaded, reconnect"));
-                actor.outlet.settle(ctx);
-            }
+        Box::pin(subscribed.map(move |outcome, actor: &mut Self, ctx| {
+            let Err(error) = outcome else { return Ok(None) };
+            Err(actor.on_subscribe_error(connection, channel, &error, ctx))
         }))
+    }
+
+    /// Makes a refused SUBSCRIBE visible.
+    fn on_subscribe_error(
+        &mut self,
+        connection: ConnectionUid,
+        channel: Option<String>,
+        error: &SubscribeError,
+        ctx: &mut Context<Self>,
+    ) -> Refusal {
+        match error {
+            SubscribeError::NotGranted => {
+                self.refuse(connection, channel, ErrorCode::NotGranted, ctx);
+                Refusal::NotGranted
+            }
+            SubscribeError::TooManyChannels(limit) => {
+                self.refuse(connection, channel, ErrorCode::NotGranted, ctx);
+                Refusal::TooManyChannels(*limit)
+            }
+            SubscribeError::UnknownChannel => {
+                self.refuse(connection, channel, ErrorCode::Unknown, ctx);
+                Refusal::UnknownChannel
+            }
+            SubscribeError::UnknownToken => {
+                self.end("the token was deleted", ctx);
+                Refusal::NotGranted
+            }
+            // No outcome is known, so none is claimed: the client comes back and sees.
+            SubscribeError::Ask(_) => self.overloaded(connection, ctx),
+        }
+    }
+
+    /// Sends a client away for now.
+    fn overloaded(&mut self, connection: ConnectionUid, ctx: &mut Context<Self>) -> Refusal {
+        self.close(connection, Close::new(CloseCode::Unknown, "overloaded, reconnect"));
+        self.outlet.settle(ctx);
+        Refusal::Overloaded
     }
 
     /// Carries out a client's UNSUBSCRIBE; the asker hears nothing.
@@ -82,72 +118,79 @@ impl SessionActor {
         &mut self,
         connection: ConnectionUid,
         channel: Option<&str>,
-    ) -> ResponseActFuture<Self, ()> {
+    ) -> ResponseActFuture<Self, Served> {
         let Some(id) = channel.and_then(|id| ChannelId::parse(id).ok()) else {
-            return done(self);
+            return done(self, Ok(None));
         };
-        Box::pin(self.unsubscribe(id, Some(connection)).map(
-            move |outcome, actor: &mut Self, ctx| {
-                if outcome.is_err() {
-                    actor
-                        .close(connection, Close::new(CloseCode::Unknown, "overloaded, reconnect"));
-                    actor.outlet.settle(ctx);
-                }
-            },
-        ))
+        let unsubscribed = self.unsubscribe(id, Some(connection));
+        Box::pin(unsubscribed.map(move |outcome, actor: &mut Self, ctx| match outcome {
+            Ok(()) => Ok(None),
+            Err(_) => Err(actor.overloaded(connection, ctx)),
+        }))
     }
 
-    /// Carries out a client's MESSAGE.
+    /// The actor of a channel that the session is subscribed to; says so if it is not.
+    fn subscribed(
+        &mut self,
+        connection: ConnectionUid,
+        channel: Option<ChannelId>,
+        ctx: &mut Context<Self>,
+    ) -> Result<Addr<ChannelActor>, Refusal> {
+        match channel.as_ref().and_then(|id| self.subscriptions.get(id)) {
+            Some(Held { address: Some(address), .. }) => Ok(address.clone()),
+            // Held, but its actor is just being replaced: as after any crash, a frame may be lost.
+            Some(Held { address: None, .. }) => Err(Refusal::Overloaded),
+            None => {
+                let named = channel.map(|id| id.as_str().to_owned());
+                self.refuse(connection, named, ErrorCode::Unknown, ctx);
+                Err(Refusal::NotSubscribed)
+            }
+        }
+    }
+
+    /// Carries out a client's MESSAGE; the next frame waits until the channel has taken this one, so that a flood stays
+    /// on its own socket.
     fn serve_publish(
         &mut self,
         connection: ConnectionUid,
         channel: Option<ChannelId>,
         message: Message,
         ctx: &mut Context<Self>,
-    ) -> ResponseActFuture<Self, ()> {
-        match channel.as_ref().and_then(|id| self.subscriptions.get(id)) {
-            Some(Held { address: Some(address), .. }) => {
-                // The next frame waits until the channel has taken this one: a flood stays on its own socket.
-                let published = address.send(channel::ClientPublish(message));
-                Box::pin(
-                    async move {
-                        let _ = published.await;
-                    }
-                    .into_actor(self),
-                )
-            }
-            // Held, but its actor is just being replaced: as after any crash, a message may be lost.
-            Some(Held { address: None, .. }) => done(self),
-            None => {
-                let named = channel.map(|id| id.as_str().to_owned());
-                self.refuse(connection, named, ErrorCode::Unknown, ctx);
-                done(self)
-            }
-        }
+    ) -> ResponseActFuture<Self, Served> {
+        let address = match self.subscribed(connection, channel, ctx) {
+            Ok(address) => address,
+            Err(refusal) => return done(self, Err(refusal)),
+        };
+        let published = address.send(channel::ClientPublish(message));
+        let served =
+            async move { published.await.unwrap_or(Err(Refusal::Overloaded)).map(|()| None) };
+        Box::pin(served.into_actor(self))
     }
 
-    /// Carries out a client's SET_CHANNEL_STATE; the next frame waits for the outcome.
+    /// Carries out a client's SET_CHANNEL_STATE or PATCH_CHANNEL_STATE; the next frame waits for the outcome.
     fn serve_state(
         &mut self,
         connection: ConnectionUid,
         channel: Option<ChannelId>,
         change: Change,
+        if_version: Option<Version>,
         ctx: &mut Context<Self>,
-    ) -> ResponseActFuture<Self, ()> {
-        match channel.as_ref().and_then(|id| self.subscriptions.get(id)) {
-            Some(Held { address: Some(address), .. }) => {
-                let ask = channel::ChangeState { change, if_version: None, is_client: true };
-                let changed = address.send(ask);
-                // A refused change is no news to Hop's clients: they have no frame for it.
-                Box::pin(async move { drop(changed.await) }.into_actor(self))
+    ) -> ResponseActFuture<Self, Served> {
+        let address = match self.subscribed(connection, channel, ctx) {
+            Ok(address) => address,
+            Err(refusal) => return done(self, Err(refusal)),
+        };
+        let changed = address.send(channel::ChangeState { change, if_version, is_client: true });
+        let served = async move {
+            match changed.await.unwrap_or(Err(AskError::Closed.into())) {
+                Ok((_, version)) => Ok(Some(version)),
+                Err(ChangeError::Stale(version)) => Err(Refusal::VersionConflict(version)),
+                Err(ChangeError::MissingCapability(name)) => Err(Refusal::MissingCapability(name)),
+                Err(ChangeError::Refused(why)) => Err(Refusal::InvalidState(why.to_string())),
+                Err(ChangeError::Ask(_)) => Err(Refusal::Overloaded),
             }
-            Some(Held { address: None, .. }) => done(self),
-            None => {
-                let named = channel.map(|id| id.as_str().to_owned());
-                self.refuse(connection, named, ErrorCode::Unknown, ctx);
-                done(self)
-            }
-        }
+        };
+        Box::pin(served.into_actor(self))
     }
 
     /// Answers one connection that it is not subscribed.
@@ -196,6 +239,7 @@ impl Handler<Grant> for SessionActor {
                 SubscribeError::NotGranted | SubscribeError::UnknownToken => {
                     AskError::not_found(Thing::Token)
                 }
+                SubscribeError::TooManyChannels(limit) => AskError::TooManyChannels(limit),
                 SubscribeError::Ask(error) => error,
             })
         }))
@@ -248,8 +292,14 @@ impl Handler<TokenChanged> for SessionActor {
     type Result = ();
 
     fn handle(&mut self, TokenChanged(token): TokenChanged, ctx: &mut Context<Self>) {
+        let news = self.token().is_some_and(|known| known.state != token.state);
+        let state = token.state.clone();
         self.identity = Identity::Token(token);
+        self.member = Arc::new(self.identity.member());
         self.watch_expiry(ctx);
+        if news && !self.members.is_empty() {
+            self.dispatch(Event::TokenStateUpdate { state }, ctx);
+        }
     }
 }
 
@@ -281,10 +331,11 @@ impl Handler<FromChannel> for SessionActor {
             FromChannel::Snapshot { connection, channel } => {
                 self.on_snapshot(connection, channel, ctx);
             }
-            FromChannel::Kept(dispatch) => {
+            FromChannel::Kept { dispatch, missed } => {
                 let settings = self.hub.settings();
                 let (events, bytes) = (settings.replay_events, settings.replay_bytes);
                 self.replay.keep(dispatch, events, bytes);
+                self.replay.miss(missed);
             }
             FromChannel::Deleted { channel } => self.vanished(&channel, ctx),
             FromChannel::Died { channel, address } => {
@@ -294,5 +345,17 @@ impl Handler<FromChannel> for SessionActor {
                 }
             }
         }
+    }
+}
+
+impl Handler<Connections> for SessionActor {
+    type Result = MessageResult<Connections>;
+
+    fn handle(
+        &mut self,
+        Connections(project): Connections,
+        _: &mut Context<Self>,
+    ) -> MessageResult<Connections> {
+        MessageResult(if self.is_of(&project) { self.connections() } else { Vec::new() })
     }
 }

@@ -3,8 +3,8 @@
 use super::super::ask::AskError;
 use super::super::channel::{ChannelActor, ConnectionRef};
 use super::super::fanout::ConnectionUid;
-use crate::domain::{Channel, ChannelId, ConnectionId, LeapToken, Message, ProjectId};
-use crate::protocol::{Close, Command, Dispatch};
+use crate::domain::{Channel, ChannelId, ConnectionId, LeapToken, Message, ProjectId, Version};
+use crate::protocol::{Close, Dispatch, Extensions, Frame, Refusal};
 use actix::prelude::*;
 use std::sync::Arc;
 
@@ -19,17 +19,20 @@ pub struct Enter {
     /// Its public id.
     pub cid: ConnectionId,
     /// The extensions that it was granted; none if it did not ask.
-    pub extensions: Option<Vec<&'static str>>,
+    pub extensions: Option<Extensions>,
 }
 
-/// Sent by a connection: a frame of its client. Answered when the next one may come.
+/// Sent by a connection: a frame of its client. Answered when the next one may come, with the version that the frame
+/// made, if it changed a state.
 #[derive(actix::Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Result<Option<Version>, Refusal>")]
 pub struct Serve {
     /// The connection.
     pub connection: ConnectionUid,
+    /// The extensions that the connection has.
+    pub extensions: Extensions,
     /// The frame.
-    pub command: Command,
+    pub frame: Frame,
 }
 
 /// Sent by a connection that has gone.
@@ -101,7 +104,12 @@ pub enum FromChannel {
         channel: Channel,
     },
     /// An event while the session has no connection.
-    Kept(Arc<Dispatch>),
+    Kept {
+        /// The event.
+        dispatch: Arc<Dispatch>,
+        /// How many before it got lost on the way.
+        missed: u64,
+    },
     /// The channel was deleted; connections have been told.
     Deleted {
         /// The channel.
@@ -115,3 +123,8 @@ pub enum FromChannel {
         address: Addr<ChannelActor>,
     },
 }
+
+/// Sent by HTTP through the supervisor: every connection of the token; none for another project's.
+#[derive(actix::Message)]
+#[rtype(result = "Vec<ConnectionRef>")]
+pub struct Connections(pub ProjectId);

@@ -32,6 +32,11 @@ impl Replay {
         }
     }
 
+    /// Counts events that never came.
+    pub fn miss(&mut self, events: u64) {
+        self.missed = self.missed.saturating_add(events);
+    }
+
     /// Everything kept and how many were dropped; nothing is left.
     pub fn take(&mut self) -> (Vec<Arc<Dispatch>>, u64) {
         let Self { events, missed, .. } = std::mem::take(self);

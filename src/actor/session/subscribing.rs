@@ -24,6 +24,8 @@ pub(super) enum SubscribeError {
     NotGranted,
     /// There is no such channel.
     UnknownChannel,
+    /// The session has as many channels as it may have; carries the limit.
+    TooManyChannels(usize),
     /// The token has gone meanwhile.
     UnknownToken,
     /// Somebody on the way gave no answer.
@@ -121,25 +123,46 @@ impl SessionActor {
         Box::pin(locked.into_actor(self).then(move |guard, actor: &mut Self, _| {
             let is_ephemeral = is_ephemeral || actor.token().is_none();
             let plan = actor.plan(&id, is_ephemeral, is_granted);
-            let done = async move { (plan.carry_out().await, guard) };
-            done.into_actor(actor).map(move |(outcome, guard), actor: &mut Self, ctx| {
-                let outcome = outcome.map(|address| actor.join(&id, &address, is_ephemeral, ctx));
+            let checked = async move { plan?.carry_out().await };
+            let joined = checked.into_actor(actor).then({
+                let id = id.clone();
+                move |outcome, actor: &mut Self, ctx| {
+                    let joined =
+                        outcome.map(|address| actor.join(&id, &address, is_ephemeral, ctx));
+                    // The outcome counts once the channel has put `AVAILABLE` on its way.
+                    async move { Ok(joined?.await.is_ok()) }.into_actor(actor)
+                }
+            });
+            joined.map(move |outcome: Result<bool, SubscribeError>, actor: &mut Self, ctx| {
+                if matches!(outcome, Ok(false)) {
+                    // The channel's actor ended just then: its successor has to answer.
+                    actor.look_for(id.clone(), ctx);
+                }
                 actor.unlock(&id, guard, ctx);
-                outcome
+                outcome.map(|_| ())
             })
         }))
     }
 
     /// Works out what a subscription takes.
-    fn plan(&self, id: &ChannelId, is_ephemeral: bool, is_granted: bool) -> Plan {
+    fn plan(
+        &self,
+        id: &ChannelId,
+        is_ephemeral: bool,
+        is_granted: bool,
+    ) -> Result<Plan, SubscribeError> {
         let held = self.subscriptions.get(id);
+        let limit = self.hub.settings().session_channels;
+        if held.is_none() && self.subscriptions.len() >= limit {
+            return Err(SubscribeError::TooManyChannels(limit));
+        }
         let subscriber = match &self.identity {
             Identity::Anonymous => Subscriber::Anonymous,
             Identity::Token(_) => Subscriber::Token { is_granted },
             Identity::Project => Subscriber::Project,
         };
         let is_stored = held.is_some_and(|held| !held.is_ephemeral);
-        Plan {
+        Ok(Plan {
             key: self.key(id),
             address: held.and_then(|held| held.address.clone()),
             subscriber: (held.is_none() && !is_granted).then_some(subscriber),
@@ -148,7 +171,7 @@ impl SessionActor {
                 .filter(|_| !is_ephemeral && !is_stored)
                 .map(|token| token.id.clone()),
             hub: self.hub.clone(),
-        }
+        })
     }
 
     /// Notes a subscription and tells the channel, which answers every connection with `AVAILABLE`.
@@ -158,7 +181,10 @@ impl SessionActor {
         address: &Addr<ChannelActor>,
         is_ephemeral: bool,
         ctx: &mut Context<Self>,
-    ) {
+    ) -> Request<ChannelActor, channel::Subscribe> {
+        // An ephemeral grant to an offline token has to outlive this call: the session waits for a connection as after
+        // one that has gone.
+        self.had_members |= is_ephemeral;
         // The permanent kind wins.
         let before = self.subscriptions.get(id);
         let was_permanent = before.is_some_and(|held| !held.is_ephemeral);
@@ -167,10 +193,8 @@ impl SessionActor {
         let held = Held { address: Some(address.clone()), is_ephemeral, since };
         self.subscriptions.insert(id.clone(), held);
         let (session, home, connections) = (self.uid, ctx.address(), self.connections());
-        tell(address, channel::Subscribe { session, address: home, connections });
-        if !address.connected() {
-            self.look_for(id.clone(), ctx);
-        }
+        let member = Arc::clone(&self.member);
+        address.send(channel::Subscribe { session, address: home, member, connections })
     }
 
     /// Unsubscribes the session; `asker` is the connection that wants it, which is not told.

@@ -1,18 +1,23 @@
 //! What HTTP asks the supervisor.
 
 use super::super::ask::{AskError, ChangeError};
-use super::super::channel::{self, ChannelActor};
+use super::super::channel::{self, ChannelActor, ConnectionRef};
+use super::super::fanout::{ConnectionUid, FanoutHandle, Order, Visit};
+use super::super::link::ConnectionInfo;
 use super::super::session::{self, SessionActor};
 use super::super::shard::{FindChannel, FindSession};
 use super::{ATTEMPTS, Supervisor};
 use crate::domain::{
-    Capabilities, Change, Channel, ChannelKey, LeapToken, LeapTokenId, Message, ProjectId, State,
-    Subscription, Version, Visibility,
+    Capabilities, Change, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, Message,
+    ProjectId, State, Subscription, Version, Visibility,
 };
+use crate::protocol::{Close, CloseCode, Dispatch, Event, PresentMember};
 use crate::store::Thing;
 use actix::dev::{MessageResponse, ToEnvelope};
 use actix::prelude::*;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use tokio::sync::oneshot;
 
 impl Supervisor {
     /// Publishes to a channel; done when the message is in the outgoing queue of every live session.
@@ -181,6 +186,96 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Deletes an ephemeral channel that nobody has come back to.
+    ///
+    /// # Errors
+    /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
+    pub async fn sweep_channel(&self, key: &ChannelKey) -> Result<(), AskError> {
+        self.ask_channel(key, || channel::Sweep).await
+    }
+
+    /// Who is in a channel; none where the channel does not show it.
+    ///
+    /// # Errors
+    /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
+    pub async fn presence(&self, key: &ChannelKey) -> Result<Option<Vec<PresentMember>>, AskError> {
+        self.ask_channel(key, || channel::Presence).await
+    }
+
+    /// The live connections that hear a channel.
+    ///
+    /// # Errors
+    /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
+    pub async fn channel_connections(
+        &self,
+        key: &ChannelKey,
+    ) -> Result<Vec<ConnectionInfo>, AskError> {
+        let connections = self.ask_channel(key, || channel::Connections).await?;
+        Ok(describe(connections).await)
+    }
+
+    /// The live connections of a token.
+    ///
+    /// # Errors
+    /// [`AskError::Overloaded`], [`AskError::Closed`].
+    pub async fn token_connections(
+        &self,
+        project: &ProjectId,
+        token: &LeapTokenId,
+    ) -> Result<Vec<ConnectionInfo>, AskError> {
+        let Some(live) = self.find_session(token).await? else { return Ok(Vec::new()) };
+        // One that ends just now has none any more.
+        let connections =
+            live.send(session::Connections(project.clone())).await.unwrap_or_default();
+        Ok(describe(connections).await)
+    }
+
+    /// Hands one connection a message; false if there is no such connection in the project.
+    ///
+    /// # Errors
+    /// [`AskError::Closed`].
+    pub async fn message_connection(
+        &self,
+        project: &ProjectId,
+        cid: &ConnectionId,
+        message: Message,
+    ) -> Result<bool, AskError> {
+        let event = Event::DirectMessage { message, is_unicast: true };
+        self.visit(project, cid, Visit::Deliver(Arc::new(Dispatch::new(event)))).await
+    }
+
+    /// Ends one connection (4000); false if there is no such connection in the project.
+    ///
+    /// # Errors
+    /// [`AskError::Closed`].
+    pub async fn close_connection(
+        &self,
+        project: &ProjectId,
+        cid: &ConnectionId,
+    ) -> Result<bool, AskError> {
+        let close = Close::new(CloseCode::Unknown, "closed by the operator");
+        self.visit(project, cid, Visit::Close(close)).await
+    }
+
+    /// Does something to the connection of a public id, which says where it is.
+    async fn visit(
+        &self,
+        project: &ProjectId,
+        cid: &ConnectionId,
+        visit: Visit,
+    ) -> Result<bool, AskError> {
+        let mut parts = cid.as_str().splitn(3, '-').map(|part| u64::from_str_radix(part, 16).ok());
+        let (Some(Some(index)), Some(Some(uid))) = (parts.next(), parts.next()) else {
+            return Ok(false);
+        };
+        let Some(fanout) = self.fanout_of(index) else { return Ok(false) };
+        let (reply, answer) = oneshot::channel();
+        let connection = ConnectionUid::from_number(uid);
+        let (cid, project) = (cid.clone(), project.clone());
+        fanout.send(Order::Visit { connection, cid, project, visit, reply }).await;
+        answer.await.ok().ok_or(AskError::Closed)
+    }
+
     /// The session of a token, only if there is one.
     async fn find_session(
         &self,
@@ -226,6 +321,22 @@ impl Supervisor {
         }
         Err(AskError::Closed)
     }
+}
+
+/// Asks the fan-outs about their connections.
+async fn describe(connections: Vec<ConnectionRef>) -> Vec<ConnectionInfo> {
+    let mut by_fanout: HashMap<usize, (FanoutHandle, Vec<ConnectionUid>)> = HashMap::new();
+    for ConnectionRef { uid, fanout } in connections {
+        by_fanout.entry(fanout.index()).or_insert_with(|| (fanout, Vec::new())).1.push(uid);
+    }
+    let mut all = Vec::new();
+    for (fanout, connections) in by_fanout.into_values() {
+        let (reply, answer) = oneshot::channel();
+        fanout.send(Order::Describe { connections, reply }).await;
+        // A thread that has gone has no connections.
+        all.extend(answer.await.unwrap_or_default());
+    }
+    all
 }
 
 /// Asks an actor that is always there.

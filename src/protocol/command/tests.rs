@@ -4,7 +4,7 @@ use super::*;
 
 /// A decoded frame.
 fn decoded(text: &str) -> Command {
-    Command::decode(text).unwrap()
+    Frame::decode(text).unwrap().command
 }
 
 #[test]
@@ -85,12 +85,13 @@ fn a_message_without_data_has_null() {
 
 #[test]
 fn unknown_events_are_ignored() {
-    for e in ["PIPE_ROOM_UNSUBSCRIBE", "NO_SUCH_EVENT", ""] {
-        assert_eq!(
-            decoded(&format!(r#"{{"op":0,"d":{{"e":"{e}","c":null,"d":{{"id":1}}}}}}"#)),
-            Command::Ignored
-        );
+    let sent =
+        |e: &str| decoded(&format!(r#"{{"op":0,"d":{{"e":"{e}","c":null,"d":{{"id":1}}}}}}"#));
+    assert_eq!(sent("PIPE_ROOM_UNSUBSCRIBE"), Command::Ignored);
+    for e in ["NO_SUCH_EVENT", ""] {
+        assert_eq!(sent(e), Command::Unknown { name: e.to_owned() });
     }
+    assert_eq!(sent(&"x".repeat(1000)), Command::Unknown { name: "x".repeat(64) });
 }
 
 #[test]
@@ -98,7 +99,7 @@ fn wrong_opcodes_are_told_from_wrong_payloads() {
     for op in ["-1", "1", "4", "5", "255", "9007199254740992", "\"0\"", "null", "1.5", "[]", "1e0"]
     {
         let text = format!(r#"{{"op":{op},"d":{{}}}}"#);
-        assert_eq!(Command::decode(&text), Err(DecodeError::Opcode), "{op}");
+        assert_eq!(Frame::decode(&text), Err(DecodeError::Opcode), "{op}");
     }
     let deep = format!(r#"{{"op":0,"d":{{"e":"X","d":{}{}}}}}"#, "[".repeat(127), "]".repeat(127));
     for text in [
@@ -130,7 +131,7 @@ fn wrong_opcodes_are_told_from_wrong_payloads() {
         r#"{"op":3,"d":{"tag":NaN}}"#,
         &deep,
     ] {
-        assert!(matches!(Command::decode(text), Err(DecodeError::Payload(_))), "{text}");
+        assert!(matches!(Frame::decode(text), Err(DecodeError::Payload(_))), "{text}");
     }
 }
 
@@ -141,6 +142,23 @@ fn over_long_names_and_tags_are_refused() {
         format!(r#"{{"op":3,"d":{{"tag":"{long}"}}}}"#),
         format!(r#"{{"op":0,"d":{{"e":"MESSAGE","c":"r","d":{{"e":"{long}"}}}}}}"#),
     ] {
-        assert!(matches!(Command::decode(&text), Err(DecodeError::Payload(_))));
+        assert!(matches!(Frame::decode(&text), Err(DecodeError::Payload(_))));
+    }
+}
+
+#[test]
+fn frames_may_be_named_and_states_patched() {
+    let text = r#"{"op":0,"ref":"r1","d":{"e":"PATCH_CHANNEL_STATE","c":"r","d":{"patch":{"a":null},"if_version":3}}}"#;
+    let Frame { command, reference } = Frame::decode(text).unwrap();
+    assert_eq!(reference.as_deref(), Some("r1"));
+    let patch = RawJson::parse(r#"{"a":null}"#).unwrap();
+    let channel = ChannelId::parse("r").ok();
+    assert_eq!(command, Command::PatchState { channel, patch, if_version: Some(Version(3)) });
+    for broken in [
+        r#"{"op":0,"ref":7,"d":{"e":"X"}}"#,
+        r#"{"op":0,"d":{"e":"PATCH_CHANNEL_STATE","c":"r","d":{}}}"#,
+        r#"{"op":0,"d":{"e":"PATCH_CHANNEL_STATE","c":"r","d":{"patch":{},"if_version":"1"}}}"#,
+    ] {
+        assert!(matches!(Frame::decode(broken), Err(DecodeError::Payload(_))), "{broken}");
     }
 }

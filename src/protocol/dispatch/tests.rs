@@ -106,3 +106,25 @@ fn all_receivers_share_one_encoding() {
     assert_eq!(one.as_ptr(), other.as_ptr());
     assert!(text_of(&one).contains(r#""d":1.50}"#));
 }
+
+#[test]
+fn extensions_have_their_frames() {
+    let error = Event::Error { refusal: Refusal::NotSubscribed, reference: Some("r\"1".into()) };
+    assert_eq!(
+        plain(error),
+        r#"{"op":0,"d":{"c":null,"u":true,"e":"ERROR","d":{"code":"not_subscribed","message":"not subscribed to this channel","ref":"r\"1"}}}"#
+    );
+    let ack = Event::Ack { reference: "r1".into(), version: Some(Version(2)) };
+    assert_eq!(
+        plain(ack),
+        r#"{"op":0,"d":{"c":null,"u":true,"e":"ACK","d":{"ref":"r1","version":2}}}"#
+    );
+    let who = Member { id: Arc::from("member_x"), data: RawJson::null(), token: None };
+    let member = PresentMember { member: Arc::new(who), connections: 2, since: Timestamp(0) };
+    let state = Event::PresenceState { channel: ChannelId::trusted("r"), members: vec![member] };
+    assert_eq!(state.needs(), Some(Extension::Presence));
+    assert_eq!(
+        plain(state),
+        r#"{"op":0,"d":{"c":"r","u":true,"e":"PRESENCE_STATE","d":{"members":[{"id":"member_x","data":null,"connections":2,"since":"1970-01-01T00:00:00.000Z"}]}}}"#
+    );
+}

@@ -7,6 +7,7 @@ const TIMING: Timing = Timing {
     heartbeat: Duration::from_secs(30),
     identify: Duration::from_secs(10),
     reply_floor: Duration::from_millis(2),
+    publishes: Rate { per_second: 100, burst: 200 },
 };
 
 /// So many milliseconds after the opening.
@@ -57,7 +58,10 @@ fn nothing_overtakes_a_frame_that_waits() {
     let served = machine.on_timeout(at(202));
     assert!(matches!(
         served[..],
-        [Action::Serve(Command::Subscribe { .. }), Action::Serve(Command::Publish { .. })]
+        [
+            Action::Serve(Frame { command: Command::Subscribe { .. }, .. }),
+            Action::Serve(Frame { command: Command::Publish { .. }, .. })
+        ]
     ));
     assert!(matches!(machine.on_text(at(203), MESSAGE)[..], [Action::Serve(_)]));
 }
@@ -70,7 +74,10 @@ fn service_payloads_wait_for_init_and_heartbeats_before_them_do_not() {
     assert_eq!(machine.on_text(at(1), MESSAGE), []);
     assert!(matches!(machine.on_timeout(at(50))[..], [Action::Send(_)]));
     let actions = machine.identified(at(60));
-    assert!(matches!(actions[..], [Action::Serve(Command::Publish { .. }), Action::Send(_)]));
+    assert!(matches!(
+        actions[..],
+        [Action::Serve(Frame { command: Command::Publish { .. }, .. }), Action::Send(_)]
+    ));
 }
 
 #[test]
@@ -161,4 +168,33 @@ fn nothing_happens_after_a_close() {
     assert_eq!(machine.on_text(at(300), MESSAGE), []);
     assert_eq!(machine.on_timeout(at(1_000_000)), []);
     assert_eq!(machine.close(CloseCode::Unknown, "again"), []);
+}
+
+#[test]
+fn publishes_are_bounded_and_heartbeats_are_not() {
+    let mut machine = identified();
+    for _ in 0..200 {
+        assert!(matches!(machine.on_text(at(200), MESSAGE)[..], [Action::Serve(_)]));
+    }
+    machine.on_text(at(200), HEARTBEAT);
+    assert_eq!(machine.on_timeout(at(202)).len(), 1);
+    assert!(matches!(machine.on_text(at(210), MESSAGE)[..], [Action::Serve(_)]), "one came back");
+    assert_eq!(code(&machine.on_text(at(210), MESSAGE)), CloseCode::RateLimited);
+}
+
+#[test]
+fn a_burst_behind_identify_waits_for_init_and_a_flood_ends_the_connection() {
+    let mut machine = opened();
+    machine.on_text(at(0), IDENTIFY);
+    for _ in 0..MAX_EARLY {
+        assert_eq!(machine.on_text(at(1), SUBSCRIBE), []);
+        assert!(!machine.is_congested(), "nothing could end the pause");
+    }
+    let mut patient = opened();
+    patient.on_text(at(0), IDENTIFY);
+    for _ in 0..100 {
+        patient.on_text(at(1), SUBSCRIBE);
+    }
+    assert_eq!(patient.identified(at(10)).len(), 101);
+    assert_eq!(code(&machine.on_text(at(1), SUBSCRIBE)), CloseCode::RateLimited);
 }

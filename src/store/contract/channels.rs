@@ -181,3 +181,15 @@ pub(crate) fn a_missing_channel_is_not_deleted(bench: &mut Bench) {
     assert_eq!(refused, Err(StoreError::NotFound(Thing::Channel)));
     assert_eq!(bench.channel_ids("b"), ["room"]);
 }
+
+pub(crate) fn a_mark_stays_until_its_channel_goes(bench: &mut Bench) {
+    add(bench, "a", &["room", "other"]);
+    for _ in 0..2 {
+        bench.write(|store| store.mark_subscribed(&key("a", "room"))).unwrap();
+    }
+    let missing = bench.write(|store| store.mark_subscribed(&key("b", "room")));
+    assert_eq!(missing, Err(StoreError::NotFound(Thing::Channel)));
+    assert_eq!(bench.read(|store| store.marked_channels()), [key("a", "room")]);
+    bench.write(|store| store.delete_channel(&key("a", "room"))).unwrap();
+    assert_eq!(bench.read(|store| store.marked_channels()), []);
+}

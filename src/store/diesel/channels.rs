@@ -2,7 +2,7 @@
 
 use super::error::{found, refusal};
 use super::rows::{ChannelRow, all, one, sql_count};
-use super::schema::channels;
+use super::schema::{channels, seen_channels};
 use crate::domain::{
     Capabilities, Channel, ChannelId, ChannelKey, ProjectId, State, Version, Visibility,
 };
@@ -135,6 +135,29 @@ pub(super) fn set_state(
     }
     let is_there: bool = select(exists(row)).get_result(connection)?;
     Err(if is_there { StoreError::VersionConflict } else { StoreError::NotFound(Thing::Channel) })
+}
+
+/// `WriteStore::mark_subscribed`.
+pub(super) fn mark(connection: &mut SqliteConnection, key: &ChannelKey) -> StoreResult<()> {
+    diesel::insert_into(seen_channels::table)
+        .values((
+            seen_channels::project_id.eq(key.project.as_str()),
+            seen_channels::channel_id.eq(key.id.as_str()),
+        ))
+        .on_conflict_do_nothing()
+        .execute(connection)
+        .map(drop)
+        .map_err(refusal(Thing::Channel, Thing::Channel))
+}
+
+/// `ReadStore::marked_channels`.
+pub(super) fn marked(connection: &mut SqliteConnection) -> StoreResult<Vec<ChannelKey>> {
+    let rows: Vec<(String, String)> = seen_channels::table.load(connection)?;
+    let key = |(project, id): (String, String)| ChannelKey {
+        project: ProjectId::from(project.as_str()),
+        id: ChannelId::trusted(&id),
+    };
+    Ok(rows.into_iter().map(key).collect())
 }
 
 /// `WriteStore::delete_channel`; its subscriptions go with it, by their foreign key.

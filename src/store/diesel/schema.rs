@@ -44,6 +44,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    seen_channels (project_id, channel_id) {
+        project_id -> Text,
+        channel_id -> Text,
+    }
+}
+
+diesel::table! {
     subscriptions (project_id, channel_id, token_id) {
         project_id -> Text,
         channel_id -> Text,
@@ -83,6 +90,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     channels,
     project_tokens,
     projects,
+    seen_channels,
     subscriptions,
     tokens,
     webhooks,

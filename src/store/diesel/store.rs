@@ -75,6 +75,10 @@ impl ReadStore for SqliteStore<'_> {
         admin_tokens::list(self.connection)
     }
 
+    fn marked_channels(&mut self) -> StoreResult<Vec<ChannelKey>> {
+        channels::marked(self.connection)
+    }
+
     fn find_channel(&mut self, key: &ChannelKey) -> StoreResult<Option<Channel>> {
         channels::find(self.connection, key)
     }
@@ -181,6 +185,10 @@ impl WriteStore for SqliteStore<'_> {
 
     fn set_state(&mut self, key: &ChannelKey, state: &State, version: Version) -> StoreResult<()> {
         self.write(|connection| channels::set_state(connection, key, state, version))
+    }
+
+    fn mark_subscribed(&mut self, key: &ChannelKey) -> StoreResult<()> {
+        self.write(|connection| channels::mark(connection, key))
     }
 
     fn delete_channel(&mut self, key: &ChannelKey) -> StoreResult<()> {

@@ -1,0 +1,93 @@
+//! How a channel ends: deleted by the back end, or by itself when it is ephemeral and its last subscriber is gone.
+
+use super::super::ask::AskError;
+use super::super::fanout::Order;
+use super::super::session::FromChannel;
+use super::{ChannelActor, Delete, Sweep};
+use crate::domain::Capabilities;
+use crate::protocol::{Dispatch, Event};
+use actix::prelude::*;
+use std::sync::Arc;
+
+impl Handler<Delete> for ChannelActor {
+    type Result = ResponseActFuture<Self, Result<(), AskError>>;
+
+    fn handle(&mut self, _: Delete, _: &mut Context<Self>) -> Self::Result {
+        let key = self.key().clone();
+        let write = self.around.persistence.write(move |store| store.delete_channel(&key));
+        Box::pin(write.into_actor(self).map(|outcome, actor, ctx| {
+            if outcome.is_ok() {
+                actor.on_deleted(ctx);
+            }
+            outcome
+        }))
+    }
+}
+
+impl ChannelActor {
+    /// Tells everybody that the channel has gone, and ends.
+    fn on_deleted(&mut self, ctx: &mut Context<Self>) {
+        let id = self.key().id.clone();
+        let dispatch = Arc::new(Dispatch::new(self.gone()));
+        for fanout in self.subscribers.fanouts() {
+            let dispatch = Arc::clone(&dispatch);
+            self.outlet.send(fanout, Order::Dissolve { channel: self.uid, dispatch });
+        }
+        self.tell_sessions(|| FromChannel::Deleted { channel: id.clone() });
+        self.is_deleted = true;
+        self.outlet.leave_behind();
+        ctx.stop();
+    }
+}
+
+impl ChannelActor {
+    /// What subscribers hear when they are subscribed no more.
+    pub(super) fn gone(&self) -> Event {
+        Event::Unavailable {
+            channel: Some(self.key().id.as_str().to_owned()),
+            is_graceful: true,
+            error_code: None,
+            is_unicast: false,
+        }
+    }
+
+    /// Whether the channel is to go with its last subscriber.
+    fn is_ephemeral(&self) -> bool {
+        self.channel.capabilities.contains(Capabilities::EPHEMERAL)
+    }
+
+    /// Notes in the store that an ephemeral channel has had a subscriber: after a restart nobody else knows.
+    pub(super) fn mark_subscribed(&mut self, ctx: &mut Context<Self>) {
+        if self.is_marked || !self.is_ephemeral() || self.subscribers.is_empty() {
+            return;
+        }
+        self.is_marked = true;
+        let key = self.key().clone();
+        let write = self.around.persistence.write(move |store| store.mark_subscribed(&key));
+        ctx.spawn(
+            write.into_actor(self).map(|outcome, actor, _| actor.is_marked = outcome.is_ok()),
+        );
+    }
+
+    /// Deletes an ephemeral channel that has lost its last subscriber; nobody gets in meanwhile.
+    pub(super) fn end_if_ephemeral(&mut self, ctx: &mut Context<Self>) {
+        if !self.is_ephemeral() || !self.subscribers.is_empty() || self.is_deleted {
+            return;
+        }
+        let key = self.key().clone();
+        let write = self.around.persistence.write(move |store| store.delete_channel(&key));
+        ctx.wait(write.into_actor(self).map(|outcome, actor, ctx| {
+            if outcome.is_ok() {
+                actor.on_deleted(ctx);
+            }
+        }));
+    }
+}
+
+impl Handler<Sweep> for ChannelActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Sweep, ctx: &mut Context<Self>) {
+        self.end_if_ephemeral(ctx);
+    }
+}

@@ -1,0 +1,102 @@
+//! How many sockets each address has open, where that is bounded.
+
+use super::error::ApiError;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The open sockets by address; cheap to clone, one count for all workers.
+#[derive(Clone, Debug)]
+pub(crate) struct Addresses {
+    /// The bound; 0 for none.
+    limit: usize,
+    /// The numbers; an address without a socket has no entry.
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// One socket under its address; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The address, its network for IPv6.
+    address: IpAddr,
+    /// Where it counts; nowhere if there is no bound.
+    addresses: Option<Addresses>,
+}
+
+impl Addresses {
+    /// Nothing open.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, open: Arc::default() }
+    }
+
+    /// Takes a place for a socket.
+    ///
+    /// # Errors
+    /// [`ApiError::RateLimited`] at the bound.
+    pub(crate) fn take(&self, address: IpAddr) -> Result<Place, ApiError> {
+        if self.limit == 0 {
+            return Ok(Place { address, addresses: None });
+        }
+        let address = network_of(address);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(address).or_default();
+        if *count >= self.limit {
+            return Err(ApiError::RateLimited(self.limit));
+        }
+        *count += 1;
+        Ok(Place { address, addresses: Some(self.clone()) })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(addresses) = &self.addresses else { return };
+        let mut open = addresses.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// What one client can have: an IPv4 address, or a /64 of IPv6, which everybody has whole.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(
+            || {
+                let [a, b, c, d, ..] = v6.segments();
+                IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+            },
+            IpAddr::V4,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_holds_and_places_come_back() {
+        let addresses = Addresses::new(2);
+        let one = IpAddr::from([127, 0, 0, 1]);
+        let first = addresses.take(one).unwrap();
+        let _second = addresses.take(one).unwrap();
+        assert!(matches!(addresses.take(one), Err(ApiError::RateLimited(2))));
+        assert!(addresses.take(IpAddr::from([127, 0, 0, 2])).is_ok());
+        drop(first);
+        assert!(addresses.take(one).is_ok());
+        assert_eq!(addresses.open.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one() {
+        let addresses = Addresses::new(1);
+        let _place = addresses.take("2001:db8::1".parse().unwrap()).unwrap();
+        assert!(addresses.take("2001:db8::2".parse().unwrap()).is_err());
+        assert!(addresses.take("2001:db8:0:1::1".parse().unwrap()).is_ok());
+    }
+}

@@ -1,0 +1,225 @@
+//! Who may import whom: the layers that `src/lib.rs` draws, held by reading the sources.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each layer and what it may use of ours, besides itself. What stands on top may use everything.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("protocol", &["domain"]),
+    ("store", &["domain"]),
+    ("actor", &["domain", "protocol", "store"]),
+    ("http", &["domain", "protocol", "store", "actor"]),
+    ("config", &["domain", "protocol", "actor"]),
+    ("first_run", &["domain", "store", "actor", "config"]),
+    ("telemetry", &[]),
+    ("server", &["domain", "protocol", "store", "actor", "http", "config", "first_run"]),
+    ("lib", &[]),
+    ("main", &["config", "server", "telemetry"]),
+];
+
+/// Words that belong into one place: the word, where it may stand, why.
+const PLACES: &[(&str, &[&str], &str)] = &[
+    (
+        "diesel::",
+        &["store/diesel/", "store/diesel.rs", "server.rs"],
+        "the database is behind traits",
+    ),
+    ("actix_web_actors", &["http/ws.rs"], "a crate that may have to be replaced"),
+    ("rusqlite", &[], "one way to the database"),
+    ("do_send(", &["actor/tell.rs"], "ignores the bound of a mailbox"),
+];
+
+/// A source file: its path below `src`, and its code without comments and unit tests.
+struct Source {
+    /// The path.
+    path: String,
+    /// The code.
+    code: String,
+}
+
+impl Source {
+    /// A file as the checks see it.
+    fn new(path: &str, text: &str) -> Self {
+        let mut parts = text.split("#[cfg(test)]");
+        let mut own = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            // `mod tests;` ends with its semicolon; `mod tests { … }` stands last in its file.
+            match part.find([';', '{']) {
+                Some(end) if part[end..].starts_with(';') => own.push_str(&part[end..]),
+                _ => break,
+            }
+        }
+        let is_code = |line: &&str| !line.trim_start().starts_with("//");
+        let code = own.lines().filter(is_code).flat_map(|line| [line, "\n"]).collect();
+        Self { path: path.to_owned(), code }
+    }
+
+    /// The layer that the file belongs to.
+    fn layer(&self) -> &str {
+        let first = self.path.split('/').next().unwrap_or_default();
+        first.trim_end_matches(".rs")
+    }
+
+    /// Whether the file holds nothing but tests.
+    fn is_test(&self) -> bool {
+        self.path.ends_with("/tests.rs") || self.path.ends_with("/contract.rs")
+    }
+
+    /// The layers that the file names: `crate::x`, `crate::{x, y}`, and `warren::x` in the binary.
+    fn uses(&self) -> Vec<String> {
+        let mut uses = Vec::new();
+        for root in ["crate::", "warren::"] {
+            for (at, _) in self.code.match_indices(root) {
+                // `hypercrate::x` is somebody else's.
+                let before = self.code[..at].chars().next_back().unwrap_or(' ');
+                if before.is_alphanumeric() || before == '_' {
+                    continue;
+                }
+                let rest = &self.code[at + root.len()..];
+                match rest.strip_prefix('{') {
+                    Some(group) => uses.extend(heads(group)),
+                    None => uses.extend(head(rest)),
+                }
+            }
+        }
+        uses
+    }
+
+    /// Everything that is wrong with the file.
+    fn faults(&self) -> Vec<String> {
+        let (path, layer) = (&self.path, self.layer());
+        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == layer) else {
+            return vec![format!(
+                "{path}: `{layer}` is no layer; say in this test what it may use"
+            )];
+        };
+        let mut faults = Vec::new();
+        for used in self.uses() {
+            if used != layer && !allowed.contains(&used.as_str()) {
+                faults.push(format!("{path}: `{layer}` must not use `{used}`"));
+            }
+        }
+        for (word, places, why) in PLACES {
+            let is_place = places.iter().any(|place| path.starts_with(place));
+            if self.code.contains(word) && !is_place {
+                faults.push(format!("{path}: `{word}` does not belong here: {why}"));
+            }
+        }
+        if layer == "http" && self.code.contains("Addr<") {
+            faults.push(format!("{path}: an actor's address in `http`; it is behind handles"));
+        }
+        faults
+    }
+}
+
+/// The first name of a path.
+fn head(path: &str) -> Option<String> {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let name: String = path.trim_start().chars().take_while(|c| is_name(*c)).collect();
+    // `crate::Name` is an item of the root, which has none.
+    (!name.is_empty()).then_some(name)
+}
+
+/// The first names of a group's members: what follows a `{` or a `,` on its first level.
+fn heads(group: &str) -> Vec<String> {
+    let (mut depth, mut names, mut start) = (0_u32, Vec::new(), 0);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            '}' | ',' if depth == 0 => {
+                names.extend(head(&group[start..at]));
+                start = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// All sources.
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = files(&root).into_iter().filter(|path| path.extension().is_some_and(|e| e == "rs"));
+    let read = |path: PathBuf| {
+        let below = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+        Source::new(&below, &fs::read_to_string(&path).unwrap())
+    };
+    files.map(read).collect()
+}
+
+#[test]
+fn every_layer_uses_only_what_is_below_it() {
+    let sources = sources();
+    assert!(sources.len() > 50, "only {} files were found", sources.len());
+    for (layer, _) in LAYERS {
+        assert!(sources.iter().any(|source| source.layer() == *layer), "no file in `{layer}`");
+    }
+    let uses = sources.iter().map(|source| source.uses().len()).sum::<usize>();
+    assert!(uses > 100, "only {uses} imports were found");
+    let faults: Vec<_> = sources.iter().filter(|s| !s.is_test()).flat_map(Source::faults).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_check_catches_what_is_planted() {
+    let planted = [
+        ("domain/x.rs", "use crate::protocol::Close;", "must not use `protocol`"),
+        ("domain/x.rs", "use crate::{domain::Id, store::Thing};", "must not use `store`"),
+        ("domain.rs", "fn f() { crate::actor::clock::now(); }", "must not use `actor`"),
+        (
+            "protocol/x.rs",
+            "use crate::{\n    domain::{Id, Time},\n    http,\n};",
+            "must not use `http`",
+        ),
+        ("protocol/x.rs", "use crate::store::Thing;", "must not use `store`"),
+        ("store/x.rs", "use crate::protocol::Close;", "must not use `protocol`"),
+        ("actor/x.rs", "pub use crate::http::App;", "must not use `http`"),
+        ("http/x.rs", "use crate::config::Config;", "must not use `config`"),
+        ("http/x.rs", "use crate::store::diesel::SqliteDatabase;", "`diesel::`"),
+        ("store/mod.rs", "use diesel::prelude::*;", "`diesel::`"),
+        ("actor/x.rs", "use actix_web_actors::ws;", "`actix_web_actors`"),
+        ("http/x.rs", "fn f(a: &Addr<Shard>) {}", "an actor's address"),
+        ("actor/x.rs", "a.do_send(Tick);", "`do_send(`"),
+        ("main.rs", "use warren::store::Thing;", "must not use `store`"),
+        ("store/x.rs", "#[cfg(test)]\nmod tests;\nuse crate::http::App;", "must not use `http`"),
+        ("extra/x.rs", "", "no layer"),
+    ];
+    for (path, code, fault) in planted {
+        let faults = Source::new(path, code).faults();
+        assert!(faults.len() == 1 && faults[0].contains(fault), "{path}: {code}: {faults:?}");
+    }
+}
+
+#[test]
+fn the_check_leaves_alone_what_is_allowed() {
+    for (path, code) in [
+        ("domain/x.rs", "//! See `crate::http`.\nuse crate::domain::Id;\n    // crate::store"),
+        ("domain/x.rs", "fn f() {}\n#[cfg(test)]\nmod tests { use crate::store::Thing; }"),
+        ("http/x.rs", "use crate::{actor::{Supervisor, Link}, domain::Id, store::Thing};"),
+        (
+            "domain/x.rs",
+            "#[cfg(test)]\nmod tests;\nfn f() {}\n#[cfg(test)]\nmod more { crate::http }",
+        ),
+        ("http/ws.rs", "use actix_web_actors::ws;\nuse crate::actor::Link;"),
+        ("store/diesel/x.rs", "use diesel::prelude::*;\nuse crate::store::Thing;"),
+        ("server.rs", "use crate::store::diesel::SqliteDatabase;\nuse crate::http;"),
+        ("domain/x.rs", "use othercrate::store::X;"),
+        ("actor/x.rs", "fn f(a: &Addr<Shard>) {}"),
+    ] {
+        let faults = Source::new(path, code).faults();
+        assert!(faults.is_empty(), "{path}: {code}: {faults:?}");
+    }
+}

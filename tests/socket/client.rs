@@ -1,0 +1,243 @@
+//! A blocking WebSocket client that speaks Leap, and asserts on the way that every frame of the server is a good one.
+
+use super::{PATIENCE, frame};
+use crate::support::PROJECT;
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// What the server sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Received {
+    /// A text frame.
+    Text(String),
+    /// A pong.
+    Pong(Vec<u8>),
+    /// A close frame.
+    Close(u16, String),
+    /// The end of the connection, with or without a reset.
+    End,
+}
+
+/// One connection.
+pub struct Socket {
+    /// The bytes, both ways.
+    stream: BufReader<TcpStream>,
+}
+
+impl Socket {
+    /// Opens a connection and reads HELLO.
+    pub fn open(address: SocketAddr) -> Self {
+        let mut socket = Self::upgraded(address);
+        let Received::Text(hello) = socket.receive() else { panic!("no HELLO") };
+        let hello: Value = serde_json::from_str(&hello).unwrap();
+        assert_eq!(hello["op"], 1, "{hello}");
+        assert!(hello["d"]["heartbeat_interval"].as_u64().is_some_and(|ms| ms > 0), "{hello}");
+        socket
+    }
+
+    /// Opens a connection and reads nothing but the answer to the handshake.
+    pub fn upgraded(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let mut socket = Self { stream: BufReader::new(stream) };
+        // Key and answer are the ones of RFC 6455 §1.3.
+        socket.write(
+            b"GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        );
+        let head = socket.head();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+        assert!(!head.to_ascii_lowercase().contains("sec-websocket-extensions"), "{head}");
+        socket
+    }
+
+    /// Sends a request's head and returns the answer's bytes: the head alone of an upgrade, else all.
+    pub fn exchange(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut socket = Self { stream: BufReader::new(stream) };
+        socket.write(request);
+        let mut answer = socket.head().into_bytes();
+        if !answer.starts_with(b"HTTP/1.1 101 ") {
+            let lines = String::from_utf8(answer.clone()).unwrap().to_ascii_lowercase();
+            let length = lines.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+            socket.read(&mut body).unwrap();
+            answer.extend(body);
+        }
+        answer
+    }
+
+    /// A connection that has identified, and INIT's data.
+    pub fn enter(address: SocketAddr, token: Option<&str>) -> (Self, Value) {
+        let mut socket = Self::open(address);
+        socket.identify(token);
+        let init = socket.expect("INIT");
+        (socket, init["d"].clone())
+    }
+
+    /// Sends IDENTIFY for the first project.
+    pub fn identify(&mut self, token: Option<&str>) {
+        self.send(&json!({"op": 2, "d": {"project_id": PROJECT, "token": token}}));
+    }
+
+    /// Sends a dispatch.
+    pub fn dispatch(&mut self, event: &str, channel: &str, data: &Value) {
+        self.send(&json!({"op": 0, "d": {"e": event, "c": channel, "d": data}}));
+    }
+
+    /// Subscribes and waits for it; returns the channel.
+    pub fn subscribe(&mut self, channel: &str) -> Value {
+        self.dispatch("SUBSCRIBE", channel, &Value::Null);
+        let available = self.expect("AVAILABLE");
+        assert_eq!(available["c"], channel, "{available}");
+        available["d"]["channel"].clone()
+    }
+
+    /// Sends a payload.
+    pub fn send(&mut self, payload: &Value) {
+        self.write(&frame::text(&payload.to_string()));
+    }
+
+    /// Sends bytes.
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.try_write(bytes).unwrap();
+    }
+
+    /// Sends bytes to a server that may have hung up already.
+    pub fn try_write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    /// Sets how long a read may take.
+    pub fn set_patience(&self, patience: Duration) {
+        self.stream.get_ref().set_read_timeout(Some(patience)).unwrap();
+    }
+
+    /// Sets how long a write may take.
+    pub fn set_write_patience(&self, patience: Duration) {
+        self.stream.get_ref().set_write_timeout(Some(patience)).unwrap();
+    }
+
+    /// The next dispatch: `{c, u, e, d}`. The server's heartbeats are answered, its acknowledgements passed over.
+    pub fn next(&mut self) -> Value {
+        self.try_next().unwrap_or_else(|end| panic!("no dispatch but {end:?}"))
+    }
+
+    /// The next dispatch, or what ended the connection instead.
+    pub fn try_next(&mut self) -> Result<Value, Received> {
+        loop {
+            let text = match self.receive() {
+                Received::Text(text) => text,
+                Received::Pong(_) => continue,
+                end => return Err(end),
+            };
+            let mut payload: Value = serde_json::from_str(&text).unwrap();
+            match payload["op"].as_u64() {
+                Some(0) => return Ok(payload["d"].take()),
+                // The server may have gone meanwhile; the next read tells.
+                Some(3) => drop(self.try_write(&frame::text(&payload.to_string()))),
+                Some(4) => {}
+                _ => panic!("not for a client: {text}"),
+            }
+        }
+    }
+
+    /// The next dispatch, which must be of this kind.
+    pub fn expect(&mut self, event: &str) -> Value {
+        let dispatch = self.next();
+        assert_eq!(dispatch["e"], event, "{dispatch}");
+        assert!(dispatch["u"].is_boolean(), "{dispatch}");
+        assert!(dispatch["c"].is_null() || dispatch["c"].is_string(), "{dispatch}");
+        dispatch
+    }
+
+    /// Reads up to the next pong and returns what it echoes.
+    pub fn next_pong(&mut self) -> Vec<u8> {
+        loop {
+            match self.receive() {
+                Received::Pong(payload) => return payload,
+                Received::Text(_) => {}
+                end => panic!("no pong but {end:?}"),
+            }
+        }
+    }
+
+    /// Reads up to the server's close frame and asserts that it ends the connection then; returns code and reason.
+    pub fn expect_close(&mut self) -> (u16, String) {
+        loop {
+            match self.receive() {
+                Received::Close(code, reason) => {
+                    assert_eq!(self.receive(), Received::End, "after the close frame");
+                    return (code, reason);
+                }
+                Received::End => panic!("the connection ended without a close frame"),
+                Received::Text(_) | Received::Pong(_) => {}
+            }
+        }
+    }
+
+    /// Reads one frame.
+    pub fn receive(&mut self) -> Received {
+        let mut head = [0; 2];
+        if self.read(&mut head).is_none() {
+            return Received::End;
+        }
+        let [first, second] = head;
+        assert_eq!(first & 0x70, 0, "reserved bits");
+        assert_eq!(second & 0x80, 0, "a server masks nothing");
+        let length = match second {
+            126 => self.number::<2>(126),
+            127 => self.number::<8>(65_536),
+            short => u64::from(short),
+        };
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        if self.read(&mut payload).is_none() {
+            return Received::End;
+        }
+        match first {
+            frame::TEXT => Received::Text(String::from_utf8(payload).unwrap()),
+            frame::PONG => Received::Pong(payload),
+            frame::CLOSE => {
+                assert!((2..=125).contains(&payload.len()), "a close of {} bytes", payload.len());
+                let code = u16::from_be_bytes([payload[0], payload[1]]);
+                Received::Close(code, String::from_utf8(payload.split_off(2)).unwrap())
+            }
+            other => panic!("a frame that nobody sends: {other:#x}"),
+        }
+    }
+
+    /// A length of `N` bytes, which must not have fitted a shorter form.
+    fn number<const N: usize>(&mut self, at_least: u64) -> u64 {
+        let mut bytes = [0; N];
+        self.read(&mut bytes).unwrap();
+        let number = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        assert!(number >= at_least, "{number} in a long form");
+        number
+    }
+
+    /// Fills a buffer; none at the end of the connection. Patience that runs out is a failure.
+    fn read(&mut self, buffer: &mut [u8]) -> Option<()> {
+        match self.stream.read_exact(buffer) {
+            Ok(()) => Some(()),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                panic!("the server says nothing")
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Reads a response's head.
+    fn head(&mut self) -> String {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(self.stream.read_line(&mut head).unwrap() > 0, "no whole answer: {head}");
+        }
+        head
+    }
+}

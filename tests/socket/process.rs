@@ -1,0 +1,109 @@
+//! A server as a process among others: it can be killed, started again on the same data, and weighed.
+
+use super::{Http, PATIENCE};
+use crate::support::{ADMIN, OWNER, PROJECT};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+
+/// A running server; killed when dropped.
+pub struct Process {
+    /// The process.
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its log.
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a server on the data of a folder and waits until it is ready.
+    pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let log = folder.join("log");
+        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let mut child = command(folder)
+            .envs(settings.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        let (found, ready) = mpsc::channel();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // Reads to the end, so that the server never waits for somebody to read.
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if let Some(address) = line.strip_prefix("ready: http://") {
+                    // Nobody listens any more if the server was given up.
+                    let _ = found.send(address.trim_end_matches('/').parse().unwrap());
+                }
+            }
+        });
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut process = Self { child, address: nowhere, log };
+        process.address =
+            ready.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("not ready: {}", process.log()));
+        process
+    }
+
+    /// Runs a server on a folder that another one has, to its end.
+    pub fn run_to_end(folder: &Path) -> Output {
+        command(folder).output().unwrap()
+    }
+
+    /// A connection to its API.
+    pub fn http(&self) -> Http {
+        Http::connect(self.address).unwrap()
+    }
+
+    /// Ends it as a power failure would: no time for anything.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The bytes of memory that it occupies now.
+    pub fn resident(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Asserts that the server is well: it answers, and nothing in it crashed.
+    pub fn assert_well(&self) {
+        let answer = self.http().call("GET", "/health/ready", "").unwrap();
+        assert_eq!(answer.status, 200);
+        let log = self.log();
+        assert!(!log.contains("panicked") && !log.contains("crashed"), "{log}");
+    }
+
+    /// What it wrote to its log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The server on a folder, with what a first run would make up otherwise.
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
+    command
+        .current_dir(folder)
+        .env("WARREN_LISTEN", "127.0.0.1:0")
+        .env("WARREN_DATA", folder.join("data"))
+        .env("WARREN_PROJECT", PROJECT)
+        .env("WARREN_PROJECT_TOKEN", OWNER)
+        .env("WARREN_ADMIN_TOKEN", ADMIN)
+        .stdin(Stdio::null());
+    command
+}
