@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     telemetry::start();
     let args = match cli.command {
-        Some(Command::Serve(args)) => args,
+        Some(Command::Serve(args)) => *args,
         Some(Command::Admin(args)) => {
             return match admin::run(args, &mut std::io::stdout().lock()) {
                 Ok(()) => ExitCode::SUCCESS,
