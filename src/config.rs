@@ -2,6 +2,10 @@
 //!
 //! A flag wins over its environment variable, that over the configuration file, and that over the default.
 
+mod admin;
+
+pub use admin::{AdminArgs, AdminTask, Place};
+
 use crate::actor::Settings;
 use crate::actor::webhook::Rules;
 use crate::protocol::{Rate, Timing};
@@ -43,61 +47,6 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Make, list and delete admin tokens, whether or not a server is running
     Admin(AdminArgs),
-}
-
-/// The command line of `admin`.
-#[derive(Debug, Args)]
-pub struct AdminArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub task: AdminTask,
-    /// Where the server keeps its data.
-    #[command(flatten)]
-    pub place: Place,
-}
-
-/// What `admin` can do.
-#[derive(Debug, Subcommand)]
-pub enum AdminTask {
-    /// Make an admin token and print it, the only time that it is shown
-    CreateToken {
-        /// What to call it in lists
-        #[arg(long)]
-        name: Option<String>,
-    },
-    /// List all admin tokens: handle, age, first characters, name
-    ListTokens,
-    /// Delete an admin token; a running server refuses it within 60 seconds
-    DeleteToken {
-        /// Its handle, `pat_id_…`
-        id: String,
-    },
-}
-
-/// The flags that say where a server keeps its data; as those of `serve`.
-#[derive(Clone, Debug, Default, Args)]
-pub struct Place {
-    /// The folder for everything that is kept [default: ./warren-data]
-    #[arg(long, env = "WARREN_DATA", value_name = "DIR", global = true)]
-    pub data: Option<PathBuf>,
-    /// The database, `sqlite:PATH` [default: warren.db in the data folder]
-    #[arg(
-        long,
-        env = "WARREN_DATABASE",
-        value_name = "URL",
-        hide_env_values = true,
-        global = true
-    )]
-    pub database: Option<String>,
-    /// The configuration file [default: warren.toml when it is there]
-    #[arg(long, env = "WARREN_CONFIG", value_name = "FILE", global = true)]
-    pub config: Option<PathBuf>,
-}
-
-impl From<Place> for ServeArgs {
-    fn from(Place { data, database, config }: Place) -> Self {
-        Self { data, database, config, ..Self::default() }
-    }
 }
 
 /// The flags of `serve` (`wire.md`, Running it); each is also a key of the configuration file.
