@@ -1,12 +1,6 @@
 //! Sessions: what a token's connections share, what they find when they come back, and when it ends
 //! (`semantics.md`, Sessions and connections).
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "in a test, a panic is the report"
-)]
-
 mod scene;
 mod socket;
 mod support;
