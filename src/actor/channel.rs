@@ -61,7 +61,9 @@ pub struct ChannelActor {
     used: Instant,
     /// Whether the channel was deleted.
     is_deleted: bool,
-    /// Whether the store knows that it has had a subscriber, which only matters where that decides about its end.
+    /// Whether a session with a connection has ever been in: only then is there a last one to go with.
+    had_subscriber: bool,
+    /// Whether the store knows that, which only matters where it decides about the channel's end.
     is_marked: bool,
     /// Store, settings, shard.
     around: Surroundings,
@@ -79,6 +81,7 @@ impl ChannelActor {
             outlet: Outlet::default(),
             used: Instant::now(),
             is_deleted: false,
+            had_subscriber: false,
             is_marked: false,
             around,
         }

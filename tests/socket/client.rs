@@ -39,16 +39,22 @@ impl Socket {
 
     /// Opens a connection and reads nothing but the answer to the handshake.
     pub fn upgraded(address: SocketAddr) -> Self {
+        Self::upgraded_with(address, "")
+    }
+
+    /// Opens a connection with these lines more in the handshake.
+    pub fn upgraded_with(address: SocketAddr, lines: &str) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         let mut socket = Self { stream: BufReader::new(stream) };
         // Key and answer are the ones of RFC 6455 §1.3.
-        socket.write(
-            b"GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        let request = format!(
+            "GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{lines}\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
+        socket.write(request.as_bytes());
         let head = socket.head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");

@@ -117,11 +117,12 @@ impl Handler<Update> for ChannelActor {
             store.update_channel(&key, visibility, capabilities)
         });
         let (asker, answer) = oneshot::channel();
-        ctx.wait(write.into_actor(self).map(move |outcome, actor, _| {
+        ctx.wait(write.into_actor(self).map(move |outcome, actor, ctx| {
             let outcome = outcome.map(|()| {
                 actor.channel.visibility = visibility;
                 actor.channel.capabilities = capabilities;
                 actor.available = None;
+                actor.mark_subscribed(ctx);
                 actor.channel.clone()
             });
             // The asker may have gone; the update stands.
@@ -152,8 +153,9 @@ impl Handler<Subscribe> for ChannelActor {
 
     fn handle(&mut self, ask: Subscribe, ctx: &mut Context<Self>) {
         self.subscribers.add_session(ask.session, ask.address, ask.member);
-        self.mark_subscribed(ctx);
         if !ask.connections.is_empty() {
+            self.had_subscriber = true;
+            self.mark_subscribed(ctx);
             self.announce(ask.session, ctx);
         }
         let available = self.available();
@@ -170,6 +172,7 @@ impl Handler<Attach> for ChannelActor {
     fn handle(&mut self, ask: Attach, ctx: &mut Context<Self>) {
         self.snapshot(&ask.address, ask.connection.uid);
         self.subscribers.add_session(ask.session, ask.address, ask.member);
+        self.had_subscriber = true;
         self.mark_subscribed(ctx);
         self.announce(ask.session, ctx);
         self.join(ask.session, &ask.connection, None);

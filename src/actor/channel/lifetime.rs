@@ -65,8 +65,11 @@ impl ChannelActor {
     }
 
     /// Notes in the store that an ephemeral channel has had a subscriber: after a restart nobody else knows.
+    ///
+    /// A token that was subscribed by the back end and has never been online is none yet: else the channel would end
+    /// before anybody could come.
     pub(super) fn mark_subscribed(&mut self, ctx: &mut Context<Self>) {
-        if self.is_marked || !self.is_ephemeral() || self.subscribers.is_empty() {
+        if self.is_marked || !self.is_ephemeral() || !self.had_subscriber {
             return;
         }
         self.is_marked = true;
@@ -79,7 +82,8 @@ impl ChannelActor {
 
     /// Deletes an ephemeral channel that has lost its last subscriber; nobody gets in meanwhile.
     pub(super) fn end_if_ephemeral(&mut self, ctx: &mut Context<Self>) {
-        if !self.is_ephemeral() || !self.subscribers.is_empty() || self.is_deleted {
+        let is_left = self.had_subscriber && self.subscribers.is_empty();
+        if !self.is_ephemeral() || !is_left || self.is_deleted {
             return;
         }
         let write = self.delete();
@@ -95,6 +99,8 @@ impl Handler<Sweep> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, _: Sweep, ctx: &mut Context<Self>) {
+        // The store knew of one.
+        self.had_subscriber = true;
         self.end_if_ephemeral(ctx);
     }
 }
