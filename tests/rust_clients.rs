@@ -154,6 +154,31 @@ async fn refusals_name_their_reason_and_leave_the_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_client_stays_connected_over_its_heartbeats() {
+    let server = Server::start_with(&[("WARREN_HEARTBEAT", "1")]);
+    let hop = hop(&server, "");
+    create(&hop, "open", ChannelType::Unprotected, json!({})).await;
+    let (mut leap, _) = leap(&server, None).await;
+    leap.channel_subscribe("open").await.unwrap();
+    match next(&mut leap).await {
+        Event::Available(_) => {}
+        other => panic!("{other:?} instead of AVAILABLE"),
+    }
+    // Seven intervals, with a heartbeat of the server's own in every third. A reconnect would show as a second INIT,
+    // and would lose the subscription.
+    for n in 0..14 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        hop.channels.message(PROJECT, "open", "TICK", Some(json!({"n": n}))).await.unwrap();
+        match next(&mut leap).await {
+            Event::Message(tick) => assert_eq!(tick.data.data, json!({"n": n})),
+            other => panic!("{other:?} instead of tick {n}"),
+        }
+    }
+    assert_eq!(hop.channels.stats(PROJECT, "open").await.unwrap().online_count, 1);
+    server.assert_well();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_client_stops_where_it_may_not_come_in() {
     let server = Server::start();
     for (project, token) in [(PROJECT, Some("leap_token_nobody")), ("project_nobody", None)] {

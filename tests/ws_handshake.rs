@@ -137,3 +137,23 @@ fn a_good_handshake_is_answered_as_the_standard_says() {
     }
     server.assert_well();
 }
+
+#[test]
+fn a_version_or_key_that_is_none_is_refused() {
+    let server = Server::start();
+    let long_key = "A".repeat(2000);
+    let rows: &[Row<'_>] = &[
+        ("version 7", &[("Sec-WebSocket-Version", Some("7"))], &[400, 426]),
+        ("version 8", &[("Sec-WebSocket-Version", Some("8"))], &[400, 426]),
+        ("an empty key", &[("Sec-WebSocket-Key", Some(""))], &[400]),
+        ("a short key", &[("Sec-WebSocket-Key", Some("c2hvcnQ="))], &[400]),
+        ("a long key", &[("Sec-WebSocket-Key", Some(&long_key))], &[400]),
+        (
+            "a key that is not base64",
+            &[("Sec-WebSocket-Key", Some("not*base64*not*base64*=="))],
+            &[400],
+        ),
+    ];
+    assert_refused(&server, rows);
+    server.assert_well();
+}
