@@ -249,6 +249,7 @@ where
                     // Dropped with this, and so given back.
                     Ok(_) if actor.machine.is_closed() => {}
                     Ok(entered) => {
+                        actor.link.set_session(entered.session.clone());
                         actor.session = Some(entered);
                         let actions = actor.begin_serving();
                         actor.actions.extend(actions);

@@ -2,6 +2,8 @@
 
 use super::fanout::{ChannelUid, ConnectionUid, Owner};
 use super::outbox::{Outbox, Overrun};
+use super::session::{Exit, SessionActor};
+use super::tell::tell;
 use crate::domain::{ChannelId, ConnectionId, ProjectId, Timestamp};
 use crate::protocol::{Close, CloseCode, Dispatch, Extension, Extensions, Profile, Wire};
 use actix::prelude::*;
@@ -84,6 +86,8 @@ pub struct Link {
     is_dirty: Cell<bool>,
     /// The connection's actor, once it runs.
     actor: RefCell<Option<Recipient<Note>>>,
+    /// The session, once the connection has entered it and until it was told that the reader is given up.
+    session: RefCell<Option<Addr<SessionActor>>>,
     /// Whom it belongs to, from the moment that it says so: a deletion that falls into the check must hit it too.
     owners: RefCell<Vec<Owner>>,
 }
@@ -104,6 +108,7 @@ impl Link {
             channels: RefCell::default(),
             is_dirty: Cell::default(),
             actor: RefCell::default(),
+            session: RefCell::default(),
             owners: RefCell::default(),
         }
     }
@@ -116,6 +121,11 @@ impl Link {
     /// Says where notes go.
     pub fn set_actor(&self, actor: Recipient<Note>) {
         self.actor.replace(Some(actor));
+    }
+
+    /// Says who has to know when the reader is given up.
+    pub fn set_session(&self, session: Addr<SessionActor>) {
+        self.session.replace(Some(session));
     }
 
     /// Notes what the client said in IDENTIFY.
@@ -190,10 +200,13 @@ impl Link {
     pub fn initialise(&self, init: &Dispatch, kept: &[Arc<Dispatch>]) {
         let Some(gate) = self.gate.take() else { return };
         let profile = self.profile.get();
-        self.queue(init.frame(profile));
+        // Each has its own bound already, and together they may be more than the queue's.
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.push_uncounted(init.frame(profile));
         for dispatch in kept.iter().chain(&gate.held) {
-            self.queue(dispatch.frame(profile));
+            outbox.push_uncounted(dispatch.frame(profile));
         }
+        drop(outbox);
         self.flush();
         self.note(Note::Initialised);
     }
@@ -253,9 +266,13 @@ impl Link {
     /// Gives up on a reader that is too slow: what waits is dropped, a close frame takes its place.
     fn overrun(&self) {
         let mut outbox = self.outbox.borrow_mut();
-        outbox.clear();
+        let lost = u64::try_from(outbox.clear()).unwrap_or(u64::MAX);
         outbox.close(&Close::new(CloseCode::SlowConsumer, "slow consumer"));
         drop(outbox);
+        // At once, so that it keeps what comes from now on: the connection's actor may not run before its socket moves.
+        if let Some(session) = self.session.take() {
+            tell(&session, Exit { connection: self.uid, lost });
+        }
         self.note(Note::Overrun);
     }
 }

@@ -61,7 +61,7 @@ pub struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        tell(&self.session, Exit(self.connection));
+        tell(&self.session, Exit { connection: self.connection, lost: 0 });
     }
 }
 

@@ -22,6 +22,7 @@ mod deliveries;
 mod envelope;
 mod error;
 mod fields;
+mod frames;
 mod front;
 mod health;
 mod limits;

@@ -7,11 +7,12 @@ use super::App;
 use super::addresses::Place;
 use super::assembly::Assembly;
 use super::error::ApiError;
+use super::frames::Frames;
 use super::front::front;
 use crate::actor::{Connection, Link, Origin, clock};
 use crate::protocol::{Encoding, Wire};
 use actix::prelude::*;
-use actix_http::ws::{Codec, Message, ProtocolError};
+use actix_http::ws::{Message, ProtocolError, verify_handshake};
 use actix_web::body::BodyStream;
 use actix_web::http::header::USER_AGENT;
 use actix_web::middleware::from_fn;
@@ -19,7 +20,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{WebsocketContext, handshake};
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, stream};
 use serde::Deserialize;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -118,6 +119,8 @@ async fn upgrade(
     let mut wire = wishes.wire()?;
     let address = request.peer_addr().map(|peer| peer.ip());
     let place = address.map(|address| app.addresses.take(address)).transpose()?;
+    // Stricter than the other crate about version and key (RFC 6455 §4.2.1).
+    verify_handshake(request.head())?;
     let mut response = handshake(&request)?;
     let hub = &app.supervisor;
     let settings = hub.settings();
@@ -128,8 +131,13 @@ async fn upgrade(
     let route = Route { assembly: Assembly::new(limit), _place: place };
     let origin = origin(&request, address)?;
     let (connection, link) = Connection::open(hub.clone(), route, origin, wire);
-    let codec = Codec::new().max_size(limit);
-    let context = Box::pin(WebsocketContext::with_codec(connection, payload, codec));
+    let frames = Frames::new(payload, limit);
+    // The context would read by itself, without bounds: it gets nothing to read.
+    let context = WebsocketContext::with_factory(stream::pending(), |ctx| {
+        ctx.add_stream(frames);
+        connection
+    });
+    let context = Box::pin(context);
     Ok(response.body(BodyStream::new(Outgoing { context, link, has_ended: false })))
 }
 

@@ -223,12 +223,15 @@ impl SessionActor {
 impl Handler<Exit> for SessionActor {
     type Result = ();
 
-    fn handle(&mut self, Exit(connection): Exit, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Exit { connection, lost }: Exit, ctx: &mut Context<Self>) {
         if self.members.shift_remove(&connection).is_none() {
             return;
         }
         for address in self.subscriptions.values().filter_map(|held| held.address.as_ref()) {
             tell(address, channel::Detach { session: self.uid, connection });
+        }
+        if self.members.is_empty() {
+            self.replay.miss(lost);
         }
         self.check_idle(ctx);
     }

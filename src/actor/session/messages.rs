@@ -38,7 +38,12 @@ pub struct Serve {
 /// Sent by a connection that has gone.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
-pub struct Exit(pub ConnectionUid);
+pub struct Exit {
+    /// The connection.
+    pub connection: ConnectionUid,
+    /// How many events it was sent and did not take; the next one is told, if nobody else had them.
+    pub lost: u64,
+}
 
 /// Sent by HTTP through the supervisor: subscribe the token.
 #[derive(actix::Message)]

@@ -1,0 +1,92 @@
+//! A socket's bytes as WebSocket messages, read at the pace at which they are handled.
+//!
+//! The stream of actix-web-actors reads all there is before it decodes one frame, and waits for the whole of a frame
+//! before it looks at its length; so a peer decides how much memory it takes. This one decodes what it has before it
+//! reads on, and refuses a length over the bound as soon as it is said.
+
+use actix_http::error::PayloadError;
+use actix_http::ws::{Codec, Frame, Message, ProtocolError};
+use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
+use futures_util::Stream;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio_util::codec::Decoder as _;
+
+/// A socket's messages.
+pub(crate) struct Frames<S> {
+    /// The bytes; none once they have ended or are of no more use.
+    payload: Option<S>,
+    /// Decodes whole frames.
+    codec: Codec,
+    /// What has come and is not decoded: at most one frame and one read.
+    buffer: BytesMut,
+    /// The bound on a frame's bytes.
+    limit: usize,
+}
+
+impl<S> Frames<S> {
+    /// The messages in these bytes.
+    pub(crate) fn new(payload: S, limit: usize) -> Self {
+        let codec = Codec::new().max_size(limit);
+        Self { payload: Some(payload), codec, buffer: BytesMut::new(), limit }
+    }
+
+    /// Decodes one frame if a whole one is there.
+    fn decode(&mut self) -> Result<Option<Message>, ProtocolError> {
+        if declared(&self.buffer).is_some_and(|length| length > self.limit) {
+            return Err(ProtocolError::Overflow);
+        }
+        let Some(frame) = self.codec.decode(&mut self.buffer)? else { return Ok(None) };
+        Ok(Some(match frame {
+            Frame::Text(text) => Message::Text(ByteString::try_from(text).map_err(|error| {
+                // As the stream of actix-web-actors reports it.
+                ProtocolError::Io(io::Error::other(error))
+            })?),
+            Frame::Binary(bytes) => Message::Binary(bytes),
+            Frame::Ping(payload) => Message::Ping(payload),
+            Frame::Pong(payload) => Message::Pong(payload),
+            Frame::Close(reason) => Message::Close(reason),
+            Frame::Continuation(item) => Message::Continuation(item),
+        }))
+    }
+}
+
+impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Frames<S> {
+    type Item = Result<Message, ProtocolError>;
+
+    /// An error is the last item: what follows on the wire cannot be told apart.
+    fn poll_next(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        while this.payload.is_some() {
+            match this.decode() {
+                Ok(Some(message)) => return Poll::Ready(Some(Ok(message))),
+                Ok(None) => {}
+                Err(error) => {
+                    this.payload = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+            let Some(payload) = &mut this.payload else { break };
+            match ready!(Pin::new(payload).poll_next(task)) {
+                Some(Ok(bytes)) => this.buffer.extend_from_slice(&bytes),
+                Some(Err(_)) | None => this.payload = None,
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+/// The length that a frame's head says, once enough of it is there (RFC 6455 §5.2).
+fn declared(head: &[u8]) -> Option<usize> {
+    let number = |bytes: &[u8]| {
+        let number = bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        usize::try_from(number).unwrap_or(usize::MAX)
+    };
+    match head.get(1)? & 0x7F {
+        126 => head.get(2..4).map(number),
+        127 => head.get(2..10).map(number),
+        short => Some(usize::from(short)),
+    }
+}
