@@ -26,7 +26,7 @@ pub(crate) fn routes() -> Vec<Mounted> {
 
 /// `{deliveries, page_size, total_count}`.
 #[derive(Serialize)]
-struct Page<'a> {
+struct Many<'a> {
     /// The deliveries of this page, newest first.
     deliveries: Vec<DeliveryView<'a>>,
     /// How many a page has.
@@ -50,7 +50,7 @@ async fn list(call: Call) -> Answer {
         })
         .await?;
     let deliveries = found.iter().map(DeliveryView::from).collect();
-    answer::data(Page { deliveries, page_size: limit, total_count })
+    answer::data(Many { deliveries, page_size: limit, total_count })
 }
 
 /// `POST /projects/:id/webhooks/:wid/deliveries/:event/resend`: due at once, whatever became of it before.

@@ -8,11 +8,15 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::format_push_string,
+    clippy::disallowed_methods,
+    clippy::needless_pass_by_value,
     unreachable_pub,
     reason = "each test crate uses a part of this, and a panic is how a test reports"
 )]
 
 mod answer;
+pub mod receiver;
+pub mod socket;
 
 pub use answer::Answer;
 
@@ -34,7 +38,7 @@ pub const OWNER: &str = "ptk_c190ZXN0X293bmVyX3Rva2VuXzAxMjM0NTY3ODlhYmNkZWY";
 pub const ADMIN: &str = "pat_c190ZXN0X2FkbWluX3Rva2VuXzAxMjM0NTY3ODlhYmNkZWY";
 
 /// How long a server may take to start, and an answer to come.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server; stopped when dropped.
 pub struct Server {
@@ -212,9 +216,22 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Kills the process without a warning and returns its folder.
+    pub fn crash(mut self) -> TempDir {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
+    }
+}
+
 impl Drop for Server {
     /// Asks the server to stop, as an operator would, and sees to it that it does.
     fn drop(&mut self) {
+        // One that was killed and waited for has given its number away.
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
         let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
         for _ in 0..100 {
             if matches!(self.child.try_wait(), Ok(Some(_))) {

@@ -26,7 +26,7 @@ impl Lane {
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     /// By webhook; one without calls and without trouble is not here.
-    lanes: HashMap<WebhookId, Lane>,
+    by_webhook: HashMap<WebhookId, Lane>,
     /// What is being delivered.
     under_way: HashSet<DeliveryKey>,
     /// The webhook that was served last: the next look begins behind it.
@@ -50,7 +50,7 @@ impl Lanes {
     /// What may be started now.
     pub(super) fn plan(&self) -> Plan {
         Plan {
-            lanes: self.lanes.clone(),
+            lanes: self.by_webhook.clone(),
             under_way: self.under_way.clone(),
             last: self.last.clone(),
         }
@@ -58,14 +58,14 @@ impl Lanes {
 
     /// Notes a call that begins; false where it must not.
     pub(super) fn enter(&mut self, key: &DeliveryKey) -> bool {
-        let lane = self.lanes.get(&key.webhook).copied().unwrap_or_default();
+        let lane = self.by_webhook.get(&key.webhook).copied().unwrap_or_default();
         if self.under_way.len() >= IN_FLIGHT || lane.busy >= lane.limit() {
             return false;
         }
         if !self.under_way.insert(key.clone()) {
             return false;
         }
-        self.lanes.entry(key.webhook.clone()).or_default().busy += 1;
+        self.by_webhook.entry(key.webhook.clone()).or_default().busy += 1;
         self.last = Some(key.webhook.clone());
         true
     }
@@ -73,18 +73,18 @@ impl Lanes {
     /// Notes a call that ended.
     pub(super) fn leave(&mut self, key: &DeliveryKey, is_down: bool) {
         self.under_way.remove(key);
-        if let Some(lane) = self.lanes.get_mut(&key.webhook) {
+        if let Some(lane) = self.by_webhook.get_mut(&key.webhook) {
             lane.busy = lane.busy.saturating_sub(1);
             lane.is_down = is_down;
             if lane.busy == 0 && !is_down {
-                self.lanes.remove(&key.webhook);
+                self.by_webhook.remove(&key.webhook);
             }
         }
     }
 
     /// Forgets webhooks without calls, among them those that were deleted.
     pub(super) fn forget_idle(&mut self) {
-        self.lanes.retain(|_, lane| lane.busy > 0);
+        self.by_webhook.retain(|_, lane| lane.busy > 0);
     }
 }
 

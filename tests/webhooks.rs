@@ -1,0 +1,354 @@
+//! Webhooks against the real server: every event, every way that an endpoint can fail, and the authorise webhook.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "in a test, a panic is the report"
+)]
+
+mod support;
+
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+use support::receiver::{Receiver, Says, says};
+use support::socket::Socket;
+use support::{OWNER, Server};
+
+/// Every event.
+const EVENTS: &[&str] = &[
+    "channel.created",
+    "channel.updated",
+    "channel.deleted",
+    "channel.state.updated",
+    "channel.client.connected",
+    "channel.client.disconnected",
+    "channel.subscribed",
+    "channel.unsubscribed",
+    "channel.message",
+    "token.created",
+    "token.deleted",
+    "project.tokens.created",
+    "project.tokens.deleted",
+];
+
+/// A server whose webhooks may call loopback and come back soon.
+fn server() -> Server {
+    Server::start_with(OPEN)
+}
+
+/// Its settings.
+const OPEN: &[(&str, &str)] = &[
+    ("WARREN_ALLOW_PRIVATE_WEBHOOKS", "1"),
+    ("WARREN_WEBHOOK_RETRY_MS", "40"),
+    ("WARREN_SESSION_GRACE", "0.2"),
+];
+
+/// Adds a webhook; returns its id and secret.
+fn hook(server: &Server, url: &str, events: &[&str]) -> (String, String) {
+    let body = json!({"webhook_url": url, "events": events}).to_string();
+    let made = server.data("POST", "/v1/projects/@this/webhooks", &body);
+    let text = |name: &str| made["webhook"][name].as_str().unwrap().to_owned();
+    (text("id"), text("secret"))
+}
+
+/// A webhook's deliveries.
+fn deliveries(server: &Server, webhook: &str) -> Vec<Value> {
+    let path = format!("/v1/projects/@this/webhooks/{webhook}/deliveries?page=1&pageSize=1000");
+    server.data("GET", &path, "")["deliveries"].as_array().unwrap().clone()
+}
+
+/// Waits until a webhook's newest delivery is in this state.
+fn settled(server: &Server, webhook: &str, state: &str) -> Value {
+    let begin = Instant::now();
+    loop {
+        let all = deliveries(server, webhook);
+        if all.first().is_some_and(|newest| newest["state"] == state) {
+            return all[0].clone();
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "{all:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn every_event_fires_with_its_shape() {
+    let (server, receiver) = (server(), Receiver::start(|_, _| says(200)));
+    let (id, _) = hook(&server, &receiver.url(), EVENTS);
+    server.data("PUT", "/v1/channels/room", r#"{"type":"public","capabilities":2}"#);
+    server.data("PATCH", "/v1/channels/room", r#"{"capabilities":["CLIENT_PUBLISH"]}"#);
+    server.data("PUT", "/v1/channels/room/state", r#"{"n":12345678901234567890}"#);
+    let token = server.new_leap_token();
+    let mut socket = Socket::enter(&server, Some(&token));
+    socket.dispatch("SUBSCRIBE", "room", &Value::Null);
+    socket.event("AVAILABLE");
+    socket.dispatch("MESSAGE", "room", &json!({"e": "HELLO", "d": {"x": 1}}));
+    let created = receiver.data_of("channel.created");
+    assert_eq!(created["channel"]["id"], "room");
+    assert_eq!(receiver.data_of("channel.updated")["channel"]["capabilities"], 2);
+    let changed = receiver.data_of("channel.state.updated");
+    assert_eq!((&changed["version"], &changed["channel"]["version"]), (&json!(2), &json!(2)));
+    let raw = receiver.calls().into_iter().find(|it| it.text.contains("12345678901234567890"));
+    assert!(raw.is_some(), "numbers are not rounded");
+    assert_eq!(receiver.data_of("token.created")["token"]["id"], token);
+    let subscribed = receiver.data_of("channel.subscribed");
+    assert_eq!(subscribed["channel"], "room");
+    assert_eq!((&subscribed["token"], &subscribed["ephemeral"]), (&json!(token), &json!(false)));
+    let connected = receiver.data_of("channel.client.connected");
+    assert_eq!((&connected["token"], &connected["online_count"]), (&json!(token), &json!(1)));
+    assert!(connected["session"].as_str().unwrap().starts_with("session_"));
+    let message = receiver.data_of("channel.message");
+    assert_eq!((&message["e"], &message["d"]), (&json!("HELLO"), &json!({"x": 1})));
+    assert!(!message["connection"].as_str().unwrap().is_empty());
+    drop(socket);
+    let gone = receiver.data_of("channel.client.disconnected");
+    assert_eq!((&gone["session"], &gone["online_count"]), (&connected["session"], &json!(0)));
+    server.done("DELETE", &format!("/v1/channels/room/subscribers/{token}"), "");
+    assert_eq!(receiver.data_of("channel.unsubscribed")["token"], token);
+    server.done("DELETE", &format!("/v1/channels/tokens/{token}"), "");
+    assert_eq!(receiver.data_of("token.deleted")["token"]["id"], token);
+    server.done("DELETE", "/v1/channels/room", "");
+    assert_eq!(receiver.data_of("channel.deleted")["channel"]["version"], 2);
+    let made = server.data("POST", "/v1/projects/@this/tokens", r#"{"flags":0}"#);
+    let ptkid = made["project_token"]["id"].as_str().unwrap();
+    server.done("DELETE", &format!("/v1/projects/@this/tokens/{ptkid}"), "");
+    assert_eq!(receiver.data_of("project.tokens.created")["project_token"]["id"], ptkid);
+    assert_eq!(receiver.data_of("project.tokens.deleted")["project_token"]["id"], ptkid);
+    let calls = receiver.calls();
+    assert!(calls.iter().all(|call| !call.text.contains("ptk_")), "no secret of a back end");
+    assert_eq!(calls.len(), EVENTS.len(), "each cause once");
+    let seqs: HashSet<i64> =
+        calls.iter().map(|call| call.json()["data"]["seq"].as_i64().unwrap()).collect();
+    assert_eq!(seqs, (1..=13).collect());
+    assert!(calls.iter().all(|call| call.json()["webhook_id"] == id.as_str()));
+    server.assert_well();
+}
+
+#[test]
+fn retries_keep_the_id_and_are_signed_anew() {
+    let server = server();
+    let receiver = Receiver::start(|number, _| says(if number < 3 { 500 } else { 200 }));
+    let (id, _) = hook(&server, &receiver.url(), &["channel.created"]);
+    server.data("PUT", "/v1/channels/room", "{}");
+    let calls = receiver.wait_for(4);
+    for (number, call) in calls.iter().enumerate() {
+        assert_eq!(call.header("webhook-id"), calls[0].header("webhook-id"));
+        assert_eq!(call.header("webhook-attempt"), (number + 1).to_string());
+        assert_eq!(call.text, calls[0].text);
+        assert_eq!(call.header("x-hop-hooks-signature"), calls[0].header("x-hop-hooks-signature"));
+        assert_eq!(call.header("content-type"), "application/json");
+    }
+    assert_eq!(calls[0].header("webhook-id"), calls[0].json()["id"]);
+    assert!(calls[3].at - calls[0].at >= Duration::from_millis(140), "the pauses grow");
+    let done = settled(&server, &id, "delivered");
+    assert_eq!((&done["attempts"], &done["last_status"]), (&json!(4), &json!(200)));
+    let path =
+        format!("/v1/projects/@this/webhooks/{id}/deliveries/{}", done["id"].as_str().unwrap());
+    server.done("POST", &format!("{path}/resend"), "");
+    assert_eq!(receiver.wait_for(5)[4].header("webhook-id"), calls[0].header("webhook-id"));
+    let unknown = format!("/v1/projects/@this/webhooks/{id}/deliveries/event_x/resend");
+    let refused = server.call("POST", &unknown, Some(OWNER), "");
+    assert_eq!(refused.failure(), (404, "delivery_not_found".to_owned()));
+}
+
+#[test]
+fn both_secrets_sign_after_a_new_one() {
+    let (server, receiver) = (server(), Receiver::start(|_, _| says(204)));
+    let (id, _) = hook(&server, &receiver.url(), &["channel.created"]);
+    server.data("PUT", "/v1/channels/a", "{}");
+    let alone = receiver.wait_for(1)[0].header("webhook-signature").to_owned();
+    assert_eq!(alone.split(' ').count(), 1);
+    server.data("POST", &format!("/v1/projects/@this/webhooks/{id}/regenerate"), "");
+    server.data("PUT", "/v1/channels/b", "{}");
+    let both = receiver.wait_for(2)[1].header("webhook-signature").to_owned();
+    assert_eq!(both.split(' ').filter(|it| it.starts_with("v1,")).count(), 2);
+}
+
+#[test]
+fn an_endpoint_that_was_down_gets_everything() {
+    let server = server();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (id, _) = hook(&server, &format!("http://{port}/"), &["channel.created"]);
+    for number in 0..20 {
+        server.data("PUT", &format!("/v1/channels/room{number}"), "{}");
+    }
+    let down = settled(&server, &id, "pending");
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(deliveries(&server, &id).iter().all(|it| it["state"] == "pending"), "{down}");
+    let receiver = Receiver::on(TcpListener::bind(port).unwrap(), |_, _| says(200));
+    let calls = receiver.wait_for(20);
+    let ids: HashSet<&str> = calls.iter().map(|call| call.header("webhook-id")).collect();
+    assert_eq!(ids.len(), 20);
+}
+
+#[test]
+fn redirects_are_not_followed_and_gone_is_believed() {
+    let server = server();
+    let inside = Receiver::start(|_, _| says(200));
+    let lure = format!("Location: http://{}/secret\r\n", inside.address);
+    let lure: &'static str = Box::leak(lure.into_boxed_str());
+    let receiver = Receiver::start(move |number, _| match number {
+        0..4 => Says([301, 302, 307, 308][number], lure, "", Duration::ZERO),
+        _ => says(410),
+    });
+    let (id, _) = hook(&server, &receiver.url(), &["channel.created"]);
+    server.data("PUT", "/v1/channels/room", "{}");
+    receiver.wait_for(5);
+    let dead = settled(&server, &id, "dead");
+    assert_eq!((&dead["last_status"], &dead["attempts"]), (&json!(410), &json!(5)));
+    assert!(inside.calls().is_empty());
+    server.data("PUT", "/v1/channels/unheard", "{}");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(receiver.calls().len(), 5, "a disabled webhook hears nothing");
+}
+
+#[test]
+fn a_slow_endpoint_delays_no_other() {
+    let server = server();
+    let slow = Receiver::start(|_, _| Says(200, "", "", Duration::from_secs(30)));
+    let healthy = Receiver::start(|_, _| says(200));
+    hook(&server, &slow.url(), &["channel.created"]);
+    hook(&server, &healthy.url(), &["channel.created"]);
+    let begin = Instant::now();
+    for number in 0..30 {
+        server.data("PUT", &format!("/v1/channels/room{number}"), "{}");
+    }
+    healthy.wait_for(30);
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(slow.calls().len(), 8, "no more than eight calls at a time");
+    server.crash();
+}
+
+#[test]
+fn no_event_is_lost_in_crashes() {
+    let mut server = server();
+    let receiver = Receiver::start(|number, _| says(if number % 3 == 0 { 200 } else { 503 }));
+    hook(&server, &receiver.url(), &["channel.created"]);
+    let mut expected = HashSet::new();
+    for cycle in 0..4 {
+        for number in 0..15 {
+            let id = format!("room-{cycle}-{number}");
+            server.data("PUT", &format!("/v1/channels/{id}"), "{}");
+            expected.insert(id);
+        }
+        server = Server::start_in(server.crash(), OPEN);
+    }
+    let begin = Instant::now();
+    loop {
+        let heard: HashSet<String> = receiver
+            .calls()
+            .iter()
+            .map(|call| call.json()["data"]["channel"]["id"].as_str().unwrap().to_owned())
+            .collect();
+        if heard == expected {
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "{} of 60", heard.len());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server.assert_well();
+}
+
+#[test]
+fn private_addresses_are_refused_unless_opened() {
+    let server = Server::start_with(&[("WARREN_WEBHOOK_RETRY_MS", "40")]);
+    let receiver = Receiver::start(|_, _| says(200));
+    for host in ["127.0.0.1", "127.1", "[::ffff:127.0.0.1]", "localhost"] {
+        let url = format!("http://{host}:{}/", receiver.address.port());
+        let (id, _) = hook(&server, &url, &["channel.created"]);
+        server.data("POST", "/v1/channels", "{}");
+        let begin = Instant::now();
+        while deliveries(&server, &id)[0]["last_error"].is_null() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "{host}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let error = deliveries(&server, &id)[0]["last_error"].as_str().unwrap().to_owned();
+        assert!(error.contains("not public"), "{host}: {error}");
+    }
+    assert!(receiver.calls().is_empty());
+    let networks = [("WARREN_WEBHOOK_NETWORKS", "127.0.0.0/8"), ("WARREN_WEBHOOK_RETRY_MS", "40")];
+    let _server = Server::start_in(server.crash(), &networks);
+    receiver.wait_for(1);
+}
+
+/// Sets the authorise webhook.
+fn authorizer(server: &Server, url: &str) -> Value {
+    let body = json!({"url": url}).to_string();
+    server.data("PUT", "/v1/projects/@this/channel-authorizer", &body)
+}
+
+#[test]
+fn the_authorizer_grants_and_refuses() {
+    let server = server();
+    let receiver = Receiver::start(|_, call| {
+        let channel = call.json()["channel"]["id"].clone();
+        let body = match channel.as_str().unwrap() {
+            "yes" => r#"{"granted":true,"state":{"public":{"n":1.10}}}"#,
+            "briefly" => r#"{"granted":true,"ephemeral":true}"#,
+            _ => r#"{"granted":false}"#,
+        };
+        Says(200, "", body, Duration::ZERO)
+    });
+    for id in ["yes", "no", "briefly"] {
+        server.data("PUT", &format!("/v1/channels/{id}"), "{}");
+    }
+    let token = server.new_leap_token();
+    let mut socket = Socket::enter(&server, Some(&token));
+    let mut outcome = |channel: &str| {
+        socket.dispatch("SUBSCRIBE", channel, &Value::Null);
+        let names = ["AVAILABLE", "UNAVAILABLE"];
+        socket.either(&names)["e"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(outcome("yes"), "UNAVAILABLE", "nobody to ask");
+    let set = authorizer(&server, &receiver.url());
+    assert!(set["secret"].as_str().unwrap().starts_with("whsec_"));
+    let shown = server.data("GET", "/v1/projects/@this/channel-authorizer", "");
+    assert!(
+        shown["secret"].as_str().unwrap().trim_start_matches("whsec_").chars().all(|c| c == '*')
+    );
+    assert_eq!(outcome("yes"), "AVAILABLE");
+    assert_eq!(outcome("yes"), "AVAILABLE", "held by now, not asked again");
+    assert_eq!(outcome("no"), "UNAVAILABLE");
+    assert_eq!(outcome("briefly"), "AVAILABLE");
+    let calls = receiver.calls();
+    assert_eq!(calls.len(), 3);
+    let question = calls[0].json();
+    assert_eq!(
+        (&question["type"], &question["token"]["id"]),
+        (&json!("channel.subscribe"), &json!(token))
+    );
+    assert!(!question["connection"]["cid"].as_str().unwrap().is_empty());
+    assert_eq!(calls[0].header("x-hop-hooks-signature").len(), 64);
+    let path = format!("/v1/channels/tokens/{token}");
+    let kept = server.data("GET", &format!("{path}/subscriptions"), "");
+    assert_eq!(kept["subscriptions"].as_array().unwrap().len(), 1, "only the permanent one");
+    let state = server.data("GET", &path, "")["token"]["state"].to_string();
+    assert_eq!(state, r#"{"public":{"n":1.10}}"#);
+    server.done("DELETE", "/v1/projects/@this/channel-authorizer", "");
+    assert_eq!(outcome("no"), "UNAVAILABLE");
+    assert_eq!(receiver.calls().len(), 3);
+}
+
+#[test]
+fn a_silent_authorizer_refuses_after_five_seconds_and_is_called_once() {
+    let server = server();
+    let receiver =
+        Receiver::start(|_, _| Says(200, "", r#"{"granted":true}"#, Duration::from_secs(8)));
+    authorizer(&server, &receiver.url());
+    server.data("PUT", "/v1/channels/room", "{}");
+    let token = server.new_leap_token();
+    let mut sockets: Vec<Socket> = (0..4).map(|_| Socket::enter(&server, Some(&token))).collect();
+    let begin = Instant::now();
+    for socket in &mut sockets {
+        socket.dispatch("SUBSCRIBE", "room", &Value::Null);
+    }
+    for socket in &mut sockets {
+        assert_eq!(socket.event("UNAVAILABLE")["d"]["error_code"], "NOT_GRANTED");
+    }
+    let took = begin.elapsed();
+    assert!((4900..7000).contains(&took.as_millis()), "{took:?}");
+    assert_eq!(receiver.calls().len(), 1);
+}
