@@ -150,6 +150,32 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The intervals, as far as they are limits.
+    fn timing(&self) -> Timing {
+        let publishes = Rate {
+            per_second: self.publishes_per_second,
+            burst: self.publishes_per_second.saturating_mul(2),
+        };
+        let reply_floor = Duration::from_millis(self.reply_floor_ms);
+        Timing { reply_floor, publishes, ..Settings::default().timing }
+    }
+
+    /// What the actors live by, as far as it is limits.
+    fn settings(&self) -> Settings {
+        Settings {
+            outbox_bytes: lifted(self.outbox_bytes),
+            replay_events: self.replay_events,
+            replay_bytes: self.replay_bytes,
+            state_bytes: lifted(self.state_bytes),
+            frame_bytes: lifted(self.frame_bytes),
+            session_channels: lifted(self.session_channels),
+            token_connections: lifted(self.token_connections),
+            ..Settings::default()
+        }
+    }
+}
+
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -254,23 +280,11 @@ impl Config {
             settings: Settings {
                 timing: Timing {
                     heartbeat: seconds("heartbeat", args.heartbeat.or(file.heartbeat))?,
-                    reply_floor: Duration::from_millis(limits.reply_floor_ms),
-                    publishes: Rate {
-                        per_second: limits.publishes_per_second,
-                        burst: limits.publishes_per_second.saturating_mul(2),
-                    },
-                    ..Settings::default().timing
+                    ..limits.timing()
                 },
                 session_grace: seconds("session-grace", args.session_grace.or(file.session_grace))?,
-                outbox_bytes: lifted(limits.outbox_bytes),
-                replay_events: limits.replay_events,
-                replay_bytes: limits.replay_bytes,
-                state_bytes: lifted(limits.state_bytes),
-                frame_bytes: lifted(limits.frame_bytes),
-                session_channels: lifted(limits.session_channels),
-                token_connections: lifted(limits.token_connections),
                 has_zlib: args.zlib.or(file.zlib).unwrap_or(true),
-                ..Settings::default()
+                ..limits.settings()
             },
             message_bytes: limits.message_bytes,
             address_connections: limits.address_connections,

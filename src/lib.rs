@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! domain ← protocol ← actor ← http ← server ← main
-//!    ↖ store   ↗
+//!    ↖ store, webhook ↗
 //!    ↖ webhook ↗
 //! ```
 //!

@@ -21,12 +21,13 @@ fn body(method: &str, pattern: &str) -> Option<&'static str> {
     let last = pattern.rsplit('/').next().unwrap_or_default();
     Some(match (method, last) {
         ("GET" | "DELETE", _)
-        | ("POST" | "PUT", "{token}" | "regenerate" | "regenerate_secret") => "",
+        | ("POST" | "PUT", "{token}" | "regenerate" | "regenerate_secret" | "resend") => "",
         (_, "message") => r#"{"event":"A"}"#,
         (_, "messages" | "publish") => r#"{"e":"A"}"#,
         ("POST", "subscribers") => r#"{"tokens":[]}"#,
         ("POST", "webhooks") => r#"{"webhook_url":"http://127.0.0.1:9","events":[]}"#,
         ("POST", "tokens") if pattern.starts_with("projects/") => r#"{"flags":0}"#,
+        ("PUT", "channel-authorizer") => r#"{"url":"https://hooks.example/authorize"}"#,
         ("POST", "projects") | ("PATCH", "{project}") => r#"{"name":"New"}"#,
         ("POST" | "PUT" | "PATCH", "tokens" | "channels" | "{channel}" | "state")
         | ("PATCH", "{token}" | "{webhook}")
@@ -119,8 +120,12 @@ impl Bench {
             };
             target.fill("{token}", id);
         }
-        // There is no socket here; that the question gets as far as "not found" shows that it was allowed.
-        target.path = target.path.replace("{cid}", "nobody");
+        if pattern.ends_with("channel-authorizer") {
+            let url = r#"{"url":"https://hooks.example/authorize"}"#;
+            self.server.data("PUT", "/v1/projects/@this/channel-authorizer", url);
+        }
+        // There is no socket here and no delivery; that the question gets as far as "not found" shows that it was allowed.
+        target.path = target.path.replace("{cid}", "nobody").replace("{delivery}", "nobody");
         assert!(!target.path.contains('{'), "no sample for a part of {pattern}");
         target
     }
@@ -198,7 +203,8 @@ impl Target {
 fn is_allowed(answer: &Answer, pattern: &str) -> bool {
     match answer.status {
         200 | 204 => true,
-        404 => pattern.contains("{cid}") && answer.failure().1 == "connection_not_found",
+        404 if pattern.contains("{cid}") => answer.failure().1 == "connection_not_found",
+        404 if pattern.contains("{delivery}") => answer.failure().1 == "delivery_not_found",
         _ => false,
     }
 }

@@ -324,7 +324,11 @@ fn the_authorizer_grants_and_refuses() {
     assert_eq!(calls[0].header("x-hop-hooks-signature").len(), 64);
     let path = format!("/v1/channels/tokens/{token}");
     let kept = server.data("GET", &format!("{path}/subscriptions"), "");
-    assert_eq!(kept["subscriptions"].as_array().unwrap().len(), 1, "only the permanent one");
+    let is_brief = |s: &&Value| s["ephemeral"] == json!(true);
+    let brief: Vec<_> = kept["subscriptions"].as_array().unwrap().iter().filter(is_brief).collect();
+    assert_eq!(brief.len(), 1, "{kept}");
+    assert_eq!(brief[0]["channel"], json!("briefly"), "the other one is permanent");
+    assert_eq!(kept["subscriptions"].as_array().unwrap().len(), 2);
     let state = server.data("GET", &path, "")["token"]["state"].to_string();
     assert_eq!(state, r#"{"public":{"n":1.10}}"#);
     server.done("DELETE", "/v1/projects/@this/channel-authorizer", "");
