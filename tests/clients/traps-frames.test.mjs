@@ -116,7 +116,7 @@ test("trap 5: the server's own heartbeat carries a tag in an object, and its ech
   assert.equal(ack.d.tag, d.tag);
   assert.ok(Number.isInteger(ack.d.latency), 'latency in whole ms');
   await socket.close();
-  await quick.stop();
+  await quick.remove();
 });
 
 test('trap 6: every dispatch is complete', async () => {
