@@ -123,6 +123,9 @@ impl SessionActor {
         Box::pin(locked.into_actor(self).then(move |guard, actor: &mut Self, _| {
             let is_ephemeral = is_ephemeral || actor.token().is_none();
             let plan = actor.plan(&id, is_ephemeral, is_granted);
+            if plan.is_ok() && !actor.subscriptions.contains_key(&id) {
+                actor.joining.insert(id.clone());
+            }
             let checked = async move { plan?.carry_out().await };
             let joined = checked.into_actor(actor).then({
                 let id = id.clone();
@@ -138,6 +141,7 @@ impl SessionActor {
                     // The channel's actor ended just then: its successor has to answer.
                     actor.look_for(id.clone(), ctx);
                 }
+                actor.joining.remove(&id);
                 actor.unlock(&id, guard, ctx);
                 outcome.map(|_| ())
             })
@@ -153,7 +157,7 @@ impl SessionActor {
     ) -> Result<Plan, SubscribeError> {
         let held = self.subscriptions.get(id);
         let limit = self.hub.settings().session_channels;
-        if held.is_none() && self.subscriptions.len() >= limit {
+        if held.is_none() && self.subscriptions.len() + self.joining.len() >= limit {
             return Err(SubscribeError::TooManyChannels(limit));
         }
         let subscriber = match &self.identity {
@@ -188,6 +192,7 @@ impl SessionActor {
         // The permanent kind wins.
         let was_permanent = self.subscriptions.get(id).is_some_and(|held| !held.is_ephemeral);
         let is_ephemeral = is_ephemeral && !was_permanent;
+        self.joining.remove(id);
         self.subscriptions
             .insert(id.clone(), Held { address: Some(address.clone()), is_ephemeral });
         let (session, home, connections) = (self.uid, ctx.address(), self.connections());
