@@ -239,9 +239,10 @@ impl Link {
 
     /// Gives up on a reader that is too slow: what waits is dropped, a close frame takes its place.
     fn overrun(&self) {
+        let reason = format!("slow consumer: more than {} bytes would wait", self.limit);
         let mut outbox = self.outbox.borrow_mut();
         outbox.clear();
-        outbox.close(&Close::new(CloseCode::SlowConsumer, "slow consumer"));
+        outbox.close(&Close::new(CloseCode::SlowConsumer, reason));
         drop(outbox);
         self.note(Note::Overrun);
     }
