@@ -288,3 +288,6 @@ impl Actor for SessionActor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
