@@ -234,8 +234,8 @@ fn json_has_at_most_128_levels() {
         let refused = server.call(method, path, Some(OWNER), &over);
         assert_eq!(refused.failure(), (400, "invalid_body".to_owned()), "{method} {path}");
         assert!(refused.error()["message"].as_str().unwrap().contains("128 levels"));
-        assert!(server.call(method, path, Some(OWNER), &fits).status < 300, "{method} {path}");
-        assert!(is_whole(&mut socket), "{method} {path}");
+        let status = server.call(method, path, Some(OWNER), &fits).status;
+        assert!(status < 300 && is_whole(&mut socket), "{method} {path}: {status}");
     }
     // Three levels are the frame's own: it, its d, and the message in that.
     let frame_of = |levels: usize| {
