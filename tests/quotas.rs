@@ -1,11 +1,7 @@
 //! Bounds on how many and how deep, each on both sides of its edge (`config.rs`, `[limits]`; `semantics.md`, Bad input
 //! gets): what is over one is refused with the bound, and nobody else notices.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "in a test, a panic is the report"
-)]
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod scene;
 mod socket;
@@ -52,7 +48,9 @@ fn session_channels_bound_simultaneous_subscribes_too() {
     let config = Config::limits("session-channels = 2");
     let server = config.start();
     let ids: Vec<_> = (0..16).map(|n| format!("room-{n}")).collect();
-    ids.iter().for_each(|id| create(&server, id, "public", &[]));
+    for id in &ids {
+        create(&server, id, "public", &[]);
+    }
     let token = server.new_leap_token();
     let ask = |id: &String| {
         let path = format!("/v1/channels/{id}/subscribers/{token}");
