@@ -162,6 +162,8 @@ fn the_public_part_is_the_one_that_is_in_force() {
     socket.subscribe("room");
     let change = json!({"state": {"public": {"name": "after"}, "secret": "hidden"}}).to_string();
     server.data("PATCH", &format!("/v1/channels/tokens/{token}"), &change);
+    let shown = server.data("GET", "/v1/channels/room/presence", "");
+    assert_eq!(shown["members"][0]["data"], json!({"name": "after"}));
     let (mut other, _) = enter_with(server.address, Some(&token), &["presence"]);
     let state = other.expect("PRESENCE_STATE");
     assert_member(&state["d"]["members"][0], &json!({"name": "after"}), 2, &token);

@@ -1,10 +1,6 @@
 //! How subscriptions end (`semantics.md`, Visibility): who hears of it, and who must not.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "in a test, a panic is the report"
-)]
+#![expect(clippy::indexing_slicing, reason = "in a test, a panic is the report")]
 
 mod scene;
 mod socket;

@@ -1,10 +1,6 @@
 //! Who may subscribe to what, in every way there is (`semantics.md`, Visibility): a generated matrix.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "in a test, a panic is the report"
-)]
+#![expect(clippy::indexing_slicing, reason = "in a test, a panic is the report")]
 
 mod scene;
 mod socket;
@@ -233,7 +229,9 @@ fn every_way_to_subscribe_keeps_the_rules_of_visibility() {
         }
         plays.push((play, leap, socket));
     }
-    plays.iter_mut().for_each(|(.., socket)| drop(socket.take()));
+    for (.., socket) in &mut plays {
+        drop(socket.take());
+    }
     for (play, leap, _) in &plays {
         if play.row.channel != "missing" {
             eventually("the session has ended", || members(&server, &play.id) == 0);

@@ -11,7 +11,7 @@ pub mod subscribers;
 
 pub use messages::{
     Admit, Attach, ChangeState, ClientPublish, ConnectionRef, Connections, Delete, Detach,
-    EndIfIdle, Leave, OnlineCount, Presence, Publish, Subscribe, Sweep, Update,
+    EndIfIdle, Leave, OnlineCount, Presence, Publish, Rename, Subscribe, Sweep, Update,
 };
 
 use super::fanout::{ChannelUid, Order};

@@ -141,7 +141,11 @@ where
             }
             Inbound::Ping(payload) => vec![Action::Send(frame::pong(&payload))],
             Inbound::Close(code) => self.machine.close(CloseCode::echo(code), ""),
-            Inbound::TooBig => self.machine.close(CloseCode::TooBig, "the frame is too big"),
+            Inbound::TooBig => {
+                let limit = self.hub.settings().frame_bytes;
+                let reason = format!("too big: a message from a client has at most {limit} bytes");
+                self.machine.close(CloseCode::TooBig, reason)
+            }
             Inbound::NotUtf8 => {
                 self.machine.close(CloseCode::InvalidPayload, "invalid payload: not UTF-8")
             }

@@ -265,9 +265,10 @@ impl Link {
 
     /// Gives up on a reader that is too slow: what waits is dropped, a close frame takes its place.
     fn overrun(&self) {
+        let reason = format!("slow consumer: more than {} bytes would wait", self.limit);
         let mut outbox = self.outbox.borrow_mut();
         let lost = u64::try_from(outbox.clear()).unwrap_or(u64::MAX);
-        outbox.close(&Close::new(CloseCode::SlowConsumer, "slow consumer"));
+        outbox.close(&Close::new(CloseCode::SlowConsumer, reason));
         drop(outbox);
         // At once, so that it keeps what comes from now on: the connection's actor may not run before its socket moves.
         if let Some(session) = self.session.take() {

@@ -110,6 +110,8 @@ pub struct SessionActor {
     members: IndexMap<ConnectionUid, Member>,
     /// The subscriptions, in the order they were made.
     subscriptions: IndexMap<ChannelId, Held>,
+    /// Channels that are being subscribed and are not held yet: they count as held.
+    joining: HashSet<ChannelId>,
     /// Taken while something about a channel's subscription is under way.
     locks: HashMap<ChannelId, Arc<Mutex<()>>>,
     /// What is kept while there is no connection.
@@ -146,6 +148,7 @@ impl SessionActor {
             identity,
             members: IndexMap::new(),
             subscriptions: permanent.into_iter().map(held).collect(),
+            joining: HashSet::new(),
             locks: HashMap::new(),
             replay: Replay::default(),
             had_members: false,
@@ -303,3 +306,6 @@ impl Actor for SessionActor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

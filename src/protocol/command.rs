@@ -308,7 +308,9 @@ fn subscribe_data(d: Option<&RawValue>) -> Result<SubscribePayload, DecodeError>
 fn message(d: Option<&RawValue>) -> Result<Message, DecodeError> {
     let MessagePayload { e, d } = object(d)?;
     if e.len() > EVENT_NAME_MAX_BYTES {
-        return Err(payload(format!("an event name has at most {EVENT_NAME_MAX_BYTES} bytes")));
+        let (limit, actual) = (EVENT_NAME_MAX_BYTES, e.len());
+        let reason = format!("an event name has at most {limit} bytes, this one has {actual}");
+        return Err(payload(reason));
     }
     Ok(Message { event: Arc::from(&*e), data: raw(d)? })
 }

@@ -94,6 +94,16 @@ pub struct Attach {
     pub connection: ConnectionRef,
 }
 
+/// Sent by a session: others see it differently from now on.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Rename {
+    /// The session.
+    pub session: SessionUid,
+    /// Who it is to others.
+    pub member: Arc<Member>,
+}
+
 /// Sent by a session: a connection has gone; the subscription stays.
 #[derive(actix::Message)]
 #[rtype(result = "()")]

@@ -5,7 +5,7 @@
 use super::super::clock;
 use super::super::fanout::Order;
 use super::super::session::SessionUid;
-use super::{ChannelActor, ConnectionRef, Presence};
+use super::{ChannelActor, ConnectionRef, Presence, Rename};
 use crate::domain::Capabilities;
 use crate::protocol::{Dispatch, Event, PresentMember};
 use actix::prelude::*;
@@ -52,5 +52,14 @@ impl Handler<Presence> for ChannelActor {
 
     fn handle(&mut self, _: Presence, _: &mut Context<Self>) -> MessageResult<Presence> {
         MessageResult(self.has_presence().then(|| self.subscribers.present()))
+    }
+}
+
+impl Handler<Rename> for ChannelActor {
+    type Result = ();
+
+    /// Nobody is told: whoever asks from now on sees it.
+    fn handle(&mut self, Rename { session, member }: Rename, _: &mut Context<Self>) {
+        self.subscribers.rename(session, member);
     }
 }

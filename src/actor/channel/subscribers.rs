@@ -102,6 +102,13 @@ impl Subscribers {
             .insert(uid, Subscriber { address, member, since: None, missed: 0, connections });
     }
 
+    /// Notes who a session is by now.
+    pub fn rename(&mut self, uid: SessionUid, member: Arc<Member>) {
+        if let Some(known) = self.sessions.get_mut(&uid) {
+            known.member = member;
+        }
+    }
+
     /// Notes that a session comes in now, with its first connection; returns how others see it if that is news.
     pub fn come_in(&mut self, uid: SessionUid, now: Timestamp) -> Option<PresentMember> {
         let subscriber = self.sessions.get_mut(&uid).filter(|known| known.since.is_none())?;

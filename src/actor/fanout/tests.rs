@@ -1,1 +1,245 @@
-//! Tests of the fan-out.
+//! One thread's fan-out, with connections that have no socket.
+
+use super::super::link::Origin;
+use super::*;
+use crate::domain::{Message, RawJson, Timestamp};
+use crate::protocol::{CloseCode, Event, Extensions};
+use bytes::Bytes;
+use futures_util::task::noop_waker;
+use std::task::{Context as Task, Poll};
+
+/// A message to one connection or channel; the fan-out does not look into it.
+fn event(name: &str) -> Arc<Dispatch> {
+    sized(name, 2)
+}
+
+/// The same with so many bytes of data.
+fn sized(name: &str, bytes: usize) -> Arc<Dispatch> {
+    let data = RawJson::trusted(format!("\"{}\"", "x".repeat(bytes - 2)));
+    let message = Message { event: name.into(), data };
+    Arc::new(Dispatch::new(Event::DirectMessage { message, is_unicast: false }))
+}
+
+/// A connection that is known to the fan-out and still waits for INIT.
+fn waiting(fanout: &LocalFanout) -> Rc<Link> {
+    let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
+    let uid = ConnectionUid::next();
+    let cid = ConnectionId::from(format!("cid-{}", uid.number()).as_str());
+    let link = Rc::new(Link::new(uid, cid, origin, 1 << 20));
+    link.set_identity(ProjectId::from("p"), Extensions::default());
+    fanout.register(&link);
+    link
+}
+
+/// A connection that has had its INIT.
+fn connection(fanout: &LocalFanout) -> Rc<Link> {
+    let link = waiting(fanout);
+    link.initialise(&event("init"), &[]);
+    assert_eq!(names(&taken(&link)), ["init"]);
+    link
+}
+
+/// What a connection's socket would write now.
+fn taken(link: &Link) -> Bytes {
+    match link.poll_take(&Task::from_waker(&noop_waker())) {
+        Poll::Ready(Some(bytes)) => bytes,
+        Poll::Ready(None) | Poll::Pending => Bytes::new(),
+    }
+}
+
+/// The names of the events in a piece of output.
+fn names(bytes: &Bytes) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let starts = text.split(r#""e":"DIRECT_MESSAGE","d":{"e":""#).skip(1);
+    starts.map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect()
+}
+
+/// What a connection has heard, once everything that was ordered is done.
+async fn heard(fanout: &LocalFanout, link: &Link) -> Vec<String> {
+    let (reply, answer) = oneshot::channel();
+    fanout.handle().send(Order::Describe { connections: Vec::new(), reply }).await;
+    answer.await.unwrap();
+    names(&taken(link))
+}
+
+/// Puts a connection under a channel.
+fn join(channel: ChannelUid, link: &Link) -> Order {
+    let name = ChannelId::trusted("room");
+    Order::Join { channel, name, connection: link.uid(), dispatch: Some(event("joined")) }
+}
+
+/// Hands an event to a channel.
+fn deliver(channel: ChannelUid, name: &str) -> Order {
+    Order::Deliver { channel, dispatch: event(name) }
+}
+
+/// Visits a connection.
+async fn visit(fanout: &LocalFanout, link: &Link, cid: &str, project: &str, visit: Visit) -> bool {
+    let (reply, answer) = oneshot::channel();
+    let (cid, project) = (ConnectionId::from(cid), ProjectId::from(project));
+    let order = Order::Visit { connection: link.uid(), cid, project, visit, reply };
+    fanout.handle().send(order).await;
+    answer.await.unwrap()
+}
+
+/// Connections as they are described.
+async fn described(fanout: &LocalFanout, links: &[&Link]) -> Vec<ConnectionInfo> {
+    let (reply, answer) = oneshot::channel();
+    let connections = links.iter().map(|link| link.uid()).collect();
+    fanout.handle().send(Order::Describe { connections, reply }).await;
+    answer.await.unwrap()
+}
+
+#[actix_rt::test]
+async fn an_event_reaches_the_channels_connections_and_nobody_else() {
+    let fanout = LocalFanout::here();
+    let [one, two, other] = [(); 3].map(|()| connection(&fanout));
+    let (room, hall) = (ChannelUid::next(), ChannelUid::next());
+    let handle = fanout.handle();
+    for order in [join(room, &one), join(room, &two), join(hall, &other), deliver(room, "x")] {
+        handle.send(order).await;
+    }
+    assert_eq!(heard(&fanout, &one).await, ["joined", "x"]);
+    assert_eq!(heard(&fanout, &two).await, ["joined", "x"]);
+    assert_eq!(heard(&fanout, &other).await, ["joined"]);
+}
+
+#[actix_rt::test]
+async fn everybody_gets_the_same_bytes() {
+    let fanout = LocalFanout::here();
+    let [one, two] = [(); 2].map(|()| connection(&fanout));
+    let room = ChannelUid::next();
+    for link in [&one, &two] {
+        fanout.handle().send(join(room, link)).await;
+        assert_eq!(heard(&fanout, link).await, ["joined"]);
+    }
+    fanout.handle().send(deliver(room, "x")).await;
+    described(&fanout, &[]).await;
+    let (first, second) = (taken(&one), taken(&two));
+    assert!(!first.is_empty() && first.as_ptr() == second.as_ptr(), "encoded and kept once");
+}
+
+#[actix_rt::test]
+async fn who_joins_twice_hears_each_event_once() {
+    let fanout = LocalFanout::here();
+    let link = connection(&fanout);
+    let room = ChannelUid::next();
+    for order in [join(room, &link), join(room, &link), deliver(room, "x")] {
+        fanout.handle().send(order).await;
+    }
+    assert_eq!(heard(&fanout, &link).await, ["joined", "joined", "x"]);
+    assert_eq!(described(&fanout, &[&link]).await[0].channels, [ChannelId::trusted("room")]);
+}
+
+#[actix_rt::test]
+async fn who_leaves_hears_the_last_word_and_nothing_after_it() {
+    let fanout = LocalFanout::here();
+    let [one, asker, stays] = [(); 3].map(|()| connection(&fanout));
+    let room = ChannelUid::next();
+    let leave =
+        |link: &Link, dispatch| Order::Leave { channel: room, connection: link.uid(), dispatch };
+    for order in [
+        join(room, &one),
+        join(room, &asker),
+        join(room, &stays),
+        leave(&one, Some(event("bye"))),
+        leave(&asker, None),
+        leave(&asker, None),
+        deliver(room, "after"),
+    ] {
+        fanout.handle().send(order).await;
+    }
+    assert_eq!(heard(&fanout, &one).await, ["joined", "bye"]);
+    assert_eq!(heard(&fanout, &asker).await, ["joined"]);
+    assert_eq!(heard(&fanout, &stays).await, ["joined", "after"]);
+}
+
+#[actix_rt::test]
+async fn a_dissolved_channel_is_forgotten_by_everybody() {
+    let fanout = LocalFanout::here();
+    let [one, two] = [(); 2].map(|()| connection(&fanout));
+    let room = ChannelUid::next();
+    let end = Order::Dissolve { channel: room, dispatch: event("end") };
+    for order in [join(room, &one), join(room, &two), end, deliver(room, "after")] {
+        fanout.handle().send(order).await;
+    }
+    for link in [&one, &two] {
+        assert_eq!(heard(&fanout, link).await, ["joined", "end"]);
+        assert!(described(&fanout, &[link]).await[0].channels.is_empty());
+    }
+}
+
+#[actix_rt::test]
+async fn nothing_comes_before_init_and_everything_after_it_in_order() {
+    let fanout = LocalFanout::here();
+    let link = waiting(&fanout);
+    let room = ChannelUid::next();
+    for order in [join(room, &link), deliver(room, "held")] {
+        fanout.handle().send(order).await;
+    }
+    assert_eq!(heard(&fanout, &link).await, [""; 0]);
+    let message = Message { event: "init".into(), data: RawJson::null() };
+    let init = Box::new(Dispatch::new(Event::DirectMessage { message, is_unicast: true }));
+    let kept = vec![event("kept")];
+    for order in [Order::Init { connection: link.uid(), init, kept }, deliver(room, "live")] {
+        fanout.handle().send(order).await;
+    }
+    assert_eq!(heard(&fanout, &link).await, ["init", "kept", "joined", "held", "live"]);
+}
+
+#[actix_rt::test]
+async fn a_visit_needs_the_right_id_and_project() {
+    let fanout = LocalFanout::here();
+    let link = connection(&fanout);
+    let cid = link.cid().as_str().to_owned();
+    let say = || Visit::Deliver(event("psst"));
+    assert!(!visit(&fanout, &link, "cid-0", "p", say()).await);
+    assert!(!visit(&fanout, &link, &cid, "other", say()).await);
+    assert_eq!(heard(&fanout, &link).await, [""; 0]);
+    assert!(visit(&fanout, &link, &cid, "p", say()).await);
+    assert_eq!(heard(&fanout, &link).await, ["psst"]);
+}
+
+#[actix_rt::test]
+async fn a_connection_that_has_gone_is_found_nowhere() {
+    let fanout = LocalFanout::here();
+    let [gone, stays] = [(); 2].map(|()| connection(&fanout));
+    let room = ChannelUid::next();
+    for link in [&gone, &stays] {
+        fanout.handle().send(join(room, link)).await;
+        assert_eq!(heard(&fanout, link).await, ["joined"]);
+    }
+    fanout.unregister(&gone);
+    fanout.unregister(&gone);
+    // Words about it that were on their way change nothing.
+    let close = Close::new(CloseCode::Unknown, "late");
+    for order in [
+        join(room, &gone),
+        Order::Close { connection: gone.uid(), close },
+        Order::Direct { connection: gone.uid(), dispatch: event("late") },
+        deliver(room, "x"),
+    ] {
+        fanout.handle().send(order).await;
+    }
+    let cid = gone.cid().as_str().to_owned();
+    assert!(!visit(&fanout, &gone, &cid, "p", Visit::Deliver(event("late"))).await);
+    let infos = described(&fanout, &[&gone, &stays]).await;
+    assert_eq!(infos.iter().map(|info| &info.cid).collect::<Vec<_>>(), [stays.cid()]);
+    assert_eq!(heard(&fanout, &gone).await, [""; 0]);
+    assert_eq!(heard(&fanout, &stays).await, ["x"]);
+}
+
+#[actix_rt::test]
+async fn a_spent_budget_gives_the_order_back_until_there_is_room() {
+    let fanout = LocalFanout::here();
+    let [link, other] = [(); 2].map(|()| connection(&fanout));
+    let direct = |link: &Link, dispatch| Order::Direct { connection: link.uid(), dispatch };
+    let handle = fanout.handle();
+    // No other task runs between these two, so that the first cannot be done yet.
+    assert!(handle.try_send(direct(&link, sized("large", 65 << 20))).is_ok());
+    let refused = handle.try_send(direct(&other, event("small")));
+    let Err(order @ Order::Direct { .. }) = refused else { panic!("taken: {refused:?}") };
+    handle.send(order).await;
+    assert_eq!(heard(&fanout, &link).await, ["large"]);
+    assert_eq!(heard(&fanout, &other).await, ["small"]);
+}

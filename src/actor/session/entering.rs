@@ -28,17 +28,10 @@ impl Handler<Enter> for SessionActor {
     type Result = Result<(), Close>;
 
     fn handle(&mut self, enter: Enter, ctx: &mut Context<Self>) -> Result<(), Close> {
-        if !self.is_of(&enter.project) {
-            return Err(Close::new(CloseCode::InvalidAuth, "invalid token"));
-        }
-        if self.token().is_some_and(|token| token.is_expired(clock::now())) {
-            return Err(Close::new(CloseCode::InvalidAuth, "the token has expired"));
-        }
-        let limit = self.hub.settings().token_connections;
-        if self.members.len() >= limit {
-            let reason =
-                format!("a token has at most {limit} connections, and this one has as many");
-            return Err(Close::new(CloseCode::RateLimited, reason));
+        if let Err(close) = self.check(&enter) {
+            // The question may be all that this session was begun for.
+            self.check_idle(ctx);
+            return Err(close);
         }
         if let Some(timer) = self.grace.take() {
             ctx.cancel_future(timer);
@@ -62,6 +55,23 @@ impl Handler<Enter> for SessionActor {
 }
 
 impl SessionActor {
+    /// Refuses a connection that is not to come in.
+    fn check(&self, enter: &Enter) -> Result<(), Close> {
+        if !self.is_of(&enter.project) {
+            return Err(Close::new(CloseCode::InvalidAuth, "invalid token"));
+        }
+        if self.token().is_some_and(|token| token.is_expired(clock::now())) {
+            return Err(Close::new(CloseCode::InvalidAuth, "the token has expired"));
+        }
+        let limit = self.hub.settings().token_connections;
+        if self.members.len() >= limit {
+            let reason =
+                format!("a token has at most {limit} connections, and this one has as many");
+            return Err(Close::new(CloseCode::RateLimited, reason));
+        }
+        Ok(())
+    }
+
     /// Asks a channel for a snapshot; false if its actor is not known or has gone.
     fn attach(
         &mut self,

@@ -308,6 +308,10 @@ impl Handler<TokenChanged> for SessionActor {
         let state = token.state.clone();
         self.identity = Identity::Token(token);
         self.member = Arc::new(self.identity.member());
+        for address in self.subscriptions.values().filter_map(|held| held.address.as_ref()) {
+            let (session, member) = (self.uid, Arc::clone(&self.member));
+            tell(address, channel::Rename { session, member });
+        }
         self.watch_expiry(ctx);
         if news && !self.members.is_empty() {
             self.dispatch(Event::TokenStateUpdate { state }, ctx);

@@ -148,6 +148,9 @@ impl SessionActor {
         Box::pin(locked.into_actor(self).then(move |guard, actor: &mut Self, _| {
             let is_ephemeral = is_ephemeral || actor.token().is_none();
             let plan = actor.plan(&id, is_ephemeral, is_granted);
+            if plan.is_ok() && !actor.subscriptions.contains_key(&id) {
+                actor.joining.insert(id.clone());
+            }
             let asker = asker.and_then(|asker| actor.asker(asker, since));
             let checked = async move { Plan { asker, ..plan? }.carry_out().await };
             let joined = checked.into_actor(actor).then({
@@ -169,6 +172,7 @@ impl SessionActor {
                     // The channel's actor ended just then: its successor has to answer.
                     actor.look_for(id.clone(), ctx);
                 }
+                actor.joining.remove(&id);
                 actor.unlock(&id, guard, ctx);
                 outcome.map(|_| ())
             })
@@ -184,7 +188,7 @@ impl SessionActor {
     ) -> Result<Plan, SubscribeError> {
         let held = self.subscriptions.get(id);
         let limit = self.hub.settings().session_channels;
-        if held.is_none() && self.subscriptions.len() >= limit {
+        if held.is_none() && self.subscriptions.len() + self.joining.len() >= limit {
             return Err(SubscribeError::TooManyChannels(limit));
         }
         let subscriber = match &self.identity {
@@ -232,6 +236,7 @@ impl SessionActor {
         let is_online = before.is_some_and(|held| held.is_online);
         let held = Held { address: Some(address.clone()), is_ephemeral, since, is_online };
         self.subscriptions.insert(id.clone(), held);
+        self.joining.remove(id);
         let (session, home, connections) = (self.uid, ctx.address(), self.connections());
         let member = Arc::clone(&self.member);
         let told = address.send(channel::Subscribe { session, address: home, member, connections });

@@ -1,0 +1,256 @@
+//! Sessions in virtual time, against a real store: what thirty seconds of grace mean, to the tenth of a second.
+//!
+//! The clock stands still unless a test moves it. Tokio would move a paused clock by itself as soon as nothing but the
+//! store's own threads is at work; a blocking task that lasts as long as the test keeps it from doing so.
+
+use super::super::Settings;
+use super::super::fanout::{ConnectionUid, LocalFanout};
+use super::super::link::{Link, Origin};
+use super::super::persistence::Persistence;
+use super::super::shard::FindSession;
+use super::*;
+use crate::domain::{
+    Capabilities, ConnectionId, LeapTokenId, Project, RawJson, State, Timestamp, Version,
+    Visibility,
+};
+use crate::protocol::{Command, Extensions, Frame, Identify};
+use crate::store::diesel::SqliteDatabase;
+use futures_util::task::noop_waker;
+use serde_json::Value;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::task::Poll;
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+/// How often something is looked at, a millisecond apart, before it counts as never.
+const LOOKS: usize = 20_000;
+
+/// A server without sockets.
+struct World {
+    /// The way to everything.
+    hub: Supervisor,
+    /// The fan-out of this thread.
+    fanout: LocalFanout,
+    /// The database.
+    _folder: TempDir,
+    /// Keeps the clock where it is; the task ends with its sender.
+    _brake: mpsc::Sender<()>,
+}
+
+/// A connection without a socket.
+struct Fake {
+    /// What the server writes from.
+    link: Rc<Link>,
+    /// Its session.
+    session: Addr<SessionActor>,
+    /// INIT's data.
+    init: Value,
+}
+
+/// Lets everybody else get on; no time passes.
+async fn pause() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    std::thread::sleep(Duration::from_millis(1));
+}
+
+/// Moves the clock to so long after a moment.
+async fn advance(since: Instant, after: Duration) {
+    let left = (since + after).checked_duration_since(Instant::now());
+    tokio::time::advance(left.expect("the clock is not beyond it")).await;
+    for _ in 0..20 {
+        pause().await;
+    }
+}
+
+/// Whether something becomes so while no time passes.
+async fn until(is_so: impl AsyncFn() -> bool) -> bool {
+    for _ in 0..LOOKS {
+        if is_so().await {
+            return true;
+        }
+        pause().await;
+    }
+    false
+}
+
+impl World {
+    /// A project with the token `leap_token_t` and these public channels, each with a capability.
+    async fn with(channels: &[(&str, Capabilities)]) -> Self {
+        tokio::time::pause();
+        let (brake, parked) = mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || parked.recv().ok());
+        let folder = tempfile::tempdir().unwrap();
+        let database = SqliteDatabase::open(&folder.path().join("warren.db"), 1).unwrap();
+        let persistence = Persistence::start(Arc::new(database)).unwrap();
+        for name in ["p", "other"] {
+            let (id, namespace, name) = (ProjectId::from(name), name.to_owned(), String::new());
+            let project = Project { id, name, namespace, created_at: Timestamp(1) };
+            persistence.write(move |store| store.create_project(&project)).await.unwrap();
+        }
+        for (id, capabilities) in channels {
+            let channel = Channel {
+                key: key(id),
+                visibility: Visibility::Public,
+                capabilities: *capabilities,
+                state: State::empty(),
+                version: Version::FIRST,
+                created_at: Timestamp(1),
+            };
+            persistence.write(move |store| store.create_channel(&channel)).await.unwrap();
+        }
+        let token = LeapToken {
+            id: LeapTokenId::from("leap_token_t"),
+            project: ProjectId::from("p"),
+            state: RawJson::null(),
+            expires_at: None,
+            created_at: Timestamp(1),
+        };
+        persistence.write(move |store| store.create_token(&token, &[])).await.unwrap();
+        let hub = Supervisor::new(1, persistence, Settings::default());
+        hub.settle_here();
+        let fanout = hub.fanout_here();
+        Self { hub, fanout, _folder: folder, _brake: brake }
+    }
+
+    /// Tries to bring a connection of this project in; none if it is refused.
+    async fn try_connect(&self, project: &str, token: Option<&str>) -> Option<Fake> {
+        let (uid, cid) = (ConnectionUid::next(), ConnectionId::from("cid"));
+        let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
+        let link = Rc::new(Link::new(uid, cid.clone(), origin, 1 << 20));
+        self.fanout.register(&link);
+        let (project_id, token) = (project.to_owned(), token.map(str::to_owned));
+        let who = Identify { project_id, token, extensions: None };
+        let connection = ConnectionRef { uid, fanout: self.fanout.handle() };
+        let entered = self.hub.enter(&who, None, connection, cid).await.ok()?;
+        let mut fake = Fake { link, session: entered.session, init: Value::Null };
+        fake.init = fake.expect("INIT").await;
+        Some(fake)
+    }
+
+    /// Brings a connection of the token in.
+    async fn connect(&self) -> Fake {
+        self.try_connect("p", Some("leap_token_t")).await.unwrap()
+    }
+
+    /// Ends a connection as its socket's end does; returns when that was.
+    async fn disconnect(&self, fake: &Fake) -> Instant {
+        self.fanout.unregister(&fake.link);
+        fake.session.send(Exit(fake.link.uid())).await.unwrap();
+        Instant::now()
+    }
+
+    /// Whether a channel is in the store.
+    async fn has(&self, channel: &str) -> bool {
+        let key = key(channel);
+        self.hub.persistence().read(move |store| store.find_channel(&key)).await.unwrap().is_some()
+    }
+
+    /// Whether the token has a session in memory.
+    async fn has_session(&self) -> bool {
+        let token = LeapTokenId::from("leap_token_t");
+        self.hub
+            .session_shard(&token)
+            .unwrap()
+            .send(FindSession(token.clone()))
+            .await
+            .unwrap()
+            .is_some()
+    }
+}
+
+/// A channel's full name.
+fn key(id: &str) -> ChannelKey {
+    ChannelKey { project: ProjectId::from("p"), id: ChannelId::trusted(id) }
+}
+
+impl Fake {
+    /// The next dispatch, which must be of this kind; returns its data.
+    async fn expect(&self, event: &str) -> Value {
+        for _ in 0..LOOKS {
+            let waker = noop_waker();
+            let taken = self.link.poll_take(&std::task::Context::from_waker(&waker));
+            if let Poll::Ready(Some(bytes)) = taken {
+                let start = bytes.iter().position(|byte| *byte == b'{').unwrap();
+                let mut payload: Value = serde_json::from_slice(&bytes[start..]).unwrap();
+                assert_eq!(payload["d"]["e"], event, "{payload}");
+                return payload["d"]["d"].take();
+            }
+            pause().await;
+        }
+        panic!("never: {event}");
+    }
+
+    /// Subscribes and waits for the outcome.
+    async fn subscribe(&self, channel: &str, is_ephemeral: bool) {
+        let command = Command::Subscribe { channel: Some(channel.to_owned()), is_ephemeral };
+        let frame = Frame { command, reference: None };
+        let (connection, extensions) = (self.link.uid(), Extensions::default());
+        let served = self.session.send(Serve { connection, extensions, frame }).await.unwrap();
+        assert_eq!(served, Ok(None));
+        // The fan-out's pause between two flushes.
+        tokio::time::advance(Duration::from_millis(10)).await;
+        self.expect("AVAILABLE").await;
+    }
+
+    /// The ids of INIT's channels.
+    fn channels(&self) -> Vec<&str> {
+        let channels = self.init["channels"].as_array().unwrap().iter();
+        channels.map(|channel| channel["id"].as_str().unwrap()).collect()
+    }
+}
+
+#[actix_rt::test]
+async fn at_29_9_seconds_the_session_is_the_same_and_at_30_1_it_has_ended() {
+    let plain = Capabilities::default();
+    let world = World::with(&[("lasting", plain), ("passing", plain)]).await;
+    let first = world.connect().await;
+    first.subscribe("lasting", false).await;
+    first.subscribe("passing", true).await;
+    let gone = world.disconnect(&first).await;
+    advance(gone, Duration::from_millis(29_900)).await;
+    let second = world.connect().await;
+    assert_eq!(second.session, first.session, "it is the same session");
+    assert_eq!(second.channels(), ["lasting", "passing"]);
+    // The timer of the first break is off: a minute with a connection ends nothing.
+    advance(gone, Duration::from_mins(1)).await;
+    assert!(second.session.connected());
+    let gone = world.disconnect(&second).await;
+    advance(gone, Duration::from_millis(29_900)).await;
+    assert!(second.session.connected() && world.has_session().await);
+    advance(gone, Duration::from_millis(30_100)).await;
+    assert!(until(async || !world.has_session().await).await);
+    assert!(!second.session.connected());
+    let third = world.connect().await;
+    assert_ne!(third.session, first.session, "it is another session");
+    assert_eq!(third.channels(), ["lasting"]);
+}
+
+#[actix_rt::test]
+async fn an_ephemeral_channel_is_there_at_29_9_seconds_and_not_at_30_1() {
+    let world = World::with(&[("room", Capabilities::EPHEMERAL)]).await;
+    let fake = world.connect().await;
+    fake.subscribe("room", false).await;
+    let gone = world.disconnect(&fake).await;
+    advance(gone, Duration::from_millis(29_900)).await;
+    assert!(world.has("room").await);
+    advance(gone, Duration::from_millis(30_100)).await;
+    assert!(until(async || !world.has("room").await).await, "the channel stays");
+}
+
+#[actix_rt::test]
+async fn without_a_token_there_is_no_grace() {
+    let world = World::with(&[]).await;
+    let fake = world.try_connect("p", None).await.unwrap();
+    world.disconnect(&fake).await;
+    assert!(!fake.session.connected());
+}
+
+#[actix_rt::test]
+async fn a_session_that_was_only_asked_for_ends_at_once() {
+    let world = World::with(&[]).await;
+    assert!(world.try_connect("other", Some("leap_token_t")).await.is_none());
+    assert!(until(async || !world.has_session().await).await, "the session stays");
+}

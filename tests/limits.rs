@@ -1,0 +1,197 @@
+//! Bounds on bytes, each on both sides of its edge (`config.rs`, `[limits]`): what is over one is refused with the
+//! bound, and nobody else notices.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test, a panic is the report"
+)]
+
+mod scene;
+mod socket;
+mod support;
+
+use scene::{Config, cid, create, enter_with, eventually, leave, publish};
+use serde_json::{Value, json};
+use socket::{Socket, frame};
+use support::{Answer, OWNER, Server};
+
+/// A JSON string of so many bytes.
+fn text(bytes: usize) -> String {
+    format!("\"{}\"", "x".repeat(bytes - 2))
+}
+
+/// Asserts that something was refused as too large, with the bound and what it was.
+fn assert_too_large(answer: &Answer, limit: usize, size: usize) {
+    let error = answer.error();
+    assert_eq!((answer.status, &error["code"]), (413, &json!("too_large")), "{error}");
+    assert_eq!((&error["limit"], &error["size"]), (&json!(limit), &json!(size)), "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains(&limit.to_string()) && message.contains(&size.to_string()));
+}
+
+#[test]
+fn message_bytes_bound_what_the_back_end_sends() {
+    let config = Config::limits("message-bytes = 100");
+    let server = config.start();
+    create(&server, "room", "unprotected", &[]);
+    let token = server.new_leap_token();
+    let (mut socket, init) = Socket::enter(server.address, Some(&token));
+    socket.subscribe("room");
+    for path in [
+        "/v1/channels/room/messages".to_owned(),
+        format!("/v1/channels/tokens/{token}/messages"),
+        format!("/v1/channels/connections/{}/messages", cid(&init)),
+    ] {
+        let body = |bytes: usize| format!(r#"{{"e":"edge","d":{}}}"#, text(bytes));
+        assert_too_large(&server.call("POST", &path, Some(OWNER), &body(101)), 100, 101);
+        server.done("POST", &path, &body(100));
+        assert_eq!(socket.next()["d"]["d"].as_str().unwrap().len(), 98, "{path}");
+        let far = server.call("POST", &path, Some(OWNER), &body(1 << 20)).error();
+        assert_eq!((&far["code"], &far["limit"]), (&json!("too_large"), &json!(100)), "{path}");
+    }
+    scene::assert_silent(&server, &mut socket, &cid(&init));
+    server.assert_well();
+}
+
+#[test]
+fn state_bytes_bound_every_way_to_a_state() {
+    let config = Config::limits("state-bytes = 100");
+    let server = config.start();
+    create(&server, "room", "unprotected", &["CLIENT_STATE"]);
+    let state = |bytes: usize| format!(r#"{{"a":{}}}"#, text(bytes - 6));
+    let ask = |method: &str, path: &str, body: &str| server.call(method, path, Some(OWNER), body);
+    let path = "/v1/channels/room/state";
+    assert_too_large(&ask("PUT", path, &state(101)), 100, 101);
+    assert_eq!(ask("PUT", path, &state(100)).status, 200);
+    // A patch counts with what it makes.
+    assert_too_large(&ask("PATCH", path, r#"{"b":1}"#), 100, 106);
+    assert_eq!(ask("PATCH", path, r#"{"a":1}"#).status, 200);
+    let headers = [("Authorization", OWNER), ("Content-Type", "application/json-patch+json")];
+    let patch = format!(r#"[{{"op":"add","path":"/a","value":{}}}]"#, text(95));
+    assert_too_large(&server.request("PATCH", path, &headers, patch.as_bytes()), 100, 101);
+    let create = |n: usize| format!(r#"{{"type":"public","state":{}}}"#, state(n));
+    assert_too_large(&ask("PUT", "/v1/channels/other", &create(101)), 100, 101);
+    assert_eq!(ask("PUT", "/v1/channels/other", &create(100)).status, 200);
+    let token = |n: usize| format!(r#"{{"state":{}}}"#, state(n));
+    assert_too_large(&ask("POST", "/v1/channels/tokens", &token(101)), 100, 101);
+    assert_eq!(ask("POST", "/v1/channels/tokens", &token(100)).status, 200);
+    let (mut socket, _) = enter_with(server.address, None, &["errors"]);
+    assert_eq!(socket.subscribe("room")["state"], json!({"a": 1}));
+    socket.dispatch("SET_CHANNEL_STATE", "room", &json!({"a": "x".repeat(93)}));
+    let error = socket.expect("ERROR")["d"].clone();
+    assert_eq!(error["code"], "invalid_state");
+    assert_eq!(error["message"], "the state would have 101 bytes, the limit is 100");
+    socket.dispatch("SET_CHANNEL_STATE", "room", &json!({"a": "x".repeat(92)}));
+    socket.expect("STATE_UPDATE");
+    server.assert_well();
+}
+
+#[test]
+fn frame_bytes_bound_what_a_client_sends() {
+    let config = Config::limits("frame-bytes = 500");
+    let server = config.start();
+    let (mut neighbour, init) = Socket::enter(server.address, None);
+    let beat = |bytes: usize| {
+        let frame = format!(r#"{{"op":3,"x":"{}"}}"#, "x".repeat(bytes - 15));
+        assert_eq!(frame.len(), bytes);
+        frame
+    };
+    let mut socket = Socket::open(server.address);
+    socket.write(&frame::text(&beat(500)));
+    assert!(matches!(socket.receive(), socket::Received::Text(ack) if ack.contains("\"op\":4")));
+    socket.write(&frame::text(&beat(501)));
+    let (code, reason) = socket.expect_close();
+    assert!(code == 1009 && reason.contains("500"), "{code} {reason}");
+    scene::assert_silent(&server, &mut neighbour, &cid(&init));
+    server.assert_well();
+}
+
+/// The bytes that wait for a channel's only connection.
+fn queue(server: &Server, channel: &str) -> u64 {
+    let data = server.data("GET", &format!("/v1/channels/{channel}/connections"), "");
+    data["connections"][0]["queue_bytes"].as_u64().unwrap()
+}
+
+#[test]
+fn outbox_bytes_bound_what_waits_for_a_slow_reader() {
+    let config = Config::limits("outbox-bytes = 100000");
+    let server = config.start();
+    create(&server, "slow", "public", &[]);
+    create(&server, "quick", "unprotected", &[]);
+    let token = server.new_leap_token();
+    let (mut slow, _) = Socket::enter(server.address, Some(&token));
+    slow.subscribe("slow");
+    let (mut quick, init) = Socket::enter(server.address, None);
+    quick.subscribe("quick");
+    // One frame of any size is taken by an empty queue; the socket then holds it, and what follows waits.
+    let large = "x".repeat(32 << 20);
+    publish(&server, "slow", "large", &json!(large));
+    eventually("the large frame is being written", || queue(&server, "slow") == 0);
+    publish(&server, "slow", "waits", &json!("x".repeat(60_000)));
+    eventually("the next one waits", || queue(&server, "slow") > 60_000);
+    assert!(queue(&server, "slow") < 61_000);
+    publish(&server, "slow", "too much", &json!("x".repeat(60_000)));
+    assert!(scene::hears(&server, &mut quick, &cid(&init), "quick"), "nobody waits for it");
+    let first = slow.expect("MESSAGE");
+    assert_eq!(first["d"]["d"].as_str().unwrap().len(), large.len());
+    let (code, reason) = slow.expect_close();
+    assert!(code == 4009 && reason.contains("100000"), "{code} {reason}");
+    scene::await_offline(&server, &token);
+    publish(&server, "slow", "after", &Value::Null);
+    let (mut back, init) = Socket::enter(server.address, Some(&token));
+    assert_eq!(scene::channels(&init), ["slow"]);
+    assert_eq!(back.expect("MESSAGE")["d"]["e"], "after", "its session recovers");
+    server.assert_well();
+}
+
+#[test]
+fn replay_events_and_bytes_bound_what_is_kept() {
+    for (limits, fits, over) in [
+        ("replay-events = 3", vec![10; 3], vec![10; 4]),
+        ("replay-bytes = 3000", vec![1300; 2], vec![1300; 3]),
+        ("replay-events = 0", vec![], vec![10]),
+        ("replay-bytes = 3000", vec![2800], vec![3001]),
+    ] {
+        let config = Config::limits(limits);
+        let server = config.start();
+        create(&server, "room", "public", &[]);
+        let token = server.new_leap_token();
+        let (mut socket, _) = Socket::enter(server.address, Some(&token));
+        socket.subscribe("room");
+        leave(&server, socket, &token);
+        let kept_after = |sizes: &[usize]| {
+            for bytes in sizes {
+                publish(&server, "room", "kept", &json!("x".repeat(*bytes)));
+            }
+            let (mut back, init) = Socket::enter(server.address, Some(&token));
+            let missed = usize::try_from(init["missed"].as_u64().unwrap_or(0)).unwrap();
+            for _ in missed..sizes.len() {
+                back.expect("MESSAGE");
+            }
+            scene::assert_silent(&server, &mut back, &cid(&init));
+            leave(&server, back, &token);
+            missed
+        };
+        assert_eq!(kept_after(&fits), 0, "{limits}");
+        assert_eq!(kept_after(&over), 1, "{limits}");
+    }
+}
+
+#[test]
+fn zero_lifts_a_bound() {
+    let config = Config::limits(
+        "message-bytes = 0\nstate-bytes = 0\nframe-bytes = 0\noutbox-bytes = 0\n\
+         session-channels = 0\ntoken-connections = 0\npublishes-per-second = 0",
+    );
+    let server = config.start();
+    create(&server, "room", "unprotected", &["CLIENT_PUBLISH", "CLIENT_STATE"]);
+    let (mut socket, _) = Socket::enter(server.address, Some(&server.new_leap_token()));
+    socket.subscribe("room");
+    let large = "x".repeat(3 << 20);
+    socket.dispatch("MESSAGE", "room", &json!({"e": "large", "d": large}));
+    assert_eq!(socket.expect("MESSAGE")["d"]["d"], large);
+    server.data("PUT", "/v1/channels/room/state", &json!({"a": large}).to_string());
+    assert_eq!(socket.expect("STATE_UPDATE")["d"]["state"]["a"], large);
+    server.assert_well();
+}

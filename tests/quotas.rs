@@ -1,0 +1,249 @@
+//! Bounds on how many and how deep, each on both sides of its edge (`config.rs`, `[limits]`; `semantics.md`, Bad input
+//! gets): what is over one is refused with the bound, and nobody else notices.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod scene;
+mod socket;
+mod support;
+
+use scene::{Config, cid, create, enter_with, eventually};
+use serde_json::{Value, json};
+use socket::{Received, Socket, frame};
+use std::net::{SocketAddr, TcpStream};
+use support::{OWNER, Server};
+
+#[test]
+fn session_channels_bound_every_way_to_subscribe() {
+    let config = Config::limits("session-channels = 2");
+    let server = config.start();
+    for id in ["a", "b", "c"] {
+        create(&server, id, "public", &[]);
+    }
+    let token = server.new_leap_token();
+    let (mut socket, _) = enter_with(server.address, Some(&token), &["errors"]);
+    socket.subscribe("a");
+    socket.subscribe("b");
+    socket.dispatch("SUBSCRIBE", "c", &Value::Null);
+    let refused = socket.expect("UNAVAILABLE");
+    assert_eq!(refused["d"], json!({"graceful": false, "error_code": "NOT_GRANTED"}));
+    let error = socket.expect("ERROR")["d"].clone();
+    assert_eq!(error["code"], "too_many_channels");
+    assert!(error["message"].as_str().unwrap().contains("at most 2 channels"), "{error}");
+    let path = format!("/v1/channels/c/subscribers/{token}");
+    let refused = server.call("PUT", &path, Some(OWNER), "");
+    assert_eq!(refused.failure(), (409, "limit_reached".to_owned()));
+    assert_eq!(refused.error()["limit"], 2);
+    assert_eq!(socket.subscribe("b")["id"], "b", "one that it has is none more");
+    let (mut other, _) = Socket::enter(server.address, Some(&server.new_leap_token()));
+    other.subscribe("c");
+    socket.dispatch("UNSUBSCRIBE", "a", &Value::Null);
+    socket.subscribe("c");
+    assert_eq!(scene::subscriptions(&server, &token), ["b", "c"]);
+    server.assert_well();
+}
+
+#[test]
+fn session_channels_bound_simultaneous_subscribes_too() {
+    let config = Config::limits("session-channels = 2");
+    let server = config.start();
+    let ids: Vec<_> = (0..16).map(|n| format!("room-{n}")).collect();
+    for id in &ids {
+        create(&server, id, "public", &[]);
+    }
+    let token = server.new_leap_token();
+    let ask = |id: &String| {
+        let path = format!("/v1/channels/{id}/subscribers/{token}");
+        server.call("PUT", &path, Some(OWNER), "").status
+    };
+    let statuses: Vec<_> = std::thread::scope(|scope| {
+        let asked: Vec<_> = ids.iter().map(|id| scope.spawn(|| ask(id))).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    let granted = statuses.iter().filter(|status| **status == 204).count();
+    assert_eq!((granted, statuses.len()), (2, 16), "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 204 | 409)), "{statuses:?}");
+    assert_eq!(scene::subscriptions(&server, &token).len(), 2);
+    server.assert_well();
+}
+
+#[test]
+fn token_connections_bound_the_connections_of_one_token() {
+    let config = Config::limits("token-connections = 2");
+    let server = config.start();
+    let token = server.new_leap_token();
+    let (one, _) = Socket::enter(server.address, Some(&token));
+    let (mut two, init) = Socket::enter(server.address, Some(&token));
+    let mut third = Socket::open(server.address);
+    third.identify(Some(&token));
+    let (code, reason) = third.expect_close();
+    assert!(code == 4008 && reason.contains("at most 2 connections"), "{code} {reason}");
+    let (_other, _) = Socket::enter(server.address, Some(&server.new_leap_token()));
+    scene::assert_silent(&server, &mut two, &cid(&init));
+    drop(one);
+    let path = format!("/v1/channels/tokens/{token}/connections");
+    eventually("one is left", || {
+        server.data("GET", &path, "")["connections"].as_array().unwrap().len() == 1
+    });
+    assert_eq!(Socket::enter(server.address, Some(&token)).1["connection_count"], 2);
+    server.assert_well();
+}
+
+/// Asks for a socket.
+const UPGRADE: &[u8] = b"GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\n\
+    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// Asks for a socket from an address of this machine, and returns the connection and the answer's status.
+fn upgrade_from(address: [u8; 4], to: SocketAddr) -> (TcpStream, String) {
+    use std::io::{Read as _, Write as _};
+    let raw = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    raw.bind(&SocketAddr::from((address, 0)).into()).unwrap();
+    raw.connect(&to.into()).unwrap();
+    let mut stream = TcpStream::from(raw);
+    stream.write_all(UPGRADE).unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).unwrap();
+    (stream, String::from_utf8(status.to_vec()).unwrap())
+}
+
+#[test]
+fn address_connections_bound_the_sockets_of_one_address() {
+    let config = Config::limits("address-connections = 2");
+    let server = config.start();
+    let (one, _) = Socket::enter(server.address, None);
+    let (mut two, init) = Socket::enter(server.address, None);
+    let ask = || Socket::exchange(server.address, UPGRADE);
+    let refused = support::Answer::parse(&ask()).unwrap();
+    assert_eq!(refused.failure(), (429, "rate_limited".to_owned()));
+    assert_eq!((refused.header("retry-after"), &refused.error()["limit"]), (Some("1"), &json!(2)));
+    // HTTP goes on, the sockets that are open go on, and another address has places of its own.
+    scene::assert_silent(&server, &mut two, &cid(&init));
+    assert_eq!(upgrade_from([127, 0, 0, 2], server.address).1, "HTTP/1.1 101");
+    drop(one);
+    eventually("the place is free again", || ask().starts_with(b"HTTP/1.1 101 "));
+    server.assert_well();
+}
+
+#[test]
+fn publishes_per_second_bound_one_connection() {
+    let config = Config::limits("publishes-per-second = 5");
+    let server = config.start();
+    create(&server, "room", "unprotected", &["CLIENT_PUBLISH", "CLIENT_STATE"]);
+    let [mut socket, mut neighbour] = [(); 2].map(|()| Socket::enter(server.address, None).0);
+    socket.subscribe("room");
+    neighbour.subscribe("room");
+    let flood = |n: usize| {
+        let message = |n| {
+            let (event, data) = match n % 2 {
+                0 => ("MESSAGE", json!({"e": "x", "d": n})),
+                _ => ("SET_CHANNEL_STATE", json!({"n": n})),
+            };
+            frame::text(&json!({"op": 0, "d": {"e": event, "c": "room", "d": data}}).to_string())
+        };
+        (0..n).flat_map(message).collect::<Vec<u8>>()
+    };
+    // Twice as many as a second's may come at once; a subscribe is none of them.
+    socket.write(&flood(10));
+    for _ in 0..10 {
+        socket.next();
+        neighbour.next();
+    }
+    socket.subscribe("room");
+    // A machine that is very slow between two frames gives some back, so that here more than one is too many.
+    socket.write(&flood(40));
+    let (code, reason) = socket.expect_close();
+    assert!(code == 4008 && reason.contains("more than 5 messages"), "{code} {reason}");
+    neighbour.write(&flood(1));
+    let is_own = |heard: &Value| heard["e"] == "MESSAGE" && heard["d"]["d"] == 0;
+    while !is_own(&neighbour.next()) {}
+    server.assert_well();
+}
+
+#[test]
+fn event_names_have_at_most_256_bytes() {
+    let server = Server::start();
+    create(&server, "room", "unprotected", &["CLIENT_PUBLISH"]);
+    let (mut socket, init) = Socket::enter(server.address, None);
+    socket.subscribe("room");
+    let (fits, over) = ("é".repeat(128), format!("{}x", "é".repeat(128)));
+    let (path, body) = ("/v1/channels/room/messages", |e: &str| json!({"e": e}).to_string());
+    let refused = server.call("POST", path, Some(OWNER), &body(&over));
+    assert_eq!((refused.failure().0, &refused.error()["field"]), (400, &json!("e")));
+    let message = refused.error()["message"].to_string();
+    assert!(message.contains("257") && message.contains("256"), "{message}");
+    server.done("POST", path, &body(&fits));
+    assert_eq!(socket.expect("MESSAGE")["d"]["e"], fits);
+    socket.dispatch("MESSAGE", "room", &json!({"e": fits, "d": null}));
+    assert_eq!(socket.expect("MESSAGE")["d"]["e"], fits);
+    scene::assert_silent(&server, &mut socket, &cid(&init));
+    socket.dispatch("MESSAGE", "room", &json!({"e": over, "d": null}));
+    let (code, reason) = socket.expect_close();
+    assert!(code == 4005 && reason.contains("256") && reason.contains("257"), "{code} {reason}");
+    server.assert_well();
+}
+
+#[test]
+fn channel_ids_have_at_most_256_bytes() {
+    let server = Server::start();
+    let (fits, over) = ("é".repeat(128), format!("{}x", "é".repeat(128)));
+    let path = |id: &str| format!("/v1/channels/{}", id.replace('é', "%C3%A9"));
+    let body = r#"{"type":"unprotected"}"#;
+    let refused = server.call("PUT", &path(&over), Some(OWNER), body);
+    assert_eq!(refused.failure(), (400, "invalid_id".to_owned()));
+    let message = refused.error()["message"].to_string();
+    assert!(message.contains("257") && message.contains("256"), "{message}");
+    assert_eq!(server.data("PUT", &path(&fits), body)["channel"]["id"], fits);
+    let (mut socket, init) = Socket::enter(server.address, None);
+    assert_eq!(socket.subscribe(&fits)["id"], fits);
+    for event in ["SUBSCRIBE", "MESSAGE"] {
+        socket.dispatch(event, &over, &json!({"e": "x", "d": null}));
+        let refused = json!({"graceful": false, "error_code": "UNKNOWN"});
+        assert_eq!(socket.expect("UNAVAILABLE")["d"], refused, "{event}");
+    }
+    scene::assert_silent(&server, &mut socket, &cid(&init));
+    server.assert_well();
+}
+
+#[test]
+fn json_has_at_most_128_levels() {
+    let server = Server::start();
+    create(&server, "room", "unprotected", &["CLIENT_PUBLISH"]);
+    let (mut socket, _) = Socket::enter(server.address, None);
+    socket.subscribe("room");
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    // The dispatch around it is deeper than this test's own parser reads.
+    let is_whole = |socket: &mut Socket| {
+        loop {
+            let Received::Text(text) = socket.receive() else { return false };
+            if text.starts_with(r#"{"op":0,"#) {
+                return text.contains(&nested(125));
+            }
+        }
+    };
+    // A state's own object counts as one, and a message's data is counted by itself.
+    let state = |levels: usize| format!(r#"{{"a":{}}}"#, nested(levels - 1));
+    let message = |levels: usize| format!(r#"{{"e":"x","d":{}}}"#, nested(levels));
+    for (method, path, fits, over) in [
+        ("PUT", "/v1/channels/room/state", state(128), state(129)),
+        ("PATCH", "/v1/channels/room/state", state(128), state(129)),
+        ("POST", "/v1/channels/room/messages", message(128), message(129)),
+    ] {
+        let refused = server.call(method, path, Some(OWNER), &over);
+        assert_eq!(refused.failure(), (400, "invalid_body".to_owned()), "{method} {path}");
+        assert!(refused.error()["message"].as_str().unwrap().contains("128 levels"));
+        let status = server.call(method, path, Some(OWNER), &fits).status;
+        assert!(status < 300 && is_whole(&mut socket), "{method} {path}: {status}");
+    }
+    // Three levels are the frame's own: it, its d, and the message in that.
+    let frame_of = |levels: usize| {
+        let d = message(levels - 3);
+        frame::text(&format!(r#"{{"op":0,"d":{{"e":"MESSAGE","c":"room","d":{d}}}}}"#))
+    };
+    socket.write(&frame_of(128));
+    assert!(is_whole(&mut socket));
+    socket.write(&frame_of(129));
+    let (code, reason) = socket.expect_close();
+    assert!(code == 4005 && reason.contains("128 levels"), "{code} {reason}");
+    server.assert_well();
+}
