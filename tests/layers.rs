@@ -18,14 +18,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("server", &["domain", "protocol", "store", "actor", "http", "config", "first_run"]),
     ("lib", &[]),
-    ("main", &["config", "server", "telemetry"]),
+    ("admin", &["domain", "store", "actor", "config", "server"]),
+    ("main", &["admin", "config", "server", "telemetry"]),
 ];
 
 /// Words that belong into one place: the word, where it may stand, why.
 const PLACES: &[(&str, &[&str], &str)] = &[
     (
         "diesel::",
-        &["store/diesel/", "store/diesel.rs", "server.rs"],
+        &["store/diesel/", "store/diesel.rs", "server.rs", "admin.rs"],
         "the database is behind traits",
     ),
     ("actix_web_actors", &["http/ws.rs"], "a crate that may have to be replaced"),

@@ -238,12 +238,12 @@ where
         self.link.set_identity(project, extensions.unwrap_or_default(), self.machine.wire());
         self.link.set_owners(owners(&who));
         let connection = ConnectionRef { uid: self.link.uid(), fanout: self.fanout.handle() };
-        let cid = self.link.cid().clone();
+        let (cid, address) = (self.link.cid().clone(), self.link.address());
         let hub = self.hub.clone();
         let (reply, entered) = oneshot::channel();
         // On its own, so that it ends also where the socket goes first: a place in the session is then given back.
         actix::spawn(async move {
-            let _ = reply.send(hub.enter(&who, extensions, connection, cid).await);
+            let _ = reply.send(hub.enter(&who, extensions, connection, cid, address).await);
         });
         let closed = || Err(Close::new(CloseCode::Unknown, "the server cannot answer, reconnect"));
         let entered = async move { entered.await.unwrap_or_else(|_| closed()) };

@@ -141,6 +141,11 @@ impl Link {
         self.extensions.get()
     }
 
+    /// Where its client is, where the socket tells.
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.origin.address
+    }
+
     /// The connection's public id.
     pub const fn cid(&self) -> &ConnectionId {
         &self.cid

@@ -32,6 +32,7 @@ use actix::prelude::*;
 use indexmap::IndexMap;
 use replay::Replay;
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -90,6 +91,8 @@ struct Member {
     connection: ConnectionRef,
     /// Its public id.
     cid: ConnectionId,
+    /// Where its client is, where the socket tells.
+    address: Option<IpAddr>,
     /// What INIT still waits for; none once INIT is out.
     entering: Option<entering::Entering>,
 }

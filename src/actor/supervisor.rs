@@ -21,6 +21,7 @@ use crate::store::{StoreError, Thing};
 use actix::prelude::*;
 use endings::KnownProjects;
 use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::sync::Notify;
 
@@ -185,10 +186,11 @@ impl Supervisor {
         extensions: Option<Extensions>,
         connection: ConnectionRef,
         cid: ConnectionId,
+        address: Option<IpAddr>,
     ) -> Result<Entered, Close> {
         let project = ProjectId::from(who.project_id.as_str());
         self.check_project(&project).await?;
-        let enter = Enter { project: project.clone(), connection, cid, extensions };
+        let enter = Enter { project: project.clone(), connection, cid, address, extensions };
         match who.token.as_deref() {
             None => self.enter_alone(project, Identity::Anonymous, enter).await,
             Some(secret) if secret.starts_with("ptk_") => {

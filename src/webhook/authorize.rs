@@ -4,6 +4,7 @@ use crate::domain::event::shapes;
 use crate::domain::{Channel, ConnectionId, LeapToken, LeapTokenId, RawJson};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How long an answer may take; later means no.
@@ -40,7 +41,7 @@ struct Connection<'a> {
     /// Its id.
     cid: &'a ConnectionId,
     /// Where it comes from, if known.
-    address: Option<&'a str>,
+    address: Option<IpAddr>,
 }
 
 /// The body of a question.
@@ -48,7 +49,7 @@ pub fn question(
     channel: &Channel,
     token: &LeapToken,
     cid: &ConnectionId,
-    address: Option<&str>,
+    address: Option<IpAddr>,
 ) -> String {
     let question = Question {
         kind: "channel.subscribe",

@@ -3,7 +3,7 @@
 use super::super::link::Origin;
 use super::*;
 use crate::domain::{Message, RawJson, Timestamp};
-use crate::protocol::{CloseCode, Event, Extensions};
+use crate::protocol::{CloseCode, Event, Extensions, Wire};
 use bytes::Bytes;
 use futures_util::task::noop_waker;
 use std::task::{Context as Task, Poll};
@@ -26,7 +26,7 @@ fn waiting(fanout: &LocalFanout) -> Rc<Link> {
     let uid = ConnectionUid::next();
     let cid = ConnectionId::from(format!("cid-{}", uid.number()).as_str());
     let link = Rc::new(Link::new(uid, cid, origin, 1 << 20));
-    link.set_identity(ProjectId::from("p"), Extensions::default());
+    link.set_identity(ProjectId::from("p"), Extensions::default(), Wire::default());
     fanout.register(&link);
     link
 }

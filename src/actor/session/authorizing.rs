@@ -6,6 +6,7 @@ use crate::actor::webhook::Ask;
 use crate::domain::{ConnectionId, LeapToken, RawJson};
 use crate::store::TokenUpdate;
 use crate::webhook::authorize::Verdict;
+use std::net::IpAddr;
 use tokio::time::Instant;
 
 /// On whose behalf a back end is asked.
@@ -14,6 +15,8 @@ pub(super) struct Asker {
     token: LeapToken,
     /// The connection that wants the channel.
     cid: ConnectionId,
+    /// Where its client is, where the socket tells.
+    address: Option<IpAddr>,
     /// When it asked.
     since: Instant,
 }
@@ -22,7 +25,7 @@ impl SessionActor {
     /// What is needed to ask for a connection; only a token's session can.
     pub(super) fn asker(&self, connection: ConnectionUid, since: Instant) -> Option<Asker> {
         let (token, member) = (self.token()?.clone(), self.members.get(&connection)?);
-        Some(Asker { token, cid: member.cid.clone(), since })
+        Some(Asker { token, cid: member.cid.clone(), address: member.address, since })
     }
 }
 
@@ -39,8 +42,8 @@ impl Plan {
         let Some((authorizer, channel)) = found.await? else {
             return Err(SubscribeError::NotGranted);
         };
-        let Asker { token, cid, since } = asker;
-        let ask = Ask { authorizer, channel, token: token.clone(), cid, since };
+        let Asker { token, cid, address, since } = asker;
+        let ask = Ask { authorizer, channel, token: token.clone(), cid, address, since };
         let Verdict::Granted { is_ephemeral, state } = persistence.hooks().ask(ask).await else {
             return Err(SubscribeError::NotGranted);
         };

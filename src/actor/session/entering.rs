@@ -38,10 +38,13 @@ impl Handler<Enter> for SessionActor {
         }
         let uid = enter.connection.uid;
         let waiting = self.subscriptions.keys().cloned().collect::<HashSet<_>>();
-        let (connection, cid) = (enter.connection.clone(), enter.cid.clone());
+        let (connection, cid, address) =
+            (enter.connection.clone(), enter.cid.clone(), enter.address);
         let entering = Entering { waiting, snapshots: Vec::new(), enter };
-        self.members
-            .insert(uid, Member { connection: connection.clone(), cid, entering: Some(entering) });
+        self.members.insert(
+            uid,
+            Member { connection: connection.clone(), cid, address, entering: Some(entering) },
+        );
         self.had_members = true;
         for channel in self.subscriptions.keys().cloned().collect::<Vec<_>>() {
             if !self.attach(&channel, &connection, ctx) {

@@ -6,6 +6,7 @@ use super::super::fanout::ConnectionUid;
 use crate::domain::{Channel, ChannelId, ConnectionId, LeapToken, Message, ProjectId, Version};
 use crate::protocol::{Close, Dispatch, Extensions, Frame, Refusal};
 use actix::prelude::*;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Sent by the supervisor for a new connection: take it in; INIT follows on the ordered way.
@@ -18,6 +19,8 @@ pub struct Enter {
     pub connection: ConnectionRef,
     /// Its public id.
     pub cid: ConnectionId,
+    /// Where its client is, where the socket tells.
+    pub address: Option<IpAddr>,
     /// The extensions that it was granted; none if it did not ask.
     pub extensions: Option<Extensions>,
 }

@@ -124,8 +124,11 @@ impl World {
         let (project_id, token) = (project.to_owned(), token.map(str::to_owned));
         let who = Identify { project_id, token, extensions: None };
         let connection = ConnectionRef { uid, fanout: self.fanout.handle() };
-        let entered = self.hub.enter(&who, None, connection, cid).await.ok()?;
-        let mut fake = Fake { link, session: entered.session, init: Value::Null };
+        let entered = self.hub.enter(&who, None, connection, cid, None).await.ok()?;
+        let session = entered.session.clone();
+        // Its drop would give the place back; here `disconnect` does.
+        std::mem::forget(entered);
+        let mut fake = Fake { link, session, init: Value::Null };
         fake.init = fake.expect("INIT").await;
         Some(fake)
     }
@@ -138,7 +141,7 @@ impl World {
     /// Ends a connection as its socket's end does; returns when that was.
     async fn disconnect(&self, fake: &Fake) -> Instant {
         self.fanout.unregister(&fake.link);
-        fake.session.send(Exit(fake.link.uid())).await.unwrap();
+        fake.session.send(Exit { connection: fake.link.uid(), lost: 0 }).await.unwrap();
         Instant::now()
     }
 

@@ -9,6 +9,7 @@ use crate::webhook::authorize::{self, TIMEOUT, Verdict};
 use crate::webhook::signing::{self, Envelope};
 use actix::prelude::*;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
@@ -32,6 +33,8 @@ pub struct Ask {
     pub token: LeapToken,
     /// The connection that wants it.
     pub cid: ConnectionId,
+    /// Where its client is, where the socket tells.
+    pub address: Option<IpAddr>,
     /// When the client asked. A verdict that came after that is the answer to it too.
     pub since: Instant,
 }
@@ -106,7 +109,7 @@ impl Dispatcher {
         let client = Rc::clone(&self.client);
         let called = async move {
             let at = clock::now();
-            let body = authorize::question(&ask.channel, &ask.token, &ask.cid, None);
+            let body = authorize::question(&ask.channel, &ask.token, &ask.cid, ask.address);
             let id = clock::readable_id("event");
             let envelope = Envelope { id: &id, at, attempt: 1 };
             let headers = signing::headers(envelope, &[&ask.authorizer.secret], &body);
