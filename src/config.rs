@@ -49,7 +49,7 @@ pub enum Command {
     Admin(AdminArgs),
 }
 
-/// The flags of `serve` (`wire.md`, Running it); each is also a key of the configuration file.
+/// The flags of `serve` (`docs/OPERATING.md`, Settings); each is also a key of the configuration file.
 #[derive(Clone, Debug, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct ServeArgs {

@@ -1,4 +1,4 @@
-//! Short breaks: what a token's next connection finds (`semantics.md`, Sessions and connections).
+//! Short breaks: what a token's next connection finds (`docs/PROTOCOL.md`, Sessions and connections).
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Live connections: message one, list them, end one (`wire.md`, HTTP).
+//! Live connections: message one, list them, end one (`docs/PROTOCOL.md`, HTTP).
 
 #![expect(
     clippy::unwrap_used,

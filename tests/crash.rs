@@ -1,4 +1,4 @@
-//! What was answered survives a kill at any moment, whole (`reliability.md`, T-CRASH).
+//! What was answered survives a kill at any moment, whole.
 //!
 //! Writers count: writer `w` writes its counter `n` to the keys `aw` and `bw` in one change, and no change but its own
 //! touches them. So what is stored tells which changes it holds, and a channel's version, which rises by one with each,

@@ -1,4 +1,4 @@
-//! Ephemeral channels: gone with the last subscriber they had (`semantics.md`, Capabilities of a channel).
+//! Ephemeral channels: gone with the last subscriber they had (`docs/PROTOCOL.md`, Capabilities of a channel).
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 

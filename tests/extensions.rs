@@ -1,4 +1,4 @@
-//! What clients get beyond Hop's protocol when they ask (`wire.md`, Leap extensions), and that nobody else does.
+//! What clients get beyond Hop's protocol when they ask (`docs/PROTOCOL.md`, Extensions), and that nobody else does.
 
 #![expect(clippy::indexing_slicing, reason = "in a test, a panic is the report")]
 

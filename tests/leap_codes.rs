@@ -1,4 +1,4 @@
-//! The close codes of Leap, each earned in every way that the documents name (`client-facts.md` §2.4, `wire.md`).
+//! The close codes of Leap, each earned in every way that the documents name (`docs/CLIENTS.md`, Socket, `docs/PROTOCOL.md`).
 
 mod socket;
 mod support;

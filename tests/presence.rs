@@ -1,4 +1,4 @@
-//! Who is in a channel (`semantics.md`, Presence and stats; `wire.md`, extension `presence`).
+//! Who is in a channel (`docs/PROTOCOL.md`, Presence and stats; `docs/PROTOCOL.md`, extension `presence`).
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Bounds on how many and how deep, each on both sides of its edge (`config.rs`, `[limits]`; `semantics.md`, Bad input
+//! Bounds on how many and how deep, each on both sides of its edge (`config.rs`, `[limits]`; `docs/PROTOCOL.md`, Bad input
 //! gets): what is over one is refused with the bound, and nobody else notices.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]

@@ -1,5 +1,5 @@
 //! Sessions: what a token's connections share, what they find when they come back, and when it ends
-//! (`semantics.md`, Sessions and connections).
+//! (`docs/PROTOCOL.md`, Sessions and connections).
 
 mod scene;
 mod socket;

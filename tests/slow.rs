@@ -1,5 +1,5 @@
 //! A subscriber that stops reading costs its own connection and a bounded piece of memory, and nobody else anything
-//! (`reliability.md`, T-SLOW).
+//!.
 
 #![expect(
     clippy::unwrap_used,

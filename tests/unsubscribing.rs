@@ -1,4 +1,4 @@
-//! How subscriptions end (`semantics.md`, Visibility): who hears of it, and who must not.
+//! How subscriptions end (`docs/PROTOCOL.md`, Visibility): who hears of it, and who must not.
 
 #![expect(clippy::indexing_slicing, reason = "in a test, a panic is the report")]
 

@@ -1,4 +1,4 @@
-//! Who may subscribe to what, in every way there is (`semantics.md`, Visibility): a generated matrix.
+//! Who may subscribe to what, in every way there is (`docs/PROTOCOL.md`, Visibility): a generated matrix.
 
 #![expect(clippy::indexing_slicing, reason = "in a test, a panic is the report")]
 

@@ -1,4 +1,4 @@
-//! The handshake of `/ws`: what upgrades, what is refused and how (RFC 6455 §4.2, `wire.md`, Socket).
+//! The handshake of `/ws`: what upgrades, what is refused and how (RFC 6455 §4.2, `docs/PROTOCOL.md`, Socket).
 
 #![expect(clippy::panic, reason = "in a test, a panic is the report")]
 

@@ -12,7 +12,7 @@ pub struct ChannelKey {
     pub id: ChannelId,
 }
 
-/// Who may subscribe (`semantics.md`, Visibility).
+/// Who may subscribe (`docs/PROTOCOL.md`, Visibility).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visibility {
     /// Tokens that were granted it, one by one.
@@ -58,7 +58,7 @@ impl Serialize for Visibility {
     }
 }
 
-/// What a channel can do besides carrying messages from the server (`semantics.md`, Capabilities).
+/// What a channel can do besides carrying messages from the server (`docs/PROTOCOL.md`, Capabilities).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Capabilities(u32);
 
@@ -141,7 +141,7 @@ pub enum Subscriber {
 }
 
 impl Visibility {
-    /// The table of `semantics.md`, Visibility; the authorise webhook is the caller's matter.
+    /// The table of `docs/PROTOCOL.md`, Visibility; the authorise webhook is the caller's matter.
     pub const fn admits(self, subscriber: Subscriber) -> bool {
         match (self, subscriber) {
             (_, Subscriber::Project | Subscriber::Token { is_granted: true })

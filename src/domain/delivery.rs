@@ -3,9 +3,9 @@
 use super::{EventId, ProjectId, Timestamp, WebhookId};
 use std::time::Duration;
 
-/// How long an event is tried before it is given up (`semantics.md`, Webhooks).
+/// How long an event is tried before it is given up (`docs/PROTOCOL.md`, Webhooks).
 pub const RETRY_FOR: Duration = Duration::from_hours(24);
-/// How long a replaced secret signs beside the new one (`wire.md`, Webhooks).
+/// How long a replaced secret signs beside the new one (`docs/PROTOCOL.md`, Webhooks).
 pub const ROTATION: Duration = Duration::from_hours(24);
 /// How long a finished delivery stays in the list.
 pub const KEEP_FOR: Duration = Duration::from_hours(7 * 24);

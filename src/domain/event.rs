@@ -12,7 +12,7 @@ use serde::Serialize;
 /// Defines the kinds of events with their names.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $name:literal,)+) => {
-        /// What kind of event (`semantics.md`, Webhooks).
+        /// What kind of event (`docs/PROTOCOL.md`, Webhooks).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum EventKind {
             $($(#[$doc])* $kind,)+

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const SNOWFLAKE_EPOCH_MS: i64 = 1_650_153_600_000;
 /// The lowest bits of a snowflake: 10 of the node and 12 of a sequence.
 const SNOWFLAKE_SHIFT: u32 = 22;
-/// The longest channel id, in bytes of UTF-8 (`semantics.md`, Things).
+/// The longest channel id, in bytes of UTF-8 (`docs/PROTOCOL.md`, Things).
 pub const CHANNEL_ID_MAX_BYTES: usize = 256;
 
 /// Why a text is no valid channel id.
@@ -132,7 +132,7 @@ impl fmt::Debug for LeapTokenId {
 }
 
 impl ChannelId {
-    /// Checks and takes a channel id (`semantics.md`, Things).
+    /// Checks and takes a channel id (`docs/PROTOCOL.md`, Things).
     ///
     /// # Errors
     /// [`IdError`] names the rule that the text breaks.

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use std::fmt;
 use std::sync::Arc;
 
-/// The deepest nesting of arrays and objects that is accepted (`semantics.md`, Bad input gets).
+/// The deepest nesting of arrays and objects that is accepted (`docs/PROTOCOL.md`, Bad input gets).
 pub const MAX_DEPTH: usize = 128;
 
 /// Why a text is not acceptable JSON.

@@ -3,7 +3,7 @@
 use super::RawJson;
 use std::sync::Arc;
 
-/// The longest event name, in bytes of UTF-8 (`semantics.md`, Messages).
+/// The longest event name, in bytes of UTF-8 (`docs/PROTOCOL.md`, Messages).
 pub const EVENT_NAME_MAX_BYTES: usize = 256;
 
 /// One message on its way.

@@ -1,4 +1,4 @@
-//! What a project token may do: Hop's bit numbers (`wire.md`, HTTP; `client-facts.md` §4).
+//! What a project token may do: Hop's bit numbers (`docs/PROTOCOL.md`, HTTP; `docs/PROTOCOL.md`, Permissions).
 
 use std::fmt;
 
@@ -152,7 +152,7 @@ impl Permissions {
 
     /// The names among `MANAGE_DEPLOYMENTS MANAGE_REGISTRY MANAGE_MEMBERS MANAGE_CHANNELS` that are wholly held.
     ///
-    /// Only these four: the `hop` crate refuses an answer with any other (`client-facts.md` §1.3).
+    /// Only these four: the `hop` crate refuses an answer with any other (`docs/CLIENTS.md`, HTTP).
     pub fn groups(self) -> Vec<&'static str> {
         [("MANAGE_MEMBERS", Self::MANAGE_MEMBERS), ("MANAGE_CHANNELS", Self::MANAGE_CHANNELS)]
             .into_iter()

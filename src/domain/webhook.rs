@@ -2,7 +2,7 @@
 
 use super::{ProjectId, Timestamp, WebhookId};
 
-/// Every event name that a webhook may ask for (`semantics.md`, Webhooks).
+/// Every event name that a webhook may ask for (`docs/PROTOCOL.md`, Webhooks).
 pub const EVENTS: [&str; 13] = [
     "channel.created",
     "channel.updated",

@@ -1,4 +1,4 @@
-//! Which official client is asking, for the few answers on which they disagree (`client-facts.md` §1.6).
+//! Which official client is asking, for the few answers on which they disagree (`docs/CLIENTS.md`, HTTP).
 
 use actix_web::HttpRequest;
 use actix_web::http::header;

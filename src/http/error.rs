@@ -1,6 +1,6 @@
 //! What HTTP answers when it cannot do what was asked: status, code, message, in one place.
 //!
-//! Every failure of a lower layer becomes one of these here and nowhere else. Codes are the table of `wire.md`, HTTP.
+//! Every failure of a lower layer becomes one of these here and nowhere else. Codes are the table of `docs/PROTOCOL.md`, HTTP.
 
 use super::{cors, envelope};
 use crate::actor::clock::NoRandomness;
@@ -138,7 +138,7 @@ impl ApiError {
         Self::Internal { id }
     }
 
-    /// The code of `wire.md`, by which clients branch.
+    /// The code of `docs/PROTOCOL.md`, by which clients branch.
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::InvalidBody { .. } => "invalid_body",

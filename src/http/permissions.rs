@@ -24,7 +24,7 @@ use Permission::{
     UpdateChannelState, UpdateLeapToken, UpdateWebhook,
 };
 
-/// Every route below `/v1`, with what it needs (`wire.md`, HTTP).
+/// Every route below `/v1`, with what it needs (`docs/PROTOCOL.md`, HTTP).
 ///
 /// Listing a channel's tokens shows their secrets, so it needs `read_leap_tokens`.
 pub const TABLE: &[(Method, &str, Need)] = &[

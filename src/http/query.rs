@@ -5,7 +5,7 @@ use crate::store::{ChannelPage, ChannelSort};
 use actix_web::web;
 use serde::Deserialize;
 
-/// How many channels a page has when the caller does not say (`wire.md`, HTTP).
+/// How many channels a page has when the caller does not say (`docs/PROTOCOL.md`, HTTP).
 pub(crate) const DEFAULT_PAGE_SIZE: u64 = 75;
 /// The most channels on one page.
 const MAX_PAGE_SIZE: u64 = 1000;

@@ -1,4 +1,4 @@
-//! The JSON of everything that the API shows: supersets that every official client parses (`client-facts.md` §1.3).
+//! The JSON of everything that the API shows: supersets that every official client parses (`docs/CLIENTS.md`, HTTP).
 //!
 //! States pass through as the text that they are; they never become a tree of values.
 

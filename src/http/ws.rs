@@ -59,7 +59,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Connection<Route> {
     }
 }
 
-/// Mounts the socket at both of its addresses (`wire.md`, Socket).
+/// Mounts the socket at both of its addresses (`docs/PROTOCOL.md`, Socket).
 pub(crate) fn mount(config: &mut ServiceConfig, app: &web::Data<App>) {
     for path in ["/ws", "/1.0/ws"] {
         let resource = web::resource(path).route(web::get().to(upgrade));
@@ -125,7 +125,7 @@ async fn upgrade(
     let hub = &app.supervisor;
     let settings = hub.settings();
     let limit = settings.frame_bytes;
-    // The one client that asks for compression by mistake and cannot read it sends no User-Agent (`client-facts.md`,
+    // The one client that asks for compression by mistake and cannot read it sends no User-Agent (`docs/CLIENTS.md`,
     // trap 3).
     wire.is_zlib &= settings.has_zlib && request.headers().contains_key(USER_AGENT);
     let route = Route { assembly: Assembly::new(limit), _place: place };

@@ -1,4 +1,4 @@
-//! Close codes: the one table of numbers and their meaning (`wire.md`, Socket; `client-facts.md` §2.4).
+//! Close codes: the one table of numbers and their meaning (`docs/PROTOCOL.md`, Socket; `docs/CLIENTS.md`, Socket).
 
 /// The longest reason: a control frame has 125 bytes, two of which are the code (RFC 6455 §5.5).
 const REASON_MAX_BYTES: usize = 123;

@@ -227,7 +227,7 @@ impl Command {
         matches!(self, Self::Publish { .. } | Self::SetState { .. } | Self::PatchState { .. })
     }
 
-    /// Whether the client waits for an answer that must not come at once (`client-facts.md` §2.3, §2.6).
+    /// Whether the client waits for an answer that must not come at once (`docs/CLIENTS.md`, Socket).
     pub const fn wants_late_answer(&self) -> bool {
         matches!(self, Self::Heartbeat { .. } | Self::Subscribe { .. } | Self::PipeSubscribe { .. })
     }

@@ -23,7 +23,7 @@ pub struct Profile {
     pub wire: Wire,
 }
 
-/// Why a subscription is not to be had (`client-facts.md` §2.5).
+/// Why a subscription is not to be had (`docs/CLIENTS.md`, Socket).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     /// The channel exists but is not open to the asker.
@@ -42,7 +42,7 @@ impl ErrorCode {
     }
 }
 
-/// What kind of token a connection identified with (`wire.md`, Socket).
+/// What kind of token a connection identified with (`docs/PROTOCOL.md`, Socket).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
@@ -292,7 +292,7 @@ impl Event {
         }
     }
 
-    /// The payload text: always `op` before `d`, and all of `c`, `u`, `e`, `d` (`client-facts.md` §2.5).
+    /// The payload text: always `op` before `d`, and all of `c`, `u`, `e`, `d` (`docs/CLIENTS.md`, Socket).
     fn text(&self, profile: Profile) -> String {
         let channel = self.channel().map_or_else(|| "null".to_owned(), quoted);
         let mut out = format!(
@@ -431,7 +431,7 @@ impl Event {
     }
 }
 
-/// Appends a channel as the socket shows it (`client-facts.md` §2.5, `chan`).
+/// Appends a channel as the socket shows it (`docs/CLIENTS.md`, Socket, `chan`).
 fn write_channel(channel: &Channel, profile: Profile, out: &mut String) {
     put(
         out,
@@ -485,7 +485,7 @@ pub fn heartbeat(wire: Wire, tag: &str) -> Bytes {
     wire.frame(&format!(r#"{{"op":3,"d":{{"tag":{}}}}}"#, quoted(tag)))
 }
 
-/// The answer to a heartbeat; never with a null in it (`client-facts.md`, trap 5).
+/// The answer to a heartbeat; never with a null in it (`docs/CLIENTS.md`, trap 5).
 pub fn heartbeat_ack(wire: Wire, tag: Option<&str>, latency_ms: Option<u128>) -> Bytes {
     let text = match (tag, latency_ms) {
         (None, _) => r#"{"op":4}"#.to_owned(),

@@ -1,4 +1,4 @@
-//! What a client may ask for beyond Hop's protocol (`wire.md`, Leap extensions).
+//! What a client may ask for beyond Hop's protocol (`docs/PROTOCOL.md`, Extensions).
 
 /// One extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

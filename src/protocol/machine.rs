@@ -20,7 +20,7 @@ const MAX_WAITING: usize = 64;
 const MAX_WAITING_BYTES: usize = 256 * 1024;
 /// The most frames that wait for INIT, for which nobody can stop reading: past it, the connection is closed.
 const MAX_EARLY: usize = 1024;
-/// A server heartbeat goes out with every so many intervals (`wire.md`, Socket).
+/// A server heartbeat goes out with every so many intervals (`docs/PROTOCOL.md`, Socket).
 const SERVER_HEARTBEAT_INTERVALS: u32 = 3;
 
 /// The intervals that a connection lives by.

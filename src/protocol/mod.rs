@@ -1,4 +1,4 @@
-//! How Leap looks on the wire, free of input and output (`wire.md`, Socket; `client-facts.md` §2).
+//! How Leap looks on the wire, free of input and output (`docs/PROTOCOL.md`, Socket; `docs/CLIENTS.md`, Socket).
 //!
 //! Frames are decoded into [`command::Command`]s and encoded from [`dispatch::Dispatch`]es; the per-connection rules
 //! are the [`machine::Machine`], which takes the time as an argument and returns what to do. All of it is JSON text but

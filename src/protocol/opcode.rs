@@ -1,4 +1,4 @@
-//! Leap's opcodes (`client-facts.md` §2.2).
+//! Leap's opcodes (`docs/CLIENTS.md`, Socket).
 
 /// What kind of payload a Leap frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Compression of single frames (`wire.md`, Socket, `compression=zlib`): only outwards, since no client sends any.
+//! Compression of single frames (`docs/PROTOCOL.md`, Socket, `compression=zlib`): only outwards, since no client sends any.
 
 use flate2::Compression;
 use flate2::bufread::ZlibEncoder;

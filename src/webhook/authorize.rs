@@ -1,4 +1,4 @@
-//! The question whether a token may subscribe to a private channel, and how its answer is read (`wire.md`, Webhooks).
+//! The question whether a token may subscribe to a private channel, and how its answer is read (`docs/PROTOCOL.md`, Webhooks).
 
 use crate::domain::event::shapes;
 use crate::domain::{Channel, ConnectionId, LeapToken, LeapTokenId, RawJson};

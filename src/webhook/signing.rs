@@ -31,7 +31,7 @@ pub struct Envelope<'a> {
     pub attempt: i64,
 }
 
-/// The headers of a call (`wire.md`, Webhooks). The first secret is the one in force; Hop's header knows only that.
+/// The headers of a call (`docs/PROTOCOL.md`, Webhooks). The first secret is the one in force; Hop's header knows only that.
 pub fn headers(envelope: Envelope<'_>, secrets: &[&str], body: &str) -> Vec<Header> {
     let seconds = envelope.at.0.div_euclid(1000);
     let signed = format!("{}.{seconds}.{body}", envelope.id);

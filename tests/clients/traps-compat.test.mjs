@@ -1,4 +1,4 @@
-// The traps of client-facts.md about strict parsers, webhooks and error codes: 14 and 15.
+// The traps of docs/CLIENTS.md about strict parsers, webhooks and error codes: 14 and 15.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

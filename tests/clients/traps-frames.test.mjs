@@ -1,4 +1,4 @@
-// The traps of client-facts.md about frames and heartbeats: 3 to 7.
+// The traps of docs/CLIENTS.md about frames and heartbeats: 3 to 7.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -1,4 +1,4 @@
-// The traps of client-facts.md about HTTP answers: 1, 2, 12 and 13.
+// The traps of docs/CLIENTS.md about HTTP answers: 1, 2, 12 and 13.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

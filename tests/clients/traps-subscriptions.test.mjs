@@ -1,4 +1,4 @@
-// The traps of client-facts.md about subscriptions, state and the end of a connection: 8 to 11.
+// The traps of docs/CLIENTS.md about subscriptions, state and the end of a connection: 8 to 11.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -64,6 +64,13 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Sends it a signal by name and waits for its end; returns its exit code.
+    pub fn stop(mut self, signal: &str) -> Option<i32> {
+        let sent = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+
     /// The bytes of memory that it occupies now.
     pub fn resident(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());

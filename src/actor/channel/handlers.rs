@@ -24,7 +24,7 @@ impl Handler<Publish> for ChannelActor {
 impl Handler<ClientPublish> for ChannelActor {
     type Result = Result<(), Refusal>;
 
-    /// Without the capability nothing is delivered (`wire.md`, Socket).
+    /// Without the capability nothing is delivered (`docs/PROTOCOL.md`, Socket).
     fn handle(
         &mut self,
         ClientPublish(message): ClientPublish,

@@ -120,7 +120,7 @@ pub struct Detach {
 pub struct Leave {
     /// The session.
     pub session: SessionUid,
-    /// The connection that asked for it, which must not be told (`semantics.md`, Visibility).
+    /// The connection that asked for it, which must not be told (`docs/PROTOCOL.md`, Visibility).
     pub asker: Option<ConnectionUid>,
 }
 

@@ -57,7 +57,7 @@ fn done(actor: &SessionActor, served: Served) -> ResponseActFuture<SessionActor,
 }
 
 impl SessionActor {
-    /// Carries out a client's SUBSCRIBE; exactly one outcome becomes visible (`client-facts.md` §2.6).
+    /// Carries out a client's SUBSCRIBE; exactly one outcome becomes visible (`docs/CLIENTS.md`, Socket).
     fn serve_subscribe(
         &mut self,
         connection: ConnectionUid,

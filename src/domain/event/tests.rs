@@ -1,4 +1,4 @@
-//! The shapes of `wire.md`, Webhooks, to the byte.
+//! The shapes of `docs/PROTOCOL.md`, Webhooks, to the byte.
 
 use super::*;
 use crate::domain::webhook::EVENTS;

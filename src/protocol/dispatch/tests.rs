@@ -1,4 +1,4 @@
-//! The canonical frames of `client-facts.md` §2.5, byte for byte.
+//! The canonical frames of `docs/CLIENTS.md`, Socket, byte for byte.
 
 use super::super::wire::Encoding;
 use super::super::{etf, frame};

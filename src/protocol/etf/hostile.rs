@@ -1,4 +1,4 @@
-//! Bytes that were made to do harm, among them all that kill other decoders (`reliability.md`, finding 4 and T-BOMB).
+//! Bytes that were made to do harm, among them all that kill other decoders.
 
 use super::tests::{hex, read};
 use super::*;

@@ -1,8 +1,8 @@
-//! Erlang's External Term Format, as far as it can say what JSON says (`wire.md`, Socket, `encoding=etf`).
+//! Erlang's External Term Format, as far as it can say what JSON says (`docs/PROTOCOL.md`, Socket, `encoding=etf`).
 //!
 //! Terms are a second spelling of the JSON text that everything else works with: [`from_json`] spells what the server
 //! sends, [`to_json`] reads what clients send. The codec is our own because the crates that read terms abort or panic
-//! on hostile bytes (`reliability.md`, finding 4). Source: the chapter "External Term Format" of Erlang's ERTS manual.
+//! on hostile bytes. Source: the chapter "External Term Format" of Erlang's ERTS manual.
 //!
 //! # What becomes what
 //! - Objects become maps with binary keys, in their order; of equal keys the last counts, because Erlang refuses a map
