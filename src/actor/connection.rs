@@ -26,6 +26,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+/// The most frames that wait to be served; past it, nothing is read until some are.
+const MAX_UNSERVED: usize = 16;
+/// How long reading pauses then before it is looked at again.
+const UNSERVED_PAUSE: Duration = Duration::from_millis(5);
+
 /// What a socket reads, its fragments put together.
 #[derive(Debug)]
 pub enum Inbound {
@@ -61,6 +66,8 @@ pub struct Connection<K> {
     hub: Supervisor,
     /// The session, once identified.
     session: Option<Entered>,
+    /// Whether the session has a frame that is not served yet.
+    is_serving: bool,
     /// Whether INIT is in the outbox, which may be known before the session is.
     is_initialised: bool,
     /// When the socket opened.
@@ -90,6 +97,7 @@ impl<K> Connection<K> {
             fanout,
             hub,
             session: None,
+            is_serving: false,
             is_initialised: false,
             opened: Instant::now(),
             timer: None,
@@ -182,31 +190,33 @@ where
         }
     }
 
-    /// Carries out what the machine asked for, one after the other: a frame for the session waits until the one before
-    /// is served, and meanwhile nothing more is read from the socket.
+    /// Carries out what the machine asked for. A frame for the session waits until the one before is served; everything
+    /// else does not: a heartbeat is answered while a back end takes its time about a private channel.
     fn carry_on(&mut self, ctx: &mut <Self as Actor>::Context) {
+        let mut unserved = VecDeque::new();
         while let Some(action) = self.actions.pop_front() {
             match action {
                 Action::Send(frame) => self.link.send(frame),
                 Action::Identify(identify) => self.identify(identify, ctx),
                 Action::Close(close) => self.close(&close),
-                Action::Serve(frame) => {
-                    self.serve(frame, ctx);
-                    return;
-                }
+                Action::Serve(frame) if self.is_serving => unserved.push_back(Action::Serve(frame)),
+                Action::Serve(frame) => self.serve(frame, ctx),
             }
         }
+        self.actions = unserved;
         self.set_timer(ctx);
     }
 
-    /// Hands a frame to the session and goes on when it is served.
+    /// Hands a frame to the session and goes on with the next when it is served.
     fn serve(&mut self, frame: Frame, ctx: &mut <Self as Actor>::Context) {
-        let Some(Entered { session, .. }) = &self.session else { return self.carry_on(ctx) };
+        let Some(Entered { session, .. }) = &self.session else { return };
         let (connection, extensions) = (self.link.uid(), self.link.extensions());
         let reference = frame.reference.clone();
         let served = session.send(Serve { connection, extensions, frame });
-        ctx.wait(served.into_actor(self).map(
+        self.is_serving = true;
+        ctx.spawn(served.into_actor(self).map(
             move |served, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
+                actor.is_serving = false;
                 // A session that has ended closes its connections itself.
                 if let Ok(served) = served {
                     actor.answer(served, reference);
@@ -273,15 +283,18 @@ where
         self.leave();
     }
 
-    /// Stops reading until the machine's next deadline when too much waits in it.
+    /// Stops reading for a moment when too much waits: in the machine for its time, or here to be served.
     fn pause_if_congested(&mut self, ctx: &mut <Self as Actor>::Context) {
-        if !self.machine.is_congested() {
+        let pause = if self.actions.len() >= MAX_UNSERVED {
+            UNSERVED_PAUSE
+        } else if self.machine.is_congested() {
+            let Some(deadline) = self.machine.deadline() else { return };
+            deadline.saturating_sub(self.now())
+        } else {
             return;
-        }
-        let Some(deadline) = self.machine.deadline() else { return };
-        let pause = tokio::time::sleep(deadline.saturating_sub(self.now()));
+        };
         ctx.wait(
-            pause
+            tokio::time::sleep(pause)
                 .into_actor(self)
                 .map(|(), actor: &mut Self, ctx: &mut <Self as Actor>::Context| actor.on_time(ctx)),
         );

@@ -48,6 +48,12 @@ impl Socket {
         self.either(&[name])
     }
 
+    /// Sends a heartbeat with this tag and waits for its acknowledgement, past everything else.
+    pub fn beat(&mut self, tag: &str) {
+        self.send(&json!({"op": 3, "d": {"tag": tag}}));
+        while self.frame() != json!({"op": 4, "d": {"tag": tag}}) {}
+    }
+
     /// Sends a text frame, masked with zeros.
     fn send(&mut self, value: &Value) {
         let text = value.to_string();
