@@ -27,9 +27,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// The most frames that wait to be served; past it, nothing is read until some are.
-const MAX_UNSERVED: usize = 16;
+const MAX_UNSERVED: usize = 64;
 /// How long reading pauses then before it is looked at again.
-const UNSERVED_PAUSE: Duration = Duration::from_millis(5);
+const UNSERVED_PAUSE: Duration = Duration::from_millis(1);
 
 /// What a socket reads, its fragments put together.
 #[derive(Debug)]
@@ -214,7 +214,7 @@ where
         let reference = frame.reference.clone();
         let served = session.send(Serve { connection, extensions, frame });
         self.is_serving = true;
-        ctx.spawn(served.into_actor(self).map(
+        let done = served.into_actor(self).map(
             move |served, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
                 actor.is_serving = false;
                 // A session that has ended closes its connections itself.
@@ -223,7 +223,13 @@ where
                 }
                 actor.carry_on(ctx);
             },
-        ));
+        );
+        // A crowd is served before anything more is read.
+        if self.actions.len() >= MAX_UNSERVED / 2 {
+            ctx.wait(done);
+        } else {
+            ctx.spawn(done);
+        }
     }
 
     /// Tells a client that wants to know what came of its frame, behind what the frame itself made it hear.
