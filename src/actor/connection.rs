@@ -285,6 +285,7 @@ where
 
     /// Writes a close frame; the socket ends when it has left.
     fn close(&mut self, close: &Close) {
+        self.fanout.catch_up(&self.link);
         self.link.close(close);
         self.leave();
     }

@@ -1,7 +1,7 @@
 //! One connection as its thread's fan-out sees it: the outbox, behind a gate that stays shut until INIT.
 
 use super::fanout::{ChannelUid, ConnectionUid, Owner};
-use super::outbox::{Outbox, Overrun};
+use super::outbox::{Batch, Outbox, Overrun, Sink};
 use super::session::{Exit, SessionActor};
 use super::tell::tell;
 use crate::domain::{ChannelId, ConnectionId, ProjectId, Timestamp};
@@ -9,7 +9,9 @@ use crate::protocol::{Close, CloseCode, Dispatch, Extension, Extensions, Profile
 use actix::prelude::*;
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -177,7 +179,7 @@ impl Link {
     }
 
     /// Queues an event, behind INIT; true if the writer has to be told ([`Self::flush`]) and was not yet going to be.
-    pub fn deliver(&self, dispatch: &Arc<Dispatch>) -> bool {
+    pub fn deliver(self: &Rc<Self>, dispatch: &Arc<Dispatch>) -> bool {
         if dispatch.event().needs().is_some_and(|needed| !self.extensions.get().has(needed)) {
             return false;
         }
@@ -195,14 +197,42 @@ impl Link {
         false
     }
 
+    /// Whether events are held back for INIT.
+    pub(super) fn is_gated(&self) -> bool {
+        self.gate.borrow().is_some()
+    }
+
+    /// The form of frames that it gets.
+    pub(super) const fn profile(&self) -> Profile {
+        self.profile.get()
+    }
+
+    /// Writes a batch of its profile at once, or queues it and tells the writer.
+    pub(super) fn write(self: &Rc<Self>, batch: &Batch) {
+        let outcome = self.outbox.borrow_mut().write(batch);
+        match outcome {
+            Ok(false) => {}
+            Ok(true) => self.flush(),
+            Err(Overrun) => self.overrun(),
+        }
+    }
+
+    /// From now on, what goes out is written to this socket.
+    pub fn push_to(&self, sink: Rc<dyn Sink>) {
+        self.outbox.borrow_mut().push_to(sink);
+    }
+
     /// Tells the writer of what was delivered.
-    pub fn flush(&self) {
+    pub fn flush(self: &Rc<Self>) {
         self.is_dirty.set(false);
-        self.outbox.borrow_mut().wake();
+        let blocked = self.outbox.borrow_mut().wake();
+        if let Some(sink) = blocked {
+            actix::spawn(drain(Rc::clone(self), sink));
+        }
     }
 
     /// Queues INIT, then what the session kept, then what was held back; opens the gate.
-    pub fn initialise(&self, init: &Dispatch, kept: &[Arc<Dispatch>]) {
+    pub fn initialise(self: &Rc<Self>, init: &Dispatch, kept: &[Arc<Dispatch>]) {
         let Some(gate) = self.gate.take() else { return };
         let profile = self.profile.get();
         // Each has its own bound already, and together they may be more than the queue's.
@@ -217,13 +247,18 @@ impl Link {
     }
 
     /// Writes a frame at once, before INIT too: heartbeats.
-    pub fn send(&self, frame: Bytes) {
+    pub fn send(self: &Rc<Self>, frame: Bytes) {
         self.queue(frame);
         self.flush();
     }
 
+    /// Queues bytes that come before every frame: what turns the stream into a socket. They leave with the first frame.
+    pub fn precede(&self, bytes: Bytes) {
+        self.outbox.borrow_mut().push_uncounted(bytes);
+    }
+
     /// Queues a frame.
-    fn queue(&self, frame: Bytes) {
+    fn queue(self: &Rc<Self>, frame: Bytes) {
         let outcome = self.outbox.borrow_mut().push(frame);
         if outcome == Err(Overrun) {
             self.overrun();
@@ -231,8 +266,14 @@ impl Link {
     }
 
     /// Queues a close frame; nothing is taken after it.
-    pub fn close(&self, close: &Close) {
+    pub fn close(self: &Rc<Self>, close: &Close) {
         self.outbox.borrow_mut().close(close);
+        self.flush();
+    }
+
+    /// The socket has gone; nothing is written any more.
+    pub fn abandon(&self) {
+        self.outbox.borrow_mut().abandon();
     }
 
     /// Tells the connection's actor something.
@@ -258,6 +299,19 @@ impl Link {
         is_new
     }
 
+    /// Whether the fan-out has it under any channel.
+    pub(super) fn has_channels(&self) -> bool {
+        !self.channels.borrow().is_empty()
+    }
+
+    /// Its channel, where there is exactly one.
+    pub(super) fn only_channel(&self) -> Option<ChannelUid> {
+        match self.channels.borrow().as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        }
+    }
+
     /// Forgets a channel.
     pub(super) fn remove_channel(&self, channel: ChannelUid) {
         self.channels.borrow_mut().retain(|known| *known != channel);
@@ -269,16 +323,29 @@ impl Link {
     }
 
     /// Gives up on a reader that is too slow: what waits is dropped, a close frame takes its place.
-    fn overrun(&self) {
+    fn overrun(self: &Rc<Self>) {
         let reason = format!("slow consumer: more than {} bytes would wait", self.limit);
         let mut outbox = self.outbox.borrow_mut();
         let lost = u64::try_from(outbox.clear()).unwrap_or(u64::MAX);
         outbox.close(&Close::new(CloseCode::SlowConsumer, reason));
         drop(outbox);
+        self.flush();
         // At once, so that it keeps what comes from now on: the connection's actor may not run before its socket moves.
         if let Some(session) = self.session.take() {
             tell(&session, Exit { connection: self.uid, lost });
         }
         self.note(Note::Overrun);
+    }
+}
+
+/// Writes on, each time the socket can take more, until nothing is left.
+async fn drain(link: Rc<Link>, sink: Rc<dyn Sink>) {
+    loop {
+        if poll_fn(|cx| sink.poll_writable(cx)).await.is_err() {
+            link.abandon();
+        }
+        if !link.outbox.borrow_mut().resume(&*sink) {
+            return;
+        }
     }
 }

@@ -1,8 +1,14 @@
 //! What waits to be written to one socket, bounded in bytes.
+//!
+//! There are two ways out. A socket that *pulls* asks for everything that waits when it is woken: the body of an
+//! actix-web response. A [`Sink`] is *pushed* to: what it can take leaves in the very call that brings it, and only what
+//! it cannot take waits here until it is ready again.
 
 use crate::protocol::{Close, frame};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 /// The most bytes handed to the socket in one piece, unless a single frame is larger.
@@ -15,34 +21,84 @@ const BURST: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overrun;
 
-/// The outgoing queue of one connection.
+/// The writing half of a socket that never makes its writer wait.
+pub trait Sink {
+    /// Takes as many bytes as it can at once.
+    ///
+    /// # Errors
+    /// `WouldBlock` when it can take none now; anything else ends the socket.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Ready when more may be taken after a `WouldBlock`.
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Nothing more will be written: the peer learns that this was the end.
+    fn finish(&self);
+
+    /// The socket is of no use any more, in either direction.
+    fn abandon(&self);
+}
+
+/// Whole frames in one piece, the same for all their receivers.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The frames' bytes.
+    pub bytes: Bytes,
+    /// How many frames that are.
+    pub frames: usize,
+}
+
+/// A part of the queue.
 #[derive(Debug)]
+struct Piece {
+    /// Whole frames, or the rest of some whose beginning has left.
+    batch: Batch,
+    /// The bytes that count towards the bound.
+    weight: usize,
+    /// Whether a part has left already: what is left of the frame is owed.
+    is_begun: bool,
+}
+
+/// The way out.
+enum Way {
+    /// Somebody asks for what waits, and is woken for it.
+    Pull(Option<Waker>),
+    /// What waits is written to a socket; somebody waits for it to become ready if the flag is set.
+    Push(Rc<dyn Sink>, bool),
+}
+
+/// The outgoing queue of one connection.
 pub struct Outbox {
-    /// Whole frames, oldest first, each with the bytes that it counts for.
-    frames: VecDeque<(Bytes, usize)>,
+    /// What waits, oldest first.
+    pieces: VecDeque<Piece>,
     /// The bytes that count.
     bytes: usize,
     /// The bound on them.
     limit: usize,
     /// Whether nothing more is taken, because the last frame is a close frame or the socket has gone.
     is_closed: bool,
-    /// Who writes, while it waits for something to write.
-    waker: Option<Waker>,
+    /// The way out.
+    way: Way,
     /// Whether the writer took what it could since it was last woken: what is left then, the socket did not take.
     had_turn: bool,
 }
 
 impl Outbox {
-    /// An empty queue of at most `limit` bytes.
+    /// An empty queue of at most `limit` bytes, for a socket that pulls.
     pub const fn new(limit: usize) -> Self {
         Self {
-            frames: VecDeque::new(),
+            pieces: VecDeque::new(),
             bytes: 0,
             limit,
             is_closed: false,
-            waker: None,
+            way: Way::Pull(None),
             had_turn: false,
         }
+    }
+
+    /// From now on, writes to a socket.
+    pub fn push_to(&mut self, sink: Rc<dyn Sink>) {
+        self.way = Way::Push(sink, false);
     }
 
     /// Queues a frame; one over the bound is taken by an empty queue, and counts for nothing. The writer hears of it with
@@ -51,44 +107,109 @@ impl Outbox {
     /// # Errors
     /// [`Overrun`] when the queue would exceed its bound; the frame is not taken.
     pub fn push(&mut self, frame: Bytes) -> Result<(), Overrun> {
-        let is_single = self.frames.is_empty() && frame.len() > self.limit;
-        let weight = if is_single { 0 } else { frame.len() };
-        // A writer that waits, or was woken and has not run yet, would take it.
-        let is_burst = self.waker.is_some() || !self.had_turn;
-        let most = if is_burst { self.limit.saturating_mul(BURST) } else { self.limit };
+        self.push_batch(Batch { bytes: frame, frames: 1 })
+    }
+
+    /// Queues a batch as [`Self::push`] does a frame.
+    fn push_batch(&mut self, batch: Batch) -> Result<(), Overrun> {
+        let size = batch.bytes.len();
+        let is_single = self.pieces.is_empty() && size > self.limit;
+        let weight = if is_single { 0 } else { size };
+        let most = if self.is_burst() { self.limit.saturating_mul(BURST) } else { self.limit };
         if !self.is_closed && self.bytes.saturating_add(weight) > most {
             return Err(Overrun);
         }
-        self.take_in(frame, weight);
+        self.take_in(batch, weight);
         Ok(())
+    }
+
+    /// Whether a writer that waits, or was woken and has not run yet, would take what comes now.
+    const fn is_burst(&self) -> bool {
+        let is_waiting = match &self.way {
+            Way::Pull(waker) => waker.is_some(),
+            Way::Push(_, is_blocked) => !*is_blocked,
+        };
+        is_waiting || !self.had_turn
+    }
+
+    /// Writes a batch at once if it is its turn and the socket can be pushed to; queues what does not leave. True if
+    /// that has to be seen to with [`Self::wake`].
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn write(&mut self, batch: &Batch) -> Result<bool, Overrun> {
+        let Way::Push(sink, false) = &self.way else {
+            return self.push_batch(batch.clone()).map(|()| true);
+        };
+        if self.is_closed {
+            return Ok(false);
+        }
+        if !self.pieces.is_empty() {
+            return self.push_batch(batch.clone()).map(|()| true);
+        }
+        match sink.try_write(&batch.bytes) {
+            Ok(written) if written == batch.bytes.len() => Ok(false),
+            Ok(written) => {
+                // The rest is owed, whatever the bound.
+                let batch = batch.clone();
+                let weight = batch.bytes.len();
+                self.put_back(Piece { batch, weight, is_begun: false }, written);
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.push_batch(batch.clone()).map(|()| true)
+            }
+            Err(_) => {
+                self.abandon();
+                Ok(false)
+            }
+        }
     }
 
     /// Queues a frame that is bounded elsewhere: INIT and what comes with it, once for each connection.
     pub fn push_uncounted(&mut self, frame: Bytes) {
-        self.take_in(frame, 0);
+        self.take_in(Batch { bytes: frame, frames: 1 }, 0);
     }
 
-    /// Queues a frame that counts for so many bytes.
-    fn take_in(&mut self, frame: Bytes, weight: usize) {
+    /// Queues a batch that counts for so many bytes.
+    fn take_in(&mut self, batch: Batch, weight: usize) {
         if !self.is_closed {
             self.bytes += weight;
-            self.frames.push_back((frame, weight));
+            self.pieces.push_back(Piece { batch, weight, is_begun: false });
         }
     }
 
-    /// Queues a close frame behind everything else; nothing is taken after it.
+    /// Queues a close frame behind everything else; nothing is taken after it. The writer hears of it with
+    /// [`Self::wake`].
     pub fn close(&mut self, close: &Close) {
         if !self.is_closed {
-            self.frames.push_back((frame::close(close), 0));
+            self.push_uncounted(frame::close(close));
             self.is_closed = true;
-            self.wake();
         }
     }
 
-    /// Drops what waits; used before the close of a reader that is too slow. Returns how many frames that were.
+    /// Drops what waits, but for what has begun to leave; used before the close of a reader that is too slow. Returns how
+    /// many frames that were.
     pub fn clear(&mut self) -> usize {
+        let mut pieces = std::mem::take(&mut self.pieces);
         self.bytes = 0;
-        std::mem::take(&mut self.frames).len()
+        if pieces.front().is_some_and(|piece| piece.is_begun)
+            && let Some(begun) = pieces.pop_front()
+        {
+            self.bytes = begun.weight;
+            self.pieces.push_back(begun);
+        }
+        pieces.iter().map(|piece| piece.batch.frames).sum()
+    }
+
+    /// The socket has gone: nothing is written or taken any more.
+    pub fn abandon(&mut self) {
+        self.pieces = VecDeque::new();
+        self.bytes = 0;
+        self.is_closed = true;
+        if let Way::Push(sink, _) = &self.way {
+            sink.abandon();
+        }
     }
 
     /// The bytes that wait.
@@ -99,47 +220,108 @@ impl Outbox {
     /// Everything that waits, as far as it fits one write; `None` after the close frame has been taken.
     pub fn poll_take(&mut self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
         self.had_turn = true;
-        match self.frames.len() {
-            0 if self.is_closed => Poll::Ready(None),
-            0 => {
-                self.waker = Some(cx.waker().clone());
+        match self.take_chunk() {
+            Some(chunk) => Poll::Ready(Some(chunk.batch.bytes)),
+            None if self.is_closed => Poll::Ready(None),
+            None => {
+                self.way = Way::Pull(Some(cx.waker().clone()));
                 Poll::Pending
             }
-            1 => Poll::Ready(self.pop()),
-            _ => Poll::Ready(Some(self.take_chunk())),
         }
     }
 
-    /// Several frames in one piece.
-    fn take_chunk(&mut self) -> Bytes {
-        let mut chunk = BytesMut::with_capacity(self.bytes.min(CHUNK_BYTES));
-        while let Some((next, _)) = self.frames.front() {
-            if !chunk.is_empty() && chunk.len() + next.len() > CHUNK_BYTES {
+    /// The oldest pieces as one.
+    fn take_chunk(&mut self) -> Option<Piece> {
+        let mut first = self.pop()?;
+        if self.pieces.is_empty() {
+            return Some(first);
+        }
+        let mut bytes = BytesMut::with_capacity((first.weight + self.bytes).min(CHUNK_BYTES));
+        bytes.extend_from_slice(&first.batch.bytes);
+        while let Some(next) = self.pieces.front() {
+            if bytes.len() + next.batch.bytes.len() > CHUNK_BYTES {
                 break;
             }
-            let Some(frame) = self.pop() else { break };
-            chunk.extend_from_slice(&frame);
+            let Some(Piece { batch, weight, .. }) = self.pop() else { break };
+            bytes.extend_from_slice(&batch.bytes);
+            first.batch.frames += batch.frames;
+            first.weight += weight;
         }
-        chunk.freeze()
+        first.batch.bytes = bytes.freeze();
+        Some(first)
     }
 
-    /// Takes the oldest frame.
-    fn pop(&mut self) -> Option<Bytes> {
-        let (frame, weight) = self.frames.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(weight);
-        if self.frames.is_empty() {
+    /// Takes the oldest piece.
+    fn pop(&mut self) -> Option<Piece> {
+        let piece = self.pieces.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(piece.weight);
+        if self.pieces.is_empty() {
             // An idle connection should not keep the room that a burst needed.
-            self.frames = VecDeque::new();
+            self.pieces = VecDeque::new();
         }
-        Some(frame)
+        Some(piece)
     }
 
-    /// Tells the writer that there is something to write.
-    pub fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            self.had_turn = false;
-            waker.wake();
+    /// Puts back what the socket did not take of a chunk.
+    fn put_back(&mut self, mut chunk: Piece, written: usize) {
+        chunk.is_begun |= written > 0;
+        chunk.batch.bytes = chunk.batch.bytes.slice(written..);
+        chunk.weight = chunk.weight.min(chunk.batch.bytes.len());
+        self.bytes += chunk.weight;
+        self.pieces.push_front(chunk);
+    }
+
+    /// Sees to it that what waits is written: now, as far as a socket can be pushed to, or when the one who pulls gets
+    /// to it. Returns the socket to wait for, if that is for the caller to do: see [`Self::resume`].
+    pub fn wake(&mut self) -> Option<Rc<dyn Sink>> {
+        match &mut self.way {
+            Way::Pull(waker) => {
+                if let Some(waker) = waker.take() {
+                    self.had_turn = false;
+                    waker.wake();
+                }
+                None
+            }
+            Way::Push(_, true) => None,
+            Way::Push(sink, is_blocked) => {
+                let sink = Rc::clone(sink);
+                *is_blocked = true;
+                self.had_turn = false;
+                self.pump(&*sink).then_some(sink)
+            }
         }
+    }
+
+    /// The socket can be written to again. True if it could not take all, and has to be waited for once more.
+    pub fn resume(&mut self, sink: &dyn Sink) -> bool {
+        let is_blocked = self.pump(sink);
+        self.had_turn = true;
+        is_blocked
+    }
+
+    /// Writes what waits until the socket takes no more; true if something is left.
+    fn pump(&mut self, sink: &dyn Sink) -> bool {
+        while let Some(chunk) = self.take_chunk() {
+            match sink.try_write(&chunk.batch.bytes) {
+                Ok(written) if written == chunk.batch.bytes.len() => {}
+                Ok(written) => self.put_back(chunk, written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.put_back(chunk, 0);
+                    return true;
+                }
+                Err(_) => {
+                    self.abandon();
+                    break;
+                }
+            }
+        }
+        if let Way::Push(_, is_blocked) = &mut self.way {
+            *is_blocked = false;
+        }
+        if self.is_closed {
+            sink.finish();
+        }
+        false
     }
 }
 

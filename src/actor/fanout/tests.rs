@@ -1,12 +1,13 @@
 //! One thread's fan-out, with connections that have no socket.
 
-use super::super::link::Origin;
+use super::super::link::{ConnectionInfo, Origin};
 use super::*;
-use crate::domain::{Message, RawJson, Timestamp};
-use crate::protocol::{CloseCode, Event, Extensions, Wire};
+use crate::domain::{ChannelId, ConnectionId, Message, ProjectId, RawJson, Timestamp};
+use crate::protocol::{Close, CloseCode, Dispatch, Event, Extensions, Wire};
 use bytes::Bytes;
 use futures_util::task::noop_waker;
 use std::task::{Context as Task, Poll};
+use tokio::sync::oneshot;
 
 /// A message to one connection or channel; the fan-out does not look into it.
 fn event(name: &str) -> Arc<Dispatch> {
@@ -59,7 +60,15 @@ async fn heard(fanout: &LocalFanout, link: &Link) -> Vec<String> {
     let (reply, answer) = oneshot::channel();
     fanout.handle().send(Order::Describe { connections: Vec::new(), reply }).await;
     answer.await.unwrap();
+    flushed(fanout).await;
     names(&taken(link))
+}
+
+/// Waits until everything that was said is written.
+async fn flushed(fanout: &LocalFanout) {
+    while fanout.registry.borrow().has_news() {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Puts a connection under a channel.
@@ -114,7 +123,7 @@ async fn everybody_gets_the_same_bytes() {
         assert_eq!(heard(&fanout, link).await, ["joined"]);
     }
     fanout.handle().send(deliver(room, "x")).await;
-    described(&fanout, &[]).await;
+    flushed(&fanout).await;
     let (first, second) = (taken(&one), taken(&two));
     assert!(!first.is_empty() && first.as_ptr() == second.as_ptr(), "encoded and kept once");
 }
@@ -235,11 +244,55 @@ async fn a_spent_budget_gives_the_order_back_until_there_is_room() {
     let [link, other] = [(); 2].map(|()| connection(&fanout));
     let direct = |link: &Link, dispatch| Order::Direct { connection: link.uid(), dispatch };
     let handle = fanout.handle();
-    // No other task runs between these two, so that the first cannot be done yet.
-    assert!(handle.try_send(direct(&link, sized("large", 65 << 20))).is_ok());
-    let refused = handle.try_send(direct(&other, event("small")));
-    let Err(order @ Order::Direct { .. }) = refused else { panic!("taken: {refused:?}") };
+    let (large, small) = (direct(&link, sized("large", 65 << 20)), direct(&other, event("small")));
+    // The fan-out's own thread waits meanwhile, so that the first cannot be done yet when the second comes.
+    let elsewhere = std::thread::spawn({
+        let handle = handle.clone();
+        move || (handle.try_send(large), handle.try_send(small))
+    });
+    let (Ok(()), Err(order @ Order::Direct { .. })) = elsewhere.join().unwrap() else {
+        panic!("the budget did not hold");
+    };
+    // Its own thread must not overtake what waits either.
+    let last = direct(&link, event("last"));
+    let Err(last) = handle.try_send(last) else { panic!("overtaken") };
     handle.send(order).await;
+    handle.send(last).await;
     assert_eq!(heard(&fanout, &link).await, ["large"]);
+    assert_eq!(heard(&fanout, &link).await, ["last"]);
     assert_eq!(heard(&fanout, &other).await, ["small"]);
+}
+
+#[actix_rt::test]
+async fn an_order_of_the_same_thread_is_carried_out_at_once_and_written_after_the_turn() {
+    let fanout = LocalFanout::here();
+    let link = connection(&fanout);
+    let room = ChannelUid::next();
+    for order in [join(room, &link), deliver(room, "x"), deliver(room, "y")] {
+        assert!(fanout.handle().try_send(order).is_ok());
+    }
+    assert!(fanout.registry.borrow().has_news(), "said, and waiting for a flush");
+    assert_eq!(heard(&fanout, &link).await, ["joined", "x", "y"]);
+}
+
+#[actix_rt::test]
+async fn what_follows_an_event_of_a_channel_comes_after_it() {
+    let fanout = LocalFanout::here();
+    let link = connection(&fanout);
+    let (room, hall) = (ChannelUid::next(), ChannelUid::next());
+    let direct = |name| Order::Direct { connection: link.uid(), dispatch: event(name) };
+    for order in [
+        join(room, &link),
+        deliver(room, "1"),
+        direct("2"),
+        deliver(room, "3"),
+        join(hall, &link),
+        deliver(room, "4"),
+        deliver(hall, "5"),
+        deliver(room, "6"),
+    ] {
+        fanout.handle().send(order).await;
+    }
+    let expected = ["joined", "1", "2", "3", "joined", "4", "5", "6"];
+    assert_eq!(heard(&fanout, &link).await, expected);
 }

@@ -1,0 +1,145 @@
+//! What a fan-out is asked to do.
+
+use super::super::link::ConnectionInfo;
+use super::{BUDGET_UNITS, ChannelUid, ConnectionUid, UNIT_BYTES};
+use crate::domain::{ChannelId, ConnectionId, ProjectId};
+use crate::protocol::{Close, Dispatch};
+use crate::store::SecretHash;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Whose connections an order means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// All of a project, of whatever scope.
+    Project(ProjectId),
+    /// Those that identified with this project token.
+    Key(SecretHash),
+}
+
+/// What a fan-out is asked to do.
+#[derive(Debug)]
+pub enum Order {
+    /// Hand an event to all local connections of a channel.
+    Deliver {
+        /// The channel.
+        channel: ChannelUid,
+        /// The event.
+        dispatch: Arc<Dispatch>,
+    },
+    /// Put a connection under a channel (once, however often asked), then hand it an event.
+    Join {
+        /// The channel.
+        channel: ChannelUid,
+        /// Its id.
+        name: ChannelId,
+        /// The connection.
+        connection: ConnectionUid,
+        /// The event, if any.
+        dispatch: Option<Arc<Dispatch>>,
+    },
+    /// Take a connection out of a channel, then hand it an event.
+    Leave {
+        /// The channel.
+        channel: ChannelUid,
+        /// The connection.
+        connection: ConnectionUid,
+        /// The event, if any.
+        dispatch: Option<Arc<Dispatch>>,
+    },
+    /// Hand all connections of a channel a last event and forget the channel.
+    Dissolve {
+        /// The channel.
+        channel: ChannelUid,
+        /// The event.
+        dispatch: Arc<Dispatch>,
+    },
+    /// Hand an event to one connection.
+    Direct {
+        /// The connection.
+        connection: ConnectionUid,
+        /// The event.
+        dispatch: Arc<Dispatch>,
+    },
+    /// Open a connection's gate: INIT, then what its session kept, then what was held back.
+    Init {
+        /// The connection.
+        connection: ConnectionUid,
+        /// INIT.
+        init: Box<Dispatch>,
+        /// What the session kept, in order.
+        kept: Vec<Arc<Dispatch>>,
+    },
+    /// End a connection.
+    Close {
+        /// The connection.
+        connection: ConnectionUid,
+        /// Why.
+        close: Close,
+    },
+    /// End all connections of the thread.
+    CloseAll {
+        /// Why.
+        close: Close,
+    },
+    /// Do something to a connection that somebody knows by its public id; answers whether it is here.
+    Visit {
+        /// The connection.
+        connection: ConnectionUid,
+        /// Its public id, which must be right.
+        cid: ConnectionId,
+        /// Its project, which must be right.
+        project: ProjectId,
+        /// What to do.
+        visit: Visit,
+        /// Where the answer goes.
+        reply: oneshot::Sender<bool>,
+    },
+    /// Tell of some connections.
+    Describe {
+        /// The connections.
+        connections: Vec<ConnectionUid>,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Vec<ConnectionInfo>>,
+    },
+    /// End those that belong to one owner.
+    CloseOf {
+        /// The owner.
+        owner: Owner,
+        /// Why.
+        close: Close,
+    },
+}
+
+/// What to do to one connection.
+#[derive(Clone, Debug)]
+pub enum Visit {
+    /// Hand it an event.
+    Deliver(Arc<Dispatch>),
+    /// End it.
+    Close(Close),
+}
+
+impl Order {
+    /// How much of the budget it takes.
+    pub(super) fn units(&self) -> u32 {
+        let bytes = match self {
+            Self::Deliver { dispatch, .. }
+            | Self::Dissolve { dispatch, .. }
+            | Self::Direct { dispatch, .. }
+            | Self::Visit { visit: Visit::Deliver(dispatch), .. } => dispatch.size_hint(),
+            Self::Join { dispatch, .. } | Self::Leave { dispatch, .. } => {
+                dispatch.as_ref().map_or(0, |dispatch| dispatch.size_hint())
+            }
+            Self::Init { init, kept, .. } => {
+                init.size_hint() + kept.iter().map(|dispatch| dispatch.size_hint()).sum::<usize>()
+            }
+            Self::Close { .. }
+            | Self::CloseAll { .. }
+            | Self::CloseOf { .. }
+            | Self::Visit { .. }
+            | Self::Describe { .. } => 0,
+        };
+        u32::try_from(bytes / UNIT_BYTES).unwrap_or(BUDGET_UNITS).clamp(1, BUDGET_UNITS)
+    }
+}

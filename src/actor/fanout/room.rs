@@ -1,0 +1,297 @@
+//! A channel on one thread: its connections there, and the events that they have yet to hear.
+//!
+//! Most connections hear one channel alone. Those need no queue of their own for what it says: the room keeps one log
+//! for all of them, and each remembers how far it has heard. A flush puts the log together once for each form of frames
+//! and hands the same bytes to every socket. Whoever hears several channels is handed each event as it comes, because the
+//! order between channels is kept too.
+
+use super::super::link::Link;
+use super::super::outbox::Batch;
+use super::uid::ConnectionUid;
+use crate::domain::ChannelId;
+use crate::protocol::{Dispatch, Profile};
+use bytes::BytesMut;
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A log of more bytes is handed out event by event: putting it together would cost more than it saves.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// Connections of which something waits in their own queues and whose writers have to be told.
+pub(super) type Dirty = Vec<Rc<Link>>;
+
+/// Hands an event to a connection; its writer is told with the next flush.
+pub(super) fn deliver(dirty: &mut Dirty, link: &Rc<Link>, dispatch: &Arc<Dispatch>) {
+    if link.deliver(dispatch) {
+        dirty.push(Rc::clone(link));
+    }
+}
+
+/// A connection that hears this channel alone.
+struct Lone {
+    /// The connection.
+    link: Rc<Link>,
+    /// The number of the first event in the log that it has not been handed.
+    next: u64,
+}
+
+/// Events in order, numbered.
+#[derive(Default)]
+struct Log {
+    /// The number of the oldest.
+    first: u64,
+    /// The events.
+    events: VecDeque<Arc<Dispatch>>,
+}
+
+impl Log {
+    /// The number that the next event will have.
+    fn end(&self) -> u64 {
+        self.first + u64::try_from(self.events.len()).unwrap_or(u64::MAX)
+    }
+
+    /// The events of these numbers.
+    fn between(&self, from: u64, to: u64) -> impl Iterator<Item = &Arc<Dispatch>> {
+        let skipped = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(to.saturating_sub(from.max(self.first))).unwrap_or(0);
+        self.events.iter().skip(skipped).take(wanted)
+    }
+
+    /// Forgets everything before this number; returns how many bytes that were.
+    fn forget(&mut self, before: u64) -> usize {
+        let mut bytes = 0;
+        while self.first < before
+            && let Some(event) = self.events.pop_front()
+        {
+            bytes += event.size_hint();
+            self.first += 1;
+        }
+        bytes
+    }
+}
+
+/// The log put together, once for each form of frames that somebody needs.
+#[derive(Default)]
+struct Batches(Vec<(Profile, Batch)>);
+
+impl Batches {
+    /// The events of these numbers, for connections of this profile.
+    fn of(&mut self, profile: Profile, log: &Log, from: u64, to: u64) -> Batch {
+        if let Some((_, made)) = self.0.iter().find(|(known, _)| *known == profile) {
+            return made.clone();
+        }
+        let made = joined(profile, log, from, to);
+        self.0.push((profile, made.clone()));
+        made
+    }
+}
+
+/// Events in one piece; a single one is not copied.
+fn joined(profile: Profile, log: &Log, from: u64, to: u64) -> Batch {
+    let mut events = log.between(from, to).map(|event| event.frame(profile));
+    let first = events.next().unwrap_or_default();
+    let Some(second) = events.next() else { return Batch { bytes: first, frames: 1 } };
+    let mut bytes = BytesMut::from(&first[..]);
+    bytes.extend_from_slice(&second);
+    let mut frames = 2;
+    for event in events {
+        bytes.extend_from_slice(&event);
+        frames += 1;
+    }
+    Batch { bytes: bytes.freeze(), frames }
+}
+
+/// A flush that is under way.
+struct Flushing {
+    /// It hands out everything before this number.
+    end: u64,
+    /// How many of the lone connections have been served.
+    served: usize,
+    /// What they are handed; none if that would be too large.
+    batches: Option<Batches>,
+}
+
+/// How far a flush of a room has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Nothing is left in the log.
+    Done,
+    /// Something was said while it went on.
+    Again,
+    /// Some connections have not been served yet.
+    Unfinished,
+}
+
+/// A channel's connections on one thread.
+pub(super) struct Room {
+    /// The channel's id.
+    pub(super) name: ChannelId,
+    /// Those that hear nothing else.
+    lone: IndexMap<ConnectionUid, Lone, RandomState>,
+    /// Those that hear other channels too, or did.
+    shared: IndexMap<ConnectionUid, Rc<Link>, RandomState>,
+    /// What the lone ones have yet to hear.
+    log: Log,
+    /// The bytes in the log.
+    logged: usize,
+    /// The flush under way.
+    flushing: Option<Flushing>,
+}
+
+impl Room {
+    /// Nobody yet.
+    pub(super) fn new(name: ChannelId) -> Self {
+        Self {
+            name,
+            lone: IndexMap::default(),
+            shared: IndexMap::default(),
+            log: Log::default(),
+            logged: 0,
+            flushing: None,
+        }
+    }
+
+    /// Whether nobody is in.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lone.is_empty() && self.shared.is_empty()
+    }
+
+    /// The bytes that wait in the log.
+    pub(super) const fn logged(&self) -> usize {
+        self.logged
+    }
+
+    /// Takes a connection in that hears no other channel.
+    pub(super) fn add_lone(&mut self, link: &Rc<Link>) {
+        let lone = Lone { link: Rc::clone(link), next: self.log.end() };
+        self.lone.insert(link.uid(), lone);
+    }
+
+    /// Takes a connection in that hears others too.
+    pub(super) fn add_shared(&mut self, link: &Rc<Link>) {
+        self.shared.insert(link.uid(), Rc::clone(link));
+    }
+
+    /// From now on a connection hears other channels too.
+    pub(super) fn share(&mut self, uid: ConnectionUid, dirty: &mut Dirty) {
+        self.catch_up(uid, dirty);
+        if let Some(link) = self.take_lone(uid, dirty) {
+            self.shared.insert(uid, link);
+        }
+    }
+
+    /// Lets a connection go; what it has not been handed by now, it does not hear.
+    pub(super) fn remove(&mut self, uid: ConnectionUid, dirty: &mut Dirty) {
+        if self.take_lone(uid, dirty).is_none() {
+            self.shared.swap_remove(&uid);
+        }
+    }
+
+    /// Takes a lone connection out. The last one takes its place in the line, and would be passed over by a flush that
+    /// has been there already: so it is served at once.
+    fn take_lone(&mut self, uid: ConnectionUid, dirty: &mut Dirty) -> Option<Rc<Link>> {
+        let served = self.flushing.as_ref().map_or(0, |flushing| flushing.served);
+        let at = self.lone.get_index_of(&uid)?;
+        if at < served
+            && let Some((&last, _)) = self.lone.last()
+        {
+            self.catch_up(last, dirty);
+        }
+        let (_, lone) = self.lone.swap_remove_index(at)?;
+        Some(lone.link)
+    }
+
+    /// Hands a connection what it has yet to hear, before something else is said to it.
+    pub(super) fn catch_up(&mut self, uid: ConnectionUid, dirty: &mut Dirty) {
+        let Some(lone) = self.lone.get_mut(&uid) else { return };
+        let end = self.log.end();
+        for event in self.log.between(lone.next, end) {
+            deliver(dirty, &lone.link, event);
+        }
+        lone.next = end;
+    }
+
+    /// Says something to everybody; true if the log, empty before, has something to be flushed now.
+    pub(super) fn say(&mut self, dispatch: &Arc<Dispatch>, dirty: &mut Dirty) -> bool {
+        for link in self.shared.values() {
+            deliver(dirty, link, dispatch);
+        }
+        if let Some(needed) = dispatch.event().needs() {
+            let asked = self.lone.values().filter(|lone| lone.link.extensions().has(needed));
+            let asked: Vec<_> = asked.map(|lone| Rc::clone(&lone.link)).collect();
+            for link in asked {
+                self.catch_up(link.uid(), dirty);
+                deliver(dirty, &link, dispatch);
+            }
+            return false;
+        }
+        if self.lone.is_empty() {
+            return false;
+        }
+        let is_first = self.log.events.is_empty();
+        self.logged += dispatch.size_hint();
+        self.log.events.push_back(Arc::clone(dispatch));
+        is_first
+    }
+
+    /// Everybody, each handed what it has yet to hear.
+    pub(super) fn dissolve(mut self, dirty: &mut Dirty) -> Vec<Rc<Link>> {
+        let uids: Vec<_> = self.lone.keys().copied().collect();
+        for uid in uids {
+            self.catch_up(uid, dirty);
+        }
+        let lone = self.lone.into_values().map(|lone| lone.link);
+        lone.chain(self.shared.into_values()).collect()
+    }
+
+    /// Serves at most so many connections, and takes them off that number.
+    pub(super) fn flush(&mut self, most: &mut usize) -> Progress {
+        let Self { lone, log, logged, flushing, .. } = self;
+        let Flushing { end, served, batches } = flushing.get_or_insert_with(|| Flushing {
+            end: log.end(),
+            served: 0,
+            batches: (*logged <= BATCH_BYTES).then(Batches::default),
+        });
+        while *most > 0
+            && let Some((_, next)) = lone.get_index_mut(*served)
+        {
+            *served += 1;
+            *most -= 1;
+            next.serve(log, *end, batches.as_mut());
+        }
+        if *served < lone.len() {
+            return Progress::Unfinished;
+        }
+        *logged -= log.forget(*end);
+        self.flushing = None;
+        if self.log.events.is_empty() { Progress::Done } else { Progress::Again }
+    }
+}
+
+impl Lone {
+    /// Hears everything before this number, in one piece where nothing stands against it.
+    fn serve(&mut self, log: &Log, end: u64, batches: Option<&mut Batches>) {
+        if self.next >= end {
+            return;
+        }
+        let link = &self.link;
+        match batches {
+            Some(batches) if self.next <= log.first && !link.is_gated() => {
+                link.write(&batches.of(link.profile(), log, log.first, end));
+            }
+            _ => {
+                let mut is_dirty = false;
+                for event in log.between(self.next, end) {
+                    is_dirty |= link.deliver(event);
+                }
+                if is_dirty {
+                    link.flush();
+                }
+            }
+        }
+        self.next = end;
+    }
+}
