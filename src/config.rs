@@ -11,7 +11,7 @@ use crate::actor::webhook::Rules;
 use crate::protocol::{Rate, Timing};
 use crate::webhook::Policy;
 use crate::webhook::schedule::Schedule;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -65,6 +65,9 @@ pub struct ServeArgs {
     /// Threads that serve [default: number of cores]
     #[arg(long, env = "WARREN_WORKERS", value_name = "N")]
     pub workers: Option<usize>,
+    /// How sockets are served [default: stream]
+    #[arg(long, env = "WARREN_SOCKET", value_name = "WAY")]
+    pub socket: Option<SocketWay>,
     /// The configuration file [default: warren.toml when it is there]
     #[arg(long, env = "WARREN_CONFIG", value_name = "FILE")]
     #[serde(skip)]
@@ -100,6 +103,17 @@ pub struct ServeArgs {
     /// Bounds; only in the configuration file
     #[arg(skip)]
     pub limits: Limits,
+}
+
+/// The two ways to a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum SocketWay {
+    /// On the raw stream: less memory and less work
+    #[default]
+    Stream,
+    /// As a route of the HTTP layer, like in a program that embeds the server
+    Route,
 }
 
 /// The configuration file's table `[limits]`; 0 lifts a bound, but for what is kept for sessions.
@@ -219,6 +233,8 @@ pub struct Config {
     pub database: PathBuf,
     /// Threads that serve.
     pub workers: usize,
+    /// How sockets are served.
+    pub socket: SocketWay,
     /// What a first run uses instead of generated values.
     pub first_run: FirstRunValues,
     /// What the actors live by.
@@ -276,6 +292,7 @@ impl Config {
             data,
             database,
             workers,
+            socket: args.socket.or(file.socket).unwrap_or_default(),
             first_run,
             settings: Settings {
                 timing: Timing {

@@ -1,5 +1,11 @@
 //! Wires store, supervisor and HTTP together, and takes them down in order.
 
+mod door;
+mod head;
+mod listen;
+mod prefixed;
+mod upgrade;
+
 use crate::actor::webhook::Dispatcher;
 use crate::actor::{AskError, Persistence, Supervisor, clock};
 use crate::config::Config;
@@ -7,10 +13,9 @@ use crate::first_run::{self, FirstRunError};
 use crate::http;
 use crate::store::StoreError;
 use crate::store::diesel::SqliteDatabase;
-use actix_web::dev::{Server, ServerHandle};
-use actix_web::middleware::from_fn;
+use actix_server::ServerHandle;
 use actix_web::rt::net::TcpStream;
-use actix_web::{App, HttpServer};
+use listen::listen;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -25,14 +30,9 @@ const READERS: u32 = 4;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a request's head may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long open requests may take to end when the server stops.
-const SHUTDOWN_SECONDS: u64 = 5;
 /// How long sent bytes may stay unacknowledged before the connection counts as dead: a reader that has stopped reading
 /// cannot hold its socket longer than this.
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
-/// The most connections of one worker; the process's file descriptors are the bound that counts.
-const MAX_CONNECTIONS: usize = 100_000;
-
 /// Why the server did not start or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
@@ -104,33 +104,6 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     stopping.abort();
     tracing::info!(at = %clock::now(), "stopped");
     Ok(ended?)
-}
-
-/// Binds the address and sets the HTTP server up; each worker thread takes a shard of the supervisor in.
-fn listen(config: &Config, app: http::App) -> Result<(Server, SocketAddr), ServerError> {
-    let address = config.listen;
-    let failed = |source| ServerError::Listen { address, source };
-    let supervisor = app.supervisor.clone();
-    let server = HttpServer::new(move || {
-        supervisor.settle_here();
-        App::new().wrap(from_fn(http::front)).configure(http::configure(app.clone()))
-    })
-    .workers(config.workers)
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(REQUEST_TIMEOUT)
-    .shutdown_timeout(SHUTDOWN_SECONDS)
-    .max_connections(MAX_CONNECTIONS)
-    .tcp_nodelay(true)
-    .disable_signals()
-    .on_connect(|stream, _| {
-        if let Some(stream) = stream.downcast_ref::<TcpStream>() {
-            give_up_on_dead_peers(stream);
-        }
-    })
-    .bind(address)
-    .map_err(failed)?;
-    let bound = server.addrs().first().copied().unwrap_or(address);
-    Ok((server.run(), bound))
 }
 
 /// Bounds how long a peer may leave bytes unacknowledged.

@@ -31,6 +31,12 @@ const MAX_UNSERVED: usize = 64;
 /// How long reading pauses then before it is looked at again.
 const UNSERVED_PAUSE: Duration = Duration::from_millis(1);
 
+/// A kind of socket.
+pub trait Socket: Unpin + 'static {
+    /// How long the peer may take to end the stream after the close frame, where that is ours to see to.
+    const LINGER: Option<Duration>;
+}
+
 /// What a socket reads, its fragments put together.
 #[derive(Debug)]
 pub enum Inbound {
@@ -118,7 +124,7 @@ impl<K> Connection<K> {
     }
 }
 
-impl<K: Unpin + 'static> Connection<K>
+impl<K: Socket> Connection<K>
 where
     Self: Actor,
     <Self as Actor>::Context: AsyncContext<Self>,
@@ -137,6 +143,7 @@ where
     /// To be called when the actor has stopped, whatever the reason.
     pub fn on_stopped(&mut self) {
         self.leave();
+        self.link.abandon();
     }
 
     /// Takes what the socket read.
@@ -198,7 +205,7 @@ where
             match action {
                 Action::Send(frame) => self.link.send(frame),
                 Action::Identify(identify) => self.identify(identify, ctx),
-                Action::Close(close) => self.close(&close),
+                Action::Close(close) => self.close(&close, ctx),
                 Action::Serve(frame) if self.is_serving => unserved.push_back(Action::Serve(frame)),
                 Action::Serve(frame) => self.serve(frame, ctx),
             }
@@ -284,9 +291,12 @@ where
     }
 
     /// Writes a close frame; the socket ends when it has left.
-    fn close(&mut self, close: &Close) {
+    fn close(&mut self, close: &Close, ctx: &mut <Self as Actor>::Context) {
         self.fanout.catch_up(&self.link);
         self.link.close(close);
+        if let Some(linger) = K::LINGER {
+            ctx.run_later(linger, |_, ctx| ctx.stop());
+        }
         self.leave();
     }
 
@@ -342,7 +352,7 @@ fn owners(who: &Identify) -> Vec<Owner> {
         .collect()
 }
 
-impl<K: Unpin + 'static> Handler<Note> for Connection<K>
+impl<K: Socket> Handler<Note> for Connection<K>
 where
     Self: Actor,
     <Self as Actor>::Context: AsyncContext<Self>,

@@ -23,8 +23,9 @@ pub mod tell;
 pub mod webhook;
 
 pub use ask::{AskError, ChangeError};
-pub use connection::{Connection, Inbound};
+pub use connection::{Connection, Inbound, Socket};
 pub use link::{ConnectionInfo, Link, Note, Origin};
+pub use outbox::Sink;
 pub use persistence::Persistence;
 pub use settings::Settings;
 pub use supervisor::Supervisor;

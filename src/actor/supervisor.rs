@@ -4,6 +4,7 @@
 //! so that with one worker everything happens on one thread, without a switch between threads on the way of a message.
 
 mod endings;
+mod known;
 mod questions;
 
 use super::ask::AskError;
@@ -22,6 +23,7 @@ use actix::prelude::*;
 use endings::KnownProjects;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::sync::Notify;
 
@@ -32,8 +34,13 @@ const ATTEMPTS: usize = 3;
 #[derive(Clone)]
 pub struct Supervisor(Arc<Inner>);
 
+/// Counts supervisors of this process.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
 /// What all handles share.
 struct Inner {
+    /// Tells supervisors apart.
+    number: u64,
     /// The shards, as far as they have settled.
     shards: Vec<OnceLock<Addr<Shard>>>,
     /// The number of the next shard to settle.
@@ -70,6 +77,7 @@ impl Supervisor {
     /// A supervisor of so many shards, none of which has settled on a thread yet.
     pub fn new(shards: usize, persistence: Persistence, settings: Settings) -> Self {
         Self(Arc::new(Inner {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             shards: (0..shards.max(1)).map(|_| OnceLock::new()).collect(),
             next: Mutex::new(0),
             settled: Notify::new(),
@@ -166,8 +174,13 @@ impl Supervisor {
 
     /// The actor of a channel, spawned if need be.
     pub(super) async fn channel(&self, key: &ChannelKey) -> Result<Addr<ChannelActor>, AskError> {
-        let shard = self.shard(key)?;
-        shard.send(ResolveChannel(key.clone())).await.unwrap_or(Err(AskError::Closed))
+        if let Some(known) = known::find(self.0.number, key) {
+            return Ok(known);
+        }
+        let found = self.shard(key)?.send(ResolveChannel(key.clone())).await;
+        let found = found.unwrap_or(Err(AskError::Closed))?;
+        known::remember(self.0.number, key, &found);
+        Ok(found)
     }
 
     /// The session of a token of this project, spawned if need be.

@@ -161,10 +161,15 @@ fn find_admin_token(store: &mut dyn ReadStore, hash: &SecretHash) -> StoreResult
 pub(crate) fn secret_of(headers: &HeaderMap) -> Option<&str> {
     let mut lines = headers.get_all(header::AUTHORIZATION);
     let (Some(line), None) = (lines.next(), lines.next()) else { return None };
-    let text = line.to_str().ok()?.trim();
+    line.to_str().ok().map(secret_in)
+}
+
+/// The secret in a line `Authorization`.
+pub(crate) fn secret_in(line: &str) -> &str {
+    let text = line.trim();
     match text.split_once(' ') {
-        Some((scheme, secret)) if scheme.eq_ignore_ascii_case("bearer") => Some(secret.trim()),
-        _ => Some(text),
+        Some((scheme, secret)) if scheme.eq_ignore_ascii_case("bearer") => secret.trim(),
+        _ => text,
     }
 }
 

@@ -14,10 +14,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio_util::codec::Decoder as _;
 
-/// A socket's messages.
-pub(crate) struct Frames<S> {
-    /// The bytes; none once they have ended or are of no more use.
-    payload: Option<S>,
+/// Makes messages of bytes as they come.
+pub(crate) struct Decoder {
     /// Decodes whole frames.
     codec: Codec,
     /// What has come and is not decoded: at most one frame and one read.
@@ -26,15 +24,27 @@ pub(crate) struct Frames<S> {
     limit: usize,
 }
 
-impl<S> Frames<S> {
-    /// The messages in these bytes.
-    pub(crate) fn new(payload: S, limit: usize) -> Self {
-        let codec = Codec::new().max_size(limit);
-        Self { payload: Some(payload), codec, buffer: BytesMut::new(), limit }
+impl Decoder {
+    /// Nothing read yet.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { codec: Codec::new().max_size(limit), buffer: BytesMut::new(), limit }
+    }
+
+    /// Takes bytes.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
     }
 
     /// Decodes one frame if a whole one is there.
-    fn decode(&mut self) -> Result<Option<Message>, ProtocolError> {
+    ///
+    /// # Errors
+    /// [`ProtocolError`]; what follows on the wire cannot be told apart any more.
+    pub(crate) fn next(&mut self) -> Result<Option<Message>, ProtocolError> {
+        if self.buffer.is_empty() {
+            // An idle connection should not keep the room that its last frame needed.
+            self.buffer = BytesMut::new();
+            return Ok(None);
+        }
         if declared(&self.buffer).is_some_and(|length| length > self.limit) {
             return Err(ProtocolError::Overflow);
         }
@@ -53,6 +63,21 @@ impl<S> Frames<S> {
     }
 }
 
+/// The messages in a request's payload.
+pub(crate) struct Frames<S> {
+    /// The bytes; none once they have ended or are of no more use.
+    payload: Option<S>,
+    /// Makes messages of them.
+    decoder: Decoder,
+}
+
+impl<S> Frames<S> {
+    /// The messages in these bytes.
+    pub(crate) fn new(payload: S, limit: usize) -> Self {
+        Self { payload: Some(payload), decoder: Decoder::new(limit) }
+    }
+}
+
 impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Frames<S> {
     type Item = Result<Message, ProtocolError>;
 
@@ -60,7 +85,7 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Frames<S>
     fn poll_next(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         while this.payload.is_some() {
-            match this.decode() {
+            match this.decoder.next() {
                 Ok(Some(message)) => return Poll::Ready(Some(Ok(message))),
                 Ok(None) => {}
                 Err(error) => {
@@ -70,7 +95,7 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Frames<S>
             }
             let Some(payload) = &mut this.payload else { break };
             match ready!(Pin::new(payload).poll_next(task)) {
-                Some(Ok(bytes)) => this.buffer.extend_from_slice(&bytes),
+                Some(Ok(bytes)) => this.decoder.feed(&bytes),
                 Some(Err(_)) | None => this.payload = None,
             }
         }

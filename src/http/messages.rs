@@ -23,7 +23,7 @@ pub(crate) fn routes() -> Vec<Mounted> {
 }
 
 /// What the fields of a message are called.
-struct Names {
+pub(super) struct Names {
     /// Both.
     both: &'static [&'static str],
     /// The event name.
@@ -33,7 +33,7 @@ struct Names {
 }
 
 /// `{e, d}`: everywhere but one place.
-const SHORT: Names = Names { both: &["e", "d"], event: "e", data: "d" };
+pub(super) const SHORT: Names = Names { both: &["e", "d"], event: "e", data: "d" };
 /// `{event, data}`: how the `hop` crate sends direct messages.
 const FULL: Names = Names { both: &["event", "data"], event: "event", data: "data" };
 
@@ -79,7 +79,7 @@ async fn send(call: &Call, body: Body, names: &Names) -> Answer {
 }
 
 /// Reads a message: an event name, and any data of at most `limit` bytes; missing data is `null`.
-fn message(text: &str, names: &Names, limit: usize) -> Result<Message, ApiError> {
+pub(super) fn message(text: &str, names: &Names, limit: usize) -> Result<Message, ApiError> {
     let fields = Fields::parse(text, names.both)?;
     let event = fields.string(names.event)?;
     let event = event.ok_or_else(|| ApiError::field(names.event, "is missing: the event name"))?;

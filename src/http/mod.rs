@@ -31,6 +31,7 @@ mod messages;
 mod path;
 mod pats;
 mod permissions;
+mod plain;
 mod presence;
 mod project_changes;
 mod project_tokens;
@@ -44,13 +45,14 @@ mod tokens;
 mod users;
 mod views;
 mod webhooks;
-mod ws;
+pub(crate) mod ws;
 
 pub use auth::{Auth, Caller};
 pub use error::ApiError;
 pub use front::front;
 pub use limits::Limits;
 pub use permissions::{Need, TABLE};
+pub(crate) use plain::{publish, published};
 
 use crate::actor::{Persistence, Supervisor};
 use actix_web::web::{self, ServiceConfig};

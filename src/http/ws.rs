@@ -3,15 +3,18 @@
 //! Its context decodes what comes in and runs the connection's actor; what goes out does not pass through it: the
 //! response's body takes whole frames from the connection's outbox, everything pending in one piece.
 
+pub(crate) use super::addresses::Place;
+pub(crate) use super::assembly::Assembly;
+pub(crate) use super::frames::Decoder;
+
 use super::App;
-use super::addresses::Place;
-use super::assembly::Assembly;
 use super::error::ApiError;
 use super::frames::Frames;
 use super::front::front;
-use crate::actor::{Connection, Link, Origin, clock};
+use crate::actor::{Connection, Link, Origin, Socket, clock};
 use crate::protocol::{Encoding, Wire};
 use actix::prelude::*;
+use actix_http::RequestHead;
 use actix_http::ws::{Message, ProtocolError, verify_handshake};
 use actix_web::body::BodyStream;
 use actix_web::http::header::USER_AGENT;
@@ -26,6 +29,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as Task, Poll, ready};
+use std::time::Duration;
 
 /// How much of a client's name for itself is kept, characters.
 const USER_AGENT_CHARS: usize = 128;
@@ -37,6 +41,11 @@ pub struct Route {
     assembly: Assembly,
     /// Counts the connection under its address while it lives.
     _place: Option<Place>,
+}
+
+impl Socket for Route {
+    /// The HTTP layer ends the stream.
+    const LINGER: Option<Duration> = None;
 }
 
 impl Actor for Connection<Route> {
@@ -93,18 +102,47 @@ impl Wishes {
     }
 }
 
-/// Where a connection comes from, as far as its request tells.
-fn origin(request: &HttpRequest, address: Option<IpAddr>) -> Result<Origin, ApiError> {
-    let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-    let user_agent =
-        agent.map(|agent| agent.chars().take(USER_AGENT_CHARS).collect::<String>().into());
-    let nonce = u64::from_be_bytes(clock::random()?);
-    Ok(Origin { address, user_agent, since: clock::now(), nonce })
-}
-
 /// A parameter of the URL that does not exist in this form.
 const fn refused(field: &'static str, reason: &'static str) -> ApiError {
     ApiError::InvalidQuery { field, reason }
+}
+
+/// What a request needs to become a socket.
+pub(crate) struct Admitted {
+    /// Where it comes from.
+    pub(crate) origin: Origin,
+    /// How its payloads are spelled.
+    pub(crate) wire: Wire,
+    /// Counts it under its address.
+    pub(crate) place: Option<Place>,
+}
+
+/// Looks at a request that wants to become a socket.
+///
+/// # Errors
+/// [`ApiError`] for what the URL asks for and for an address with too many sockets; for a bad handshake (RFC 6455
+/// §4.2.1), what its crate answers.
+pub(crate) fn admit(
+    app: &App,
+    head: &RequestHead,
+    address: Option<IpAddr>,
+) -> Result<Admitted, Error> {
+    let wishes = web::Query::<Wishes>::from_query(head.uri.query().unwrap_or_default());
+    let wishes =
+        wishes.ok().ok_or_else(|| refused("encoding", "and compression come once each"))?;
+    let mut wire = wishes.wire()?;
+    let place = address.map(|address| app.addresses.take(address)).transpose()?;
+    verify_handshake(head)?;
+    let agent = head.headers.get(USER_AGENT);
+    // The one client that asks for compression by mistake and cannot read it sends no User-Agent (`docs/CLIENTS.md`,
+    // trap 3).
+    wire.is_zlib &= app.supervisor.settings().has_zlib && agent.is_some();
+    let agent = agent.and_then(|agent| agent.to_str().ok());
+    let user_agent =
+        agent.map(|agent| agent.chars().take(USER_AGENT_CHARS).collect::<String>().into());
+    let nonce = u64::from_be_bytes(clock::random().map_err(ApiError::from)?);
+    let origin = Origin { address, user_agent, since: clock::now(), nonce };
+    Ok(Admitted { origin, wire, place })
 }
 
 /// Upgrades a request to a socket.
@@ -113,24 +151,12 @@ async fn upgrade(
     payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse, Error> {
-    let wishes = web::Query::<Wishes>::from_query(request.query_string());
-    let wishes =
-        wishes.ok().ok_or_else(|| refused("encoding", "and compression come once each"))?;
-    let mut wire = wishes.wire()?;
     let address = request.peer_addr().map(|peer| peer.ip());
-    let place = address.map(|address| app.addresses.take(address)).transpose()?;
-    // Stricter than the other crate about version and key (RFC 6455 §4.2.1).
-    verify_handshake(request.head())?;
+    let Admitted { origin, wire, place } = admit(&app, request.head(), address)?;
     let mut response = handshake(&request)?;
-    let hub = &app.supervisor;
-    let settings = hub.settings();
-    let limit = settings.frame_bytes;
-    // The one client that asks for compression by mistake and cannot read it sends no User-Agent (`docs/CLIENTS.md`,
-    // trap 3).
-    wire.is_zlib &= settings.has_zlib && request.headers().contains_key(USER_AGENT);
+    let limit = app.supervisor.settings().frame_bytes;
     let route = Route { assembly: Assembly::new(limit), _place: place };
-    let origin = origin(&request, address)?;
-    let (connection, link) = Connection::open(hub.clone(), route, origin, wire);
+    let (connection, link) = Connection::open(app.supervisor.clone(), route, origin, wire);
     let frames = Frames::new(payload, limit);
     // The context would read by itself, without bounds: it gets nothing to read.
     let context = WebsocketContext::with_factory(stream::pending(), |ctx| {

@@ -1,0 +1,55 @@
+//! Publishing without detours: what the server's door asks for requests in their plainest form.
+//!
+//! The answer is the one that the route would have given; a test compares the two.
+
+use super::App;
+use super::auth::{Caller, secret_in};
+use super::error::ApiError;
+use super::messages::{SHORT, message};
+use super::permissions::Need;
+use crate::domain::{ChannelId, ChannelKey, Permission};
+use bytes::Bytes;
+use std::cell::RefCell;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// Publishes a body of JSON to a channel of the token's own project.
+///
+/// # Errors
+/// As the route's, as far as they are looked at; the request may then still go the long way, for nothing has happened.
+pub(crate) async fn publish(
+    app: &App,
+    authorization: &str,
+    channel: &str,
+    body: &[u8],
+) -> Result<(), ApiError> {
+    let caller = app.auth.identify(secret_in(authorization)).await?;
+    let caller = caller.ok_or(ApiError::InvalidAuth)?;
+    Need::Flag(Permission::PublishChannelMessages).check(&caller)?;
+    let Caller::Project { project, .. } = caller else { return Err(ApiError::ProjectRequired) };
+    let key = ChannelKey { project, id: ChannelId::parse(channel)? };
+    let text = std::str::from_utf8(body).ok().ok_or_else(|| ApiError::body("is not UTF-8"))?;
+    let message = message(text, &SHORT, app.limits.message())?;
+    Ok(app.supervisor.publish(&key, message).await?)
+}
+
+thread_local! {
+    /// The answer, and until when its date is right.
+    static PUBLISHED: RefCell<Option<(Instant, Bytes)>> = const { RefCell::new(None) };
+}
+
+/// The whole answer to a message that was published.
+pub(crate) fn published() -> Bytes {
+    let now = Instant::now();
+    PUBLISHED.with_borrow_mut(|made| match made {
+        Some((until, answer)) if now < *until => answer.clone(),
+        _ => made.insert((now + Duration::from_millis(500), written())).1.clone(),
+    })
+}
+
+/// The answer as of now.
+fn written() -> Bytes {
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    let head = "HTTP/1.1 204 No Content\r\naccess-control-expose-headers: etag, retry-after\r\n";
+    Bytes::from(format!("{head}access-control-allow-origin: *\r\ndate: {date}\r\n\r\n"))
+}

@@ -1,0 +1,271 @@
+//! A request's first look: whether it is one of the two kinds that have a way of their own.
+//!
+//! Only what is beyond doubt is taken; everything else, every mistake included, is left to the HTTP layer as it came.
+
+use actix_http::RequestHead;
+use actix_http::Uri;
+use actix_http::header::{HeaderName, HeaderValue};
+use httparse::{EMPTY_HEADER, Header, Request, Status};
+
+/// The most headers of a request that is looked at.
+const MAX_HEADERS: usize = 64;
+/// The most bytes of a head that is waited for.
+const MAX_HEAD_BYTES: usize = 16 << 10;
+/// The most bytes of a message that is waited for.
+const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// Where a request goes.
+pub(super) enum Lane<'a> {
+    /// It is not all there yet, and may become one of the two.
+    Unknown,
+    /// To the HTTP layer.
+    Http,
+    /// It asks for a socket; the bytes of its head.
+    Socket(Box<RequestHead>, usize),
+    /// It publishes a message.
+    Publish(Publish<'a>),
+}
+
+/// A request to publish a message, in its plainest form.
+pub(super) struct Publish<'a> {
+    /// The channel's id.
+    pub(super) channel: &'a str,
+    /// The line `Authorization`.
+    pub(super) authorization: &'a str,
+    /// The body.
+    pub(super) body: &'a [u8],
+    /// The bytes of the whole request.
+    pub(super) size: usize,
+}
+
+impl<'a> Lane<'a> {
+    /// Looks at what has come of a request.
+    pub(super) fn of(bytes: &'a [u8]) -> Self {
+        let is_publish = could_be(bytes, b"POST /v1/channels/");
+        if !is_publish && !could_be(bytes, b"GET /ws") && !could_be(bytes, b"GET /1.0/ws") {
+            return Self::Http;
+        }
+        let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+        let mut request = Request::new(&mut headers);
+        match request.parse(bytes) {
+            Ok(Status::Complete(size)) if request.version == Some(1) => {
+                let body = bytes.get(size..).unwrap_or_default();
+                let path = request.path.unwrap_or_default();
+                if is_publish {
+                    Publish::read(path, request.headers, body, size).unwrap_or(Self::Http)
+                } else {
+                    socket(path, request.headers, size).unwrap_or(Self::Http)
+                }
+            }
+            Ok(Status::Partial) if bytes.len() < MAX_HEAD_BYTES => Self::Unknown,
+            _ => Self::Http,
+        }
+    }
+}
+
+/// Whether bytes begin like this, as far as they go.
+fn could_be(bytes: &[u8], beginning: &[u8]) -> bool {
+    let known = bytes.len().min(beginning.len());
+    bytes.get(..known) == beginning.get(..known)
+}
+
+/// A request for one of the socket's two paths that asks for an upgrade, with all its headers.
+fn socket<'a>(path: &str, headers: &[Header<'_>], size: usize) -> Option<Lane<'a>> {
+    let (plain, _) = path.split_once('?').unwrap_or((path, ""));
+    let asks = headers.iter().any(|header| header.name.eq_ignore_ascii_case("upgrade"));
+    if !asks || !matches!(plain, "/ws" | "/1.0/ws") {
+        return None;
+    }
+    // GET and HTTP/1.1 by default.
+    let mut head = RequestHead::default();
+    head.uri = Uri::try_from(path).ok()?;
+    for header in headers {
+        // A body, which a socket's request does not have, is for the HTTP layer to refuse.
+        if ["content-length", "transfer-encoding"]
+            .iter()
+            .any(|n| header.name.eq_ignore_ascii_case(n))
+        {
+            return None;
+        }
+        let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+        head.headers.append(name, HeaderValue::from_bytes(header.value).ok()?);
+    }
+    Some(Lane::Socket(Box::new(head), size))
+}
+
+impl<'a> Publish<'a> {
+    /// A request whose headers say nothing that has to be thought about; none for any other.
+    fn read(
+        path: &'a str,
+        headers: &[Header<'a>],
+        body: &'a [u8],
+        head: usize,
+    ) -> Option<Lane<'a>> {
+        let rest = path.strip_prefix("/v1/channels/")?;
+        let channel = rest.strip_suffix("/messages").or_else(|| rest.strip_suffix("/publish"))?;
+        // Escapes, further parts and a query have their meaning elsewhere.
+        if channel.is_empty() || channel.contains(['%', '/', '?', '#']) {
+            return None;
+        }
+        let (mut authorization, mut length) = (None, None);
+        for header in headers {
+            let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+            let text = std::str::from_utf8(header.value).ok()?;
+            if is("authorization") {
+                if authorization.replace(text).is_some() {
+                    return None;
+                }
+            } else if is("content-length") {
+                let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+                if !is_plain || length.replace(text.parse::<usize>().ok()?).is_some() {
+                    return None;
+                }
+            } else if is("content-type") {
+                if !text.eq_ignore_ascii_case("application/json") {
+                    return None;
+                }
+            } else if is("connection") {
+                if !text.eq_ignore_ascii_case("keep-alive") {
+                    return None;
+                }
+            } else if !IGNORED.iter().any(|name| is(name)) {
+                return None;
+            }
+        }
+        let length = length.filter(|length| *length <= MAX_BODY_BYTES)?;
+        let Some(body) = body.get(..length) else { return Some(Lane::Unknown) };
+        let authorization = authorization?;
+        Some(Lane::Publish(Publish { channel, authorization, body, size: head + length }))
+    }
+}
+
+/// Headers without which the request would mean the same. A request with any other goes to the HTTP layer.
+const IGNORED: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "dnt",
+    "host",
+    "origin",
+    "pragma",
+    "priority",
+    "referer",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-request-id",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request to publish, with further header lines.
+    fn publish(lines: &str) -> String {
+        format!("POST /v1/channels/a.b/messages HTTP/1.1\r\nHost: x\r\n{lines}\r\n{{}}")
+    }
+
+    /// What is looked for, in a word.
+    fn word(bytes: &[u8]) -> &'static str {
+        match Lane::of(bytes) {
+            Lane::Unknown => "unknown",
+            Lane::Http => "http",
+            Lane::Socket(..) => "socket",
+            Lane::Publish(_) => "publish",
+        }
+    }
+
+    #[test]
+    fn a_plain_publish_is_read_whole() {
+        let text = publish("Authorization: Bearer ptk_x\r\nContent-Length: 2\r\n") + "GET /";
+        let Lane::Publish(read) = Lane::of(text.as_bytes()) else { panic!("not taken") };
+        assert_eq!((read.channel, read.authorization), ("a.b", "Bearer ptk_x"));
+        assert_eq!((read.body, read.size), (&b"{}"[..], text.len() - 5));
+    }
+
+    #[test]
+    fn every_beginning_of_it_is_waited_for() {
+        let text = publish(
+            "Authorization: ptk_x\r\ncontent-type: Application/JSON\r\nContent-Length: 2\r\n",
+        );
+        for end in 0..text.len() {
+            assert_eq!(word(&text.as_bytes()[..end]), "unknown", "{end}");
+        }
+        assert_eq!(word(text.as_bytes()), "publish");
+    }
+
+    #[test]
+    fn what_has_to_be_thought_about_goes_to_the_http_layer() {
+        let base = "Authorization: ptk_x\r\nContent-Length: 2\r\n";
+        for line in [
+            "Authorization: ptk_y",
+            "Content-Length: 2",
+            "Transfer-Encoding: chunked",
+            "Expect: 100-continue",
+            "Content-Type: text/plain",
+            "Content-Encoding: gzip",
+            "Connection: close",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Idempotency-Key: 1",
+            "X-Unheard-Of: 1",
+            "Accept: \u{7}",
+        ] {
+            assert_eq!(word(publish(&format!("{base}{line}\r\n")).as_bytes()), "http", "{line}");
+        }
+        for lines in [
+            "Content-Length: 2\r\n",
+            "Authorization: ptk_x\r\n",
+            "Authorization: ptk_x\r\nContent-Length: +2\r\n",
+            "Authorization: ptk_x\r\nContent-Length: 65537\r\n",
+            "Authorization: ptk_x\r\nContent-Length: 99999999999999999999999\r\n",
+        ] {
+            assert_eq!(word(publish(lines).as_bytes()), "http", "{lines}");
+        }
+        let fine = publish(base);
+        for (from, to) in [
+            ("/a.b/", "/a%20b/"),
+            ("/a.b/", "/a/b/"),
+            ("/a.b/", "//"),
+            ("/messages", "/state"),
+            ("/messages", "/messages?project=x"),
+            ("POST", "PUT"),
+            ("/v1", "//v1"),
+            ("HTTP/1.1", "HTTP/1.0"),
+            ("Host: x", "Host : x"),
+        ] {
+            assert_eq!(word(fine.replace(from, to).as_bytes()), "http", "{from} → {to}");
+        }
+        let long = publish(&format!("{base}Accept: {}", "x".repeat(MAX_HEAD_BYTES)));
+        assert_eq!(word(&long.as_bytes()[..MAX_HEAD_BYTES]), "http");
+    }
+
+    #[test]
+    fn a_socket_is_asked_for_at_its_paths_alone() {
+        let ask = |path: &str, lines: &str| format!("GET {path} HTTP/1.1\r\n{lines}\r\n");
+        let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
+        for path in ["/ws", "/1.0/ws?encoding=etf", "/ws?"] {
+            let text = ask(path, upgrade);
+            let Lane::Socket(head, size) = Lane::of(text.as_bytes()) else { panic!("{path}") };
+            assert_eq!((head.uri.to_string().as_str(), size), (path, text.len()));
+            assert!(head.headers.contains_key("connection"));
+        }
+        for path in ["/wsx", "/1.0/ws/", "//ws", "/", "/v1/channels", "/w%73"] {
+            assert_eq!(word(ask(path, upgrade).as_bytes()), "http", "{path}");
+        }
+        assert_eq!(word(ask("/ws", "Host: x\r\n").as_bytes()), "http");
+        let body = format!("{upgrade}Content-Length: 1\r\n");
+        assert_eq!(word(ask("/ws", &body).as_bytes()), "http");
+    }
+}
