@@ -344,7 +344,7 @@ async fn drain(link: Rc<Link>, sink: Rc<dyn Sink>) {
         if poll_fn(|cx| sink.poll_writable(cx)).await.is_err() {
             link.abandon();
         }
-        if !link.outbox.borrow_mut().resume(&*sink) {
+        if !link.outbox.borrow_mut().pump(&*sink) {
             return;
         }
     }

@@ -61,10 +61,20 @@ struct Piece {
 
 /// The way out.
 enum Way {
-    /// Somebody asks for what waits, and is woken for it.
-    Pull(Option<Waker>),
-    /// What waits is written to a socket; somebody waits for it to become ready if the flag is set.
-    Push(Rc<dyn Sink>, bool),
+    /// Somebody asks for what waits.
+    Pull {
+        /// Wakes who asks, while there is nothing.
+        waker: Option<Waker>,
+        /// Whether it took what it could since it was last woken: what is left then, the socket did not take.
+        had_turn: bool,
+    },
+    /// What waits is written to a socket.
+    Push {
+        /// The socket.
+        sink: Rc<dyn Sink>,
+        /// Whether it took what it could, and somebody waits until it takes more.
+        is_blocked: bool,
+    },
 }
 
 /// The outgoing queue of one connection.
@@ -79,8 +89,6 @@ pub struct Outbox {
     is_closed: bool,
     /// The way out.
     way: Way,
-    /// Whether the writer took what it could since it was last woken: what is left then, the socket did not take.
-    had_turn: bool,
 }
 
 impl Outbox {
@@ -91,14 +99,13 @@ impl Outbox {
             bytes: 0,
             limit,
             is_closed: false,
-            way: Way::Pull(None),
-            had_turn: false,
+            way: Way::Pull { waker: None, had_turn: false },
         }
     }
 
     /// From now on, writes to a socket.
     pub fn push_to(&mut self, sink: Rc<dyn Sink>) {
-        self.way = Way::Push(sink, false);
+        self.way = Way::Push { sink, is_blocked: false };
     }
 
     /// Queues a frame; one over the bound is taken by an empty queue, and counts for nothing. The writer hears of it with
@@ -112,9 +119,7 @@ impl Outbox {
 
     /// Queues a batch as [`Self::push`] does a frame.
     fn push_batch(&mut self, batch: Batch) -> Result<(), Overrun> {
-        let size = batch.bytes.len();
-        let is_single = self.pieces.is_empty() && size > self.limit;
-        let weight = if is_single { 0 } else { size };
+        let weight = self.weight_of(&batch);
         let most = if self.is_burst() { self.limit.saturating_mul(BURST) } else { self.limit };
         if !self.is_closed && self.bytes.saturating_add(weight) > most {
             return Err(Overrun);
@@ -123,13 +128,18 @@ impl Outbox {
         Ok(())
     }
 
+    /// What a batch counts for if it is queued now.
+    fn weight_of(&self, batch: &Batch) -> usize {
+        let size = batch.bytes.len();
+        if self.pieces.is_empty() && size > self.limit { 0 } else { size }
+    }
+
     /// Whether a writer that waits, or was woken and has not run yet, would take what comes now.
     const fn is_burst(&self) -> bool {
-        let is_waiting = match &self.way {
-            Way::Pull(waker) => waker.is_some(),
-            Way::Push(_, is_blocked) => !*is_blocked,
-        };
-        is_waiting || !self.had_turn
+        match &self.way {
+            Way::Pull { waker, had_turn } => waker.is_some() || !*had_turn,
+            Way::Push { is_blocked, .. } => !*is_blocked,
+        }
     }
 
     /// Writes a batch at once if it is its turn and the socket can be pushed to; queues what does not leave. True if
@@ -138,7 +148,7 @@ impl Outbox {
     /// # Errors
     /// As [`Self::push`].
     pub fn write(&mut self, batch: &Batch) -> Result<bool, Overrun> {
-        let Way::Push(sink, false) = &self.way else {
+        let Way::Push { sink, is_blocked: false } = &self.way else {
             return self.push_batch(batch.clone()).map(|()| true);
         };
         if self.is_closed {
@@ -152,7 +162,7 @@ impl Outbox {
             Ok(written) => {
                 // The rest is owed, whatever the bound.
                 let batch = batch.clone();
-                let weight = batch.bytes.len();
+                let weight = self.weight_of(&batch);
                 self.put_back(Piece { batch, weight, is_begun: false }, written);
                 Ok(true)
             }
@@ -207,7 +217,7 @@ impl Outbox {
         self.pieces = VecDeque::new();
         self.bytes = 0;
         self.is_closed = true;
-        if let Way::Push(sink, _) = &self.way {
+        if let Way::Push { sink, .. } = &self.way {
             sink.abandon();
         }
     }
@@ -219,15 +229,14 @@ impl Outbox {
 
     /// Everything that waits, as far as it fits one write; `None` after the close frame has been taken.
     pub fn poll_take(&mut self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
-        self.had_turn = true;
-        match self.take_chunk() {
+        let taken = match self.take_chunk() {
             Some(chunk) => Poll::Ready(Some(chunk.batch.bytes)),
             None if self.is_closed => Poll::Ready(None),
-            None => {
-                self.way = Way::Pull(Some(cx.waker().clone()));
-                Poll::Pending
-            }
-        }
+            None => Poll::Pending,
+        };
+        let waker = taken.is_pending().then(|| cx.waker().clone());
+        self.way = Way::Pull { waker, had_turn: true };
+        taken
     }
 
     /// The oldest pieces as one.
@@ -272,56 +281,45 @@ impl Outbox {
     }
 
     /// Sees to it that what waits is written: now, as far as a socket can be pushed to, or when the one who pulls gets
-    /// to it. Returns the socket to wait for, if that is for the caller to do: see [`Self::resume`].
+    /// to it. Returns the socket to wait for, if something is left: then [`Self::pump`].
     pub fn wake(&mut self) -> Option<Rc<dyn Sink>> {
         match &mut self.way {
-            Way::Pull(waker) => {
+            Way::Pull { waker, had_turn } => {
                 if let Some(waker) = waker.take() {
-                    self.had_turn = false;
+                    *had_turn = false;
                     waker.wake();
                 }
                 None
             }
-            Way::Push(_, true) => None,
-            Way::Push(sink, is_blocked) => {
+            Way::Push { is_blocked: true, .. } => None,
+            Way::Push { sink, .. } => {
                 let sink = Rc::clone(sink);
-                *is_blocked = true;
-                self.had_turn = false;
                 self.pump(&*sink).then_some(sink)
             }
         }
     }
 
-    /// The socket can be written to again. True if it could not take all, and has to be waited for once more.
-    pub fn resume(&mut self, sink: &dyn Sink) -> bool {
-        let is_blocked = self.pump(sink);
-        self.had_turn = true;
-        is_blocked
-    }
-
-    /// Writes what waits until the socket takes no more; true if something is left.
-    fn pump(&mut self, sink: &dyn Sink) -> bool {
-        while let Some(chunk) = self.take_chunk() {
+    /// Writes what waits until the socket takes no more; true if something is left, and the socket has to be waited for.
+    pub fn pump(&mut self, sink: &dyn Sink) -> bool {
+        let mut is_left = false;
+        while !is_left && let Some(chunk) = self.take_chunk() {
             match sink.try_write(&chunk.batch.bytes) {
                 Ok(written) if written == chunk.batch.bytes.len() => {}
                 Ok(written) => self.put_back(chunk, written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.put_back(chunk, 0);
-                    return true;
+                    is_left = true;
                 }
-                Err(_) => {
-                    self.abandon();
-                    break;
-                }
+                Err(_) => self.abandon(),
             }
         }
-        if let Way::Push(_, is_blocked) = &mut self.way {
-            *is_blocked = false;
+        if let Way::Push { is_blocked, .. } = &mut self.way {
+            *is_blocked = is_left;
         }
-        if self.is_closed {
+        if self.is_closed && !is_left {
             sink.finish();
         }
-        false
+        is_left
     }
 }
 

@@ -7,10 +7,11 @@ use super::auth::{Caller, secret_in};
 use super::error::ApiError;
 use super::messages::{SHORT, message};
 use super::permissions::Need;
+use crate::actor::clock;
 use crate::domain::{ChannelId, ChannelKey, Permission};
 use bytes::Bytes;
 use std::cell::RefCell;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::time::Instant;
 
 /// Publishes a body of JSON to a channel of the token's own project.
@@ -49,7 +50,8 @@ pub(crate) fn published() -> Bytes {
 
 /// The answer as of now.
 fn written() -> Bytes {
-    let date = httpdate::fmt_http_date(SystemTime::now());
+    let now = u64::try_from(clock::now().0).unwrap_or_default();
+    let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now));
     let head = "HTTP/1.1 204 No Content\r\naccess-control-expose-headers: etag, retry-after\r\n";
     Bytes::from(format!("{head}access-control-allow-origin: *\r\ndate: {date}\r\n\r\n"))
 }
