@@ -26,6 +26,8 @@ mod webhooks;
 mod writer;
 
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod tests;
 
 use super::{Database, GroupStore, ReadStore, StoreResult};

@@ -1,0 +1,175 @@
+//! What group commit is worth: 64 writers, each patching the state of a channel of its own over HTTP as fast as it is
+//! answered, against one write for each commit, on the same disk, in pairs.
+//!
+//! `cargo bench --bench commits -- --seconds 3 --pairs 5`. With `--delay-us 4000`, `strace` makes each sync of both
+//! sides take so much longer, as on a slower disk: the machine at hand may have one that hardly makes anybody wait.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "the figures are what this program is for, and a panic is how it reports"
+)]
+
+mod rig;
+
+use rig::data::{Data, fill};
+use rig::figures::{Spread, micros};
+use rig::http::Http;
+use rig::server::Server;
+use rig::{PROJECT, Stopwatch, argument, number};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+use warren::domain::{ChannelKey, ProjectId, RawJson, State, Version};
+use warren::store::diesel::SqliteDatabase;
+use warren::store::{ChannelPage, ChannelSort, Database as _};
+
+/// Writers, and channels.
+const WRITERS: usize = 64;
+/// How long writers write before anybody counts.
+const WARM_UP: Duration = Duration::from_millis(500);
+/// Syncs that are timed.
+const SYNCS: usize = 200;
+/// Bytes before each sync: a page of the database.
+const PAGE: [u8; 4096] = [7; 4096];
+
+/// What is measured, in this order.
+const NAMES: [&str; 8] = [
+    "a sync of a file, µs",
+    "one write for each commit, a second",
+    "64 writers, writes a second",
+    "ratio of the rates",
+    "median of an answer, µs",
+    "p99 of an answer, µs",
+    "p99 in syncs",
+    "server CPU of a write, µs",
+];
+
+fn main() {
+    let seconds = Duration::from_secs(number("seconds", 3).try_into().unwrap());
+    if let Some(folder) = argument("alone") {
+        let (sync, rate) = alone(folder.as_ref(), seconds);
+        println!("{sync} {rate}");
+        return;
+    }
+    let runs: Vec<[f64; 8]> = (0..number("pairs", 5)).map(|_| pair(seconds)).collect();
+    println!("{WRITERS} writers, {} ms added to each sync", number("delay-us", 0) / 1000);
+    for (at, name) in NAMES.iter().enumerate() {
+        println!("{name}: {}", Spread::new(runs.iter().filter_map(|run| run.get(at)).copied()));
+    }
+}
+
+/// Runs both sides once, each on data of its own.
+fn pair(seconds: Duration) -> [f64; 8] {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 0, WRITERS, 0);
+    let mut command = slowed(std::env::current_exe().unwrap().to_str().unwrap());
+    command.args(["--alone", folder.path().to_str().unwrap()]);
+    command.args(["--seconds", &seconds.as_secs().to_string()]);
+    let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let mut figures = text.split_whitespace().map(|figure| figure.parse::<f64>().unwrap());
+    let (sync, single) = (figures.next().unwrap(), figures.next().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let data = fill(folder.path(), 0, WRITERS, 0);
+    let server = Server::start(folder.path());
+    let delay = number("delay-us", 0);
+    if delay > 0 {
+        server.slow_down(delay);
+    }
+    let (answers, cpu) = together(&server, &data, seconds);
+    let rate = f64::from(u32::try_from(answers.len()).unwrap()) / seconds.as_secs_f64();
+    let answers = Spread::new(answers.into_iter().map(micros));
+    let (median, p99) = (answers.median(), answers.permille(990));
+    let cpu = micros(cpu) / rate / seconds.as_secs_f64();
+    [sync, single, rate, rate / single, median, p99, p99 / sync, cpu]
+}
+
+/// The command that runs a program, its syncs slowed if that is wanted.
+fn slowed(program: &str) -> Command {
+    let delay = number("delay-us", 0);
+    if delay == 0 {
+        return Command::new(program);
+    }
+    let mut command = Command::new("strace");
+    command.args(["-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"]);
+    command.args(["-e", "trace=fsync,fdatasync", "-e"]);
+    command.args([&format!("inject=fsync,fdatasync:delay_exit={delay}"), program]);
+    command
+}
+
+/// How long a sync takes, microseconds, and how many writes a second the store makes with a commit for each.
+fn alone(folder: &Path, seconds: Duration) -> (f64, f64) {
+    let mut file = File::create(folder.join("sync")).unwrap();
+    let syncs = (0..SYNCS).map(|_| {
+        file.write_all(&PAGE).unwrap();
+        let watch = Stopwatch::start();
+        file.sync_data().unwrap();
+        micros(watch.elapsed())
+    });
+    let sync = Spread::new(syncs.collect::<Vec<_>>()).median();
+    let database = SqliteDatabase::open(&folder.join("data/warren.db"), 1).unwrap();
+    let mut writer = database.writer().unwrap();
+    let mut found = Vec::new();
+    let page = ChannelPage {
+        sort: ChannelSort::Id,
+        is_descending: false,
+        offset: 0,
+        limit: u64::try_from(WRITERS).unwrap(),
+    };
+    database
+        .read(&mut |store| found = store.page_channels(&ProjectId::from(PROJECT), page).unwrap())
+        .unwrap();
+    let keys: Vec<ChannelKey> = found.into_iter().map(|channel| channel.key).collect();
+    let watch = Stopwatch::start();
+    let mut writes = 0_u32;
+    for (n, key) in keys.iter().cycle().enumerate() {
+        if watch.elapsed() >= seconds {
+            break;
+        }
+        let state = State::new(RawJson::parse(&change(n)).unwrap(), usize::MAX).unwrap();
+        let version = Version(i64::try_from(n / keys.len()).unwrap() + 2);
+        writer.group(&mut |store| store.set_state(key, &state, version).unwrap()).unwrap();
+        writes += 1;
+    }
+    (sync, f64::from(writes) / watch.elapsed().as_secs_f64())
+}
+
+/// Lets all writers write; returns how long each answer took that came in the time that counts, and the server's CPU.
+fn together(server: &Server, data: &Data, seconds: Duration) -> (Vec<Duration>, Duration) {
+    let watch = Stopwatch::start();
+    let end = WARM_UP + seconds;
+    thread::scope(|scope| {
+        let write = |channel: &str| {
+            let mut http = Http::connect(server.address);
+            let path = format!("/v1/channels/{channel}/state");
+            let mut answers = Vec::new();
+            for n in 0.. {
+                let before = watch.elapsed();
+                if before >= end {
+                    break;
+                }
+                http.call("PATCH", &path, &change(n));
+                let after = watch.elapsed();
+                if before >= WARM_UP {
+                    answers.push(after.saturating_sub(before));
+                }
+            }
+            answers
+        };
+        let writers: Vec<_> =
+            data.channels.iter().map(|channel| scope.spawn(move || write(channel))).collect();
+        thread::sleep(WARM_UP);
+        let before = server.cpu();
+        thread::sleep(seconds);
+        let cpu = server.cpu().saturating_sub(before);
+        (writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect(), cpu)
+    })
+}
+
+/// The `n`-th change of a writer.
+fn change(n: usize) -> String {
+    format!(r#"{{"title":"Room","open":true,"round":{n},"players":["ann","bob"]}}"#)
+}
