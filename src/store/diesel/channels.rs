@@ -1,6 +1,7 @@
 //! Channels and their states.
 
 use super::error::{found, refusal};
+use super::hot::SetState;
 use super::rows::{ChannelRow, all, one, sql_count};
 use super::schema::{channels, seen_channels};
 use crate::domain::{
@@ -127,14 +128,14 @@ pub(super) fn set_state(
     state: &State,
     version: Version,
 ) -> StoreResult<()> {
-    let row = channels::table.find((key.project.as_str(), key.id.as_str()));
-    let rows = diesel::update(row.filter(channels::version.eq(version.0.saturating_sub(1))))
-        .set((channels::state.eq(state.json().as_str()), channels::version.eq(version.0)))
-        .execute(connection)?;
+    let (project, id) = (key.project.as_str(), key.id.as_str());
+    let (state, before) = (state.json().as_str(), version.0.saturating_sub(1));
+    let rows = SetState { project, id, state, version: version.0, before }.execute(connection)?;
     if rows > 0 {
         return Ok(());
     }
-    let is_there: bool = select(exists(row)).get_result(connection)?;
+    let is_there: bool =
+        select(exists(channels::table.find((project, id)))).get_result(connection)?;
     Err(if is_there { StoreError::VersionConflict } else { StoreError::NotFound(Thing::Channel) })
 }
 

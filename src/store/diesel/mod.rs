@@ -11,6 +11,7 @@ mod connection;
 mod deliveries;
 mod error;
 mod files;
+mod hot;
 mod migrate;
 mod outbox;
 mod pool;
