@@ -1,8 +1,9 @@
 //! What group commit is worth: 64 writers, each patching the state of a channel of its own over HTTP as fast as it is
 //! answered, against one write for each commit, on the same disk, in pairs.
 //!
-//! `cargo bench --bench commits -- --seconds 3 --pairs 5`. With `--delay-us 4000`, `strace` makes each sync of both
-//! sides take so much longer, as on a slower disk: the machine at hand may have one that hardly makes anybody wait.
+//! `cargo bench --bench commits -- --seconds 3 --pairs 5`. With `--delay-us 4000`, each commit of both sides sleeps so
+//! long, as if the disk were slower: the one at hand may hardly make anybody wait. The server is then one that this
+//! program puts together itself, on a store that sleeps.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,6 +17,7 @@ use rig::data::{Data, fill};
 use rig::figures::{Spread, micros};
 use rig::http::Http;
 use rig::server::Server;
+use rig::slow::{SlowDatabase, serve};
 use rig::{PROJECT, Stopwatch, argument, number};
 use std::fs::File;
 use std::io::Write as _;
@@ -23,9 +25,8 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
-use warren::domain::{ChannelKey, ProjectId, RawJson, State, Version};
-use warren::store::diesel::SqliteDatabase;
-use warren::store::{ChannelPage, ChannelSort, Database as _};
+use warren::domain::{ChannelId, ChannelKey, ProjectId, RawJson, State, Version};
+use warren::store::Database as _;
 
 /// Writers, and channels.
 const WRITERS: usize = 64;
@@ -50,35 +51,34 @@ const NAMES: [&str; 8] = [
 
 fn main() {
     let seconds = Duration::from_secs(number("seconds", 3).try_into().unwrap());
-    if let Some(folder) = argument("alone") {
-        let (sync, rate) = alone(folder.as_ref(), seconds);
-        println!("{sync} {rate}");
+    let delay = Duration::from_micros(number("delay-us", 0).try_into().unwrap());
+    if let Some(folder) = argument("serve") {
+        serve(folder.as_ref(), delay);
         return;
     }
-    let runs: Vec<[f64; 8]> = (0..number("pairs", 5)).map(|_| pair(seconds)).collect();
-    println!("{WRITERS} writers, {} ms added to each sync", number("delay-us", 0) / 1000);
+    let runs: Vec<[f64; 8]> = (0..number("pairs", 5)).map(|_| pair(seconds, delay)).collect();
+    println!("{WRITERS} writers, {delay:?} added to each commit");
     for (at, name) in NAMES.iter().enumerate() {
         println!("{name}: {}", Spread::new(runs.iter().filter_map(|run| run.get(at)).copied()));
     }
 }
 
 /// Runs both sides once, each on data of its own.
-fn pair(seconds: Duration) -> [f64; 8] {
-    let folder = tempfile::tempdir().unwrap();
-    fill(folder.path(), 0, WRITERS, 0);
-    let mut command = slowed(std::env::current_exe().unwrap().to_str().unwrap());
-    command.args(["--alone", folder.path().to_str().unwrap()]);
-    command.args(["--seconds", &seconds.as_secs().to_string()]);
-    let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
-    let mut figures = text.split_whitespace().map(|figure| figure.parse::<f64>().unwrap());
-    let (sync, single) = (figures.next().unwrap(), figures.next().unwrap());
+fn pair(seconds: Duration, delay: Duration) -> [f64; 8] {
     let folder = tempfile::tempdir().unwrap();
     let data = fill(folder.path(), 0, WRITERS, 0);
-    let server = Server::start(folder.path());
-    let delay = number("delay-us", 0);
-    if delay > 0 {
-        server.slow_down(delay);
-    }
+    let sync = sync_time(folder.path()) + micros(delay);
+    let single = alone(folder.path(), &data, seconds, delay);
+    let folder = tempfile::tempdir().unwrap();
+    let data = fill(folder.path(), 0, WRITERS, 0);
+    let server = if delay.is_zero() {
+        Server::start(folder.path())
+    } else {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--serve", folder.path().to_str().unwrap()]);
+        command.args(["--delay-us", &delay.as_micros().to_string()]);
+        Server::start_by(folder.path(), command)
+    };
     let (answers, cpu) = together(&server, &data, seconds);
     let rate = f64::from(u32::try_from(answers.len()).unwrap()) / seconds.as_secs_f64();
     let answers = Spread::new(answers.into_iter().map(micros));
@@ -87,21 +87,8 @@ fn pair(seconds: Duration) -> [f64; 8] {
     [sync, single, rate, rate / single, median, p99, p99 / sync, cpu]
 }
 
-/// The command that runs a program, its syncs slowed if that is wanted.
-fn slowed(program: &str) -> Command {
-    let delay = number("delay-us", 0);
-    if delay == 0 {
-        return Command::new(program);
-    }
-    let mut command = Command::new("strace");
-    command.args(["-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"]);
-    command.args(["-e", "trace=fsync,fdatasync", "-e"]);
-    command.args([&format!("inject=fsync,fdatasync:delay_exit={delay}"), program]);
-    command
-}
-
-/// How long a sync takes, microseconds, and how many writes a second the store makes with a commit for each.
-fn alone(folder: &Path, seconds: Duration) -> (f64, f64) {
+/// How long a sync of a file takes, microseconds.
+fn sync_time(folder: &Path) -> f64 {
     let mut file = File::create(folder.join("sync")).unwrap();
     let syncs = (0..SYNCS).map(|_| {
         file.write_all(&PAGE).unwrap();
@@ -109,20 +96,17 @@ fn alone(folder: &Path, seconds: Duration) -> (f64, f64) {
         file.sync_data().unwrap();
         micros(watch.elapsed())
     });
-    let sync = Spread::new(syncs.collect::<Vec<_>>()).median();
-    let database = SqliteDatabase::open(&folder.join("data/warren.db"), 1).unwrap();
-    let mut writer = database.writer().unwrap();
-    let mut found = Vec::new();
-    let page = ChannelPage {
-        sort: ChannelSort::Id,
-        is_descending: false,
-        offset: 0,
-        limit: u64::try_from(WRITERS).unwrap(),
+    Spread::new(syncs.collect::<Vec<_>>()).median()
+}
+
+/// How many writes a second the store makes with a commit for each.
+fn alone(folder: &Path, data: &Data, seconds: Duration, delay: Duration) -> f64 {
+    let mut writer = SlowDatabase::open(folder, delay).writer().unwrap();
+    let key = |id: &String| ChannelKey {
+        project: ProjectId::from(PROJECT),
+        id: ChannelId::parse(id).unwrap(),
     };
-    database
-        .read(&mut |store| found = store.page_channels(&ProjectId::from(PROJECT), page).unwrap())
-        .unwrap();
-    let keys: Vec<ChannelKey> = found.into_iter().map(|channel| channel.key).collect();
+    let keys: Vec<ChannelKey> = data.channels.iter().map(key).collect();
     let watch = Stopwatch::start();
     let mut writes = 0_u32;
     for (n, key) in keys.iter().cycle().enumerate() {
@@ -134,7 +118,7 @@ fn alone(folder: &Path, seconds: Duration) -> (f64, f64) {
         writer.group(&mut |store| store.set_state(key, &state, version).unwrap()).unwrap();
         writes += 1;
     }
-    (sync, f64::from(writes) / watch.elapsed().as_secs_f64())
+    f64::from(writes) / watch.elapsed().as_secs_f64()
 }
 
 /// Lets all writers write; returns how long each answer took that came in the time that counts, and the server's CPU.

@@ -14,6 +14,7 @@ pub mod data;
 pub mod figures;
 pub mod http;
 pub mod server;
+pub mod slow;
 pub mod socket;
 
 use std::time::{Duration, Instant};

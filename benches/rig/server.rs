@@ -10,9 +10,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long a tracer may take to attach.
-const ATTACHED: Duration = Duration::from_millis(300);
-
 /// A running server; killed when dropped.
 pub struct Server {
     /// The process.
@@ -26,9 +23,14 @@ pub struct Server {
 impl Server {
     /// Starts a server on the data of a folder and waits until it is ready.
     pub fn start(folder: &Path) -> Self {
+        Self::start_by(folder, Command::new(env!("CARGO_BIN_EXE_warren")))
+    }
+
+    /// Starts a server by a command that says `ready:` as the product does.
+    pub fn start_by(folder: &Path, mut command: Command) -> Self {
         let log = File::create(folder.join("log")).unwrap();
         let watch = Stopwatch::start();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_warren"))
+        let mut child = command
             .env("WARREN_LISTEN", "127.0.0.1:0")
             .env("WARREN_DATA", folder.join("data"))
             .env("WARREN_PROJECT", PROJECT)
@@ -51,29 +53,6 @@ impl Server {
         });
         let (ready_after, address) = ready.recv_timeout(PATIENCE).unwrap();
         Self { child, address: address.unwrap(), ready_after }
-    }
-
-    /// Lets each sync of the writing thread take so much longer, as on a slower disk. Only that thread is traced.
-    pub fn slow_down(&self, delay_us: usize) {
-        let mut threads: Vec<u32> = std::fs::read_dir(self.file("task"))
-            .unwrap()
-            .map(|thread| thread.unwrap().file_name().to_str().unwrap().parse().unwrap())
-            .collect();
-        threads.sort_unstable();
-        let is_arbiter = |thread: &u32| {
-            let name = self.file(&format!("task/{thread}/comm"));
-            std::fs::read_to_string(name).unwrap().starts_with("actix-rt")
-        };
-        // The writer's is the first that a server starts.
-        let writer = threads.into_iter().find(is_arbiter).unwrap();
-        let tracer = Command::new("strace")
-            .args(["-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e"])
-            .arg(format!("inject=fsync,fdatasync:delay_exit={delay_us}"))
-            .args(["-p", &writer.to_string()])
-            .spawn();
-        // It ends with the server.
-        drop(tracer.unwrap());
-        std::thread::sleep(ATTACHED);
     }
 
     /// The bytes of memory that it occupies now.

@@ -1,10 +1,8 @@
 //! The persistence actor: the only way to the store.
 //!
 //! One writer on a thread of its own. What is in its mailbox when a commit begins goes into that commit (group commit),
-//! so that the price of one fsync is shared; an answer leaves only after the commit. On a slow disk, a commit waits a
-//! little for those whom the last one answered, or they would take turns with the others and each commit be half full.
-//! Readers run on threads of theirs over the pool. Both sides count the work under way and refuse more than their bound
-//! with [`AskError::Overloaded`].
+//! so that the price of one fsync is shared; an answer leaves only after the commit. Readers run on threads of theirs
+//! over the pool. Both sides count the work under way and refuse more than their bound with [`AskError::Overloaded`].
 
 use super::ask::AskError;
 use super::hooks::Hooks;
@@ -12,9 +10,7 @@ use crate::store::{Database, GroupStore, ReadStore, StoreError, StoreResult, Wri
 use actix::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::Instant;
 
 /// The most writes under way, counted from the call to its answer; one more is refused.
 const MAX_WRITES: usize = 8192;
@@ -24,12 +20,6 @@ const MAX_READS: usize = 4096;
 const MAX_GROUP: usize = 1024;
 /// Threads that read.
 const READERS: usize = 2;
-/// Commits faster than this wait for nobody: a timer is not finer than a millisecond.
-const SLOW_COMMIT: Duration = Duration::from_millis(2);
-/// Which part of the last commit's time the next one waits at most for writers to come back.
-const PAUSE_DIVISOR: u32 = 2;
-/// The longest such wait: a commit may also have been slow because another process held the database.
-const MAX_PAUSE: Duration = Duration::from_millis(10);
 
 /// What a job of a commit leaves behind: to be told how the commit ended.
 type Completion = Box<dyn FnOnce(StoreResult<()>) + Send>;
@@ -61,14 +51,6 @@ struct Writer {
     store: Box<dyn GroupStore>,
     /// The writes of the next commit.
     waiting: Vec<WriteJob>,
-    /// Free places among the writes under way.
-    places: Arc<Semaphore>,
-    /// How many writes were under way when the last commit ended: so many may be when the next one begins.
-    expected: usize,
-    /// Until when the next commit waits for them.
-    pause_end: Instant,
-    /// The end of the pause that a commit is waiting in.
-    pause: Option<SpawnHandle>,
 }
 
 impl Actor for Writer {
@@ -88,9 +70,8 @@ impl Handler<Write> for Writer {
             ctx.notify(Commit);
         }
         self.waiting.push(job);
-        let is_complete = self.pause.is_some() && self.waiting.len() >= self.expected;
-        if is_complete || self.waiting.len() >= MAX_GROUP {
-            self.commit(ctx);
+        if self.waiting.len() >= MAX_GROUP {
+            self.commit();
         }
     }
 }
@@ -98,30 +79,14 @@ impl Handler<Write> for Writer {
 impl Handler<Commit> for Writer {
     type Result = ();
 
-    /// Commits, or waits for those who are expected back.
-    fn handle(&mut self, _: Commit, ctx: &mut Context<Self>) {
-        let left = self.pause_end.saturating_duration_since(Instant::now());
-        if left.is_zero() || self.waiting.len() >= self.expected {
-            self.commit(ctx);
-        } else if self.pause.is_none() {
-            self.pause = Some(ctx.run_later(left, Self::commit));
-        }
+    fn handle(&mut self, _: Commit, _: &mut Context<Self>) {
+        self.commit();
     }
 }
 
 impl Writer {
-    /// A writer over its connection.
-    fn new(store: Box<dyn GroupStore>, places: Arc<Semaphore>) -> Self {
-        let (waiting, pause_end) = (Vec::new(), Instant::now());
-        Self { store, waiting, places, expected: 0, pause_end, pause: None }
-    }
-
     /// Runs all waiting writes in one transaction and tells each how it ended.
-    fn commit(&mut self, ctx: &mut Context<Self>) {
-        if let Some(pause) = self.pause.take() {
-            ctx.cancel_future(pause);
-        }
-        let began = Instant::now();
+    fn commit(&mut self) {
         let mut jobs = std::mem::take(&mut self.waiting).into_iter();
         let mut completions = Vec::with_capacity(jobs.len());
         if jobs.len() == 0 {
@@ -141,17 +106,9 @@ impl Writer {
             tracing::error!(%error, writes = completions.len() + jobs.len(), "a commit failed");
             completions.extend(jobs.map(|job| job(Err(error.clone()))));
         }
-        self.expect_back(began.elapsed());
         for complete in completions {
             complete(outcome.clone());
         }
-    }
-
-    /// Notes who may come back after a commit that took so long; to be called before anybody is answered.
-    fn expect_back(&mut self, took: Duration) {
-        self.expected = MAX_WRITES.saturating_sub(self.places.available_permits());
-        let pause = if took < SLOW_COMMIT { Duration::ZERO } else { took / PAUSE_DIVISOR };
-        self.pause_end = Instant::now() + pause.min(MAX_PAUSE);
     }
 }
 
@@ -210,15 +167,14 @@ impl Persistence {
     pub fn start(database: Arc<dyn Database>) -> StoreResult<Self> {
         let store = database.writer()?;
         let thread = Arbiter::new();
-        let write_places = Arc::new(Semaphore::new(MAX_WRITES));
-        let places = Arc::clone(&write_places);
-        let writer = Writer::start_in_arbiter(&thread.handle(), |_| Writer::new(store, places));
+        let writer =
+            Writer::start_in_arbiter(&thread.handle(), |_| Writer { store, waiting: Vec::new() });
         let readers =
             SyncArbiter::start(READERS, move || Reader { database: Arc::clone(&database) });
         Ok(Self {
             writer,
             readers,
-            write_places,
+            write_places: Arc::new(Semaphore::new(MAX_WRITES)),
             read_places: Arc::new(Semaphore::new(MAX_READS)),
             hooks: Hooks::default(),
         })
@@ -280,62 +236,4 @@ impl Persistence {
 /// Takes a place among the work under way.
 fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, AskError> {
     Arc::clone(places).try_acquire_owned().ok().ok_or(AskError::Overloaded)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::diesel::SqliteDatabase;
-    use futures_util::future::join_all;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    /// How long each commit takes.
-    const COMMIT: Duration = Duration::from_millis(20);
-
-    /// A database on a disk that is slow, and how many commits it made.
-    struct Slow(SqliteDatabase, Arc<AtomicUsize>);
-
-    impl Database for Slow {
-        fn writer(&self) -> StoreResult<Box<dyn GroupStore>> {
-            Ok(Box::new(SlowWriter(self.0.writer()?, Arc::clone(&self.1))))
-        }
-
-        fn read(&self, run: &mut dyn FnMut(&mut dyn ReadStore)) -> StoreResult<()> {
-            self.0.read(run)
-        }
-    }
-
-    /// Its writer.
-    struct SlowWriter(Box<dyn GroupStore>, Arc<AtomicUsize>);
-
-    impl GroupStore for SlowWriter {
-        fn group(&mut self, run: &mut dyn FnMut(&mut dyn WriteStore)) -> StoreResult<()> {
-            std::thread::sleep(COMMIT);
-            self.1.fetch_add(1, Ordering::Relaxed);
-            self.0.group(run)
-        }
-    }
-
-    /// Lets so many writers write so often, each as soon as it is answered; returns the number of commits.
-    async fn commits_of(writers: usize, writes: usize) -> usize {
-        let folder = tempfile::tempdir().unwrap();
-        let database = SqliteDatabase::open(&folder.path().join("warren.db"), 1).unwrap();
-        let commits = Arc::new(AtomicUsize::new(0));
-        let slow = Slow(database, Arc::clone(&commits));
-        let persistence = Persistence::start(Arc::new(slow)).unwrap();
-        let writer = async || {
-            for _ in 0..writes {
-                persistence.write(|_| Ok(())).await.unwrap();
-            }
-        };
-        join_all((0..writers).map(|_| writer())).await;
-        commits.load(Ordering::Relaxed)
-    }
-
-    #[actix_rt::test]
-    async fn writers_that_come_back_share_each_commit() {
-        let commits = commits_of(8, 15).await;
-        // Taking turns, they would need 30.
-        assert!(commits <= 24, "{commits} commits for 15 writes of each");
-    }
 }
