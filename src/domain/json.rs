@@ -48,7 +48,7 @@ impl RawJson {
         Ok(Self(Arc::from(raw.get())))
     }
 
-    /// Takes a text that was checked when it was stored or that we wrote ourselves.
+    /// Takes a text that was checked when it was stored or as a part of another, or that we wrote ourselves.
     pub fn trusted(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
@@ -88,6 +88,20 @@ pub(crate) fn syntax(error: &serde_json::Error) -> JsonFault {
     JsonFault::Syntax(error.to_string())
 }
 
+/// Appends a JSON string.
+pub fn push_quoted(text: &str, out: &mut String) {
+    let must_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    if text.bytes().any(must_escape) {
+        // A string has no way to fail.
+        out.push_str(&serde_json::to_string(text).unwrap_or_default());
+        return;
+    }
+    out.reserve(text.len() + 2);
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
+}
+
 /// Checks depth and surrogate escapes of a text whose syntax is known to be right.
 ///
 /// The parser skips both where it keeps raw text: it neither recurses nor decodes strings there.
@@ -95,6 +109,23 @@ pub(crate) fn syntax(error: &serde_json::Error) -> JsonFault {
 /// # Errors
 /// [`JsonFault::TooDeep`] and [`JsonFault::LoneSurrogate`].
 pub fn check(text: &str) -> Result<(), JsonFault> {
+    // Two quick looks are enough for most texts: too few brackets to nest too deep, no escape that may be a surrogate.
+    if has_few_brackets(text) && !text.contains("\\u") { Ok(()) } else { check_closely(text) }
+}
+
+/// Whether a text has at most [`MAX_DEPTH`] brackets that open something, in strings or out of them.
+fn has_few_brackets(text: &str) -> bool {
+    // Short chunks, whose counts fit a byte each, are counted many bytes at a time; and a long text may be given up early.
+    let mut chunks = text.as_bytes().chunks(usize::from(u8::MAX));
+    let left = chunks.try_fold(MAX_DEPTH, |left, chunk| {
+        let opening: u8 = chunk.iter().map(|byte| u8::from(matches!(byte, b'{' | b'['))).sum();
+        left.checked_sub(usize::from(opening))
+    });
+    left.is_some()
+}
+
+/// The same, byte by byte.
+fn check_closely(text: &str) -> Result<(), JsonFault> {
     let mut depth = 0_usize;
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -115,22 +146,20 @@ pub fn check(text: &str) -> Result<(), JsonFault> {
 
 /// Reads to the end of a string and checks that its surrogate escapes come in pairs.
 fn check_string(bytes: &mut std::str::Bytes<'_>) -> Result<(), JsonFault> {
-    let mut high_open = false;
-    while let Some(byte) = bytes.next() {
-        let unit = match byte {
-            b'\\' => match bytes.next() {
-                Some(b'u') => escaped_unit(bytes),
-                _ => 0,
-            },
-            b'"' if high_open => return Err(JsonFault::LoneSurrogate),
-            b'"' => return Ok(()),
-            _ => 0,
-        };
-        let is_low = (0xDC00..0xE000).contains(&unit);
-        if is_low != high_open {
-            return Err(JsonFault::LoneSurrogate);
+    while bytes.find(|byte| matches!(byte, b'"' | b'\\')) == Some(b'\\') {
+        if bytes.next() != Some(b'u') {
+            continue;
         }
-        high_open = (0xD800..0xDC00).contains(&unit);
+        match escaped_unit(bytes) {
+            0xD800..0xDC00 => {
+                let is_escape = bytes.next() == Some(b'\\') && bytes.next() == Some(b'u');
+                if !is_escape || !(0xDC00..0xE000).contains(&escaped_unit(bytes)) {
+                    return Err(JsonFault::LoneSurrogate);
+                }
+            }
+            0xDC00..0xE000 => return Err(JsonFault::LoneSurrogate),
+            _ => {}
+        }
     }
     Ok(())
 }
@@ -177,6 +206,25 @@ mod tests {
         }
         for text in [r#""\ud83d\ude00""#, r#""\\ud800""#, r#""\"\ud83d\uDE00\"""#] {
             assert!(RawJson::parse(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_quick_looks_say_what_the_close_one_says() {
+        let many = format!("[{}]", vec!["[]"; 200].join(","));
+        for text in [many.as_str(), r#""\\ud800""#, r#"{"\ud83d\ude00":["\\"]}"#, "[\"]\"]", "1"] {
+            assert_eq!(check(text), check_closely(text), "{text}");
+        }
+        let deep = "[".repeat(129) + r#""\ud800""# + &"]".repeat(129);
+        assert_eq!(check(&deep), Err(JsonFault::TooDeep));
+    }
+
+    #[test]
+    fn strings_are_quoted_as_json_has_them() {
+        for text in ["", "room_1", "é ☃ 😀 \u{7f}", "a\"b", "\\", "\n\t\u{0}\u{1f}"] {
+            let mut out = "x".to_owned();
+            push_quoted(text, &mut out);
+            assert_eq!(out, format!("x{}", serde_json::to_string(text).unwrap()));
         }
     }
 

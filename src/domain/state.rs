@@ -138,14 +138,60 @@ fn shallow(state: &str, patch: &str) -> Result<String, StateError> {
     written(&all)
 }
 
-/// RFC 7396, for a patch that is an object.
+/// RFC 7396, for a patch that is an object: opens only what the patch names, all else is passed on as it is written.
 fn merged(state: &str, patch: &RawJson) -> Result<String, StateError> {
     if !patch.is_object() {
         return Err(JsonFault::NotAnObject.into());
     }
-    let mut document = tree(state)?;
-    json_patch::merge(&mut document, &tree(patch.as_str())?);
-    written(&document)
+    let mut out = String::with_capacity(state.len() + patch.as_str().len());
+    write_merged(state, patch.as_str(), &mut out)?;
+    Ok(out)
+}
+
+/// A member's value before a merge, and what the patch says of it.
+#[derive(Default)]
+struct Sides<'a> {
+    /// The value before.
+    old: Option<&'a RawValue>,
+    /// The patch's; `null` takes the member away.
+    new: Option<&'a RawValue>,
+}
+
+/// Appends the object that a patch makes of another; nests no deeper than the patch.
+fn write_merged(target: &str, patch: &str, out: &mut String) -> Result<(), JsonFault> {
+    let old = members(target)?.into_iter();
+    let mut all: IndexMap<Cow<'_, str>, Sides<'_>> =
+        old.map(|(key, value)| (key, Sides { old: Some(value), new: None })).collect();
+    for (key, value) in members(patch)? {
+        all.entry(key).or_default().new = Some(value);
+    }
+    out.push('{');
+    let mut separator = "";
+    for (key, Sides { old, new }) in all.iter().filter(|(_, sides)| !is_null(sides.new)) {
+        out.push_str(separator);
+        separator = ",";
+        json::push_quoted(key, out);
+        out.push(':');
+        match new {
+            Some(new) if is_object(new) => {
+                let target = old.filter(|old| is_object(old)).map_or("{}", RawValue::get);
+                write_merged(target, new.get(), out)?;
+            }
+            _ => out.push_str(new.or(*old).map_or("null", RawValue::get)),
+        }
+    }
+    out.push('}');
+    Ok(())
+}
+
+/// Whether a patch takes a member away.
+fn is_null(value: Option<&RawValue>) -> bool {
+    value.is_some_and(|value| value.get() == "null")
+}
+
+/// Whether a value is an object.
+fn is_object(value: &RawValue) -> bool {
+    value.get().starts_with('{')
 }
 
 /// RFC 6902, one operation after the other, with a bound on what `copy` may pile up.
@@ -166,7 +212,11 @@ fn operated(state: &str, operations: &RawJson, limit: usize) -> Result<String, S
         }
         json_patch::patch(&mut document, std::slice::from_ref(&operation))
             .map_err(|error| StateError::Patch(error.to_string()))?;
-        if depth_of(&document) > json::MAX_DEPTH {
+        let may_deepen = !matches!(
+            operation,
+            json_patch::PatchOperation::Test(_) | json_patch::PatchOperation::Remove(_)
+        );
+        if may_deepen && depth_of(&document) > json::MAX_DEPTH {
             return Err(JsonFault::TooDeep.into());
         }
     }

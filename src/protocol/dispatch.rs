@@ -6,6 +6,7 @@
 use super::extension::Extension;
 use super::refusal::Refusal;
 use super::wire::{Forms, Wire};
+use crate::domain::json::push_quoted;
 use crate::domain::{
     Channel, ChannelId, ConnectionId, Member, Message, RawJson, State, Timestamp, Version,
 };
@@ -197,7 +198,7 @@ impl Dispatch {
     pub fn frame(&self, profile: Profile) -> Bytes {
         let has_versions = profile.has_versions && self.event.has_version();
         let forms = if has_versions { &self.versioned } else { &self.plain };
-        forms.frame(profile.wire, || self.event.text(profile))
+        forms.frame(profile.wire, self.size_hint(), |out| self.event.write(profile, out))
     }
 
     /// Roughly what the event occupies, bytes: for bounds of queues.
@@ -292,17 +293,18 @@ impl Event {
         }
     }
 
-    /// The payload text: always `op` before `d`, and all of `c`, `u`, `e`, `d` (`docs/CLIENTS.md`, Socket).
-    fn text(&self, profile: Profile) -> String {
-        let channel = self.channel().map_or_else(|| "null".to_owned(), quoted);
-        let mut out = format!(
-            r#"{{"op":0,"d":{{"c":{channel},"u":{},"e":"{}","d":"#,
-            self.is_unicast(),
-            self.name()
-        );
-        self.write_data(profile, &mut out);
+    /// Appends the payload: always `op` before `d`, and all of `c`, `u`, `e`, `d` (`docs/CLIENTS.md`, Socket).
+    fn write(&self, profile: Profile, out: &mut String) {
+        out.push_str(r#"{"op":0,"d":{"c":"#);
+        match self.channel() {
+            Some(channel) => push_quoted(channel, out),
+            None => out.push_str("null"),
+        }
+        out.push_str(if self.is_unicast() { r#","u":true,"e":""# } else { r#","u":false,"e":""# });
+        out.push_str(self.name());
+        out.push_str(r#"","d":"#);
+        self.write_data(profile, out);
         out.push_str("}}");
-        out
     }
 
     /// Appends the innermost `d`.
@@ -322,21 +324,19 @@ impl Event {
                 out.push('}');
             }
             Self::StateUpdate { state, version, .. } => {
-                put(out, format_args!(r#"{{"state":{}"#, state.json().as_str()));
+                out.push_str(r#"{"state":"#);
+                out.push_str(state.json().as_str());
                 if profile.has_versions {
                     put(out, format_args!(r#","version":{version}"#));
                 }
                 out.push('}');
             }
             Self::Message { message, .. } | Self::DirectMessage { message, .. } => {
-                put(
-                    out,
-                    format_args!(
-                        r#"{{"e":{},"d":{}}}"#,
-                        quoted(&message.event),
-                        message.data.as_str()
-                    ),
-                );
+                out.push_str(r#"{"e":"#);
+                push_quoted(&message.event, out);
+                out.push_str(r#","d":"#);
+                out.push_str(message.data.as_str());
+                out.push('}');
             }
             Self::PresenceState { members, .. } => {
                 out.push_str(r#"{"members":["#);
@@ -433,17 +433,15 @@ impl Event {
 
 /// Appends a channel as the socket shows it (`docs/CLIENTS.md`, Socket, `chan`).
 fn write_channel(channel: &Channel, profile: Profile, out: &mut String) {
-    put(
-        out,
-        format_args!(
-            r#"{{"id":{},"project_id":{},"type":"{}","state":{},"capabilities":{}"#,
-            quoted(channel.key.id.as_str()),
-            quoted(channel.key.project.as_str()),
-            channel.visibility.as_str(),
-            channel.state.json().as_str(),
-            channel.capabilities.bits()
-        ),
-    );
+    out.push_str(r#"{"id":"#);
+    push_quoted(channel.key.id.as_str(), out);
+    out.push_str(r#","project_id":"#);
+    push_quoted(channel.key.project.as_str(), out);
+    out.push_str(r#","type":""#);
+    out.push_str(channel.visibility.as_str());
+    out.push_str(r#"","state":"#);
+    out.push_str(channel.state.json().as_str());
+    put(out, format_args!(r#","capabilities":{}"#, channel.capabilities.bits()));
     if profile.has_versions {
         put(out, format_args!(r#","version":{}"#, channel.version));
     }
@@ -472,7 +470,9 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 /// A JSON string.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let mut out = String::new();
+    push_quoted(text, &mut out);
+    out
 }
 
 /// HELLO.

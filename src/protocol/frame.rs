@@ -1,7 +1,7 @@
 //! WebSocket frames from the server: whole, unmasked, ready to be written (RFC 6455 §5.2).
 
 use super::close::Close;
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 /// FIN and the opcode of a text frame.
 const TEXT: u8 = 0x81;
@@ -11,10 +11,28 @@ const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 /// FIN and the opcode of a pong frame.
 const PONG: u8 = 0x8A;
+/// The most bytes that a header takes.
+const HEADER_ROOM: usize = 10;
 
 /// A text frame.
 pub fn text(payload: &str) -> Bytes {
     whole(TEXT, payload.as_bytes())
+}
+
+/// A text frame whose payload is written right behind the room for its header, so that nothing is copied; `capacity` is
+/// about as long as the payload.
+pub fn text_written(capacity: usize, write: impl FnOnce(&mut String)) -> Bytes {
+    let mut out = String::with_capacity(HEADER_ROOM + capacity);
+    out.extend(std::iter::repeat_n(' ', HEADER_ROOM));
+    write(&mut out);
+    let mut out = out.into_bytes();
+    let (header, start) = header(TEXT, out.len().saturating_sub(HEADER_ROOM));
+    if let Some(room) = out.first_chunk_mut() {
+        *room = header;
+    }
+    let mut whole = Bytes::from(out);
+    whole.advance(start);
+    whole
 }
 
 /// A binary frame.
@@ -53,21 +71,35 @@ pub fn close(close: &Close) -> Bytes {
 
 /// Header and payload in one piece.
 fn whole(first: u8, payload: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity(payload.len() + 10);
-    out.put_u8(first);
-    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-        (Ok(short), _) if short < 126 => out.put_u8(short),
-        (_, Ok(medium)) => {
-            out.put_u8(126);
-            out.put_u16(medium);
-        }
-        _ => {
-            out.put_u8(127);
-            out.put_u64(u64::try_from(payload.len()).unwrap_or(u64::MAX));
-        }
-    }
+    let (header, start) = header(first, payload.len());
+    let mut out = BytesMut::with_capacity(payload.len() + HEADER_ROOM);
+    out.put_slice(header.get(start..).unwrap_or_default());
     out.put_slice(payload);
     out.freeze()
+}
+
+/// The header at the end of its room, and where it starts.
+fn header(first: u8, length: usize) -> ([u8; HEADER_ROOM], usize) {
+    let mut room = [0; HEADER_ROOM];
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short), _) if short < 126 => {
+            let [.., a, b] = &mut room;
+            (*a, *b) = (first, short);
+            (room, HEADER_ROOM - 2)
+        }
+        (_, Ok(medium)) => {
+            let [.., a, b, c, d] = &mut room;
+            [*a, *b] = [first, 126];
+            [*c, *d] = medium.to_be_bytes();
+            (room, HEADER_ROOM - 4)
+        }
+        _ => {
+            let [a, b, rest @ ..] = &mut room;
+            (*a, *b) = (first, 127);
+            *rest = u64::try_from(length).unwrap_or(u64::MAX).to_be_bytes();
+            (room, 0)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +120,10 @@ mod tests {
             assert_eq!(&frame[..header.len()], &header[..], "{size}");
             assert_eq!(frame.len(), header.len() + size);
             assert_eq!(text_of(&frame), "x".repeat(size));
+            for capacity in [0, size, size * 2] {
+                let written = text_written(capacity, |out| out.push_str(&"x".repeat(size)));
+                assert_eq!(written, frame, "{size}");
+            }
         }
     }
 

@@ -61,9 +61,14 @@ impl Forms {
         Self { json: OnceLock::new(), others: OnceLock::new() }
     }
 
-    /// The whole frame in this spelling; `text` is asked for the payload's JSON at most once.
-    pub(super) fn frame(&self, wire: Wire, text: impl FnOnce() -> String) -> Bytes {
-        let json = self.json.get_or_init(|| frame::text(&text()));
+    /// The whole frame in this spelling; `write` is asked for the payload's JSON, of about `capacity` bytes, at most once.
+    pub(super) fn frame(
+        &self,
+        wire: Wire,
+        capacity: usize,
+        write: impl FnOnce(&mut String),
+    ) -> Bytes {
+        let json = self.json.get_or_init(|| frame::text_written(capacity, write));
         let others = || self.others.get_or_init(Box::default);
         let etf = || others().etf.get_or_init(|| etf_frame(frame::text_of(json)));
         match (wire.encoding, wire.is_zlib) {
@@ -135,10 +140,10 @@ mod tests {
             let json = format!(r#"{{"op":0,"d":["{}",9007199254740993]}}"#, "é".repeat(size / 2));
             let forms = Forms::new();
             for wire in ALL {
-                let shared = forms.frame(wire, || json.clone());
+                let shared = forms.frame(wire, 0, |out| out.push_str(&json));
                 assert_eq!(shared, wire.frame(&json), "{wire:?}");
                 assert_eq!(read(wire, &shared), json, "{wire:?}");
-                let again = forms.frame(wire, || panic!("spelled twice"));
+                let again = forms.frame(wire, 0, |_| panic!("spelled twice"));
                 assert_eq!(again.as_ptr(), shared.as_ptr());
             }
         }
@@ -161,7 +166,7 @@ mod tests {
     fn what_nobody_asked_for_takes_no_room() {
         let forms = Forms::new();
         for wire in [Wire::default(), Wire { is_zlib: true, ..Wire::default() }] {
-            forms.frame(wire, || "{}".to_owned());
+            forms.frame(wire, 0, |out| out.push_str("{}"));
         }
         assert!(forms.others.get().is_none());
         assert_eq!(size_of::<Wire>(), 2);

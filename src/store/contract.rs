@@ -196,6 +196,7 @@ macro_rules! run_contract_on {
             channels::a_deleted_channel_takes_its_subscriptions_along,
             channels::a_missing_channel_is_not_deleted,
             channels::a_mark_stays_until_its_channel_goes,
+            channels::marks_are_read_in_pages,
             pages::pages_come_in_all_four_orders,
             pages::pages_are_cut_by_offset_and_limit,
             pages::a_count_is_of_one_project,

@@ -160,6 +160,12 @@ pub trait ReadStore: ReadOutbox {
     ) -> StoreResult<Vec<Channel>>;
     /// The channels that were noted to have had a subscriber.
     fn marked_channels(&mut self) -> StoreResult<Vec<ChannelKey>>;
+    /// The next of them behind a key, in the order of keys, at most `limit`.
+    fn marked_channels_after(
+        &mut self,
+        key: Option<&ChannelKey>,
+        limit: u64,
+    ) -> StoreResult<Vec<ChannelKey>>;
     /// A leap token by id.
     fn find_token(&mut self, id: &LeapTokenId) -> StoreResult<Option<LeapToken>>;
     /// A project's leap tokens, oldest first.

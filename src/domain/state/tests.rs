@@ -59,6 +59,36 @@ fn merge_patch_follows_the_rfc_table() {
 }
 
 #[test]
+fn merge_patch_leaves_alone_what_it_does_not_name() {
+    let state = r#"{"a":1,"b":{ "x" : "\u00e9" },"c":[1.0, 2],"d":{"e":{"f":1},"g":2},"h":0}"#;
+    let patch = r#"{"a":null,"d":{"e":{"f":null,"i":"\n"},"g":null},"n\"":{"o":null,"p":{}}}"#;
+    assert_eq!(
+        after(state, &Change::Merge(raw(patch))).unwrap(),
+        r#"{"b":{ "x" : "\u00e9" },"c":[1.0, 2],"d":{"e":{"i":"\n"}},"h":0,"n\"":{"p":{}}}"#
+    );
+}
+
+#[test]
+fn merge_patch_says_what_a_tree_would_say() {
+    let texts = [
+        r#"{"a":{"b":{"c":1},"d":[{}]},"e":"f"}"#,
+        r#"{"a":{"b":{"c":null,"x":{"y":null}},"d":{"z":1}},"e":null}"#,
+        r#"{"a":1,"a":{"b":2},"\u0061":{"c":3}}"#,
+        r#"{"a":[{"b":null}],"e":{}}"#,
+        "{}",
+    ];
+    for state in texts {
+        for patch in texts {
+            let mut expected: Value = serde_json::from_str(state).unwrap();
+            json_patch::merge(&mut expected, &serde_json::from_str(patch).unwrap());
+            let text = after(state, &Change::Merge(raw(patch))).unwrap();
+            let actual: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(actual, expected, "{state} + {patch} = {text}");
+        }
+    }
+}
+
+#[test]
 fn merge_patch_keeps_numbers_exact() {
     let state = r#"{"big":9007199254740993,"long":0.1000000000000000055511151231257827,"a":1}"#;
     let patched = after(state, &Change::Merge(raw(r#"{"a":null}"#))).unwrap();

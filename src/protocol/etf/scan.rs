@@ -82,12 +82,13 @@ const fn is_end(byte: u8) -> bool {
 
 /// How far it is to the quotation mark that ends a text.
 fn text_length(text: &str) -> usize {
-    for (at, _) in text.match_indices('"') {
-        // A quotation mark ends the text unless it is escaped, by a backslash that is not escaped itself.
-        let before = text.bytes().take(at).rev();
-        if before.take_while(|byte| *byte == b'\\').count().is_multiple_of(2) {
-            return at;
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.find(|byte| matches!(byte, b'"' | b'\\')) {
+        if byte == b'"' {
+            return text.len() - bytes.len() - 1;
         }
+        // What a backslash escapes ends nothing.
+        bytes.next();
     }
     text.len()
 }

@@ -193,3 +193,26 @@ pub(crate) fn a_mark_stays_until_its_channel_goes(bench: &mut Bench) {
     bench.write(|store| store.delete_channel(&key("a", "room"))).unwrap();
     assert_eq!(bench.read(|store| store.marked_channels()), []);
 }
+
+pub(crate) fn marks_are_read_in_pages(bench: &mut Bench) {
+    let names = ["a", "b", "c", "d"];
+    for project in ["a", "b"] {
+        add(bench, project, &names);
+        for id in names {
+            bench.write(|store| store.mark_subscribed(&key(project, id))).unwrap();
+        }
+    }
+    let expected: Vec<_> =
+        ["a", "b"].iter().flat_map(|project| names.map(|id| key(project, id))).collect();
+    for step in [1, 3, 4, 8, 9] {
+        let (mut walked, mut last) = (Vec::new(), None);
+        loop {
+            let page = bench.read(|store| store.marked_channels_after(last.as_ref(), step));
+            assert!(page.len() <= usize::try_from(step).unwrap());
+            let Some(behind) = page.last() else { break };
+            last = Some(behind.clone());
+            walked.extend(page);
+        }
+        assert_eq!(walked, expected, "step {step}");
+    }
+}

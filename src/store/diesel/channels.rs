@@ -1,14 +1,16 @@
 //! Channels and their states.
 
 use super::error::{found, refusal};
+use super::hot::SetState;
 use super::rows::{ChannelRow, all, one, sql_count};
 use super::schema::{channels, seen_channels};
 use crate::domain::{
     Capabilities, Channel, ChannelId, ChannelKey, ProjectId, State, Version, Visibility,
 };
 use crate::store::{ChannelCursor, ChannelPage, ChannelSort, StoreError, StoreResult, Thing};
-use diesel::dsl::{exists, select};
+use diesel::dsl::{exists, select, sql};
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 
 /// `ReadStore::find_channel`.
 pub(super) fn find(
@@ -126,14 +128,14 @@ pub(super) fn set_state(
     state: &State,
     version: Version,
 ) -> StoreResult<()> {
-    let row = channels::table.find((key.project.as_str(), key.id.as_str()));
-    let rows = diesel::update(row.filter(channels::version.eq(version.0.saturating_sub(1))))
-        .set((channels::state.eq(state.json().as_str()), channels::version.eq(version.0)))
-        .execute(connection)?;
+    let (project, id) = (key.project.as_str(), key.id.as_str());
+    let (state, before) = (state.json().as_str(), version.0.saturating_sub(1));
+    let rows = SetState { project, id, state, version: version.0, before }.execute(connection)?;
     if rows > 0 {
         return Ok(());
     }
-    let is_there: bool = select(exists(row)).get_result(connection)?;
+    let is_there: bool =
+        select(exists(channels::table.find((project, id)))).get_result(connection)?;
     Err(if is_there { StoreError::VersionConflict } else { StoreError::NotFound(Thing::Channel) })
 }
 
@@ -150,9 +152,25 @@ pub(super) fn mark(connection: &mut SqliteConnection, key: &ChannelKey) -> Store
         .map_err(refusal(Thing::Channel, Thing::Channel))
 }
 
-/// `ReadStore::marked_channels`.
-pub(super) fn marked(connection: &mut SqliteConnection) -> StoreResult<Vec<ChannelKey>> {
-    let rows: Vec<(String, String)> = seen_channels::table.load(connection)?;
+/// `ReadStore::marked_channels_after`, and without bounds `ReadStore::marked_channels`.
+pub(super) fn marked_after(
+    connection: &mut SqliteConnection,
+    key: Option<&ChannelKey>,
+    limit: u64,
+) -> StoreResult<Vec<ChannelKey>> {
+    // No id is empty, so nothing stands before two empty ones.
+    let (project, id) = key.map_or(("", ""), |key| (key.project.as_str(), key.id.as_str()));
+    // Both columns as one, so that the index finds the place however many marks a project has.
+    let is_behind = sql::<Bool>("(project_id, channel_id) > (")
+        .bind::<Text, _>(project)
+        .sql(", ")
+        .bind::<Text, _>(id)
+        .sql(")");
+    let rows: Vec<(String, String)> = seen_channels::table
+        .filter(is_behind)
+        .order_by((seen_channels::project_id, seen_channels::channel_id))
+        .limit(sql_count(limit))
+        .load(connection)?;
     let key = |(project, id): (String, String)| ChannelKey {
         project: ProjectId::from(project.as_str()),
         id: ChannelId::trusted(&id),

@@ -11,6 +11,7 @@ mod connection;
 mod deliveries;
 mod error;
 mod files;
+mod hot;
 mod migrate;
 mod outbox;
 mod pool;
@@ -25,6 +26,8 @@ mod tokens;
 mod webhooks;
 mod writer;
 
+#[cfg(test)]
+mod plans;
 #[cfg(test)]
 mod tests;
 

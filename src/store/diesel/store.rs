@@ -81,7 +81,15 @@ impl ReadStore for SqliteStore<'_> {
     }
 
     fn marked_channels(&mut self) -> StoreResult<Vec<ChannelKey>> {
-        channels::marked(self.connection)
+        channels::marked_after(self.connection, None, u64::MAX)
+    }
+
+    fn marked_channels_after(
+        &mut self,
+        key: Option<&ChannelKey>,
+        limit: u64,
+    ) -> StoreResult<Vec<ChannelKey>> {
+        channels::marked_after(self.connection, key, limit)
     }
 
     fn find_channel(&mut self, key: &ChannelKey) -> StoreResult<Option<Channel>> {

@@ -1,0 +1,159 @@
+//! What group commit is worth: 64 writers, each patching the state of a channel of its own over HTTP as fast as it is
+//! answered, against one write for each commit, on the same disk, in pairs.
+//!
+//! `cargo bench --bench commits -- --seconds 3 --pairs 5`. With `--delay-us 4000`, each commit of both sides sleeps so
+//! long, as if the disk were slower: the one at hand may hardly make anybody wait. The server is then one that this
+//! program puts together itself, on a store that sleeps.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "the figures are what this program is for, and a panic is how it reports"
+)]
+
+mod rig;
+
+use rig::data::{Data, fill};
+use rig::figures::{Spread, micros};
+use rig::http::Http;
+use rig::server::Server;
+use rig::slow::{SlowDatabase, serve};
+use rig::{PROJECT, Stopwatch, argument, number};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+use warren::domain::{ChannelId, ChannelKey, ProjectId, RawJson, State, Version};
+use warren::store::Database as _;
+
+/// Writers, and channels.
+const WRITERS: usize = 64;
+/// How long writers write before anybody counts.
+const WARM_UP: Duration = Duration::from_millis(500);
+/// Syncs that are timed.
+const SYNCS: usize = 200;
+/// Bytes before each sync: a page of the database.
+const PAGE: [u8; 4096] = [7; 4096];
+
+/// What is measured, in this order.
+const NAMES: [&str; 8] = [
+    "a sync of a file, µs",
+    "one write for each commit, a second",
+    "64 writers, writes a second",
+    "ratio of the rates",
+    "median of an answer, µs",
+    "p99 of an answer, µs",
+    "p99 in syncs",
+    "server CPU of a write, µs",
+];
+
+fn main() {
+    let seconds = Duration::from_secs(number("seconds", 3).try_into().unwrap());
+    let delay = Duration::from_micros(number("delay-us", 0).try_into().unwrap());
+    if let Some(folder) = argument("serve") {
+        serve(folder.as_ref(), delay);
+        return;
+    }
+    let runs: Vec<[f64; 8]> = (0..number("pairs", 5)).map(|_| pair(seconds, delay)).collect();
+    println!("{WRITERS} writers, {delay:?} added to each commit");
+    for (at, name) in NAMES.iter().enumerate() {
+        println!("{name}: {}", Spread::new(runs.iter().filter_map(|run| run.get(at)).copied()));
+    }
+}
+
+/// Runs both sides once, each on data of its own.
+fn pair(seconds: Duration, delay: Duration) -> [f64; 8] {
+    let folder = tempfile::tempdir().unwrap();
+    let data = fill(folder.path(), 0, WRITERS, 0);
+    let sync = sync_time(folder.path()) + micros(delay);
+    let single = alone(folder.path(), &data, seconds, delay);
+    let folder = tempfile::tempdir().unwrap();
+    let data = fill(folder.path(), 0, WRITERS, 0);
+    let server = if delay.is_zero() {
+        Server::start(folder.path())
+    } else {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--serve", folder.path().to_str().unwrap()]);
+        command.args(["--delay-us", &delay.as_micros().to_string()]);
+        Server::start_by(folder.path(), command)
+    };
+    let (answers, cpu) = together(&server, &data, seconds);
+    let rate = f64::from(u32::try_from(answers.len()).unwrap()) / seconds.as_secs_f64();
+    let answers = Spread::new(answers.into_iter().map(micros));
+    let (median, p99) = (answers.median(), answers.permille(990));
+    let cpu = micros(cpu) / rate / seconds.as_secs_f64();
+    [sync, single, rate, rate / single, median, p99, p99 / sync, cpu]
+}
+
+/// How long a sync of a file takes, microseconds.
+fn sync_time(folder: &Path) -> f64 {
+    let mut file = File::create(folder.join("sync")).unwrap();
+    let syncs = (0..SYNCS).map(|_| {
+        file.write_all(&PAGE).unwrap();
+        let watch = Stopwatch::start();
+        file.sync_data().unwrap();
+        micros(watch.elapsed())
+    });
+    Spread::new(syncs.collect::<Vec<_>>()).median()
+}
+
+/// How many writes a second the store makes with a commit for each.
+fn alone(folder: &Path, data: &Data, seconds: Duration, delay: Duration) -> f64 {
+    let mut writer = SlowDatabase::open(folder, delay).writer().unwrap();
+    let key = |id: &String| ChannelKey {
+        project: ProjectId::from(PROJECT),
+        id: ChannelId::parse(id).unwrap(),
+    };
+    let keys: Vec<ChannelKey> = data.channels.iter().map(key).collect();
+    let watch = Stopwatch::start();
+    let mut writes = 0_u32;
+    for (n, key) in keys.iter().cycle().enumerate() {
+        if watch.elapsed() >= seconds {
+            break;
+        }
+        let state = State::new(RawJson::parse(&change(n)).unwrap(), usize::MAX).unwrap();
+        let version = Version(i64::try_from(n / keys.len()).unwrap() + 2);
+        writer.group(&mut |store| store.set_state(key, &state, version).unwrap()).unwrap();
+        writes += 1;
+    }
+    f64::from(writes) / watch.elapsed().as_secs_f64()
+}
+
+/// Lets all writers write; returns how long each answer took that came in the time that counts, and the server's CPU.
+fn together(server: &Server, data: &Data, seconds: Duration) -> (Vec<Duration>, Duration) {
+    let watch = Stopwatch::start();
+    let end = WARM_UP + seconds;
+    thread::scope(|scope| {
+        let write = |channel: &str| {
+            let mut http = Http::connect(server.address);
+            let path = format!("/v1/channels/{channel}/state");
+            let mut answers = Vec::new();
+            for n in 0.. {
+                let before = watch.elapsed();
+                if before >= end {
+                    break;
+                }
+                http.call("PATCH", &path, &change(n));
+                let after = watch.elapsed();
+                if before >= WARM_UP {
+                    answers.push(after.saturating_sub(before));
+                }
+            }
+            answers
+        };
+        let writers: Vec<_> =
+            data.channels.iter().map(|channel| scope.spawn(move || write(channel))).collect();
+        thread::sleep(WARM_UP);
+        let before = server.cpu();
+        thread::sleep(seconds);
+        let cpu = server.cpu().saturating_sub(before);
+        (writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect(), cpu)
+    })
+}
+
+/// The `n`-th change of a writer.
+fn change(n: usize) -> String {
+    format!(r#"{{"title":"Room","open":true,"round":{n},"players":["ann","bob"]}}"#)
+}

@@ -1,0 +1,52 @@
+//! What it costs to hand one event to many connections, the sockets left out: `cargo bench --bench fanout`.
+
+#![expect(clippy::unwrap_used, reason = "in a benchmark, a panic is the report")]
+
+#[path = "rig/text.rs"]
+mod text;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use std::task::{Context, Poll, Waker};
+use warren::actor::outbox::Outbox;
+use warren::domain::{ChannelId, Message, RawJson};
+use warren::protocol::{Dispatch, Event, Profile};
+
+/// The bound on what waits in one queue, bytes.
+const LIMIT: usize = 1 << 20;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    let event = Event::Message {
+        channel: ChannelId::trusted("room_1"),
+        message: Message {
+            event: "CHAT_LINE".into(),
+            data: RawJson::parse(&text::document(128)).unwrap(),
+        },
+    };
+    let mut group = criterion.benchmark_group("fanout");
+    for connections in [10_usize, 100, 1000, 10_000] {
+        let mut outboxes: Vec<Outbox> = (0..connections).map(|_| Outbox::new(LIMIT)).collect();
+        group.throughput(Throughput::Elements(connections.try_into().unwrap()));
+        group.bench_function(BenchmarkId::from_parameter(connections), |bencher| {
+            let fresh = || Dispatch::new(event.clone());
+            bencher.iter_batched(
+                fresh,
+                |dispatch| deliver(&dispatch, &mut outboxes),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+    criterion.final_summary();
+}
+
+/// Encodes an event, queues it everywhere and takes it out again.
+fn deliver(dispatch: &Dispatch, outboxes: &mut [Outbox]) {
+    for outbox in &mut *outboxes {
+        outbox.push(dispatch.frame(Profile::default())).unwrap();
+    }
+    let context = Context::from_waker(Waker::noop());
+    for outbox in outboxes {
+        assert!(matches!(outbox.poll_take(&context), Poll::Ready(Some(_))));
+    }
+}

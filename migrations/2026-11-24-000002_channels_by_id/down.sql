@@ -1,0 +1,2 @@
+DROP INDEX channels_by_id;
+CREATE INDEX channels_by_id ON channels (id);

@@ -1,0 +1,159 @@
+//! How `SQLite` means to carry out each statement of ours: none walks through a table that grows with what is stored.
+//!
+//! The statements are not written down here. They are those that a connection hears while the methods of the store run
+//! on it, so that a query which changes is looked at as it is.
+
+mod calls;
+
+use super::connection::{self, Role};
+use super::migrate;
+use super::store::SqliteStore;
+use crate::domain::{State, Timestamp, Version};
+use crate::store::{ReadStore as _, WriteStore as _};
+use calls::{change, create, key, read, remove, token};
+use diesel::connection::{Instrumentation, InstrumentationEvent};
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::Text;
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+
+/// The tables that grow with what is stored; the others hold what an operator makes by hand.
+const BIG: [&str; 5] = ["channels", "tokens", "subscriptions", "deliveries", "seen_channels"];
+
+/// One line of a plan.
+#[derive(QueryableByName)]
+struct Step {
+    /// What is done, in words.
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// Whether a line of a plan reads a big table from one end to the other.
+fn is_scan(detail: &str) -> bool {
+    let mut words = detail.split_whitespace();
+    let is_scan = words.next() == Some("SCAN");
+    is_scan && words.next().is_some_and(|table| BIG.contains(&table))
+}
+
+/// A statement's plan; nothing for what has none, such as COMMIT.
+fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    let steps = sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load::<Step>(connection);
+    steps.unwrap_or_default().into_iter().map(|step| step.detail).collect()
+}
+
+/// A fresh database and the statements that it heard.
+struct Heard {
+    /// Each statement once.
+    statements: Vec<String>,
+    /// Those that stay prepared.
+    kept: Vec<String>,
+    /// The database.
+    connection: SqliteConnection,
+    /// Where it is; goes with it.
+    _folder: TempDir,
+}
+
+/// Every statement that `run` sends to a fresh database.
+fn statements(run: impl FnOnce(&mut SqliteStore<'_>)) -> Heard {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("warren.db");
+    let url = super::files::prepare(&path).unwrap();
+    migrate::bring_up_to_date(&url).unwrap();
+    let mut connection = connection::open(&url, Role::Writer).unwrap();
+    let heard = Arc::new(Mutex::new((Vec::new(), Vec::new())));
+    let hears = Arc::clone(&heard);
+    connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+        let (statements, kept) = &mut *hears.lock().unwrap();
+        match event {
+            InstrumentationEvent::StartQuery { query, .. } => {
+                let text = query.to_string();
+                let statement = text.split(" -- binds: ").next().unwrap_or_default().to_owned();
+                if !statements.contains(&statement) {
+                    statements.push(statement);
+                }
+            }
+            InstrumentationEvent::CacheQuery { sql, .. } => kept.push(sql.to_owned()),
+            _ => {}
+        }
+    });
+    run(&mut SqliteStore::new(&mut connection));
+    connection.set_instrumentation(None::<Box<dyn Instrumentation>>);
+    let (statements, kept) = heard.lock().unwrap().clone();
+    Heard { statements, kept, connection, _folder: folder }
+}
+
+#[test]
+fn no_statement_walks_through_a_table_that_grows() {
+    let Heard { statements, mut connection, .. } = statements(|store| {
+        create(store);
+        change(store);
+        read(store);
+        remove(store);
+    });
+    assert!(statements.len() > 50, "only {statements:#?}");
+    let mut planned = 0;
+    for statement in &statements {
+        let steps = plan(&mut connection, statement);
+        planned += usize::from(!steps.is_empty());
+        let scans: Vec<_> = steps.iter().filter(|step| is_scan(step)).collect();
+        assert!(scans.is_empty(), "{statement}: {scans:?}");
+    }
+    assert!(planned > 40, "only {planned} plans");
+}
+
+#[test]
+fn a_channel_of_many_projects_is_found_without_looking_at_all_of_them() {
+    let Heard { statements, mut connection, .. } = statements(|store| {
+        store.projects_with_channel(&key().id).unwrap();
+    });
+    let steps: Vec<_> =
+        statements.iter().flat_map(|statement| plan(&mut connection, statement)).collect();
+    assert_eq!(steps, ["SEARCH channels USING COVERING INDEX channels_by_id (id=?)"]);
+}
+
+#[test]
+fn what_runs_often_is_prepared_once() {
+    let Heard { statements, kept, .. } = statements(|store| {
+        create(store);
+        for version in 2..5 {
+            store.set_state(&key(), &State::empty(), Version(version)).unwrap();
+            store.add_subscription(&key(), &token(), Timestamp(version)).unwrap();
+            store.remove_subscription(&key(), &token()).unwrap();
+            store.mark_subscribed(&key()).unwrap();
+            store.find_channel(&key()).unwrap();
+            store.find_token(&token()).unwrap();
+            store.subscriptions_of(&token()).unwrap();
+            store.projects_with_channel(&key().id).unwrap();
+            store.find_project_token(&[1; 32]).unwrap();
+        }
+    });
+    let is_rare = |text: &str| {
+        // Transactions are no statements to be kept; making an authorizer is an operator's work.
+        let words = ["BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "INSERT INTO `authorizers`"];
+        words.iter().any(|word| text.starts_with(word))
+    };
+    let not_kept: Vec<_> =
+        statements.iter().filter(|text| !is_rare(text) && !kept.contains(text)).collect();
+    assert!(not_kept.is_empty(), "prepared anew each time: {not_kept:#?}");
+    let mut once = kept.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), kept.len(), "kept twice: {kept:#?}");
+}
+
+#[test]
+fn a_scan_is_noticed() {
+    let Heard { mut connection, .. } = statements(|_| {});
+    for (statement, expected) in [
+        ("SELECT * FROM channels", true),
+        ("SELECT * FROM tokens WHERE created_at = 1", true),
+        ("DELETE FROM subscriptions WHERE channel_id = 'c'", true),
+        ("SELECT * FROM tokens WHERE id = 't'", false),
+        ("SELECT * FROM projects", false),
+    ] {
+        let steps = plan(&mut connection, statement);
+        assert!(!steps.is_empty(), "{statement}");
+        assert_eq!(steps.iter().any(|step| is_scan(step)), expected, "{statement}: {steps:?}");
+    }
+}

@@ -1,0 +1,164 @@
+//! Every method of the store, called at least once on one small project.
+
+use super::super::store::SqliteStore;
+use crate::domain::{
+    AdminTokenId, Attempt, Authorizer, Capabilities, Channel, ChannelId, ChannelKey, DeliveryKey,
+    EventId, EventKind, HookEvent, LeapToken, LeapTokenId, Outcome, Permissions, Project,
+    ProjectId, ProjectToken, ProjectTokenId, RawJson, Stamp, State, Timestamp, Version, Visibility,
+    Webhook, WebhookId,
+};
+use crate::store::{
+    ChannelCursor, ChannelPage, ChannelSort, ReadOutbox as _, ReadStore as _, TokenUpdate,
+    WebhookUpdate, WriteOutbox as _, WriteStore as _,
+};
+
+/// The project of everything below.
+fn project() -> ProjectId {
+    ProjectId::from("p")
+}
+
+/// Its channel.
+pub(super) fn key() -> ChannelKey {
+    ChannelKey { project: project(), id: ChannelId::trusted("c") }
+}
+
+/// Its token.
+pub(super) fn token() -> LeapTokenId {
+    LeapTokenId::from("t")
+}
+
+/// Its webhook.
+fn hook() -> WebhookId {
+    WebhookId::from("w")
+}
+
+/// Its channel, whole.
+fn channel() -> Channel {
+    Channel {
+        key: key(),
+        visibility: Visibility::Public,
+        capabilities: Capabilities::default(),
+        state: State::empty(),
+        version: Version::FIRST,
+        created_at: Timestamp(1),
+    }
+}
+
+/// Calls what adds rows.
+pub(super) fn create(store: &mut SqliteStore<'_>) {
+    let (id, created_at) = (project(), Timestamp(1));
+    store
+        .create_project(&Project {
+            id: id.clone(),
+            name: String::new(),
+            namespace: String::new(),
+            created_at,
+        })
+        .unwrap();
+    let project_token = ProjectToken {
+        id: ProjectTokenId::from("k"),
+        project: id.clone(),
+        permissions: Permissions::OWNER,
+        hint: String::new(),
+        created_at,
+    };
+    store.create_project_token(&project_token, &[1; 32]).unwrap();
+    store.create_channel(&channel()).unwrap();
+    let state = RawJson::null();
+    let token = LeapToken { id: token(), project: id.clone(), state, expires_at: None, created_at };
+    store.create_token(&token, &[key().id]).unwrap();
+    let webhook = Webhook {
+        id: hook(),
+        project: id.clone(),
+        url: String::new(),
+        events: vec![EventKind::ChannelCreated.name().to_owned()],
+        secret: String::new(),
+        previous: None,
+        disabled_at: None,
+        created_at,
+    };
+    store.create_webhook(&webhook).unwrap();
+    store
+        .set_authorizer(&Authorizer {
+            project: id,
+            url: String::new(),
+            secret: String::new(),
+            created_at,
+        })
+        .unwrap();
+}
+
+/// Calls what changes rows.
+pub(super) fn change(store: &mut SqliteStore<'_>) {
+    store.set_state(&key(), &State::empty(), Version(2)).unwrap();
+    assert!(store.set_state(&key(), &State::empty(), Version(2)).is_err());
+    store.update_channel(&key(), Visibility::Public, Capabilities::default()).unwrap();
+    store.mark_subscribed(&key()).unwrap();
+    let update = TokenUpdate { state: Some(RawJson::null()), expires_at: Some(None) };
+    store.update_token(&project(), &token(), &update).unwrap();
+    store.add_subscription(&key(), &token(), Timestamp(1)).unwrap();
+    assert!(store.add_subscription(&key(), &LeapTokenId::from("gone"), Timestamp(1)).is_err());
+    store.rename_project(&project(), "new").unwrap();
+    let update = WebhookUpdate {
+        url: Some(String::new()),
+        secret: Some(String::new()),
+        ..WebhookUpdate::default()
+    };
+    store.update_webhook(&project(), &hook(), &update).unwrap();
+    let stamp = Stamp { id: EventId::from("e"), at: Timestamp(1) };
+    let event = HookEvent::channel(stamp, EventKind::ChannelCreated, &channel());
+    store.atomically(&mut |store| store.record_event(&event).map(drop)).unwrap();
+    let delivery = DeliveryKey { webhook: hook(), event: EventId::from("e") };
+    let gone = Attempt { at: Timestamp(1), status: None, error: None, outcome: Outcome::Gone };
+    store.settle_delivery(&delivery, &gone).unwrap();
+    store.resend_delivery(&project(), &delivery, Timestamp(1)).unwrap();
+    store.prune_deliveries(Timestamp(1)).unwrap();
+}
+
+/// Calls what reads.
+pub(super) fn read(store: &mut SqliteStore<'_>) {
+    let (project, now) = (project(), Timestamp(1));
+    store.find_project(&project).unwrap();
+    store.list_projects().unwrap();
+    store.find_project_token(&[1; 32]).unwrap();
+    store.list_project_tokens(&project).unwrap();
+    store.find_admin_token(&[1; 32]).unwrap();
+    store.list_admin_tokens().unwrap();
+    store.find_channel(&key()).unwrap();
+    store.projects_with_channel(&key().id).unwrap();
+    store.count_channels(&project).unwrap();
+    for sort in [ChannelSort::CreatedAt, ChannelSort::Id] {
+        for is_descending in [false, true] {
+            let page = ChannelPage { sort, is_descending, offset: 1, limit: 1 };
+            store.page_channels(&project, page).unwrap();
+        }
+    }
+    let cursor = ChannelCursor { created_at: now, id: key().id };
+    store.channels_after(&project, None, 1).unwrap();
+    store.channels_after(&project, Some(&cursor), 1).unwrap();
+    store.marked_channels_after(Some(&key()), 1).unwrap();
+    store.find_token(&token()).unwrap();
+    store.list_tokens(&project).unwrap();
+    store.tokens_of_channel(&key()).unwrap();
+    store.subscriptions_of(&token()).unwrap();
+    store.list_webhooks(&project).unwrap();
+    store.find_webhook(&project, &hook()).unwrap();
+    store.due_webhooks(now).unwrap();
+    store.due_deliveries(&hook(), now, 1).unwrap();
+    store.next_due().unwrap();
+    store.list_deliveries(&hook(), 1, 1).unwrap();
+    store.count_deliveries(&hook()).unwrap();
+    store.find_authorizer(&project).unwrap();
+}
+
+/// Calls what removes rows.
+pub(super) fn remove(store: &mut SqliteStore<'_>) {
+    store.remove_subscription(&key(), &token()).unwrap();
+    store.delete_token(&project(), &token()).unwrap();
+    store.delete_channel(&key()).unwrap();
+    store.delete_webhook(&project(), &hook()).unwrap();
+    store.delete_authorizer(&project()).unwrap();
+    store.delete_project_token(&project(), &ProjectTokenId::from("k")).unwrap();
+    assert!(store.delete_admin_token(&AdminTokenId::from("a")).is_err());
+    store.delete_project(&project()).unwrap();
+}
