@@ -6,7 +6,7 @@ mod admin;
 mod bench;
 
 pub use admin::{AdminArgs, AdminTask, Place};
-pub use bench::BenchArgs;
+pub use bench::{BaselineArgs, BenchArgs};
 
 use crate::actor::Settings;
 use crate::actor::webhook::Rules;
@@ -51,6 +51,9 @@ pub enum Command {
     Admin(AdminArgs),
     /// Load a server by a script and measure it
     Bench(Box<BenchArgs>),
+    /// Run the bare server that `bench --pairs` compares with
+    #[command(hide = true)]
+    BenchBaseline(BaselineArgs),
 }
 
 /// The flags of `serve` (`docs/OPERATING.md`, Settings); each is also a key of the configuration file.

@@ -22,6 +22,12 @@ fn main() -> ExitCode {
                 Err(error) => failed(&error),
             };
         }
+        Some(Command::BenchBaseline(args)) => {
+            return match bench::run_baseline(&args, &mut std::io::stdout().lock()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error),
+            };
+        }
         None => cli.serve,
     };
     let config = match Config::load(args) {

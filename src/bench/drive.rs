@@ -103,12 +103,12 @@ impl<'a> Drive<'a> {
     /// # Errors
     /// [`BenchError`] when not all connections come up, the server ends, or a thread fails.
     pub(super) fn measure(
-        plan: Arc<Plan>,
+        plan: &Arc<Plan>,
         pid: Option<u32>,
         ended: &'a mut dyn FnMut() -> Option<String>,
         progress: &'a mut Progress,
     ) -> Result<Measured, BenchError> {
-        let shared = Arc::new(Shared::new(&plan, Clock::start()));
+        let shared = Arc::new(Shared::new(plan, Clock::start()));
         let (sender, ticks) = mpsc::channel();
         let (moments, seconds) = (Moments::default(), BTreeMap::new());
         let mut drive = Self {
@@ -262,7 +262,7 @@ impl<'a> Drive<'a> {
     ) -> Result<(), BenchError> {
         thread::sleep(LOOK);
         while let Ok(tick) = self.ticks.try_recv() {
-            self.take(tick)?;
+            self.take(&tick)?;
         }
         if let Some(how) = (self.ended)() {
             return Err(BenchError::Server(how));
@@ -277,7 +277,7 @@ impl<'a> Drive<'a> {
     }
 
     /// Adds a thread's second to the others'.
-    fn take(&mut self, tick: Tick) -> Result<(), BenchError> {
+    fn take(&mut self, tick: &Tick) -> Result<(), BenchError> {
         if !self.seconds.contains_key(&tick.second) {
             let moment = self.moment();
             let empty = Tick {

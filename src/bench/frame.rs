@@ -43,11 +43,11 @@ pub(super) fn write(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short @ 0..=125), _) => out.push(MASKED | short),
         (_, Ok(middle)) => {
-            out.push(MASKED | 126);
+            out.push(MASKED | 0x7e);
             out.extend_from_slice(&middle.to_be_bytes());
         }
         _ => {
-            out.push(MASKED | 127);
+            out.push(MASKED | 0x7f);
             out.extend_from_slice(&u64::try_from(length).unwrap_or(u64::MAX).to_be_bytes());
         }
     }

@@ -51,6 +51,7 @@ pub(super) fn report(
         thresholds: Vec::new(),
         seconds: seconds(measured),
         scenario: plan.scenario.clone(),
+        comparison: None,
     };
     report.thresholds = verdict::thresholds(&report);
     report.failures = verdict::failures(&report);

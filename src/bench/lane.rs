@@ -408,6 +408,10 @@ impl Seat {
 
     /// What the poll means.
     const fn of(token: mio::Token) -> Self {
-        if token.0 % 2 == 0 { Self::Subscriber(token.0 / 2) } else { Self::Publisher(token.0 / 2) }
+        if token.0.is_multiple_of(2) {
+            Self::Subscriber(token.0 / 2)
+        } else {
+            Self::Publisher(token.0 / 2)
+        }
     }
 }

@@ -5,11 +5,14 @@
 //! leads them and watches the server; [`judge`] makes figures of what they counted, and [`verdict`] says whether these
 //! count.
 
+mod bare;
 mod checker;
 mod clock;
+mod compare;
 mod drive;
 mod error;
 mod frame;
+mod html;
 mod http;
 mod judge;
 mod lane;
@@ -25,6 +28,7 @@ mod report;
 mod scenario;
 mod schedule;
 mod shared;
+mod svg;
 mod tally;
 mod target;
 mod text;
@@ -32,7 +36,7 @@ mod verdict;
 
 pub use error::BenchError;
 
-use crate::config::BenchArgs;
+use crate::config::{BaselineArgs, BenchArgs};
 use drive::Drive;
 use http::Caller;
 use plan::Plan;
@@ -78,11 +82,29 @@ pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<Ending, BenchError> 
     changes.extend(args.pairs.map(|pairs| format!("baseline.pairs={pairs}")));
     let scenario = Scenario::read(&text, &changes)?;
     let mut progress = Progress::new(args.progress);
-    let mut report = measure(args, &scenario, &mut progress)?;
+    let mut report = if scenario.baseline.pairs > 0 {
+        if args.url.is_some() {
+            return Err(BenchError::Usage(
+                "--pairs starts both servers itself, without --url".to_owned(),
+            ));
+        }
+        machine::open_files(scenario.connections() + 200)?;
+        compare::run(&scenario, &mut progress)?
+    } else {
+        measure(args, &scenario, &mut progress)?
+    };
     if !report.counts && !args.allow_saturated_generator {
         report = report.without_figures();
     }
     finish(args, &report, out)
+}
+
+/// Runs the bare server of a comparison, until it is killed.
+///
+/// # Errors
+/// [`BenchError`] when it cannot listen.
+pub fn run_baseline(args: &BaselineArgs, out: &mut dyn Write) -> Result<(), BenchError> {
+    bare::serve(args.coalesce, out)
 }
 
 /// Measures the server that was named, or one of our own.
@@ -116,7 +138,7 @@ fn measure_at(
     let plan = Arc::new(Plan::new(scenario.clone(), target, &name));
     plan.claim_files()?;
     prepare(&plan)?;
-    let measured = Drive::measure(plan.clone(), pid, ended, progress)?;
+    let measured = Drive::measure(&plan, pid, ended, progress)?;
     let report = judge::report(&plan, &measured, pid)?;
     tidy_up(&plan)?;
     Ok(report)
@@ -169,6 +191,9 @@ fn finish(args: &BenchArgs, report: &Report, out: &mut dyn Write) -> Result<Endi
         } else {
             std::fs::write(path, json + "\n").map_err(BenchError::file(path))?;
         }
+    }
+    if let Some(path) = &args.html {
+        std::fs::write(path, html::page(report)).map_err(BenchError::file(path))?;
     }
     if !is_said {
         text::write(report, out)?;

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long the server may take to start.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_mins(1);
 /// How long it may take to stop before it is killed, in steps of a hundredth of a second.
 const STOP_STEPS: u32 = 1000;
 /// The project of a server that lives for one run.

@@ -47,6 +47,48 @@ pub(super) struct Report {
     pub(super) seconds: Vec<SecondFigures>,
     /// What was asked for.
     pub(super) scenario: Scenario,
+    /// The comparison with a bare server, if there was one; all else is of Warren's last run then.
+    pub(super) comparison: Option<Comparison>,
+}
+
+/// Warren's cost against a bare server's.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Comparison {
+    /// What is compared.
+    pub(super) figure: &'static str,
+    /// Whether the bare server put what waited into one write.
+    pub(super) coalesce: bool,
+    /// The least ratio.
+    pub(super) min: f64,
+    /// The middle one.
+    pub(super) median: f64,
+    /// The largest.
+    pub(super) max: f64,
+    /// Each pair, in the order in which they were measured.
+    pub(super) pairs: Vec<Pair>,
+}
+
+/// Both costs, measured one right after the other.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Pair {
+    /// The bare server's.
+    pub(super) bare: f64,
+    /// Warren's.
+    pub(super) warren: f64,
+    /// The second by the first.
+    pub(super) ratio: f64,
+}
+
+impl Comparison {
+    /// Of these pairs.
+    pub(super) fn new(figure: &'static str, coalesce: bool, pairs: Vec<Pair>) -> Self {
+        let mut ratios: Vec<_> = pairs.iter().map(|pair| pair.ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        let at = |place: usize| ratios.get(place).copied().unwrap_or(0.0);
+        let count = ratios.len();
+        let median = f64::midpoint(at(count.saturating_sub(1) / 2), at(count / 2));
+        Self { figure, coalesce, min: at(0), median, max: at(count.saturating_sub(1)), pairs }
+    }
 }
 
 /// The totals.
@@ -290,6 +332,7 @@ impl Report {
             seconds: Vec::new(),
             storms: Vec::new(),
             thresholds: Vec::new(),
+            comparison: None,
             ..self
         }
     }
@@ -319,5 +362,16 @@ mod tests {
         }
         assert!(figures.curve.windows(2).all(|two| two[0].1 <= two[1].1));
         assert_eq!(Percentiles::of(&histogram().unwrap()).count, 0);
+    }
+
+    #[test]
+    fn the_median_of_pairs_is_their_middle() {
+        let of = |ratios: &[f64]| {
+            let pair = |ratio: &f64| Pair { bare: 1.0, warren: *ratio, ratio: *ratio };
+            let it = Comparison::new("x", true, ratios.iter().map(pair).collect());
+            (it.min, it.median, it.max)
+        };
+        assert_eq!(of(&[3.0, 1.0, 2.0]), (1.0, 2.0, 3.0));
+        assert_eq!(of(&[4.0, 1.0]), (1.0, 2.5, 4.0));
     }
 }

@@ -100,6 +100,7 @@ impl Default for Connect {
 }
 
 /// The run's parts, in their order.
+#[expect(clippy::struct_field_names, reason = "keys of a scenario end with their unit")]
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Run {

@@ -31,6 +31,22 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if report.connect.connections > 0 {
         figures(report, out)?;
     }
+    if let Some(it) = &report.comparison {
+        let text = format!(
+            "{}: {:.2} × the bare server (min {:.2}, max {:.2}, {} pairs)",
+            it.figure,
+            it.median,
+            it.min,
+            it.max,
+            it.pairs.len()
+        );
+        line(out, "comparison", &text)?;
+        for pair in &it.pairs {
+            let text =
+                format!("bare {:.2}, warren {:.2}: {:.2} ×", pair.bare, pair.warren, pair.ratio);
+            line(out, "", &text)?;
+        }
+    }
     for note in &report.notes {
         writeln!(out, "  note: {note}")?;
     }
@@ -66,34 +82,7 @@ fn figures(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         );
         line(out, "idle", &text)?;
     }
-    if let Some(load) = &report.load {
-        let text = format!(
-            "{:.1} publishes/s, {:.0} deliveries/s, {:.0} connects/s over {:.2} s",
-            load.publishes_per_s, load.deliveries_per_s, load.connects_per_s, load.seconds
-        );
-        line(out, "load", &text)?;
-        for (name, it) in [
-            ("delivery", &load.delivery),
-            ("acknowledged", &load.acknowledgement),
-            ("reconnected", &load.connect),
-        ] {
-            if it.count > 0 {
-                line(out, name, &spread(it))?;
-            }
-        }
-        if let Some(server) = &load.server {
-            let us = |it: Option<f64>| it.map_or_else(|| "–".to_owned(), |it| format!("{it:.2}"));
-            let text = format!(
-                "{:.2} of {} cores; CPU µs: {} a delivery, {} a publish, {} a connect",
-                server.cores,
-                server.allowed_cores,
-                us(server.us_per_delivery),
-                us(server.us_per_publish),
-                us(server.us_per_connect)
-            );
-            line(out, "server", &text)?;
-        }
-    }
+    load(report, out)?;
     for storm in &report.storms {
         let text = format!(
             "at {} s: {} broke off, {} came back within {:.2} s",
@@ -115,9 +104,48 @@ fn figures(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for (what, count) in &totals.troubles {
         line(out, "", &format!("{count} × {what}"))?;
     }
+    if totals.to_slow_readers + totals.slow_readers_closed > 0 {
+        let text = format!(
+            "{} deliveries read, {} readers closed by the server",
+            totals.to_slow_readers, totals.slow_readers_closed
+        );
+        line(out, "slow readers", &text)?;
+    }
     for thread in &report.generator.threads {
         let text = format!("on CPU {}, busy {:.0} %", thread.cpu, thread.busy * 100.0);
         line(out, "generator", &text)?;
+    }
+    Ok(())
+}
+
+/// Writes the measured load.
+fn load(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let Some(load) = &report.load else { return Ok(()) };
+    let text = format!(
+        "{:.1} publishes/s, {:.0} deliveries/s, {:.0} connects/s over {:.2} s",
+        load.publishes_per_s, load.deliveries_per_s, load.connects_per_s, load.seconds
+    );
+    line(out, "load", &text)?;
+    for (name, it) in [
+        ("delivery", &load.delivery),
+        ("acknowledged", &load.acknowledgement),
+        ("reconnected", &load.connect),
+    ] {
+        if it.count > 0 {
+            line(out, name, &spread(it))?;
+        }
+    }
+    if let Some(server) = &load.server {
+        let us = |it: Option<f64>| it.map_or_else(|| "–".to_owned(), |it| format!("{it:.2}"));
+        let text = format!(
+            "{:.2} of {} cores; CPU µs: {} a delivery, {} a publish, {} a connect",
+            server.cores,
+            server.allowed_cores,
+            us(server.us_per_delivery),
+            us(server.us_per_publish),
+            us(server.us_per_connect)
+        );
+        line(out, "server", &text)?;
     }
     Ok(())
 }

@@ -47,3 +47,11 @@ pub struct BenchArgs {
     #[arg(long)]
     pub allow_saturated_generator: bool,
 }
+
+/// The command line of `bench-baseline`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct BaselineArgs {
+    /// Put what waits for a connection into one write
+    #[arg(long)]
+    pub coalesce: bool,
+}

@@ -2,7 +2,7 @@
 
 use super::super::frame;
 use super::super::leap::{self, Said};
-use super::super::scenario::Identity;
+use super::super::scenario::{Group, Identity};
 use super::super::target::Dialect;
 use super::connecting::Stage;
 use super::{Lane, Seat};
@@ -129,7 +129,7 @@ impl Lane {
             Said::Hello(interval) => {
                 self.beat_pause = leap::beat_pause(interval);
                 let group = plan.scenario.groups.get(subscriber.group);
-                let identity = group.map_or(Identity::Anonymous, |it| it.identity());
+                let identity = group.map_or(Identity::Anonymous, Group::identity);
                 plan.target.identify(identity).into_bytes()
             }
             Said::Beat(tag) => leap::echo(tag),
