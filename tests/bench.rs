@@ -58,7 +58,7 @@ impl Run {
         assert!(published > 0, "{}", self.told());
         assert_eq!(self.total("delivered"), published * subscribers, "{}", self.told());
         assert_eq!(self.total("expected"), self.total("delivered"), "{}", self.told());
-        for name in ["lost", "duplicated", "reordered", "errors"] {
+        for name in ["lost", "duplicated", "reordered", "errors", "unsent"] {
             assert_eq!(self.total(name), 0, "{name}: {}", self.told());
         }
     }
@@ -243,7 +243,9 @@ fn a_generator_that_was_the_bottleneck_does_not_report() {
     assert_eq!(refused.report["load"], Value::Null);
     assert!(refused.told().contains("DOES NOT COUNT"), "{}", refused.told());
     assert!(refused.told().contains("after they were due"), "{}", refused.told());
-    let allowed = run_at(&url, scenario, &["--allow-saturated-generator"]).ended(0);
+    // Nor does the server take it: what was due and never left fails the run, too.
+    let allowed = run_at(&url, scenario, &["--allow-saturated-generator"]).ended(3);
+    assert!(allowed.total("unsent") > 0, "{}", allowed.told());
     assert_eq!(allowed.report["counts"], false);
     assert_eq!(allowed.report["passed"], false);
     assert!(allowed.report["load"]["publishes_per_s"].is_number());

@@ -20,6 +20,8 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(20);
 /// From the order to begin until the load begins, microseconds.
 const LEAD: u64 = 50_000;
+/// How long publishes that were due in time may still leave, seconds.
+const TAIL: f64 = 0.1;
 /// How long nothing may come at the end before nothing is expected any more, seconds.
 const QUIET: f64 = 1.0;
 
@@ -178,6 +180,8 @@ impl<'a> Drive<'a> {
             let from = self.moment();
             self.pass("load", self.plan.scenario.duration(), threads)?;
             self.moments.load = Some((from, self.moment()));
+            // What was due in the last moment still leaves.
+            self.pass("load", TAIL, threads)?;
             self.shared.drain();
             self.drain(threads)?;
         }
@@ -263,6 +267,9 @@ impl<'a> Drive<'a> {
         thread::sleep(LOOK);
         while let Ok(tick) = self.ticks.try_recv() {
             self.take(&tick)?;
+        }
+        if self.progress.is_interrupted() {
+            return Err(BenchError::Interrupted);
         }
         if let Some(how) = (self.ended)() {
             return Err(BenchError::Server(how));

@@ -35,6 +35,9 @@ pub enum BenchError {
     /// The generator's own machine refuses something.
     #[error("the generator: {0}")]
     Generator(String),
+    /// A signal came.
+    #[error("interrupted")]
+    Interrupted,
     /// Reading or writing failed.
     #[error(transparent)]
     Io(#[from] io::Error),

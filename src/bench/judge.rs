@@ -91,6 +91,7 @@ fn totals(measured: &Measured, tally: &Tally) -> Totals {
         connected: tally.total.connected,
         left: tally.left,
         stalls: tally.stalls,
+        unsent: tally.unsent,
         errors: tally.total.errors,
         troubles: tally.troubles.clone(),
     }

@@ -356,6 +356,7 @@ impl Lane {
     /// Closes everything and says what was counted.
     fn finish(mut self) -> Outcome {
         let mut heard = std::mem::take(&mut self.heard);
+        self.tally.unsent = self.unsent();
         for publisher in &mut self.publishers {
             if let Some(sent) = publisher.take_sent() {
                 self.tally.trouble("a publish was not answered");

@@ -14,6 +14,7 @@ mod error;
 mod frame;
 mod html;
 mod http;
+mod interrupt;
 mod judge;
 mod lane;
 mod leap;
@@ -138,9 +139,12 @@ fn measure_at(
     let plan = Arc::new(Plan::new(scenario.clone(), target, &name));
     plan.claim_files()?;
     prepare(&plan)?;
-    let measured = Drive::measure(&plan, pid, ended, progress)?;
-    let report = judge::report(&plan, &measured, pid)?;
-    tidy_up(&plan)?;
+    let measured = Drive::measure(&plan, pid, ended, progress);
+    let report = measured.and_then(|measured| judge::report(&plan, &measured, pid));
+    // What went wrong with the run is worth more than what goes wrong afterwards.
+    let tidied = tidy_up(&plan);
+    let report = report?;
+    tidied?;
     Ok(report)
 }
 

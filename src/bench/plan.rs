@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_mix_has_its_shares() {
         let mix = [Size { bytes: 1, share: 3 }, Size { bytes: 2, share: 1 }];
-        assert_eq!(sizes(&Payload::Mix(mix.to_vec())), [1, 1, 2, 1]);
+        assert_eq!(sizes(&Payload::Mix(mix.to_vec())), [1, 2, 1, 1]);
         assert_eq!(sizes(&Payload::Fixed(7)), [7]);
     }
 }

@@ -1,5 +1,6 @@
 //! A line a second for who watches, and nothing for scripts.
 
+use super::interrupt::Interrupt;
 use super::num;
 use super::shared::Tick;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -12,12 +13,24 @@ pub(super) struct Progress {
     shown: Option<u64>,
     /// What stands before each line.
     label: String,
+    /// Whether who watches has had enough.
+    interrupt: Interrupt,
 }
 
 impl Progress {
     /// Shows something on a terminal, or if it was asked for.
     pub(super) fn new(is_asked: bool) -> Self {
-        Self { is_on: is_asked || io::stderr().is_terminal(), shown: None, label: String::new() }
+        Self {
+            is_on: is_asked || io::stderr().is_terminal(),
+            shown: None,
+            label: String::new(),
+            interrupt: Interrupt::watch(),
+        }
+    }
+
+    /// Whether the run is to end now.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupt.came()
     }
 
     /// Begins anew, under a name.

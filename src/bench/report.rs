@@ -118,6 +118,8 @@ pub(super) struct Totals {
     pub(super) left: u64,
     /// Times at which nothing came for a second though something was missing.
     pub(super) stalls: u64,
+    /// Publishes that were due and never left, because every publisher was waiting for an answer.
+    pub(super) unsent: u64,
     /// Errors.
     pub(super) errors: u64,
     /// Errors by what they were.

@@ -76,6 +76,11 @@ impl Schedule {
         }
     }
 
+    /// How many operations are due in all.
+    pub(super) fn total(&self) -> u64 {
+        num::whole(self.ramps.last().map_or(0.0, |it| it.before + it.operations()).ceil())
+    }
+
     /// When an operation is due, microseconds after the start; none once there is no more of it.
     pub(super) fn due(&self, operation: u64) -> Option<u64> {
         let wanted = num::float(operation);
@@ -114,6 +119,7 @@ mod tests {
         let due = all(&Schedule::new(&flow(Some(10.0), &[]), 0.5, 1.0));
         assert_eq!(due.len(), 15);
         assert_eq!((due[0], due[1], due[14]), (0, 100_000, 1_400_000));
+        assert_eq!(Schedule::new(&flow(Some(10.0), &[]), 0.5, 1.0).total(), 15);
     }
 
     #[test]

@@ -71,7 +71,9 @@ pub(super) struct Tally {
     pub(super) left: u64,
     /// Times at which nothing came for a second though something was missing.
     pub(super) stalls: u64,
-    /// Reads, and bytes in them.
+    /// Publishes that were due and never left.
+    pub(super) unsent: u64,
+    /// Reads.
     pub(super) reads: u64,
     /// Bytes that came.
     pub(super) bytes: u64,
@@ -106,6 +108,7 @@ impl Tally {
             slow_closed: 0,
             left: 0,
             stalls: 0,
+            unsent: 0,
             reads: 0,
             bytes: 0,
             delivery: histogram()?,
@@ -140,6 +143,7 @@ impl Tally {
             (&mut self.slow_closed, other.slow_closed),
             (&mut self.left, other.left),
             (&mut self.stalls, other.stalls),
+            (&mut self.unsent, other.unsent),
             (&mut self.reads, other.reads),
             (&mut self.bytes, other.bytes),
             (&mut self.too_late, other.too_late),

@@ -101,6 +101,13 @@ fn figures(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         totals.errors
     );
     line(out, "checked", &text)?;
+    if totals.unsent > 0 {
+        let text = format!(
+            "{} publishes that were due: all publishers were waiting for answers",
+            totals.unsent
+        );
+        line(out, "never sent", &text)?;
+    }
     for (what, count) in &totals.troubles {
         line(out, "", &format!("{count} × {what}"))?;
     }

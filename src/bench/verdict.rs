@@ -11,11 +11,12 @@ const BUSY_LATE_MS: f64 = 1.0;
 const SATURATED: f64 = 0.85;
 
 /// The figures that may have a threshold.
-const FIGURES: [&str; 24] = [
+const FIGURES: [&str; 25] = [
     "lost",
     "duplicated",
     "reordered",
     "errors",
+    "unsent",
     "stalls",
     "p50_ms",
     "p90_ms",
@@ -56,6 +57,7 @@ fn figure(report: &Report, name: &str) -> Option<f64> {
         "duplicated" => whole(totals.duplicated),
         "reordered" => whole(totals.reordered),
         "errors" => whole(totals.errors),
+        "unsent" => whole(totals.unsent),
         "stalls" => whole(totals.stalls),
         "p50_ms" => delivery.and_then(|it| of(it, it.p50_ms)),
         "p90_ms" => delivery.and_then(|it| of(it, it.p90_ms)),
@@ -102,7 +104,7 @@ pub(super) fn thresholds(report: &Report) -> Vec<Threshold> {
 pub(super) fn failures(report: &Report) -> Vec<String> {
     let allowed = &report.scenario.thresholds;
     let mut failures = Vec::new();
-    for name in ["lost", "duplicated", "reordered", "errors"] {
+    for name in ["lost", "duplicated", "reordered", "errors", "unsent"] {
         let value = figure(report, name).unwrap_or(0.0);
         if value > 0.0 && !allowed.contains_key(name) {
             failures.push(format!("{name}: {value}"));

@@ -163,18 +163,19 @@ impl Lane {
     fn due(&mut self, at: usize, now: u64) -> Option<u64> {
         let (_, end) = self.window?;
         let feed = self.feeds.get(at)?;
-        let asked = self.plan.flows.get(feed.flow)?;
+        let (flow, asked) = (feed.flow, self.plan.flows.get(feed.flow)?);
         if let Some(schedule) = &asked.schedule {
             let due = self.shared.run_start() + schedule.due(feed.next)?;
             return (due <= now).then_some(due);
         }
         let is_on = now < end && now >= self.shared.run_start();
-        let has_room = is_on && self.has_room(feed.flow, asked.flow.window.unwrap_or(0), now);
+        let window = asked.flow.window.unwrap_or(0);
+        let has_room = is_on && self.has_room(flow, window, now);
         has_room.then_some(now)
     }
 
     /// Whether one more publish may be on its way.
-    fn has_room(&self, flow: usize, window: u64, now: u64) -> bool {
+    fn has_room(&mut self, flow: usize, window: u64, now: u64) -> bool {
         let Some(progress) = self.shared.progress.get(flow).filter(|_| window > 0) else {
             return true;
         };
@@ -189,7 +190,18 @@ impl Lane {
             return false;
         }
         progress.given_up.fetch_add(pending, Relaxed);
+        self.last_delivery = now;
+        self.tally.stalls += 1;
         true
+    }
+
+    /// Publishes that were due and never left, because nobody was free to send them.
+    pub(super) fn unsent(&self) -> u64 {
+        let left = |feed: &Feed| {
+            let schedule = self.plan.flows.get(feed.flow)?.schedule.as_ref()?;
+            Some(schedule.total().saturating_sub(feed.next).div_ceil(feed.step.max(1)))
+        };
+        self.feeds.iter().filter_map(left).sum()
     }
 
     /// When a feed has something to do next that no event tells.

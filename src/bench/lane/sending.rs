@@ -45,7 +45,7 @@ impl Lane {
         if let Some(progress) = self.shared.progress.get(flow) {
             progress.expected.fetch_add(listeners, Relaxed);
         }
-        if self.is_measured(due) {
+        if self.is_measured(now) {
             let bound = self.plan.scenario.generator.max_late_ms;
             note_lateness(&mut self.tally, now.saturating_sub(due.max(free_at)), bound);
         }
