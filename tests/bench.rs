@@ -11,8 +11,10 @@ mod bench_peer;
 mod support;
 
 use bench_peer::Fault;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
 use support::{OWNER, PROJECT, Server};
 use tempfile::TempDir;
 
@@ -226,6 +228,10 @@ fn what_a_server_does_wrong_is_noticed() {
     let url = format!("http://{}", bench_peer::start(Fault::Closes));
     let run = run_at(&url, &scenario, &[]).ended(3);
     assert_eq!(run.report["totals"]["troubles"]["connection lost: closed 4000"], 2);
+    let url = format!("http://{}", bench_peer::start(Fault::Breaks));
+    let run = run_at(&url, &scenario, &[]).ended(3);
+    let why = "connection lost: the end of the stream";
+    assert_eq!(run.report["totals"]["troubles"][why], 2, "{}", run.told());
     let url = format!("http://{}", bench_peer::start(Fault::Forges));
     let run = run_at(&url, &scenario, &[]).ended(1);
     assert!(run.told().contains("another key"), "{}", run.told());
@@ -250,6 +256,34 @@ fn a_generator_that_was_the_bottleneck_does_not_report() {
     assert_eq!(allowed.report["passed"], false);
     assert!(allowed.report["load"]["publishes_per_s"].is_number());
     assert!(allowed.page.contains("Does not count"));
+}
+
+#[test]
+fn a_signal_ends_it_in_order() {
+    let folder = TempDir::new().unwrap();
+    let scenario = folder.path().join("scenario.toml");
+    let text = "title = \"t\"\n[run]\nhold_s = 3600.0\n[[group]]\nname = \"g\"\n";
+    std::fs::write(&scenario, text).unwrap();
+    let place = TempDir::new().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_warren"))
+        .arg("bench")
+        .arg(&scenario)
+        .arg("--progress")
+        .env("TMPDIR", place.path())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let entries = || std::fs::read_dir(place.path()).unwrap().count();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains(" hold ")), "it did not come so far");
+    assert_eq!(entries(), 1, "its server has a folder");
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::TERM).unwrap();
+    let last = lines.last().unwrap_or_default();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(last.contains("interrupted"), "{last}");
+    assert_eq!(entries(), 0, "the server's folder is left behind");
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn idle(plan: &Plan, measured: &Measured) -> Option<Idle> {
     Some(Idle {
         bytes_before: before,
         bytes_after: after,
-        bytes_per_connection: growth / num::float(num::count(plan.scenario.connections())),
+        bytes_per_connection: ratio(growth, num::float(num::count(plan.scenario.connections()))),
         hold_cores: ratio(server_cpu(&moments.settled, &moments.held)?, held),
     })
 }

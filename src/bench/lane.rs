@@ -27,8 +27,9 @@ use std::time::Duration;
 
 /// The buffer that all connections of a thread read into, bytes.
 const BUFFER: usize = 256 << 10;
-/// Events that are taken from the poll at once.
-const EVENTS: usize = 1024;
+/// Events that are taken from the poll at once: in between the thread sends what is due, so few enough for that to be in
+/// time while a burst of thousands comes in.
+const EVENTS: usize = 128;
 /// The longest sleep, microseconds: the other threads' orders are looked at in between.
 const LONGEST_SLEEP: u64 = 10_000;
 /// How often slow readers read, microseconds.

@@ -28,7 +28,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "  - {refusal}")?;
         }
     }
-    if report.connect.connections > 0 {
+    if report.connect.connections > 0 || report.load.is_some() {
         figures(report, out)?;
     }
     if let Some(it) = &report.comparison {

@@ -1,7 +1,7 @@
 //! A small server of channels that makes mistakes on purpose, to see whether the load tester notices.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     Refuses,
     /// Everybody's connection is closed.
     Closes,
+    /// Everybody's connection ends right behind the message.
+    Breaks,
     /// The upgrade is answered with another key.
     Forges,
 }
@@ -139,9 +141,13 @@ fn publish(body: &[u8], peer: &Mutex<Peer>) -> &'static str {
         Fault::Closes if is_wrong => vec![vec![0x88, 2, 15, 160]],
         _ => std::iter::once(message).chain(peer.held.take()).collect(),
     };
+    let breaks = peer.fault == Fault::Breaks && is_wrong;
     for socket in &mut peer.sockets {
         for send in &sends {
             let _ = socket.write_all(send);
+        }
+        if breaks {
+            let _ = socket.shutdown(Shutdown::Both);
         }
     }
     "200 OK"

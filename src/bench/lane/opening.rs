@@ -58,9 +58,9 @@ impl Lane {
         if !event.is_readable() && !event.is_error() && !event.is_read_closed() {
             return;
         }
+        let is_over = event.is_error() || event.is_read_closed();
         match seat {
             Seat::Subscriber(slot) => {
-                let is_over = event.is_error() || event.is_read_closed();
                 let reads = self
                     .subscribers
                     .get(slot)
@@ -68,8 +68,17 @@ impl Lane {
                 if reads {
                     self.read_most(slot, usize::MAX);
                 }
+                if is_over {
+                    // The end came with the last bytes, and is told only once.
+                    self.read_most(slot, usize::MAX);
+                }
             }
-            Seat::Publisher(slot) => self.read_answers(slot),
+            Seat::Publisher(slot) => {
+                self.read_answers(slot);
+                if is_over {
+                    self.read_answers(slot);
+                }
+            }
         }
     }
 
