@@ -19,17 +19,23 @@ pub(super) fn run(scenario: &Scenario, progress: &mut Progress) -> Result<Report
     }
     let (mut pairs, mut last) = (Vec::new(), None);
     let (mut refusals, mut failures) = (Vec::new(), Vec::new());
-    let mut figure = "";
-    for number in 0..scenario.baseline.pairs {
+    let (mut figure, mut notes) = ("", Vec::new());
+    // A stall of the machine must not cost the pairs before it: as many again may be measured again.
+    let mut spare = scenario.baseline.pairs;
+    let mut number = 0;
+    while number < scenario.baseline.pairs {
         // Who goes first may find the machine in another mood, so they take turns at that too.
         let is_bare_first = number % 2 == 0;
         let first = one(scenario, is_bare_first, number, progress)?;
         let second = one(scenario, !is_bare_first, number, progress)?;
         let (bare, warren) = if is_bare_first { (first, second) } else { (second, first) };
-        for (name, report) in [("bare", &bare), ("warren", &warren)] {
-            let told = |text: &String| format!("pair {}, {name}: {text}", number + 1);
-            refusals.extend(report.refusals.iter().map(told));
+        let told = refused(number, &bare, &warren);
+        if !told.is_empty() && spare > 0 {
+            spare -= 1;
+            notes.extend(told.iter().map(|it| format!("measured again: {it}")));
+            continue;
         }
+        refusals.extend(told);
         failures.extend(warren.failures.iter().map(|it| format!("pair {}: {it}", number + 1)));
         let (name, bare_cost) = cost(&bare);
         let (_, warren_cost) = cost(&warren);
@@ -40,11 +46,14 @@ pub(super) fn run(scenario: &Scenario, progress: &mut Progress) -> Result<Report
         let ratio = super::num::ratio(warren_cost, bare);
         pairs.push(Pair { bare, warren: warren_cost, ratio });
         last = Some(warren);
+        number += 1;
     }
     let Some(report) = last else {
         return Err(BenchError::Scenario("baseline.pairs must be 1 or more".to_owned()));
     };
+    notes.extend(report.notes.iter().cloned());
     Ok(Report {
+        notes,
         counts: refusals.is_empty(),
         passed: refusals.is_empty() && failures.is_empty(),
         refusals,
@@ -52,6 +61,15 @@ pub(super) fn run(scenario: &Scenario, progress: &mut Progress) -> Result<Report
         comparison: Some(Comparison::new(figure, scenario.baseline.coalesce, pairs)),
         ..report
     })
+}
+
+/// Why a pair does not count.
+fn refused(number: usize, bare: &Report, warren: &Report) -> Vec<String> {
+    let of = |name: &'static str, report: &Report| {
+        let told = |text: &String| format!("pair {}, {name}: {text}", number + 1);
+        report.refusals.iter().map(told).collect::<Vec<_>>()
+    };
+    [of("bare", bare), of("warren", warren)].concat()
 }
 
 /// Measures one of the two.

@@ -135,7 +135,7 @@ pub(super) fn refusals(
     if generator.too_late > LATE_SHARE {
         refusals.push(format!(
             "{:.1} % of the publishes left more than {} ms after they were due, though a publisher was free (p99 {:.2} ms, \
-             max {:.2} ms): the generator cannot make this rate here",
+             max {:.2} ms): the generator cannot make this rate here, or was stopped meanwhile",
             generator.too_late * 100.0,
             settings.max_late_ms,
             generator.lateness.p99_ms,
