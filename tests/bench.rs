@@ -259,6 +259,23 @@ fn a_generator_that_was_the_bottleneck_does_not_report() {
 }
 
 #[test]
+fn slow_readers_are_closed_and_nobody_else_notices() {
+    // Far more than a queue and the kernel's buffers hold.
+    let scenario = format!(
+        "{PATIENT}[server.config.limits]\noutbox-bytes = 65536\n[[group]]\nname = \"fast\"\nsubscribers = 3\n\
+         [[group]]\nname = \"slow\"\nsubscribers = 2\nread_bytes_per_s = 0\nreceive_buffer = 4096\n\
+         [[publish]]\ngroup = \"fast\"\nrate = 30.0\n\
+         [[publish]]\ngroup = \"slow\"\npublishers = 4\nrate = 20.0\n\
+         payload = 1000000\n[thresholds]\nunsent = 100\n"
+    );
+    let run = run(&scenario, &[]).ended(0);
+    assert_eq!(run.total("slow_readers_closed"), 2, "{}", run.told());
+    assert_eq!((run.total("lost"), run.total("errors")), (0, 0), "{}", run.told());
+    assert!(run.total("delivered") > 0, "{}", run.told());
+    assert_eq!(run.total("delivered"), run.total("expected"), "{}", run.told());
+}
+
+#[test]
 fn a_signal_ends_it_in_order() {
     let folder = TempDir::new().unwrap();
     let scenario = folder.path().join("scenario.toml");

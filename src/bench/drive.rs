@@ -20,6 +20,8 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(20);
 /// From the order to begin until the load begins, microseconds.
 const LEAD: u64 = 50_000;
+/// How long slow readers read at the end as fast as they can, to learn whether they were closed, seconds.
+const SLOW_END: f64 = 2.0;
 /// How long publishes that were due in time may still leave, seconds.
 const TAIL: f64 = 0.1;
 /// How long nothing may come at the end before nothing is expected any more, seconds.
@@ -238,6 +240,8 @@ impl<'a> Drive<'a> {
         threads: &[JoinHandle<Result<Outcome, BenchError>>],
     ) -> Result<(), BenchError> {
         let end = self.shared.clock.seconds() + self.plan.scenario.run.drain_s;
+        let is_any_slow = (0..self.plan.scenario.groups.len()).any(|it| self.plan.is_slow(it));
+        let slow_end = self.shared.clock.seconds() + if is_any_slow { SLOW_END } else { 0.0 };
         let (mut seen, mut since) = (self.shared.delivered(), self.shared.clock.seconds());
         loop {
             let (now, delivered) = (self.shared.clock.seconds(), self.shared.delivered());
@@ -247,11 +251,11 @@ impl<'a> Drive<'a> {
             let unanswered = self.shared.unanswered.load(Relaxed);
             let is_all = self.shared.pending() == 0 && unanswered == 0;
             let is_quiet = now - since > QUIET && unanswered == 0;
-            if now > end || is_quiet {
+            if now > end || (is_quiet && now >= slow_end) {
                 return Ok(());
             }
             self.look("drain", threads)?;
-            if is_all {
+            if is_all && now >= slow_end {
                 // One more look, in which a duplicate would come.
                 return Ok(());
             }

@@ -236,7 +236,7 @@ impl Lane {
             self.measure(now)?;
             self.open_due(now);
             self.beat(now);
-            self.read_slowly(now);
+            self.read_slowly(now, phase);
             if phase == Phase::Run {
                 self.break_off(now);
                 self.churn(now);

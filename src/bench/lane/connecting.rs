@@ -7,6 +7,7 @@ use super::super::link::Link;
 use super::super::num;
 use super::super::scenario::Storm;
 use super::super::schedule::Schedule;
+use super::super::shared::Phase;
 use super::{Heard, Lane, SLOW_TICK, StormEnd};
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
@@ -326,8 +327,9 @@ impl Lane {
         }
     }
 
-    /// Lets slow readers read their share, when it is time.
-    pub(super) fn read_slowly(&mut self, now: u64) {
+    /// Lets slow readers read their share, when it is time; and everything at the end, because a server's close stands
+    /// behind all that it had sent before.
+    pub(super) fn read_slowly(&mut self, now: u64, phase: Phase) {
         if self.slow.is_empty() || now < self.slow_at {
             return;
         }
@@ -338,6 +340,7 @@ impl Lane {
             let group = self.plan.scenario.groups.get(subscriber.group);
             let rate = group.and_then(|it| it.read_bytes_per_s).unwrap_or(0);
             let share = num::index(rate.saturating_mul(SLOW_TICK) / 1_000_000);
+            let share = if phase == Phase::Drain { usize::MAX } else { share };
             if subscriber.stage == Stage::Ready && share > 0 {
                 self.read_most(slot, share);
             }

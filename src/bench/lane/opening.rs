@@ -3,6 +3,7 @@
 use super::super::frame;
 use super::super::leap::{self, Said};
 use super::super::scenario::{Group, Identity};
+use super::super::shared::Phase;
 use super::super::target::Dialect;
 use super::connecting::Stage;
 use super::{Lane, Seat};
@@ -61,10 +62,12 @@ impl Lane {
         let is_over = event.is_error() || event.is_read_closed();
         match seat {
             Seat::Subscriber(slot) => {
+                // At the end the slow ones hurry, too.
+                let is_fast = is_over || self.shared.phase() >= Phase::Drain;
                 let reads = self
                     .subscribers
                     .get(slot)
-                    .is_some_and(|it| is_over || !it.is_slow || it.stage != Stage::Ready);
+                    .is_some_and(|it| is_fast || !it.is_slow || it.stage != Stage::Ready);
                 if reads {
                     self.read_most(slot, usize::MAX);
                 }
