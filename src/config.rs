@@ -3,8 +3,10 @@
 //! A flag wins over its environment variable, that over the configuration file, and that over the default.
 
 mod admin;
+mod bench;
 
 pub use admin::{AdminArgs, AdminTask, Place};
+pub use bench::{BaselineArgs, BenchArgs};
 
 use crate::actor::Settings;
 use crate::actor::webhook::Rules;
@@ -47,6 +49,11 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Make, list and delete admin tokens, whether or not a server is running
     Admin(AdminArgs),
+    /// Load a server by a script and measure it
+    Bench(Box<BenchArgs>),
+    /// Run the bare server that `bench --pairs` compares with
+    #[command(hide = true)]
+    BenchBaseline(BaselineArgs),
 }
 
 /// The flags of `serve` (`docs/OPERATING.md`, Settings); each is also a key of the configuration file.

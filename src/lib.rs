@@ -8,11 +8,14 @@
 //!    ↖ webhook ↗
 //! ```
 //!
+//! `bench` stands beside them: it speaks to a server from outside, and nothing but `main` knows it.
+//!
 //! To read the code, start with [`domain`], then follow one message: the `http` resource that takes it, the channel
 //! actor that orders it, the fan-out that hands it to the connections of its thread.
 
 pub mod actor;
 pub mod admin;
+pub mod bench;
 pub mod config;
 pub mod domain;
 pub mod first_run;

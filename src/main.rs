@@ -3,7 +3,7 @@
 use clap::Parser as _;
 use std::process::ExitCode;
 use warren::config::{Cli, Command, Config};
-use warren::{admin, server, telemetry};
+use warren::{admin, bench, server, telemetry};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -12,6 +12,18 @@ fn main() -> ExitCode {
         Some(Command::Serve(args)) => *args,
         Some(Command::Admin(args)) => {
             return match admin::run(args, &mut std::io::stdout().lock()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error),
+            };
+        }
+        Some(Command::Bench(args)) => {
+            return match bench::run(&args, &mut std::io::stdout().lock()) {
+                Ok(outcome) => ExitCode::from(outcome.code()),
+                Err(error) => failed(&error),
+            };
+        }
+        Some(Command::BenchBaseline(args)) => {
+            return match bench::run_baseline(&args, &mut std::io::stdout().lock()) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failed(&error),
             };

@@ -19,7 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("server", &["domain", "protocol", "store", "actor", "http", "config", "first_run"]),
     ("lib", &[]),
     ("admin", &["domain", "store", "actor", "config", "server"]),
-    ("main", &["admin", "config", "server", "telemetry"]),
+    ("bench", &["domain", "protocol", "config"]),
+    ("main", &["admin", "bench", "config", "server", "telemetry"]),
 ];
 
 /// Words that belong into one place: the word, where it may stand, why.
