@@ -9,10 +9,11 @@ mod upgrade;
 use crate::actor::webhook::Dispatcher;
 use crate::actor::{AskError, Persistence, Supervisor, clock};
 use crate::config::Config;
+use crate::domain::ChannelKey;
 use crate::first_run::{self, FirstRunError};
 use crate::http;
-use crate::store::StoreError;
 use crate::store::diesel::SqliteDatabase;
+use crate::store::{ReadStore, StoreError};
 use actix_server::ServerHandle;
 use actix_web::rt::net::TcpStream;
 use listen::listen;
@@ -30,6 +31,8 @@ const READERS: u32 = 4;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a request's head may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many channels are read at a time to be looked at after a start.
+const SWEEP_PAGE: u64 = 1000;
 /// How long sent bytes may stay unacknowledged before the connection counts as dead: a reader that has stopped reading
 /// cannot hold its socket longer than this.
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
@@ -116,14 +119,25 @@ fn give_up_on_dead_peers(stream: &TcpStream) {
 /// Deletes ephemeral channels whose sessions died with the last process, once these have had their time to come back.
 async fn sweep(supervisor: Supervisor, grace: Duration) {
     tokio::time::sleep(grace).await;
-    match supervisor.persistence().read(|store| store.marked_channels()).await {
-        Ok(marked) => {
-            for key in marked {
-                // One that is gone by now, or cannot be asked, is looked at again after the next start.
-                let _ = supervisor.sweep_channel(&key).await;
+    let mut last: Option<ChannelKey> = None;
+    loop {
+        let behind = last.clone();
+        let page = move |store: &mut dyn ReadStore| {
+            store.marked_channels_after(behind.as_ref(), SWEEP_PAGE)
+        };
+        let page = match supervisor.persistence().read(page).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!(%error, "ephemeral channels were not looked at");
+                return;
             }
+        };
+        let Some(end) = page.last() else { return };
+        last = Some(end.clone());
+        for key in page {
+            // One that is gone by now, or cannot be asked, is looked at again after the next start.
+            let _ = supervisor.sweep_channel(&key).await;
         }
-        Err(error) => tracing::warn!(%error, "ephemeral channels were not looked at"),
     }
 }
 

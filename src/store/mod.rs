@@ -158,9 +158,8 @@ pub trait ReadStore: ReadOutbox {
         cursor: Option<&ChannelCursor>,
         limit: u64,
     ) -> StoreResult<Vec<Channel>>;
-    /// The channels that were noted to have had a subscriber.
-    fn marked_channels(&mut self) -> StoreResult<Vec<ChannelKey>>;
-    /// The next of them behind a key, in the order of keys, at most `limit`.
+    /// The channels that were noted to have had a subscriber: the next behind a key, in the order of keys, at most
+    /// `limit`.
     fn marked_channels_after(
         &mut self,
         key: Option<&ChannelKey>,

@@ -152,7 +152,7 @@ pub(super) fn mark(connection: &mut SqliteConnection, key: &ChannelKey) -> Store
         .map_err(refusal(Thing::Channel, Thing::Channel))
 }
 
-/// `ReadStore::marked_channels_after`, and without bounds `ReadStore::marked_channels`.
+/// `ReadStore::marked_channels_after`.
 pub(super) fn marked_after(
     connection: &mut SqliteConnection,
     key: Option<&ChannelKey>,

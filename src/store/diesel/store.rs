@@ -80,10 +80,6 @@ impl ReadStore for SqliteStore<'_> {
         admin_tokens::list(self.connection)
     }
 
-    fn marked_channels(&mut self) -> StoreResult<Vec<ChannelKey>> {
-        channels::marked_after(self.connection, None, u64::MAX)
-    }
-
     fn marked_channels_after(
         &mut self,
         key: Option<&ChannelKey>,
