@@ -59,6 +59,8 @@ class Server {
       cwd: this.dataDir,
       env: {
         PATH: process.env.PATH,
+        // Which of the two ways to the socket the whole suite goes.
+        ...(process.env.WARREN_SOCKET && { WARREN_SOCKET: process.env.WARREN_SOCKET }),
         WARREN_LISTEN: `127.0.0.1:${this.#port}`,
         WARREN_DATA: this.dataDir,
         WARREN_PROJECT: PROJECT,
