@@ -143,7 +143,7 @@ where
     /// To be called when the actor has stopped, whatever the reason.
     pub fn on_stopped(&mut self) {
         self.leave();
-        self.link.abandon();
+        self.link.end();
     }
 
     /// Takes what the socket read.

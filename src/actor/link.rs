@@ -271,9 +271,9 @@ impl Link {
         self.flush();
     }
 
-    /// The socket has gone; nothing is written any more.
-    pub fn abandon(&self) {
-        self.outbox.borrow_mut().abandon();
+    /// The connection's actor has ended, and the socket with it, as far as that is the actor's to end.
+    pub fn end(&self) {
+        self.outbox.borrow_mut().end();
     }
 
     /// Tells the connection's actor something.
@@ -342,7 +342,7 @@ impl Link {
 async fn drain(link: Rc<Link>, sink: Rc<dyn Sink>) {
     loop {
         if poll_fn(|cx| sink.poll_writable(cx)).await.is_err() {
-            link.abandon();
+            link.end();
         }
         if !link.outbox.borrow_mut().pump(&*sink) {
             return;

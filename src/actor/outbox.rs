@@ -213,12 +213,19 @@ impl Outbox {
     }
 
     /// The socket has gone: nothing is written or taken any more.
-    pub fn abandon(&mut self) {
+    fn abandon(&mut self) {
         self.pieces = VecDeque::new();
         self.bytes = 0;
         self.is_closed = true;
         if let Way::Push { sink, .. } = &self.way {
             sink.abandon();
+        }
+    }
+
+    /// The connection's actor has ended. A socket that is pushed to ends with it; one that pulls takes what is left.
+    pub fn end(&mut self) {
+        if matches!(self.way, Way::Push { .. }) {
+            self.abandon();
         }
     }
 
