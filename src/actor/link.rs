@@ -217,6 +217,11 @@ impl Link {
         }
     }
 
+    /// Looks at what [`Self::write`] will look at, so that it is in the processor's cache by then.
+    pub(super) fn touch(&self) {
+        self.outbox.borrow().touch();
+    }
+
     /// From now on, what goes out is written to this socket.
     pub fn push_to(&self, sink: Rc<dyn Sink>) {
         self.outbox.borrow_mut().push_to(sink);

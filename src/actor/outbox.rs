@@ -32,6 +32,9 @@ pub trait Sink {
     /// Ready when more may be taken after a `WouldBlock`.
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Looks at what the next write will look at, so that it is in the processor's cache by then.
+    fn touch(&self);
+
     /// Nothing more will be written: the peer learns that this was the end.
     fn finish(&self);
 
@@ -173,6 +176,13 @@ impl Outbox {
                 self.abandon();
                 Ok(false)
             }
+        }
+    }
+
+    /// Looks at what [`Self::write`] will look at.
+    pub fn touch(&self) {
+        if let Way::Push { sink, .. } = &self.way {
+            sink.touch();
         }
     }
 

@@ -14,16 +14,18 @@ use actix_http::ws::{Message, ProtocolError, hash_key};
 use actix_web::rt::net::TcpStream;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
 use socket2::SockRef;
 use std::cell::RefCell;
+use std::hint::black_box;
 use std::io;
 use std::net::Shutdown;
+use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead as _, ReadBuf};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// The most bytes read at once.
 const READ_BYTES: usize = 64 << 10;
@@ -81,13 +83,13 @@ pub(super) fn open(
     let limit = app.supervisor.settings().frame_bytes;
     let raw = Raw { assembly: Assembly::new(limit), _place: place };
     let (connection, link) = Connection::open(app.supervisor.clone(), raw, origin, wire);
-    let (reader, writer) = stream.into_split();
-    link.push_to(Rc::new(Writer(writer)));
+    let stream = Rc::new(Line(stream));
+    link.push_to(Rc::<Line>::clone(&stream));
     link.precede(switching(head));
     let mut decoder = Decoder::new(limit);
     decoder.feed(rest);
     let mut ctx = Context::new();
-    ctx.add_stream(Reader { stream: reader, decoder, is_spoilt: false });
+    ctx.add_stream(Reader { stream, decoder, is_spoilt: false });
     Box::pin(ctx.into_future(connection))
 }
 
@@ -102,23 +104,43 @@ fn switching(head: &RequestHead) -> Bytes {
     answer.freeze()
 }
 
-/// The writing half.
-struct Writer(OwnedWriteHalf);
+/// A stream that one reads and others write to.
+struct Line(TcpStream);
 
-impl Writer {
+impl Line {
     /// Ends one direction or both; a stream that has ended already needs no more.
     fn shut(&self, how: Shutdown) {
-        let _ = SockRef::from(self.0.as_ref()).shutdown(how);
+        let _ = SockRef::from(&self.0).shutdown(how);
+    }
+
+    /// Reads what there is.
+    fn poll_read(&self, task: &mut Task<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_read_ready(task))?;
+            match self.0.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        }
     }
 }
 
-impl Sink for Writer {
+impl Sink for Line {
+    /// Asks the system straight away: it nearly always takes everything, and what the runtime keeps for each stream need
+    /// not be looked at. Only the runtime can wait for a stream, so one that takes nothing is tried again by its way.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
+        match send(&self.0, bytes, SendFlags::NOSIGNAL) {
+            Err(Errno::AGAIN | Errno::INTR) => self.0.try_write(bytes),
+            done => Ok(done?),
+        }
     }
 
     fn poll_writable(&self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        self.0.as_ref().poll_write_ready(task)
+        self.0.poll_write_ready(task)
+    }
+
+    fn touch(&self) {
+        black_box(self.0.as_raw_fd());
     }
 
     fn finish(&self) {
@@ -130,10 +152,10 @@ impl Sink for Writer {
     }
 }
 
-/// The reading half, as messages.
+/// What is read, as messages.
 struct Reader {
     /// The stream.
-    stream: OwnedReadHalf,
+    stream: Rc<Line>,
     /// Makes messages of its bytes.
     decoder: Decoder,
     /// Whether what follows cannot be told apart: it is read, for the sake of a clean end, and thrown away.
@@ -159,13 +181,11 @@ impl Stream for Reader {
                 }
             }
             let size = SCRATCH.with_borrow_mut(|scratch| {
-                let mut buffer = ReadBuf::new(scratch);
-                let read = ready!(Pin::new(&mut this.stream).poll_read(task, &mut buffer));
-                let bytes = buffer.filled();
+                let size = ready!(this.stream.poll_read(task, scratch)).unwrap_or(0);
                 if !this.is_spoilt {
-                    this.decoder.feed(bytes);
+                    this.decoder.feed(scratch.get(..size).unwrap_or_default());
                 }
-                Poll::Ready(read.map_or(0, |()| bytes.len()))
+                Poll::Ready(size)
             });
             if ready!(size) == 0 {
                 return Poll::Ready(None);

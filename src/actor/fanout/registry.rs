@@ -2,7 +2,7 @@
 
 use super::super::link::{Link, Note};
 use super::order::{Order, Visit};
-use super::room::{Dirty, Progress, Room, deliver};
+use super::room::{AHEAD, Dirty, Flushed, Progress, Room, deliver};
 use super::uid::{ChannelUid, ConnectionUid};
 use crate::domain::ChannelId;
 use foldhash::fast::RandomState;
@@ -41,7 +41,7 @@ impl Registry {
 
     /// Whether something has to be flushed.
     pub(super) fn has_news(&self) -> bool {
-        !(self.dirty.is_empty() && self.loud.is_empty())
+        !(self.dirty.links.is_empty() && self.loud.is_empty())
     }
 
     /// Whether so much waits that a flush cannot wait.
@@ -184,26 +184,33 @@ impl Registry {
         }
     }
 
-    /// Serves at most so many connections with what waits for them; tells how many it was.
-    pub(super) fn flush(&mut self, most: usize) -> usize {
-        let mut left = most;
-        let at = self.dirty.len().saturating_sub(left);
-        for link in self.dirty.split_off(at) {
-            link.flush();
-            left -= 1;
+    /// Serves at most so many connections with what waits for them.
+    pub(super) fn flush(&mut self, most: usize) -> Flushed {
+        let at = self.dirty.links.len().saturating_sub(most);
+        let links = self.dirty.links.split_off(at);
+        let mut all = Flushed { writes: links.len(), saved: std::mem::take(&mut self.dirty.saved) };
+        for group in links.chunks(AHEAD) {
+            for link in group {
+                link.touch();
+            }
+            for link in group {
+                link.flush();
+            }
         }
         let mut again = Vec::new();
-        while left > 0
+        while all.writes < most
             && let Some(channel) = self.loud.pop()
         {
             let Some(room) = self.rooms.get_mut(&channel) else { continue };
-            match room.flush(&mut left) {
+            let (progress, flushed) = room.flush(most - all.writes);
+            all += flushed;
+            match progress {
                 Progress::Done => {}
                 Progress::Again => again.push(channel),
                 Progress::Unfinished => self.loud.push(channel),
             }
         }
         self.loud.append(&mut again);
-        most - left
+        all
     }
 }

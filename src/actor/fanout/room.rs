@@ -14,19 +14,48 @@ use bytes::BytesMut;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use std::collections::VecDeque;
+use std::ops::AddAssign;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// A log of more bytes is handed out event by event: putting it together would cost more than it saves.
 const BATCH_BYTES: usize = 256 * 1024;
 
+/// How many connections are looked at before they are written to: what lies far apart in memory is then fetched for all of
+/// them at once, and not for one after the other.
+pub(super) const AHEAD: usize = 16;
+
 /// Connections of which something waits in their own queues and whose writers have to be told.
-pub(super) type Dirty = Vec<Rc<Link>>;
+#[derive(Default)]
+pub(super) struct Dirty {
+    /// The connections.
+    pub(super) links: Vec<Rc<Link>>,
+    /// How many events need no write of their own, because others to the same connection wait.
+    pub(super) saved: usize,
+}
 
 /// Hands an event to a connection; its writer is told with the next flush.
 pub(super) fn deliver(dirty: &mut Dirty, link: &Rc<Link>, dispatch: &Arc<Dispatch>) {
     if link.deliver(dispatch) {
-        dirty.push(Rc::clone(link));
+        dirty.links.push(Rc::clone(link));
+    } else {
+        dirty.saved += 1;
+    }
+}
+
+/// What a flush did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Flushed {
+    /// How many connections were served.
+    pub(super) writes: usize,
+    /// How many writes more it would have been with one for each event.
+    pub(super) saved: usize,
+}
+
+impl AddAssign for Flushed {
+    fn add_assign(&mut self, other: Self) {
+        self.writes = self.writes.saturating_add(other.writes);
+        self.saved = self.saved.saturating_add(other.saved);
     }
 }
 
@@ -247,27 +276,32 @@ impl Room {
         lone.chain(self.shared.into_values()).collect()
     }
 
-    /// Serves at most so many connections, and takes them off that number.
-    pub(super) fn flush(&mut self, most: &mut usize) -> Progress {
+    /// Serves at most so many connections.
+    pub(super) fn flush(&mut self, most: usize) -> (Progress, Flushed) {
         let Self { lone, log, logged, flushing, .. } = self;
         let Flushing { end, served, batches } = flushing.get_or_insert_with(|| Flushing {
             end: log.end(),
             served: 0,
             batches: (*logged <= BATCH_BYTES).then(Batches::default),
         });
-        while *most > 0
-            && let Some((_, next)) = lone.get_index_mut(*served)
-        {
-            *served += 1;
-            *most -= 1;
-            next.serve(log, *end, batches.as_mut());
+        let mut writes = 0;
+        while writes < most && *served < lone.len() {
+            let upto = lone.len().min(*served + AHEAD.min(most - writes));
+            let Some(group) = lone.get_range_mut(*served..upto) else { break };
+            group.values().for_each(|next| next.link.touch());
+            writes += group.len();
+            *served = upto;
+            group.values_mut().for_each(|next| next.serve(log, *end, batches.as_mut()));
         }
+        let others = usize::try_from(end.saturating_sub(log.first + 1)).unwrap_or(usize::MAX);
+        let flushed = Flushed { writes, saved: writes.saturating_mul(others) };
         if *served < lone.len() {
-            return Progress::Unfinished;
+            return (Progress::Unfinished, flushed);
         }
         *logged -= log.forget(*end);
         self.flushing = None;
-        if self.log.events.is_empty() { Progress::Done } else { Progress::Again }
+        let is_done = self.log.events.is_empty();
+        (if is_done { Progress::Done } else { Progress::Again }, flushed)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One thread's fan-out, with connections that have no socket.
 
 use super::super::link::{ConnectionInfo, Origin};
+use super::room::Flushed;
 use super::*;
 use crate::domain::{ChannelId, ConnectionId, Message, ProjectId, RawJson, Timestamp};
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Extensions, Wire};
@@ -295,4 +296,28 @@ async fn what_follows_an_event_of_a_channel_comes_after_it() {
     }
     let expected = ["joined", "1", "2", "3", "joined", "4", "5", "6"];
     assert_eq!(heard(&fanout, &link).await, expected);
+}
+
+#[actix_rt::test]
+async fn a_flush_tells_what_merging_saved() {
+    let fanout = LocalFanout::here();
+    let mut registry = Registry::default();
+    let (room, hall) = (ChannelUid::next(), ChannelUid::next());
+    let links = [(); 40].map(|()| connection(&fanout));
+    for link in &links {
+        registry.register(link);
+        registry.perform(join(room, link));
+    }
+    registry.perform(join(hall, &links[0]));
+    while registry.has_news() {
+        registry.flush(usize::MAX);
+    }
+    registry.perform(deliver(room, "a"));
+    assert_eq!(registry.flush(usize::MAX), Flushed { writes: 40, saved: 0 });
+    for channel in [room, hall, room] {
+        registry.perform(deliver(channel, "b"));
+    }
+    let (part, rest) = (registry.flush(30), registry.flush(usize::MAX));
+    assert_eq!((part.writes, rest.writes), (30, 10));
+    assert_eq!(part.saved + rest.saved, 39 + 2);
 }
