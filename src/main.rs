@@ -1,9 +1,15 @@
 //! The `warren` binary: command line, configuration, logs, then the server.
 
 use clap::Parser as _;
+use mimalloc::MiMalloc;
 use std::process::ExitCode;
 use warren::config::{Cli, Command, Config};
 use warren::{admin, bench, server, telemetry};
+
+/// Small things of many sizes come and go with every publish and connection, where the system's allocator costs more time
+/// and memory (`docs/performance.md`).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
