@@ -5,6 +5,7 @@ mod head;
 mod listen;
 mod prefixed;
 mod upgrade;
+mod workers;
 
 use crate::actor::webhook::Dispatcher;
 use crate::actor::{AskError, Persistence, Supervisor, clock};
@@ -14,9 +15,8 @@ use crate::first_run::{self, FirstRunError};
 use crate::http;
 use crate::store::diesel::SqliteDatabase;
 use crate::store::{ReadStore, StoreError};
-use actix_server::ServerHandle;
 use actix_web::rt::net::TcpStream;
-use listen::listen;
+use listen::{Stopper, listen};
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -31,11 +31,14 @@ const READERS: u32 = 4;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a request's head may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long open requests may take to end when the server stops.
+const SHUTDOWN_TIME: Duration = Duration::from_secs(5);
 /// How many channels are read at a time to be looked at after a start.
 const SWEEP_PAGE: u64 = 1000;
 /// How long sent bytes may stay unacknowledged before the connection counts as dead: a reader that has stopped reading
 /// cannot hold its socket longer than this.
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Why the server did not start or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
@@ -91,14 +94,14 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
         ..http::Limits::default()
     };
     let app = http::App::new(persistence, supervisor.clone(), limits);
-    let (server, address) = listen(&config, app)?;
+    let (listening, address) = listen(&config, app)?;
     let base = format!("http://{address}");
     match &first {
         Some(first) => say(&first.lines(&base))?,
         None => say(&format_args!("url: {base}/"))?,
     }
-    let stopping = actix_web::rt::spawn(stop_on_signal(server.handle(), supervisor.clone()));
-    let running = actix_web::rt::spawn(server);
+    let stopping = actix_web::rt::spawn(stop_on_signal(listening.stopper(), supervisor.clone()));
+    let running = actix_web::rt::spawn(listening.ended());
     supervisor.ready().await;
     say(&format_args!("ready: {base}"))?;
     tracing::info!(%address, workers = config.workers, data = %config.data.display(), "ready");
@@ -142,7 +145,7 @@ async fn sweep(supervisor: Supervisor, grace: Duration) {
 }
 
 /// Waits for SIGTERM or SIGINT, tells every connection to come back later, then stops.
-async fn stop_on_signal(server: ServerHandle, supervisor: Supervisor) {
+async fn stop_on_signal(server: Stopper, supervisor: Supervisor) {
     let terminated = async {
         use tokio::signal::unix::{SignalKind, signal};
         match signal(SignalKind::terminate()) {
@@ -158,7 +161,7 @@ async fn stop_on_signal(server: ServerHandle, supervisor: Supervisor) {
     }
     tracing::info!("stopping");
     supervisor.drain("the server is going away, reconnect in 1 s").await;
-    server.stop(true).await;
+    server.stop().await;
 }
 
 /// Takes the data folder for this process alone; creates it if it is missing.

@@ -283,7 +283,7 @@ fn permanent_subscriptions_are_back_after_a_kill_and_ephemeral_ones_are_not() {
 fn a_second_server_on_the_same_data_refuses_to_start() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(folder.path(), &[]);
-    let second = Process::run_to_end(folder.path());
+    let second = Process::run_to_end(folder.path(), &[]);
     let (out, err) =
         (String::from_utf8_lossy(&second.stdout), String::from_utf8_lossy(&second.stderr));
     assert_eq!(second.status.code(), Some(1), "{out}{err}");

@@ -7,13 +7,14 @@ use super::head::{Lane, Publish};
 use super::prefixed::Prefixed;
 use super::{KEEP_ALIVE, REQUEST_TIMEOUT, give_up_on_dead_peers, upgrade};
 use crate::http;
-use actix_http::Protocol;
 use actix_http::error::DispatchError;
-use actix_server::GracefulShutdownSignal;
-use actix_service::{Service, ServiceFactory};
+use actix_http::{HttpService, Protocol};
+use actix_service::{Service, ServiceFactory as _, ServiceFactoryExt as _, map_config};
+use actix_web::App;
+use actix_web::dev::AppConfig;
+use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use bytes::{Buf as _, Bytes, BytesMut};
-use futures_util::future::LocalBoxFuture;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -22,45 +23,19 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// A connection for the HTTP layer.
-type Request = (Prefixed, Protocol, Option<SocketAddr>);
+pub(super) type Request = (Prefixed, Protocol, Option<SocketAddr>);
 
-/// Makes a door for each worker.
-pub(super) struct DoorFactory<F> {
-    /// Makes what stands behind it.
-    pub(super) http: F,
-    /// What requests are answered from.
-    pub(super) app: http::App,
-    /// Says when the server stops.
-    pub(super) stopping: GracefulShutdownSignal,
-}
+/// What serves the connections of one worker, cheap to clone.
+pub(super) struct Door<S>(Rc<Hall<S>>);
 
-impl<F> ServiceFactory<TcpStream> for DoorFactory<F>
-where
-    F: ServiceFactory<Request, Config = (), Response = (), Error = DispatchError, InitError = ()>,
-    F::Service: 'static,
-    F::Future: 'static,
-{
-    type Response = ();
-    type Error = DispatchError;
-    type Config = ();
-    type Service = Door<F::Service>;
-    type InitError = ();
-    type Future = LocalBoxFuture<'static, Result<Door<F::Service>, ()>>;
-
-    fn new_service(&self, (): ()) -> Self::Future {
-        let (http, app, stopping) =
-            (self.http.new_service(()), self.app.clone(), self.stopping.clone());
-        Box::pin(async move {
-            let hall = Hall { http: http.await?, app, stopping };
-            Ok(Door(Rc::new(hall)))
-        })
+impl<S> Clone for Door<S> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
     }
 }
-
-/// One worker's door.
-pub(super) struct Door<S>(Rc<Hall<S>>);
 
 /// What stands behind a door.
 struct Hall<S> {
@@ -69,41 +44,48 @@ struct Hall<S> {
     /// What requests are answered from.
     app: http::App,
     /// Says when the server stops.
-    stopping: GracefulShutdownSignal,
+    stopping: CancellationToken,
 }
 
-impl<S> Service<TcpStream> for Door<S>
+/// Opens a door on this thread, with an HTTP layer of its own behind it; none if that cannot be set up.
+pub(super) async fn open(
+    app: http::App,
+    stopping: CancellationToken,
+) -> Option<Door<impl Service<Request, Response = (), Error = DispatchError>>> {
+    let routes = App::new().wrap(from_fn(http::front)).configure(http::configure(app.clone()));
+    let routes = actix_service::IntoServiceFactory::into_factory(routes);
+    let routes = routes.map_err(|error: actix_web::Error| error.error_response());
+    let signal = stopping.clone();
+    let http = HttpService::build()
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(REQUEST_TIMEOUT)
+        .graceful_shutdown_signal(move || signal.clone().cancelled_owned())
+        .finish(map_config(routes, |()| AppConfig::default()));
+    let http = http.new_service(()).await.ok()?;
+    Some(Door(Rc::new(Hall { http, app, stopping })))
+}
+
+impl<S> Door<S>
 where
-    S: Service<Request, Response = (), Error = DispatchError> + 'static,
+    S: Service<Request, Response = (), Error = DispatchError>,
 {
-    type Response = ();
-    type Error = DispatchError;
-    type Future = LocalBoxFuture<'static, Result<(), DispatchError>>;
-
-    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
-        self.0.http.poll_ready(cx)
-    }
-
-    fn call(&self, stream: TcpStream) -> Self::Future {
-        let hall = Rc::clone(&self.0);
-        Box::pin(async move {
-            let peer = stream.peer_addr().ok();
-            // Small frames must not wait for each other.
-            let _ = stream.set_nodelay(true);
-            give_up_on_dead_peers(&stream);
-            // In a box of its own, which is gone before what comes of it begins: an idle socket should not carry it.
-            let guest = Box::pin(Guest::new(stream, &hall).negotiate(&hall, peer)).await;
-            match guest {
-                Wish::Nothing => Ok(()),
-                Wish::Socket(running) => {
-                    running.await;
-                    Ok(())
-                }
-                Wish::Http(stream) => {
-                    Box::pin(hall.http.call((stream, Protocol::Http1, peer))).await
+    /// Serves a connection until it ends.
+    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+        // Small frames must not wait for each other.
+        let _ = stream.set_nodelay(true);
+        give_up_on_dead_peers(&stream);
+        // In a box of its own, which is gone before what comes of it begins: an idle socket should not carry it.
+        let guest = Guest { stream, read: BytesMut::new() };
+        match Box::pin(guest.negotiate(&self.0, peer)).await {
+            Wish::Nothing => {}
+            Wish::Socket(running) => running.await,
+            Wish::Http(stream) => {
+                let request = (stream, Protocol::Http1, Some(peer));
+                if let Err(error) = Box::pin(self.0.http.call(request)).await {
+                    tracing::debug!(%error, "a connection ended early");
                 }
             }
-        })
+        }
     }
 }
 
@@ -123,33 +105,41 @@ struct Guest {
     stream: TcpStream,
     /// What has been read and not answered.
     read: BytesMut,
-    /// Ends the wait for more.
-    timer: Pin<Box<Sleep>>,
-    /// When it is to end it; the timer may be set for an earlier time.
+}
+
+/// What ends the wait for more.
+struct Patience<'wait, 'hall> {
+    /// Runs out at the deadline, or before it and is then set anew.
+    timer: Pin<&'wait mut Sleep>,
+    /// When the wait is over.
     deadline: Instant,
     /// Becomes ready when the server stops.
-    stopping: LocalBoxFuture<'static, ()>,
+    stopping: Pin<&'wait mut WaitForCancellationFuture<'hall>>,
+}
+
+impl Patience<'_, '_> {
+    /// Ready when it is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= self.deadline {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(self.deadline);
+        }
+        self.stopping.as_mut().poll(cx)
+    }
 }
 
 impl Guest {
-    /// A connection that has said nothing yet.
-    fn new<S>(stream: TcpStream, hall: &Hall<S>) -> Self {
-        let deadline = Instant::now() + REQUEST_TIMEOUT;
-        let signal = hall.stopping.clone();
-        Self {
-            stream,
-            read: BytesMut::new(),
-            timer: Box::pin(sleep_until(deadline)),
-            deadline,
-            stopping: Box::pin(async move { signal.notified().await }),
-        }
-    }
-
     /// Answers requests to publish until something else is wanted.
-    async fn negotiate<S>(mut self, hall: &Hall<S>, peer: Option<SocketAddr>) -> Wish {
+    async fn negotiate<S>(mut self, hall: &Hall<S>, peer: SocketAddr) -> Wish {
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        let timer = pin!(sleep_until(deadline));
+        let stopping = pin!(hall.stopping.cancelled());
+        let mut patience = Patience { timer, deadline, stopping };
         loop {
             match Lane::of(&self.read) {
-                Lane::Unknown => match self.read_more().await {
+                Lane::Unknown => match self.read_more(&mut patience).await {
                     Ok(true) => {}
                     // Half a request is answered by the HTTP layer, as any other that does not come to its end.
                     Ok(false) if !self.read.is_empty() => break,
@@ -157,7 +147,7 @@ impl Guest {
                 },
                 Lane::Http => break,
                 Lane::Socket(head, size) => {
-                    let address = peer.map(|peer| peer.ip());
+                    let address = Some(peer.ip());
                     let Ok(admitted) = http::ws::admit(&hall.app, &head, address) else { break };
                     let rest = self.read.get(size..).unwrap_or_default();
                     let running = upgrade::open(&hall.app, admitted, &head, self.stream, rest);
@@ -173,7 +163,7 @@ impl Guest {
                     if self.write(http::published()).await.is_err() {
                         return Wish::Nothing;
                     }
-                    self.deadline = Instant::now() + KEEP_ALIVE;
+                    patience.deadline = Instant::now() + KEEP_ALIVE;
                 }
             }
         }
@@ -181,25 +171,16 @@ impl Guest {
     }
 
     /// Reads what there is; false at the end of the stream, of the time for it, or of the server.
-    async fn read_more(&mut self) -> io::Result<bool> {
+    async fn read_more(&mut self, patience: &mut Patience<'_, '_>) -> io::Result<bool> {
         if !self.read.is_empty() {
             // A request that has begun has less time than the next one to begin.
-            self.deadline = self.deadline.min(Instant::now() + REQUEST_TIMEOUT);
-            self.timer.as_mut().reset(self.deadline);
+            patience.deadline = patience.deadline.min(Instant::now() + REQUEST_TIMEOUT);
+            patience.timer.as_mut().reset(patience.deadline);
         }
-        let Self { stream, read, timer, deadline, stopping } = self;
-        let mut more = pin!(stream.read_buf(read));
-        poll_fn(|cx| {
-            if let Poll::Ready(size) = more.as_mut().poll(cx) {
-                return Poll::Ready(size.map(|size| size > 0));
-            }
-            while timer.as_mut().poll(cx).is_ready() {
-                if Instant::now() >= *deadline {
-                    return Poll::Ready(Ok(false));
-                }
-                timer.as_mut().reset(*deadline);
-            }
-            stopping.as_mut().poll(cx).map(|()| Ok(false))
+        let mut more = pin!(self.stream.read_buf(&mut self.read));
+        poll_fn(|cx| match more.as_mut().poll(cx) {
+            Poll::Ready(size) => Poll::Ready(size.map(|size| size > 0)),
+            Poll::Pending => patience.poll(cx).map(|()| Ok(false)),
         })
         .await
     }

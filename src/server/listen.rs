@@ -1,74 +1,109 @@
 //! Binds the address and sets up what serves it, in one of the two ways to the socket.
 
-use super::door::DoorFactory;
-use super::{KEEP_ALIVE, REQUEST_TIMEOUT, ServerError, give_up_on_dead_peers};
+use super::workers::{Stop, Workers};
+use super::{KEEP_ALIVE, REQUEST_TIMEOUT, SHUTDOWN_TIME, ServerError, give_up_on_dead_peers};
 use crate::config::{Config, SocketWay};
 use crate::http;
-use actix_http::HttpService;
-use actix_server::Server;
-use actix_service::{ServiceFactoryExt as _, map_config};
-use actix_web::dev::AppConfig;
+use actix_server::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer};
+use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-/// How long open requests may take to end when the server stops.
-const SHUTDOWN_SECONDS: u64 = 5;
 /// The most connections of one worker; the process's file descriptors are the bound that counts.
 const MAX_CONNECTIONS: usize = 100_000;
 /// How many connections the system keeps for us that have not been accepted yet.
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;
 
-/// Binds the address and sets the server up; each worker thread takes a shard of the supervisor in.
-pub(super) fn listen(config: &Config, app: http::App) -> Result<(Server, SocketAddr), ServerError> {
-    let address = config.listen;
-    let failed = |source| ServerError::Listen { address, source };
-    let listener = bind(address).map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    let server = match config.socket {
-        SocketWay::Stream => by_stream(config.workers, listener, app),
-        SocketWay::Route => by_route(config.workers, listener, app),
-    };
-    Ok((server.map_err(failed)?, bound))
+/// A server that runs.
+pub(super) enum Listening {
+    /// On the raw stream.
+    Stream(Workers),
+    /// As a route.
+    Route(Server),
 }
 
-/// A listening socket; an address that a server has just left can be taken at once.
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let domain = socket2::Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+/// What stops a server.
+pub(super) enum Stopper {
+    /// One on the raw stream.
+    Stream(Stop),
+    /// One of a route.
+    Route(ServerHandle),
+}
+
+impl Listening {
+    /// What stops it.
+    pub(super) fn stopper(&self) -> Stopper {
+        match self {
+            Self::Stream(workers) => Stopper::Stream(workers.stop()),
+            Self::Route(server) => Stopper::Route(server.handle()),
+        }
+    }
+
+    /// Waits until it was stopped and has ended.
+    pub(super) async fn ended(self) -> io::Result<()> {
+        match self {
+            Self::Stream(workers) => {
+                workers.ended().await;
+                Ok(())
+            }
+            Self::Route(server) => server.await,
+        }
+    }
+}
+
+impl Stopper {
+    /// Accepts nothing more and gives open requests some time to end.
+    pub(super) async fn stop(&self) {
+        match self {
+            Self::Stream(stop) => stop.stop().await,
+            Self::Route(handle) => handle.stop(true).await,
+        }
+    }
+}
+
+/// Binds the address and starts the worker threads; each takes a shard of the supervisor in.
+pub(super) fn listen(
+    config: &Config,
+    app: http::App,
+) -> Result<(Listening, SocketAddr), ServerError> {
+    let address = config.listen;
+    let failed = |source| ServerError::Listen { address, source };
+    let first = bind(address, false).map_err(failed)?;
+    let bound = first.local_addr().map_err(failed)?;
+    let listening = match config.socket {
+        SocketWay::Stream => listeners(first, bound, config.workers)
+            .and_then(|listeners| Workers::start(listeners, &app))
+            .map(Listening::Stream),
+        SocketWay::Route => by_route(config.workers, first, app).map(Listening::Route),
+    };
+    Ok((listening.map_err(failed)?, bound))
+}
+
+/// A listening socket, of an address that others may share or not; one that a server has just left can be taken at once.
+fn bind(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
+    socket.set_reuse_port(is_shared)?;
     socket.bind(&address.into())?;
-    socket.listen(i32::try_from(BACKLOG).unwrap_or(i32::MAX))?;
+    socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
-/// Sockets are raw streams (`super::upgrade`); the rest is the HTTP layer's.
-fn by_stream(workers: usize, listener: TcpListener, app: http::App) -> io::Result<Server> {
-    let builder = Server::build()
-        .workers(workers)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .max_concurrent_connections(MAX_CONNECTIONS)
-        .disable_signals();
-    let stopping = builder.graceful_shutdown_signal();
-    let server = builder.listen("warren", listener, move || {
-        app.supervisor.settle_here();
-        let routes = App::new().wrap(from_fn(http::front)).configure(http::configure(app.clone()));
-        let routes = actix_service::IntoServiceFactory::into_factory(routes);
-        let routes = routes.map_err(|error: actix_web::Error| error.error_response());
-        let signal = stopping.clone();
-        let http = HttpService::build()
-            .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(REQUEST_TIMEOUT)
-            .graceful_shutdown_signal(move || {
-                let signal = signal.clone();
-                async move { signal.notified().await }
-            })
-            .finish(map_config(routes, |()| AppConfig::default()));
-        DoorFactory { http, app: app.clone(), stopping: stopping.clone() }
-    })?;
-    Ok(server.run())
+/// So many listening sockets of one address, among which the system shares connections out. The first was bound for
+/// itself: an address that another server has is not to be shared with that.
+fn listeners(
+    first: TcpListener,
+    address: SocketAddr,
+    count: usize,
+) -> io::Result<Vec<TcpListener>> {
+    if count > 1 {
+        SockRef::from(&first).set_reuse_port(true)?;
+    }
+    let others = (1..count).map(|_| bind(address, true));
+    std::iter::once(Ok(first)).chain(others).collect()
 }
 
 /// Sockets are a route of the HTTP layer (`crate::http::ws`), as in a program that embeds the server.
@@ -80,7 +115,7 @@ fn by_route(workers: usize, listener: TcpListener, app: http::App) -> io::Result
     .workers(workers)
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(REQUEST_TIMEOUT)
-    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .shutdown_timeout(SHUTDOWN_TIME.as_secs())
     .max_connections(MAX_CONNECTIONS)
     .tcp_nodelay(true)
     .disable_signals()

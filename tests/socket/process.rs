@@ -48,9 +48,9 @@ impl Process {
         process
     }
 
-    /// Runs a server on a folder that another one has, to its end.
-    pub fn run_to_end(folder: &Path) -> Output {
-        command(folder).output().unwrap()
+    /// Runs a server that cannot start, because another one has what it wants, to its end.
+    pub fn run_to_end(folder: &Path, settings: &[(&str, &str)]) -> Output {
+        command(folder).envs(settings.iter().copied()).output().unwrap()
     }
 
     /// A connection to its API.
