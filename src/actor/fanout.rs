@@ -32,6 +32,8 @@ const MAILBOX: usize = 65_537;
 
 /// Counts fan-outs of this process.
 static NEXT_FANOUT: AtomicUsize = AtomicUsize::new(0);
+/// How many threads have a fan-out now.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
 
 /// An order with the part of the budget that it holds.
 #[derive(Message)]
@@ -123,6 +125,11 @@ impl Actor for Fanout {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
+        THREADS.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        THREADS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -186,7 +193,7 @@ impl LocalFanout {
     /// Carries out an order.
     fn perform(&self, order: Order) {
         self.registry.borrow_mut().perform(order);
-        Flusher::plan(&self.flusher, &self.registry);
+        self.plan_flush();
     }
 
     /// Makes a connection known.
@@ -203,7 +210,12 @@ impl LocalFanout {
     pub fn unregister(&self, link: &Link) {
         self.registry.borrow_mut().unregister(link);
         // Somebody else may have been handed something that waited.
-        Flusher::plan(&self.flusher, &self.registry);
+        self.plan_flush();
+    }
+
+    /// Sees to it that what waits is written.
+    fn plan_flush(&self) {
+        Flusher::plan(&self.flusher, &self.registry, THREADS.load(Ordering::Relaxed));
     }
 }
 
