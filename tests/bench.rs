@@ -185,6 +185,17 @@ fn a_server_of_its_own_is_measured_and_weathers_a_storm() {
 }
 
 #[test]
+fn a_publisher_that_waited_for_long_comes_back_if_its_connection_was_ended() {
+    let scenario = format!(
+        "{PATIENT}[[group]]\nname = \"g\"\nsubscribers = 5\n\
+         [[publish]]\ngroup = \"g\"\npublishers = 3\nrate = 60.0\n"
+    );
+    // A server waits 5 s for a connection's first request.
+    let run = run(&scenario, &["--set", "run.settle_s=6"]).ended(0);
+    run.delivered_to(5);
+}
+
+#[test]
 fn a_threshold_that_is_not_met_fails_the_run() {
     let server = Server::start();
     let scenario = format!(

@@ -12,6 +12,8 @@ use std::sync::atomic::Ordering::Relaxed;
 const BURST: usize = 64;
 /// How long nothing may come before what is missing is given up, microseconds.
 const STALL: u64 = 1_000_000;
+/// How long a connection must have been idle for its end to be nothing remarkable: servers do not keep them for ever.
+const IDLE: u64 = 1_000_000;
 
 /// One HTTP connection.
 #[derive(Debug)]
@@ -124,14 +126,21 @@ impl Lane {
 
     /// A publisher's connection ended; another one takes its place, while there is hope.
     pub(super) fn lose_publisher(&mut self, slot: usize, why: &str) {
+        let now = self.shared.clock.now();
         let Some(publisher) = self.publishers.get_mut(slot) else { return };
         if !publisher.link.is_open() {
             return self.shared.trouble(&format!("a publisher cannot connect: {why}"));
         }
         publisher.link.close();
+        let was_idle = publisher.is_up
+            && publisher.sent.is_none()
+            && now.saturating_sub(publisher.free_at) >= IDLE;
         publisher.is_up = false;
         if let Some(feed) = self.feeds.get_mut(publisher.feed) {
             feed.free.retain(|free| *free != slot);
+        }
+        if was_idle {
+            return self.open_publisher(slot);
         }
         let what = format!("a publisher's connection ended: {why}");
         if let Some(sent) = publisher.take_sent() {
