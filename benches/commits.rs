@@ -1,9 +1,8 @@
 //! What group commit is worth: 64 writers, each patching the state of a channel of its own over HTTP as fast as it is
 //! answered, against one write for each commit, on the same disk, in pairs.
 //!
-//! `cargo bench --bench commits -- --seconds 3 --pairs 5`. With `--delay-us 4000`, each commit of both sides sleeps so
-//! long, as if the disk were slower: the one at hand may hardly make anybody wait. The server is then one that this
-//! program puts together itself, on a store that sleeps.
+//! `cargo bench --bench commits -- --seconds 3 --pairs 5`. With `--delay-us 4000`, each sync takes so much longer, as if
+//! the disk were slower: the one at hand may hardly make anybody wait.
 
 #![expect(
     clippy::unwrap_used,
@@ -17,16 +16,15 @@ use rig::data::{Data, fill};
 use rig::figures::{Spread, micros};
 use rig::http::Http;
 use rig::server::Server;
-use rig::slow::{SlowDatabase, serve};
-use rig::{PROJECT, Stopwatch, argument, number};
+use rig::{PROJECT, Stopwatch, number, slow};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 use warren::domain::{ChannelId, ChannelKey, ProjectId, RawJson, State, Version};
 use warren::store::Database as _;
+use warren::store::diesel::SqliteDatabase;
 
 /// Writers, and channels.
 const WRITERS: usize = 64;
@@ -51,34 +49,26 @@ const NAMES: [&str; 8] = [
 
 fn main() {
     let seconds = Duration::from_secs(number("seconds", 3).try_into().unwrap());
-    let delay = Duration::from_micros(number("delay-us", 0).try_into().unwrap());
-    if let Some(folder) = argument("serve") {
-        serve(folder.as_ref(), delay);
+    let delay_us = number("delay-us", 0);
+    if slow::rerun(delay_us) {
         return;
     }
-    let runs: Vec<[f64; 8]> = (0..number("pairs", 5)).map(|_| pair(seconds, delay)).collect();
-    println!("{WRITERS} writers, {delay:?} added to each commit");
+    let runs: Vec<[f64; 8]> = (0..number("pairs", 5)).map(|_| pair(seconds)).collect();
+    println!("{WRITERS} writers, {delay_us} µs added to each sync");
     for (at, name) in NAMES.iter().enumerate() {
         println!("{name}: {}", Spread::new(runs.iter().filter_map(|run| run.get(at)).copied()));
     }
 }
 
 /// Runs both sides once, each on data of its own.
-fn pair(seconds: Duration, delay: Duration) -> [f64; 8] {
+fn pair(seconds: Duration) -> [f64; 8] {
     let folder = tempfile::tempdir().unwrap();
     let data = fill(folder.path(), 0, WRITERS, 0);
-    let sync = sync_time(folder.path()) + micros(delay);
-    let single = alone(folder.path(), &data, seconds, delay);
+    let sync = sync_time(folder.path());
+    let single = alone(folder.path(), &data, seconds);
     let folder = tempfile::tempdir().unwrap();
     let data = fill(folder.path(), 0, WRITERS, 0);
-    let server = if delay.is_zero() {
-        Server::start(folder.path())
-    } else {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--serve", folder.path().to_str().unwrap()]);
-        command.args(["--delay-us", &delay.as_micros().to_string()]);
-        Server::start_by(folder.path(), command)
-    };
+    let server = Server::start(folder.path());
     let (answers, cpu) = together(&server, &data, seconds);
     let rate = f64::from(u32::try_from(answers.len()).unwrap()) / seconds.as_secs_f64();
     let answers = Spread::new(answers.into_iter().map(micros));
@@ -100,8 +90,9 @@ fn sync_time(folder: &Path) -> f64 {
 }
 
 /// How many writes a second the store makes with a commit for each.
-fn alone(folder: &Path, data: &Data, seconds: Duration, delay: Duration) -> f64 {
-    let mut writer = SlowDatabase::open(folder, delay).writer().unwrap();
+fn alone(folder: &Path, data: &Data, seconds: Duration) -> f64 {
+    let database = SqliteDatabase::open(&folder.join("data/warren.db"), 1).unwrap();
+    let mut writer = database.writer().unwrap();
     let key = |id: &String| ChannelKey {
         project: ProjectId::from(PROJECT),
         id: ChannelId::parse(id).unwrap(),

@@ -18,15 +18,15 @@ use rig::http::Http;
 use rig::server::Server;
 use rig::socket::Socket;
 use rig::{Stopwatch, number};
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// Channels in use.
-const CHANNELS: usize = 2000;
+const CHANNELS: usize = 10_000;
 /// Tokens in use; each subscribes to an equal part of the channels.
-const TOKENS: usize = 50;
+const TOKENS: usize = 250;
 /// How long the server may take to come to rest before it is weighed.
 const REST: Duration = Duration::from_millis(500);
 
@@ -89,7 +89,10 @@ impl Filled {
     fn measure(&self) -> [f64; 6] {
         let copy = tempfile::tempdir().unwrap();
         fs::create_dir(copy.path().join("data")).unwrap();
-        fs::copy(self.file(), copy.path().join("data/warren.db")).unwrap();
+        let file = copy.path().join("data/warren.db");
+        fs::copy(self.file(), &file).unwrap();
+        // Or the server's first sync would write all of it.
+        File::open(file).unwrap().sync_all().unwrap();
         run(copy.path(), &self.data)
     }
 }

@@ -23,14 +23,9 @@ pub struct Server {
 impl Server {
     /// Starts a server on the data of a folder and waits until it is ready.
     pub fn start(folder: &Path) -> Self {
-        Self::start_by(folder, Command::new(env!("CARGO_BIN_EXE_warren")))
-    }
-
-    /// Starts a server by a command that says `ready:` as the product does.
-    pub fn start_by(folder: &Path, mut command: Command) -> Self {
         let log = File::create(folder.join("log")).unwrap();
         let watch = Stopwatch::start();
-        let mut child = command
+        let mut child = Command::new(env!("CARGO_BIN_EXE_warren"))
             .env("WARREN_LISTEN", "127.0.0.1:0")
             .env("WARREN_DATA", folder.join("data"))
             .env("WARREN_PROJECT", PROJECT)
