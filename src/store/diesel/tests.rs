@@ -5,7 +5,7 @@ use super::connection::{self, Role};
 use super::migrate::{MIGRATIONS, check_references};
 use super::pool;
 use super::writer::SqliteWriter;
-use crate::domain::{Capabilities, ChannelId, Visibility};
+use crate::domain::{Capabilities, ChannelId, LeapTokenId, Visibility};
 use crate::domain::{Channel, ChannelKey, Project, ProjectId, State, Timestamp, Version};
 use crate::store::contract::{Fixture, run_contract_on};
 use crate::store::{Database, GroupStore, StoreError};
@@ -340,4 +340,36 @@ fn an_admin_token_from_before_handles_still_works_and_has_one() {
     let found = found.unwrap();
     assert_eq!((found.id.as_str(), found.name), ("pat_id_0000000000000000", None));
     assert_eq!((found.hint.as_str(), found.created_at), ("pat_", Timestamp(7)));
+}
+
+#[test]
+fn subscriptions_survive_their_tables_new_shape_and_the_old_one() {
+    let fixture = SqliteFixture::new();
+    drop(fixture.open());
+    let mut connection = connection::open(&fixture.url(), Role::Migrator).unwrap();
+    let is_narrow = |connection: &mut SqliteConnection| {
+        dump(connection).iter().any(|sql| sql.contains("WITHOUT ROWID"))
+    };
+    assert!(is_narrow(&mut connection));
+    while is_narrow(&mut connection) {
+        connection.revert_last_migration(MIGRATIONS).unwrap();
+    }
+    let old = "INSERT INTO projects VALUES ('p', 'P', 'p', 1);
+               INSERT INTO channels VALUES ('p', 'a', 'public', 0, 1, 1, '{}'), ('p', 'b', 'public', 0, 1, 1, '{}');
+               INSERT INTO tokens VALUES ('t', 'p', NULL, 1, '{}');
+               INSERT INTO subscriptions VALUES ('p', 'b', 't', 5), ('p', 'a', 't', 6);";
+    connection.batch_execute(old).unwrap();
+    let heard = |database: &dyn Database| {
+        let mut found = Vec::new();
+        let token = LeapTokenId::from("t");
+        database.read(&mut |store| found = store.subscriptions_of(&token).unwrap()).unwrap();
+        found
+            .into_iter()
+            .map(|it| (it.channel.as_str().to_owned(), it.created_at.0))
+            .collect::<Vec<_>>()
+    };
+    let expected = [("b".to_owned(), 5), ("a".to_owned(), 6)];
+    assert_eq!(heard(&*fixture.open()), expected);
+    connection.revert_last_migration(MIGRATIONS).unwrap();
+    assert_eq!(heard(&*fixture.open()), expected);
 }
