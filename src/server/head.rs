@@ -170,6 +170,9 @@ const IGNORED: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
 
     /// A request to publish, with further header lines.
     fn publish(lines: &str) -> String {
@@ -267,5 +270,47 @@ mod tests {
         assert_eq!(word(ask("/ws", "Host: x\r\n").as_bytes()), "http");
         let body = format!("{upgrade}Content-Length: 1\r\n");
         assert_eq!(word(ask("/ws", &body).as_bytes()), "http");
+    }
+
+    /// A request to publish or for a socket, some of whose bytes are others, missing or too many.
+    fn damaged() -> impl Strategy<Value = Vec<u8>> {
+        let publish = publish("Authorization: ptk_x\r\nContent-Length: 2\r\n");
+        let socket =
+            "GET /ws?encoding=etf HTTP/1.1\r\nUpgrade: websocket\r\nHost: x\r\n\r\n".to_owned();
+        let damage = (any::<Index>(), 0..3_u8, any::<u8>());
+        (prop_oneof![Just(publish), Just(socket)], vec(damage, 0..4)).prop_map(|(text, damages)| {
+            let mut bytes = text.into_bytes();
+            for (at, kind, byte) in damages {
+                let at = at.index(bytes.len());
+                match kind {
+                    0 => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    _ => drop(bytes.remove(at)),
+                }
+            }
+            bytes
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+        /// What is taken is taken for good: more bytes are the next request's, fewer were not enough.
+        #[test]
+        fn what_follows_a_request_does_not_change_it(bytes in damaged(), more in vec(any::<u8>(), 0..40)) {
+            let size = |bytes: &[u8]| match Lane::of(bytes) {
+                Lane::Socket(_, size) | Lane::Publish(Publish { size, .. }) => Some(size),
+                Lane::Unknown | Lane::Http => None,
+            };
+            let whole = [&bytes[..], &more].concat();
+            if let Some(taken) = size(&bytes) {
+                prop_assert_eq!(size(&whole), Some(taken));
+                prop_assert!(taken <= bytes.len());
+                // A socket's head ends with it, and a message's body too: no beginning is taken for the whole.
+                for end in 0..taken {
+                    prop_assert_eq!(size(&bytes[..end]), None);
+                }
+            }
+        }
     }
 }

@@ -39,14 +39,22 @@ struct Habit {
     patience: u32,
     /// The pause after the last flush.
     pause: Duration,
-    /// The pause that was not made after it.
+    /// Whether that pause is a try.
+    is_try: bool,
+    /// How much longer it would be if every write had been saved.
     spared: Duration,
 }
 
 impl Habit {
     /// Nothing is known yet.
     const fn new() -> Self {
-        Self { missed: 0, patience: 1, pause: Duration::ZERO, spared: Duration::ZERO }
+        Self {
+            missed: 0,
+            patience: 1,
+            pause: Duration::ZERO,
+            is_try: false,
+            spared: Duration::ZERO,
+        }
     }
 
     /// The first event after a flush came so long after it.
@@ -59,16 +67,16 @@ impl Habit {
 
     /// What to do after such a flush.
     fn pause_after(&mut self, flushed: Flushed, threads: usize) -> Duration {
-        let whole = pause_for(flushed.writes, threads);
-        if flushed.saved > 0 {
+        let Flushed { writes, saved } = flushed;
+        let whole = pause_for(writes, threads);
+        let is_worthwhile = saved > 0 && saved.saturating_mul(2) >= writes;
+        if is_worthwhile {
             (self.missed, self.patience) = (0, 1);
-            self.pause = pause_for(flushed.writes.min(flushed.saved), threads);
-        } else if self.pause > Duration::ZERO {
+        } else if self.is_try {
             (self.missed, self.patience) = (0, (self.patience * 2).min(RAREST_TRY));
-            self.pause = Duration::ZERO;
-        } else if self.missed >= self.patience {
-            self.pause = whole;
         }
+        self.is_try = saved == 0 && self.missed >= self.patience;
+        self.pause = if self.is_try { whole } else { pause_for(writes.min(saved), threads) };
         self.spared = whole.saturating_sub(self.pause);
         self.pause
     }
@@ -187,6 +195,20 @@ mod tests {
         for _ in 0..1000 {
             assert_eq!(after(&mut habit, Duration::from_millis(4), 0), Duration::ZERO);
         }
+    }
+
+    #[test]
+    fn a_try_that_brings_little_was_for_nothing() {
+        let mut habit = Habit::new();
+        let soon = Duration::from_micros(100);
+        let mut tries = 0;
+        for _ in 0..1000 {
+            // A flush now and then has two events for one connection.
+            let saved = usize::from(habit.is_try);
+            after(&mut habit, soon, saved);
+            tries += u32::from(habit.is_try);
+        }
+        assert!(tries <= 10, "{tries}");
     }
 
     #[test]

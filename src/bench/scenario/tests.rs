@@ -89,7 +89,7 @@ fn every_ready_scenario_is_sound() {
             names.push(path.file_stem().unwrap().to_str().unwrap().to_owned());
         }
     }
-    for name in ["s1", "s1w1", "s2", "s3", "s6", "idle", "connect", "state", "quick"] {
+    for name in ["s1", "s1w1", "s2", "s3", "s6", "idle", "connect", "state", "workers", "quick"] {
         assert!(names.iter().any(|it| it == name), "{name} is missing");
     }
 }
