@@ -45,7 +45,7 @@ impl Stopwatch {
 }
 
 /// The value of `--name VALUE` on the command line.
-pub fn argument(name: &str) -> Option<String> {
+fn argument(name: &str) -> Option<String> {
     let mut words = std::env::args().skip_while(|word| word.strip_prefix("--") != Some(name));
     words.nth(1)
 }

@@ -40,9 +40,9 @@ pub(super) enum Role {
 impl Role {
     /// What this kind of connection is told besides: caches in KiB (hence negative), the log's size kept in bytes.
     ///
-    /// The log is checkpointed once it has 4,000 pages (16 MiB), inside a commit, which takes longer then. Four times as
-    /// rarely as by default that is less than one commit in a hundred, and a page that changes often is written back once
-    /// for many changes.
+    /// The log is checkpointed once it has 4,000 pages (16 MiB), inside a commit, which takes longer then. That is four times
+    /// as rare as by default: fewer commits contain one, and a page that changes often is written back once for more
+    /// changes.
     const fn settings(self) -> &'static str {
         match self {
             Self::Migrator => "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF;",
