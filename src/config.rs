@@ -10,6 +10,7 @@ pub use bench::{BaselineArgs, BenchArgs};
 
 use crate::actor::Settings;
 use crate::actor::webhook::Rules;
+use crate::http::TrustedProxies;
 use crate::protocol::{Rate, Timing};
 use crate::webhook::Policy;
 use crate::webhook::schedule::Schedule;
@@ -103,6 +104,12 @@ pub struct ServeArgs {
     /// Networks that webhooks may call though they are private, as `10.1.0.0/16,fd00::/8`
     #[arg(long, env = "WARREN_WEBHOOK_NETWORKS", value_delimiter = ',', value_name = "CIDR,…")]
     pub webhook_networks: Option<Vec<IpNet>>,
+    /// Proxies whose `Forwarded` or `X-Forwarded-For` says where clients are, as `10.0.0.0/8,::1/128`
+    #[arg(long, env = "WARREN_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR,…")]
+    pub trusted_proxies: Option<Vec<IpNet>>,
+    /// The trusted proxies begin each connection with a header of the PROXY protocol
+    #[arg(long, env = "WARREN_PROXY_PROTOCOL", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
+    pub proxy_protocol: Option<bool>,
     /// Milliseconds before a failed delivery is tried again; each further pause is twice as long, up to 720 times this
     /// one [default: 5000]
     #[arg(long, env = "WARREN_WEBHOOK_RETRY_MS", value_name = "MS")]
@@ -224,6 +231,14 @@ pub enum ConfigError {
         /// What it may be.
         range: &'static str,
     },
+    /// Settings that do not go together.
+    #[error("{name} needs {needs}")]
+    Missing {
+        /// The setting.
+        name: &'static str,
+        /// What it needs.
+        needs: &'static str,
+    },
     /// A database that this version does not speak to.
     #[error("the database must be sqlite:PATH")]
     UnknownDatabase,
@@ -250,6 +265,8 @@ pub struct Config {
     pub message_bytes: usize,
     /// The bound on connections from one address; 0 for none.
     pub address_connections: usize,
+    /// Whose word counts about where clients are.
+    pub proxies: TrustedProxies,
     /// Where webhooks may call, and when they do so again.
     pub webhooks: Rules,
 }
@@ -291,6 +308,10 @@ impl Config {
             admin_token: prefixed("admin-token", "pat_", args.admin_token.or(file.admin_token))?,
         };
         let limits = file.limits;
+        let socket = args.socket.or(file.socket).unwrap_or_default();
+        let networks = args.trusted_proxies.or(file.trusted_proxies).unwrap_or_default();
+        let has_preface = args.proxy_protocol.or(file.proxy_protocol).unwrap_or(false);
+        let proxies = proxies(networks, has_preface, socket)?;
         Ok(Self {
             listen: args
                 .listen
@@ -299,7 +320,8 @@ impl Config {
             data,
             database,
             workers,
-            socket: args.socket.or(file.socket).unwrap_or_default(),
+            socket,
+            proxies,
             first_run,
             settings: Settings {
                 timing: Timing {
@@ -324,6 +346,22 @@ impl Config {
             },
         })
     }
+}
+
+/// The proxies that are believed; a connection can begin with a PROXY header only where the stream is ours to read.
+fn proxies(
+    networks: Vec<IpNet>,
+    has_preface: bool,
+    socket: SocketWay,
+) -> Result<TrustedProxies, ConfigError> {
+    let missing = |needs| Err(ConfigError::Missing { name: "proxy-protocol", needs });
+    if has_preface && networks.is_empty() {
+        return missing("trusted-proxies: the networks of the proxies that speak it");
+    }
+    if has_preface && socket == SocketWay::Route {
+        return missing("socket = \"stream\"");
+    }
+    Ok(TrustedProxies::new(networks, has_preface))
 }
 
 /// Reads the named file, or the default one when it is there.
@@ -449,6 +487,11 @@ mod tests {
             ("database = \"mysql://x\"", "sqlite:PATH"),
             ("project-token = \"nope\"", "project-token"),
             ("project = \"project_\"", "project"),
+            ("proxy-protocol = true", "trusted-proxies"),
+            (
+                "proxy-protocol = true\ntrusted-proxies = [\"::1/128\"]\nsocket = \"route\"",
+                "stream",
+            ),
         ] {
             let (_file, args) = args(text);
             let error = Config::load(args).unwrap_err().to_string();

@@ -3,6 +3,7 @@
 mod door;
 mod head;
 mod listen;
+mod preface;
 mod prefixed;
 mod upgrade;
 mod workers;
@@ -94,6 +95,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
         ..http::Limits::default()
     };
     let app = http::App::new(persistence, supervisor.clone(), limits);
+    let app = app.with_proxies(config.proxies.clone());
     let (listening, address) = listen(&config, app)?;
     let base = format!("http://{address}");
     match &first {

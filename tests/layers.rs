@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("webhook", &["domain"]),
     ("actor", &["domain", "protocol", "store", "webhook"]),
     ("http", &["domain", "protocol", "store", "webhook", "actor"]),
-    ("config", &["domain", "protocol", "webhook", "actor"]),
+    ("config", &["domain", "protocol", "webhook", "actor", "http"]),
     ("first_run", &["domain", "store", "actor", "config"]),
     ("telemetry", &[]),
     ("server", &["domain", "protocol", "store", "actor", "http", "config", "first_run"]),

@@ -36,6 +36,7 @@ mod presence;
 mod project_changes;
 mod project_tokens;
 mod projects;
+mod proxies;
 mod query;
 mod routes;
 mod state;
@@ -53,6 +54,7 @@ pub use front::front;
 pub use limits::Limits;
 pub use permissions::{Need, TABLE};
 pub(crate) use plain::{publish, published};
+pub use proxies::TrustedProxies;
 
 use crate::actor::{Persistence, Supervisor};
 use actix_web::web::{self, ServiceConfig};
@@ -72,6 +74,8 @@ pub struct App {
     pub limits: Limits,
     /// Counts the connections of each address.
     addresses: Addresses,
+    /// Whose word counts about where a request comes from.
+    pub(crate) proxies: TrustedProxies,
     /// Counts the bytes of request bodies that are held at the moment.
     gate: Gate,
 }
@@ -82,7 +86,14 @@ impl App {
         let auth = Auth::new(persistence.clone());
         let gate = Gate::new(limits.body_in_flight_bytes);
         let addresses = Addresses::new(limits.address_connections);
-        Self { persistence, supervisor, auth, limits, addresses, gate }
+        let proxies = TrustedProxies::default();
+        Self { persistence, supervisor, auth, limits, addresses, proxies, gate }
+    }
+
+    /// Believes these proxies about where requests come from; without it, nobody is believed.
+    #[must_use]
+    pub fn with_proxies(self, proxies: TrustedProxies) -> Self {
+        Self { proxies, ..self }
     }
 }
 

@@ -117,7 +117,7 @@ pub(crate) struct Admitted {
     pub(crate) place: Option<Place>,
 }
 
-/// Looks at a request that wants to become a socket.
+/// Looks at a request that wants to become a socket; `address` is the one that its connection comes from.
 ///
 /// # Errors
 /// [`ApiError`] for what the URL asks for and for an address with too many sockets; for a bad handshake (RFC 6455
@@ -131,6 +131,7 @@ pub(crate) fn admit(
     let wishes =
         wishes.ok().ok_or_else(|| refused("encoding", "and compression come once each"))?;
     let mut wire = wishes.wire()?;
+    let address = address.map(|peer| app.proxies.client_of(peer, &head.headers));
     let place = address.map(|address| app.addresses.take(address)).transpose()?;
     verify_handshake(head)?;
     let agent = head.headers.get(USER_AGENT);

@@ -4,6 +4,7 @@
 //! what a busy server does most. Everything else goes to the HTTP layer, with all that was read, and stays there.
 
 use super::head::{Lane, Publish};
+use super::preface::Preface;
 use super::prefixed::Prefixed;
 use super::{KEEP_ALIVE, REQUEST_TIMEOUT, give_up_on_dead_peers, upgrade};
 use crate::http;
@@ -17,12 +18,12 @@ use actix_web::rt::net::TcpStream;
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::future::{Future as _, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// A connection for the HTTP layer.
@@ -75,7 +76,17 @@ where
         let _ = stream.set_nodelay(true);
         give_up_on_dead_peers(&stream);
         // In a box of its own, which is gone before what comes of it begins: an idle socket should not carry it.
-        let guest = Guest { stream, read: BytesMut::new() };
+        let mut guest = Guest { stream, read: BytesMut::new() };
+        let mut peer = peer;
+        if self.0.app.proxies.speaks_first(peer.ip()) {
+            let heard = timeout(REQUEST_TIMEOUT, Box::pin(guest.hear_proxy())).await;
+            match heard {
+                Ok(Ok(client)) => peer = client.map_or(peer, |client| (client, 0).into()),
+                // Whoever sends no header is no proxy, or not one that is set up for this server.
+                Ok(Err(error)) => return tracing::debug!(%error, "no PROXY header"),
+                Err(_) => return,
+            }
+        }
         match Box::pin(guest.negotiate(&self.0, peer)).await {
             Wish::Nothing => {}
             Wish::Socket(running) => running.await,
@@ -131,6 +142,24 @@ impl Patience<'_, '_> {
 }
 
 impl Guest {
+    /// Reads the PROXY header that a trusted proxy begins with; the client's address, if it says one.
+    async fn hear_proxy(&mut self) -> io::Result<Option<IpAddr>> {
+        loop {
+            match Preface::of(&self.read) {
+                Preface::Whole { client, size } => {
+                    self.read.advance(size);
+                    return Ok(client);
+                }
+                Preface::Wrong => return Err(io::ErrorKind::InvalidData.into()),
+                Preface::Unfinished => {
+                    if self.stream.read_buf(&mut self.read).await? == 0 {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+            }
+        }
+    }
+
     /// Answers requests to publish until something else is wanted.
     async fn negotiate<S>(mut self, hall: &Hall<S>, peer: SocketAddr) -> Wish {
         let deadline = Instant::now() + REQUEST_TIMEOUT;

@@ -3,6 +3,7 @@
 use super::{PATIENCE, frame};
 use crate::support::PROJECT;
 use serde_json::{Value, json};
+use socket2::{Domain, Type};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -44,7 +45,38 @@ impl Socket {
 
     /// Opens a connection with these lines more in the handshake.
     pub fn upgraded_with(address: SocketAddr, lines: &str) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::upgraded_from([127, 0, 0, 1], address, b"", lines)
+    }
+
+    /// Opens a connection from an address of this machine, likewise; these bytes come before everything.
+    pub fn upgraded_from(from: [u8; 4], address: SocketAddr, preface: &[u8], lines: &str) -> Self {
+        let mut socket = Self::shake_hands(from, address, preface, lines);
+        let head = socket.head();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+        assert!(!head.to_ascii_lowercase().contains("sec-websocket-extensions"), "{head}");
+        socket
+    }
+
+    /// The first line of the answer to such a handshake; empty if the server ends the connection.
+    pub fn handshake_from(
+        from: [u8; 4],
+        address: SocketAddr,
+        preface: &[u8],
+        lines: &str,
+    ) -> String {
+        let mut line = String::new();
+        // A server that hangs up on unread bytes resets the connection.
+        let _ = Self::shake_hands(from, address, preface, lines).stream.read_line(&mut line);
+        line
+    }
+
+    /// Connects and asks for a socket.
+    fn shake_hands(from: [u8; 4], address: SocketAddr, preface: &[u8], lines: &str) -> Self {
+        let raw = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        raw.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        raw.connect(&address.into()).unwrap();
+        let stream = TcpStream::from(raw);
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -54,11 +86,7 @@ impl Socket {
             "GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{lines}\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
-        socket.write(request.as_bytes());
-        let head = socket.head();
-        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
-        assert!(!head.to_ascii_lowercase().contains("sec-websocket-extensions"), "{head}");
+        socket.write(&[preface, request.as_bytes()].concat());
         socket
     }
 
