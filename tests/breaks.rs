@@ -10,10 +10,12 @@ mod scene;
 mod socket;
 mod support;
 
-use scene::{Config, channels, cid, create, leave, publish};
+use scene::{Config, channels, cid, create, leave, publish, subscriptions};
 use serde_json::{Value, json};
-use socket::Socket;
-use support::Server;
+use socket::{Received, Socket, Stopwatch, frame};
+use std::time::Duration;
+use support::receiver::{Receiver, Says};
+use support::{PROJECT, Server};
 
 /// Sends a direct message to a token.
 fn direct(server: &Server, token: &str, event: &str) {
@@ -116,5 +118,156 @@ fn coming_back_in_time_keeps_ephemeral_subscriptions() {
     let (mut back, init) = Socket::enter(server.address, Some(&token));
     assert_eq!(channels(&init), ["passing"]);
     assert!(scene::hears(&server, &mut back, &cid(&init), "passing"));
+    server.assert_well();
+}
+
+/// A dispatch of a client's.
+fn dispatch(event: &str, channel: &str, data: &Value) -> Vec<u8> {
+    frame::text(&json!({"op": 0, "d": {"e": event, "c": channel, "d": data}}).to_string())
+}
+
+/// So many messages to a channel, numbered.
+fn messages(channel: &str, count: usize) -> Vec<u8> {
+    let message = |n| dispatch("MESSAGE", channel, &json!({"e": "N", "d": n}));
+    (0..count).flat_map(message).collect()
+}
+
+/// The ends that a client can bring about, each with the close code that answers it.
+fn ends() -> [(&'static str, Vec<u8>, Option<u16>); 7] {
+    [
+        ("close", frame::close(1000, b""), Some(1000)),
+        ("end of the stream", Vec::new(), None),
+        ("unknown opcode", frame::text(r#"{"op":9}"#), Some(4004)),
+        ("no JSON", frame::text("{"), Some(4005)),
+        ("not UTF-8", frame::masked(frame::TEXT, b"\xFF"), Some(4005)),
+        ("not masked", frame::unmasked(frame::TEXT, b"{}"), Some(1002)),
+        ("too long", frame::declared(frame::TEXT, 1 << 40), Some(1009)),
+    ]
+}
+
+/// Reads to the end; asserts the close code that comes before it, if one is due.
+fn assert_ended(socket: &mut Socket, code: Option<u16>, what: &str) {
+    loop {
+        match socket.receive() {
+            Received::Close(found, _) => assert_eq!(Some(found), code, "{what}"),
+            Received::End => return,
+            Received::Text(_) | Received::Pong(_) => {}
+        }
+    }
+}
+
+#[test]
+fn what_came_before_an_end_is_served_in_order() {
+    const COUNT: usize = 30;
+    let server = Server::start();
+    create(&server, "room", "unprotected", &["CLIENT_PUBLISH", "CLIENT_STATE"]);
+    let (mut listener, _) = Socket::enter(server.address, None);
+    listener.subscribe("room");
+    let before = [
+        ("nothing", Vec::new()),
+        ("a heartbeat", frame::text(r#"{"op":3}"#)),
+        ("a state", dispatch("SET_CHANNEL_STATE", "room", &json!({"n": 1}))),
+        ("a subscribe", dispatch("SUBSCRIBE", "nowhere", &Value::Null)),
+    ];
+    for (what, before) in &before {
+        for (end, bytes, code) in ends() {
+            let what = format!("{what}, {end}");
+            let (mut socket, _) = Socket::enter(server.address, None);
+            socket.subscribe("room");
+            socket.write(&[before, &*messages("room", COUNT), &*bytes].concat());
+            if code.is_none() {
+                socket.finish();
+            }
+            for n in 0..COUNT {
+                let mut heard = listener.next();
+                if heard["e"] == "STATE_UPDATE" {
+                    heard = listener.next();
+                }
+                assert_eq!(heard["d"]["d"], n, "{what}: {heard}");
+            }
+            assert_ended(&mut socket, code, &what);
+        }
+    }
+    server.assert_well();
+}
+
+#[test]
+fn what_came_between_identify_and_an_end_is_served_after_init() {
+    let server = Server::start();
+    create(&server, "room", "unprotected", &["CLIENT_PUBLISH"]);
+    let (mut listener, _) = Socket::enter(server.address, None);
+    listener.subscribe("room");
+    for (end, bytes, code) in ends() {
+        let mut socket = Socket::open(server.address);
+        let identify = json!({"op": 2, "d": {"project_id": PROJECT}}).to_string();
+        let subscribe = dispatch("SUBSCRIBE", "room", &Value::Null);
+        let all = [frame::text(&identify), subscribe, messages("room", 10), bytes].concat();
+        socket.write(&all);
+        if code.is_none() {
+            socket.finish();
+        }
+        for n in 0..10 {
+            assert_eq!(listener.next()["d"]["d"], n, "{end}");
+        }
+        assert_ended(&mut socket, code, end);
+    }
+    server.assert_well();
+}
+
+#[test]
+fn a_subscription_that_was_ended_before_a_close_has_ended() {
+    let server = Server::start();
+    create(&server, "room", "public", &[]);
+    let token = server.new_leap_token();
+    for (end, bytes, code) in ends() {
+        let (mut socket, _) = Socket::enter(server.address, Some(&token));
+        socket.subscribe("room");
+        assert_eq!(subscriptions(&server, &token), ["room"], "{end}");
+        socket.write(&[dispatch("UNSUBSCRIBE", "room", &Value::Null), bytes].concat());
+        if code.is_none() {
+            socket.finish();
+        }
+        assert_ended(&mut socket, code, end);
+        assert_eq!(subscriptions(&server, &token), [""; 0], "{end}");
+    }
+    server.assert_well();
+}
+
+#[test]
+fn outcomes_come_before_the_answer_to_a_close() {
+    let server = Server::start();
+    create(&server, "room", "unprotected", &["CLIENT_STATE"]);
+    let (mut socket, _) = scene::enter_with(server.address, None, &["errors"]);
+    socket.subscribe("room");
+    let d = json!({"e": "SET_CHANNEL_STATE", "c": "room", "d": {"n": 1}});
+    let state = frame::text(&json!({"op": 0, "ref": "mine", "d": d}).to_string());
+    socket.write(&[state, frame::close(1000, b"")].concat());
+    assert_eq!(socket.expect("STATE_UPDATE")["d"]["state"]["n"], 1);
+    assert_eq!(socket.expect("ACK")["d"]["ref"], "mine");
+    assert_eq!(socket.expect_close().0, 1000);
+}
+
+#[test]
+fn a_back_end_that_says_nothing_does_not_keep_a_closed_socket() {
+    let server = Server::start_with(&[("WARREN_ALLOW_PRIVATE_WEBHOOKS", "1")]);
+    let silent = Receiver::start(|_, _| Says(200, "", "{}", Duration::from_mins(1)));
+    let authorizer = json!({"url": silent.url()}).to_string();
+    server.data("PUT", "/v1/projects/@this/channel-authorizer", &authorizer);
+    create(&server, "closed", "private", &[]);
+    create(&server, "room", "public", &["CLIENT_PUBLISH"]);
+    let (mut listener, _) = Socket::enter(server.address, Some(&server.new_leap_token()));
+    listener.subscribe("room");
+    let token = server.new_leap_token();
+    let (mut socket, _) = Socket::enter(server.address, Some(&token));
+    socket.subscribe("room");
+    let clock = Stopwatch::start();
+    let subscribe = dispatch("SUBSCRIBE", "closed", &Value::Null);
+    socket.write(&[subscribe, messages("room", 3), frame::close(1000, b"")].concat());
+    for n in 0..3 {
+        assert_eq!(listener.next()["d"]["d"], n);
+    }
+    assert_eq!(socket.expect_close().0, 1000);
+    let took = clock.elapsed();
+    assert!(took < Duration::from_secs(12), "{took:?}");
     server.assert_well();
 }

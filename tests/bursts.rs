@@ -6,13 +6,20 @@
     reason = "in a test, a panic is the report"
 )]
 
+mod scene;
 mod socket;
 mod support;
 
+use scene::{create, enter_with};
 use serde_json::{Value, json};
-use socket::{Http, Process, Socket};
+use socket::{Http, Process, Received, Socket, frame};
+use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
+use support::Server;
+use support::receiver::{Receiver, Says};
 
 /// The state's path.
 const STATE: &str = "/v1/channels/room/state";
@@ -107,4 +114,129 @@ fn writers_at_a_time_do_not_cost_a_reader_its_connection() {
         });
         server.assert_well();
     }
+}
+
+#[test]
+fn a_burst_of_subscribes_is_answered_one_by_one_and_heartbeats_with_them() {
+    const COUNT: usize = 300;
+    let server = Server::start();
+    for n in 0..COUNT {
+        create(&server, &format!("room-{n}"), "public", &[]);
+    }
+    let (mut socket, _) = Socket::enter(server.address, Some(&server.new_leap_token()));
+    let subscribe = |n| json!({"op": 0, "d": {"e": "SUBSCRIBE", "c": format!("room-{n}")}});
+    let mut burst = Vec::new();
+    for n in 0..COUNT {
+        burst.extend(frame::text(&subscribe(n).to_string()));
+        if n % 50 == 0 {
+            let beat = json!({"op": 3, "d": {"tag": n.to_string()}});
+            burst.extend(frame::text(&beat.to_string()));
+        }
+    }
+    socket.write(&burst);
+    let (mut available, mut beats) = (HashSet::new(), Vec::new());
+    while available.len() < COUNT || beats.len() < COUNT / 50 {
+        let Received::Text(text) = socket.receive() else { panic!("closed") };
+        let payload: Value = serde_json::from_str(&text).unwrap();
+        if payload["op"] == 4 {
+            beats.push(payload["d"]["tag"].as_str().unwrap().to_owned());
+        } else {
+            assert_eq!(payload["d"]["e"], "AVAILABLE", "{payload}");
+            assert!(available.insert(payload["d"]["c"].to_string()), "twice: {payload}");
+        }
+    }
+    assert_eq!(beats, ["0", "50", "100", "150", "200", "250"]);
+    server.assert_well();
+}
+
+/// How many calls have come and how many are there now, at most; and a bell.
+type Calls = Arc<(Mutex<(usize, usize, usize)>, Condvar)>;
+
+/// A server whose project asks a back end that grants, each question once `enough` have come.
+fn granting(enough: usize) -> (Server, Receiver, Calls) {
+    let calls = Calls::default();
+    let shared = Arc::clone(&calls);
+    let receiver = Receiver::start(move |_, _| {
+        let (numbers, bell) = &*shared;
+        let mut held = numbers.lock().unwrap();
+        held.0 += 1;
+        held.1 += 1;
+        held.2 = held.2.max(held.1);
+        bell.notify_all();
+        let patience = Duration::from_secs(20);
+        let (mut held, _) = bell.wait_timeout_while(held, patience, |n| n.0 < enough).unwrap();
+        held.1 -= 1;
+        Says(200, "", r#"{"granted":true}"#, Duration::from_millis(5))
+    });
+    let server = Server::start_with(&[("WARREN_ALLOW_PRIVATE_WEBHOOKS", "1")]);
+    let authorizer = json!({"url": receiver.url()}).to_string();
+    server.data("PUT", "/v1/projects/@this/channel-authorizer", &authorizer);
+    (server, receiver, calls)
+}
+
+#[test]
+fn the_back_end_is_asked_about_several_channels_side_by_side_within_a_bound() {
+    const COUNT: usize = 40;
+    let (server, receiver, calls) = granting(6);
+    for n in 0..COUNT {
+        create(&server, &format!("room-{n}"), "private", &[]);
+    }
+    let (mut socket, _) = Socket::enter(server.address, Some(&server.new_leap_token()));
+    // Six are granted only if all six are asked about at the same time.
+    for range in [0..6, 6..COUNT] {
+        for n in range.clone() {
+            socket.dispatch("SUBSCRIBE", &format!("room-{n}"), &Value::Null);
+        }
+        let heard: HashSet<_> =
+            range.clone().map(|_| socket.expect("AVAILABLE")["c"].to_string()).collect();
+        assert_eq!(heard.len(), range.len());
+    }
+    let most = calls.0.lock().unwrap().2;
+    assert!((6..=16).contains(&most), "{most} at a time");
+    assert_eq!(receiver.calls().len(), COUNT);
+    server.assert_well();
+}
+
+#[test]
+fn a_back_end_that_takes_its_time_holds_up_its_own_channel_alone() {
+    let (server, _receiver, calls) = granting(2);
+    create(&server, "slow", "private", &["CLIENT_PUBLISH"]);
+    create(&server, "room", "public", &["CLIENT_PUBLISH", "CLIENT_STATE"]);
+    let token = server.new_leap_token();
+    let (mut socket, _) = enter_with(server.address, Some(&token), &["errors"]);
+    let mut send = |name: &str, event: &str, channel: &str, data: Value| {
+        let d = json!({"e": event, "c": channel, "d": data});
+        socket.send(&json!({"op": 0, "ref": name, "d": d}));
+    };
+    send("1", "SUBSCRIBE", "slow", Value::Null);
+    send("2", "MESSAGE", "slow", json!({"e": "behind", "d": 1}));
+    send("3", "SUBSCRIBE", "room", Value::Null);
+    send("4", "SUBSCRIBE", "nowhere", Value::Null);
+    send("5", "MESSAGE", "room", json!({"e": "beside", "d": 1}));
+    send("6", "SET_CHANNEL_STATE", "room", json!({"n": 1}));
+    send("7", "UNSUBSCRIBE", "room", Value::Null);
+    let mut order = Vec::new();
+    while order.last().is_none_or(|last| last != "ACK 7") {
+        order.push(summary(&socket.next()));
+    }
+    let of_room = |line: &&String| !line.contains("nowhere") && !line.ends_with('4');
+    let beside: Vec<_> = order.iter().filter(of_room).collect();
+    let expected =
+        ["AVAILABLE room", "ACK 3", "MESSAGE room", "ACK 5", "STATE_UPDATE room", "ACK 6"];
+    assert_eq!(beside[..6], expected);
+    assert_eq!(beside[6..], ["ACK 7"]);
+    assert!(order.contains(&"UNAVAILABLE nowhere".to_owned()), "{order:?}");
+    assert!(order.contains(&"ERROR 4".to_owned()), "{order:?}");
+    // Now it answers.
+    calls.0.lock().unwrap().0 += 1;
+    calls.1.notify_all();
+    let rest: Vec<_> = (0..4).map(|_| summary(&socket.next())).collect();
+    assert_eq!(rest, ["AVAILABLE slow", "ACK 1", "MESSAGE slow", "ACK 2"]);
+    server.assert_well();
+}
+
+/// A dispatch in two words: its event, and its channel or the frame that it answers.
+fn summary(dispatch: &Value) -> String {
+    let about = dispatch["c"].as_str().or(dispatch["d"]["ref"].as_str()).unwrap();
+    format!("{} {about}", dispatch["e"].as_str().unwrap())
 }

@@ -2,7 +2,10 @@
 //!
 //! The rules are the machine's; this file hands it frames and time and carries out its actions. It is written for any
 //! kind of socket: `K` says which, and the file that knows that kind implements [`Actor`] for `Connection<K>` and feeds
-//! it with [`Inbound`]. What goes out, the socket takes from the [`Link`].
+//! it with [`Inbound`], through the [`Valve`]. What goes out, the socket takes from the [`Link`].
+
+mod serving;
+mod valve;
 
 use super::channel::ConnectionRef;
 use super::fanout::{ConnectionUid, LocalFanout, Order, Owner};
@@ -12,24 +15,23 @@ use super::supervisor::{Entered, Supervisor};
 use crate::domain::project::secret_hash;
 use crate::domain::{ConnectionId, ProjectId, Version};
 use crate::protocol::{
-    Action, Close, CloseCode, Dispatch, Event, Extension, Extensions, Frame, Identify, Machine,
-    Refusal, Wire, frame,
+    Action, Close, CloseCode, Dispatch, Event, Extension, Extensions, Identify, Machine, Refusal,
+    Wire, frame,
 };
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use bytes::Bytes;
 use bytestring::ByteString;
-use std::collections::VecDeque;
+use serving::{Begun, Serving};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use valve::{Valve, Valved};
 
-/// The most frames that wait to be served; past it, nothing is read until some are.
+/// The most frames that are not served; past it, nothing is read until some are.
 const MAX_UNSERVED: usize = 64;
-/// How long reading pauses then before it is looked at again.
-const UNSERVED_PAUSE: Duration = Duration::from_millis(1);
 
 /// A kind of socket.
 pub trait Socket: Unpin + 'static {
@@ -54,6 +56,16 @@ pub enum Inbound {
     NotUtf8,
     /// Not WebSocket any more.
     Broken,
+    /// Nothing more: the client has ended its side, or the connection is broken.
+    End,
+}
+
+/// An end that the client has brought about.
+struct Ending {
+    /// The close frame that answers it, where there is one.
+    close: Option<Close>,
+    /// Whether that has left for the fan-out.
+    is_on_its_way: bool,
 }
 
 /// One socket of kind `K`.
@@ -62,8 +74,14 @@ pub struct Connection<K> {
     machine: Machine,
     /// HELLO, until the actor runs.
     hello: Option<Action>,
-    /// What the machine asked for and is not done, in order.
-    actions: VecDeque<Action>,
+    /// The client's frames that are not served.
+    serving: Serving,
+    /// What happens once they are.
+    ending: Option<Ending>,
+    /// Lets reading wait.
+    valve: Valve,
+    /// Whether there is nothing more to read.
+    has_ended: bool,
     /// The way out.
     link: Rc<Link>,
     /// The fan-out of this thread.
@@ -72,8 +90,6 @@ pub struct Connection<K> {
     hub: Supervisor,
     /// The session, once identified.
     session: Option<Entered>,
-    /// Whether the session has a frame that is not served yet.
-    is_serving: bool,
     /// Whether INIT is in the outbox, which may be known before the session is.
     is_initialised: bool,
     /// When the socket opened.
@@ -98,18 +114,25 @@ impl<K> Connection<K> {
         let connection = Self {
             machine,
             hello: Some(hello),
-            actions: VecDeque::new(),
+            serving: Serving::default(),
+            ending: None,
+            valve: Valve::default(),
+            has_ended: false,
             link: Rc::clone(&link),
             fanout,
             hub,
             session: None,
-            is_serving: false,
             is_initialised: false,
             opened: Instant::now(),
             timer: None,
             socket,
         };
         (connection, link)
+    }
+
+    /// Makes what a socket reads wait while too much waits already.
+    pub fn pace<S>(&self, stream: S) -> Valved<S> {
+        self.valve.before(stream)
     }
 
     /// The time since the opening.
@@ -136,8 +159,8 @@ where
     {
         self.link.set_actor(ctx.address().recipient());
         self.fanout.register(&self.link);
-        self.actions.extend(self.hello.take());
-        self.carry_on(ctx);
+        let hello = self.hello.take();
+        self.carry_out(hello, ctx);
     }
 
     /// To be called when the actor has stopped, whatever the reason.
@@ -155,22 +178,28 @@ where
                 self.machine.on_binary(now, &bytes, self.hub.settings().frame_bytes)
             }
             Inbound::Ping(payload) => vec![Action::Send(frame::pong(&payload))],
-            Inbound::Close(code) => self.machine.close(CloseCode::echo(code), ""),
+            Inbound::Close(code) => self.finish(CloseCode::echo(code), ""),
             Inbound::TooBig => {
                 let limit = self.hub.settings().frame_bytes;
                 let reason = format!("too big: a message from a client has at most {limit} bytes");
-                self.machine.close(CloseCode::TooBig, reason)
+                self.finish(CloseCode::TooBig, reason)
             }
             Inbound::NotUtf8 => {
-                self.machine.close(CloseCode::InvalidPayload, "invalid payload: not UTF-8")
+                self.finish(CloseCode::InvalidPayload, "invalid payload: not UTF-8")
             }
-            Inbound::Broken => {
-                self.machine.close(CloseCode::ProtocolError, "not a WebSocket frame")
+            Inbound::Broken => self.finish(CloseCode::ProtocolError, "not a WebSocket frame"),
+            Inbound::End if self.machine.is_closed() => return ctx.stop(),
+            Inbound::End => {
+                self.has_ended = true;
+                self.machine.finish(now, None)
             }
         };
-        self.actions.extend(actions);
-        self.carry_on(ctx);
-        self.pause_if_congested(ctx);
+        self.carry_out(actions, ctx);
+    }
+
+    /// Ends the connection behind what was read before.
+    fn finish(&mut self, code: CloseCode, reason: impl Into<String>) -> Vec<Action> {
+        self.machine.finish(self.now(), Some(Close::new(code, reason)))
     }
 
     /// Takes a word of the fan-out.
@@ -184,8 +213,7 @@ where
             Note::Overrun => self.machine.close(CloseCode::SlowConsumer, "slow consumer"),
             Note::Close(close) => self.machine.close(close.code, close.reason),
         };
-        self.actions.extend(actions);
-        self.carry_on(ctx);
+        self.carry_out(actions, ctx);
     }
 
     /// Lets the machine go on once INIT is out and the session known; their news come in either order.
@@ -197,46 +225,72 @@ where
         }
     }
 
-    /// Carries out what the machine asked for. A frame for the session waits until the one before is served; everything
-    /// else does not: a heartbeat is answered while a back end takes its time about a private channel.
-    fn carry_on(&mut self, ctx: &mut <Self as Actor>::Context) {
-        let mut unserved = VecDeque::new();
-        while let Some(action) = self.actions.pop_front() {
+    /// Carries out what the machine asked for, then whatever may happen now.
+    fn carry_out(
+        &mut self,
+        actions: impl IntoIterator<Item = Action>,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        for action in actions {
             match action {
                 Action::Send(frame) => self.link.send(frame),
                 Action::Identify(identify) => self.identify(identify, ctx),
-                Action::Close(close) => self.close(&close, ctx),
-                Action::Serve(frame) if self.is_serving => unserved.push_back(Action::Serve(frame)),
-                Action::Serve(frame) => self.serve(frame, ctx),
+                Action::Serve(frame) => self.serving.push(frame),
+                Action::Finish(close) => {
+                    self.ending = Some(Ending { close, is_on_its_way: false });
+                }
+                Action::GiveUp => self.serving.clear(),
+                Action::Close(close) => self.close(Some(&close), ctx),
             }
         }
-        self.actions = unserved;
+        self.serve(ctx);
+        if self.serving.is_empty() {
+            self.end(ctx);
+        }
+        let is_crowded = self.serving.len() >= MAX_UNSERVED || self.machine.is_congested();
+        // Who ends is read on: nothing of it counts but its end.
+        self.valve.set(is_crowded && !self.machine.is_ending());
         self.set_timer(ctx);
     }
 
-    /// Hands a frame to the session and goes on with the next when it is served.
-    fn serve(&mut self, frame: Frame, ctx: &mut <Self as Actor>::Context) {
+    /// Hands the session the frames that may be served now.
+    fn serve(&mut self, ctx: &mut <Self as Actor>::Context) {
         let Some(Entered { session, .. }) = &self.session else { return };
-        let (connection, extensions) = (self.link.uid(), self.link.extensions());
-        let reference = frame.reference.clone();
-        let served = session.send(Serve { connection, extensions, frame });
-        self.is_serving = true;
-        let done = served.into_actor(self).map(
-            move |served, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
-                actor.is_serving = false;
-                // A session that has ended closes its connections itself.
-                if let Ok(served) = served {
-                    actor.answer(served, reference);
-                }
-                actor.carry_on(ctx);
-            },
-        );
-        // A crowd is served before anything more is read.
-        if self.actions.len() >= MAX_UNSERVED / 2 {
-            ctx.wait(done);
-        } else {
-            ctx.spawn(done);
+        while let Some(Begun { frame, ticket }) = self.serving.begin() {
+            let (connection, extensions) = (self.link.uid(), self.link.extensions());
+            let reference = frame.reference.clone();
+            let served = session.send(Serve { connection, extensions, frame });
+            ctx.spawn(served.into_actor(self).map(
+                move |served, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
+                    actor.serving.end(&ticket);
+                    // A session that has ended closes its connections itself.
+                    if let Ok(served) = served {
+                        actor.answer(served, reference);
+                    }
+                    actor.carry_out(None, ctx);
+                },
+            ));
         }
+    }
+
+    /// Ends the connection if its client has ended it: all that came before is served.
+    fn end(&mut self, ctx: &mut <Self as Actor>::Context) {
+        let (uid, is_late) = (self.link.uid(), self.machine.is_closed());
+        let Some(ending) = &mut self.ending else { return };
+        if !is_late && ending.is_on_its_way {
+            return;
+        }
+        // Behind what the last frames made this connection hear: it comes the same way, as long as there is time.
+        if let Some(close) = ending.close.clone().filter(|_| !is_late) {
+            let order = Order::Close { connection: uid, close };
+            ending.is_on_its_way = self.fanout.handle().try_send(order).is_ok();
+            if ending.is_on_its_way {
+                return;
+            }
+        }
+        let close = self.ending.take().and_then(|ending| ending.close);
+        self.machine.finished();
+        self.close(close.as_ref(), ctx);
     }
 
     /// Tells a client that wants to know what came of its frame, behind what the frame itself made it hear.
@@ -279,49 +333,39 @@ where
                         actor.link.set_session(entered.session.clone());
                         actor.session = Some(entered);
                         let actions = actor.begin_serving();
-                        actor.actions.extend(actions);
+                        actor.carry_out(actions, ctx);
                     }
                     Err(close) => {
-                        actor.actions.extend(actor.machine.close(close.code, close.reason));
+                        let actions = actor.machine.close(close.code, close.reason);
+                        actor.carry_out(actions, ctx);
                     }
                 }
-                actor.carry_on(ctx);
             },
         ));
     }
 
-    /// Writes a close frame; the socket ends when it has left.
-    fn close(&mut self, close: &Close, ctx: &mut <Self as Actor>::Context) {
+    /// Writes a close frame, if there is one to write; the socket ends when it has left.
+    fn close(&mut self, close: Option<&Close>, ctx: &mut <Self as Actor>::Context) {
+        self.serving.clear();
+        self.ending = None;
         self.fanout.catch_up(&self.link);
-        self.link.close(close);
-        if let Some(linger) = K::LINGER {
-            ctx.run_later(linger, |_, ctx| ctx.stop());
+        if let Some(close) = close {
+            self.link.close(close);
         }
         self.leave();
-    }
-
-    /// Stops reading for a moment when too much waits: in the machine for its time, or here to be served.
-    fn pause_if_congested(&mut self, ctx: &mut <Self as Actor>::Context) {
-        let pause = if self.actions.len() >= MAX_UNSERVED {
-            UNSERVED_PAUSE
-        } else if self.machine.is_congested() {
-            let Some(deadline) = self.machine.deadline() else { return };
-            deadline.saturating_sub(self.now())
-        } else {
-            return;
-        };
-        ctx.wait(
-            tokio::time::sleep(pause)
-                .into_actor(self)
-                .map(|(), actor: &mut Self, ctx: &mut <Self as Actor>::Context| actor.on_time(ctx)),
-        );
+        match K::LINGER {
+            _ if self.has_ended => ctx.stop(),
+            Some(linger) => {
+                ctx.run_later(linger, |_, ctx| ctx.stop());
+            }
+            None => {}
+        }
     }
 
     /// Lets the machine do what time has brought.
     fn on_time(&mut self, ctx: &mut <Self as Actor>::Context) {
-        let now = self.now();
-        self.actions.extend(self.machine.on_timeout(now));
-        self.carry_on(ctx);
+        let actions = self.machine.on_timeout(self.now());
+        self.carry_out(actions, ctx);
     }
 
     /// Sees to it that the machine hears of its deadline; a timer that runs out before is left alone.

@@ -36,7 +36,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 /// Room in a session's mailbox; past it askers wait.
 const MAILBOX: usize = 4096;
@@ -95,6 +95,8 @@ struct Member {
     address: Option<IpAddr>,
     /// What INIT still waits for; none once INIT is out.
     entering: Option<entering::Entering>,
+    /// Places for its questions to the back end.
+    questions: Arc<Semaphore>,
 }
 
 /// One session.

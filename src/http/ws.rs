@@ -11,7 +11,7 @@ use super::App;
 use super::error::ApiError;
 use super::frames::Frames;
 use super::front::front;
-use crate::actor::{Connection, Link, Origin, Socket, clock};
+use crate::actor::{Connection, Inbound, Link, Origin, Socket, clock};
 use crate::protocol::{Encoding, Wire};
 use actix::prelude::*;
 use actix_http::RequestHead;
@@ -23,7 +23,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{WebsocketContext, handshake};
 use bytes::Bytes;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, future, stream};
 use serde::Deserialize;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -65,6 +65,10 @@ impl StreamHandler<Result<Message, ProtocolError>> for Connection<Route> {
         if let Some(inbound) = self.socket.assembly.take(item) {
             self.on_inbound(inbound, ctx);
         }
+    }
+
+    fn finished(&mut self, ctx: &mut WebsocketContext<Self>) {
+        self.on_inbound(Inbound::End, ctx);
     }
 }
 
@@ -158,41 +162,53 @@ async fn upgrade(
     let limit = app.supervisor.settings().frame_bytes;
     let route = Route { assembly: Assembly::new(limit), _place: place };
     let (connection, link) = Connection::open(app.supervisor.clone(), route, origin, wire);
-    let frames = Frames::new(payload, limit);
+    let frames = connection.pace(Frames::new(payload, limit));
     // The context would read by itself, without bounds: it gets nothing to read.
     let context = WebsocketContext::with_factory(stream::pending(), |ctx| {
         ctx.add_stream(frames);
         connection
     });
-    let context = Box::pin(context);
-    Ok(response.body(BodyStream::new(Outgoing { context, link, has_ended: false })))
+    let context = Some(Box::pin(context));
+    Ok(response.body(BodyStream::new(Outgoing { context, link })))
 }
 
 /// The response's body: drives the actor and writes what its outbox has.
-struct Outgoing<S> {
-    /// The actor's context, which yields no bytes of its own.
-    context: Pin<Box<S>>,
+struct Outgoing<S: Stream + 'static> {
+    /// The actor's context, which yields no bytes of its own; none once the actor has ended or is not needed any more:
+    /// what is left in the outbox is the last.
+    context: Option<Pin<Box<S>>>,
     /// The outbox.
     link: Rc<Link>,
-    /// Whether the actor has ended: what is left in the outbox is the last.
-    has_ended: bool,
 }
 
-impl<S: Stream<Item = Result<Bytes, Error>>> Stream for Outgoing<S> {
+impl<S: Stream<Item = Result<Bytes, Error>> + 'static> Stream for Outgoing<S> {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        while !this.has_ended {
-            match this.context.as_mut().poll_next(task) {
+        while let Some(context) = &mut this.context {
+            match context.as_mut().poll_next(task) {
                 Poll::Ready(Some(Ok(_))) => {}
-                Poll::Ready(Some(Err(_)) | None) => this.has_ended = true,
+                Poll::Ready(Some(Err(_)) | None) => this.context = None,
                 Poll::Pending => break,
             }
         }
         match this.link.poll_take(task) {
-            Poll::Pending if this.has_ended => Poll::Ready(None),
+            Poll::Pending if this.context.is_none() => Poll::Ready(None),
+            Poll::Ready(None) => {
+                this.context = None;
+                Poll::Ready(None)
+            }
             taken => Poll::Ready(ready!(taken).map(Ok)),
+        }
+    }
+}
+
+impl<S: Stream + 'static> Drop for Outgoing<S> {
+    /// A stream that broke drops the response with what the actor has not served of what was read.
+    fn drop(&mut self) {
+        if let Some(context) = self.context.take() {
+            actix::spawn(context.for_each(|_| future::ready(())));
         }
     }
 }

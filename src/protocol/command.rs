@@ -227,6 +227,21 @@ impl Command {
         matches!(self, Self::Publish { .. } | Self::SetState { .. } | Self::PatchState { .. })
     }
 
+    /// The channel that the frame is about, as the client wrote it.
+    pub fn channel(&self) -> Option<&str> {
+        match self {
+            Self::Subscribe { channel, .. } | Self::Unsubscribe { channel } => channel.as_deref(),
+            Self::Publish { channel, .. }
+            | Self::SetState { channel, .. }
+            | Self::PatchState { channel, .. } => channel.as_ref().map(ChannelId::as_str),
+            Self::Identify(_)
+            | Self::Heartbeat { .. }
+            | Self::PipeSubscribe { .. }
+            | Self::Ignored
+            | Self::Unknown { .. } => None,
+        }
+    }
+
     /// Whether the client waits for an answer that must not come at once (`docs/CLIENTS.md`, Socket).
     pub const fn wants_late_answer(&self) -> bool {
         matches!(self, Self::Heartbeat { .. } | Self::Subscribe { .. } | Self::PipeSubscribe { .. })

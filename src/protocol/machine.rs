@@ -22,6 +22,8 @@ const MAX_WAITING_BYTES: usize = 256 * 1024;
 const MAX_EARLY: usize = 1024;
 /// A server heartbeat goes out with every so many intervals (`docs/PROTOCOL.md`, Socket).
 const SERVER_HEARTBEAT_INTERVALS: u32 = 3;
+/// How long what came before the end may take to be served: longer than a back end has to answer for a private channel.
+const FINISH: Duration = Duration::from_secs(6);
 
 /// The intervals that a connection lives by.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +54,12 @@ pub enum Action {
     Identify(Identify),
     /// Hand this to the session; never an IDENTIFY or a heartbeat.
     Serve(Frame),
-    /// Write a close frame and end.
+    /// The client has ended the connection, or sent what ends it: once everything that was handed over is served, write
+    /// this close frame, where the client is there to read it, and end.
+    Finish(Option<Close>),
+    /// What was handed over and is not served yet has had its time.
+    GiveUp,
+    /// Write a close frame and end at once, whatever is not served.
     Close(Close),
 }
 
@@ -65,6 +72,8 @@ enum Phase {
     Identifying,
     /// The session has the connection.
     Identified,
+    /// All that came before the end was handed over.
+    Finishing,
     /// A close was asked for.
     Closed,
 }
@@ -78,6 +87,15 @@ struct Waiting {
     frame: Frame,
     /// How long its text was.
     bytes: usize,
+}
+
+/// An end that the client has brought about.
+#[derive(Debug)]
+struct Ending {
+    /// How long what came before may take.
+    until: Duration,
+    /// The close frame, if there is to be one.
+    close: Option<Close>,
 }
 
 /// A heartbeat of ours that has no answer yet.
@@ -110,6 +128,8 @@ pub struct Machine {
     waiting: VecDeque<Waiting>,
     /// The bytes of them.
     waiting_bytes: usize,
+    /// The end that comes behind them; nothing more is taken in.
+    ending: Option<Ending>,
     /// What is left of the messages and state changes that the client may send.
     publishes: Bucket,
 }
@@ -127,6 +147,7 @@ impl Machine {
             probe: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            ending: None,
             publishes: Bucket::full(timing.publishes),
         };
         (machine, Action::Send(dispatch::hello(wire, timing.heartbeat.as_millis())))
@@ -141,45 +162,50 @@ impl Machine {
     pub fn on_text(&mut self, now: Duration, text: &str) -> Vec<Action> {
         match self.wire.encoding {
             Encoding::Json => self.on_json(now, text),
-            Encoding::Etf => self.refuse("an ETF connection sends binary frames"),
+            Encoding::Etf => self.refuse(now, "an ETF connection sends binary frames"),
         }
     }
 
     /// Takes one binary frame, which may say no more than `max_bytes` of JSON.
     pub fn on_binary(&mut self, now: Duration, bytes: &[u8], max_bytes: usize) -> Vec<Action> {
         match self.wire.encoding {
-            Encoding::Json => self.refuse("a JSON connection sends text frames"),
+            Encoding::Json => self.refuse(now, "a JSON connection sends text frames"),
             Encoding::Etf => match etf::to_json(bytes, max_bytes) {
                 Ok(text) => self.on_json(now, &text),
-                Err(error @ EtfError::TooBig) => self.close(CloseCode::TooBig, error.to_string()),
-                Err(why) => self.refuse(why),
+                Err(error @ EtfError::TooBig) => {
+                    let close = Close::new(CloseCode::TooBig, error.to_string());
+                    self.finish(now, Some(close))
+                }
+                Err(why) => self.refuse(now, why),
             },
         }
     }
 
     /// Ends a connection whose payload is none of Leap.
-    fn refuse(&mut self, why: impl Display) -> Vec<Action> {
-        self.close(CloseCode::InvalidPayload, format!("invalid payload: {why}"))
+    fn refuse(&mut self, now: Duration, why: impl Display) -> Vec<Action> {
+        let close = Close::new(CloseCode::InvalidPayload, format!("invalid payload: {why}"));
+        self.finish(now, Some(close))
     }
 
     /// Takes one payload.
     fn on_json(&mut self, now: Duration, text: &str) -> Vec<Action> {
-        if self.phase == Phase::Closed {
+        if self.is_ending() {
             return Vec::new();
         }
         let frame = match Frame::decode(text) {
             Ok(frame) => frame,
             Err(DecodeError::Opcode) => {
-                return self.close(CloseCode::UnknownOpcode, "unknown opcode");
+                let close = Close::new(CloseCode::UnknownOpcode, "unknown opcode");
+                return self.finish(now, Some(close));
             }
             Err(DecodeError::Payload(why)) => {
-                return self.refuse(why);
+                return self.refuse(now, why);
             }
         };
         if frame.command.is_publish() && !self.publishes.take(self.timing.publishes, now) {
             let limit = self.timing.publishes.per_second;
             let reason = format!("more than {limit} messages and state changes a second");
-            return self.close(CloseCode::RateLimited, reason);
+            return self.finish(now, Some(Close::new(CloseCode::RateLimited, reason)));
         }
         let is_late = frame.command.wants_late_answer();
         if is_late || !self.waiting.is_empty() || self.must_wait(&frame.command) {
@@ -187,7 +213,8 @@ impl Machine {
             self.waiting_bytes += text.len();
             let is_full = self.waiting.len() >= MAX_EARLY || self.waiting_bytes > MAX_WAITING_BYTES;
             if is_full && self.phase == Phase::Identifying {
-                return self.close(CloseCode::RateLimited, "too many frames before INIT");
+                let close = Close::new(CloseCode::RateLimited, "too many frames before INIT");
+                return self.finish(now, Some(close));
             }
             self.waiting.push_back(Waiting { due, frame, bytes: text.len() });
             return Vec::new();
@@ -210,7 +237,14 @@ impl Machine {
     /// Does what time has brought.
     pub fn on_timeout(&mut self, now: Duration) -> Vec<Action> {
         let mut actions = self.take_due(now);
-        if self.phase == Phase::Opened && now >= self.timing.identify {
+        if let Some(ending) = &mut self.ending {
+            if now >= ending.until {
+                let is_waiting = self.phase != Phase::Finishing;
+                actions.extend(is_waiting.then(|| Action::Finish(ending.close.take())));
+                actions.push(Action::GiveUp);
+                self.finished();
+            }
+        } else if self.phase == Phase::Opened && now >= self.timing.identify {
             actions.extend(self.close(CloseCode::IdentifyTimeout, "no IDENTIFY in time"));
         } else if self.phase != Phase::Closed && now >= self.heard + self.timing.silence() {
             actions.extend(self.close(CloseCode::OutOfSync, "no heartbeat for 2.5 intervals"));
@@ -225,9 +259,12 @@ impl Machine {
         if self.phase == Phase::Closed {
             return None;
         }
-        let identify = (self.phase == Phase::Opened).then_some(self.timing.identify);
         let head = self.waiting.front().filter(|head| !self.must_wait(&head.frame.command));
         let due = head.map(|head| head.due);
+        if let Some(ending) = &self.ending {
+            return [due, Some(ending.until)].into_iter().flatten().min();
+        }
+        let identify = (self.phase == Phase::Opened).then_some(self.timing.identify);
         let silence = Some(self.heard + self.timing.silence());
         [identify, due, self.next_probe, silence].into_iter().flatten().min()
     }
@@ -243,13 +280,33 @@ impl Machine {
         self.phase == Phase::Closed
     }
 
+    /// Whether the end has been brought about: nothing more is taken in.
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_some() || self.phase == Phase::Closed
+    }
+
+    /// Ends the connection behind everything that came before: the client wants it, or can be understood no further.
+    pub fn finish(&mut self, now: Duration, close: Option<Close>) -> Vec<Action> {
+        if self.is_ending() {
+            return Vec::new();
+        }
+        self.ending = Some(Ending { until: now + FINISH, close });
+        self.take_due(now)
+    }
+
+    /// What came before the end has been served, or never will be.
+    pub fn finished(&mut self) {
+        self.phase = Phase::Closed;
+        self.waiting.clear();
+        self.ending = None;
+    }
+
     /// Ends the connection from outside the protocol.
     pub fn close(&mut self, code: CloseCode, reason: impl Into<String>) -> Vec<Action> {
         if self.phase == Phase::Closed {
             return Vec::new();
         }
-        self.phase = Phase::Closed;
-        self.waiting.clear();
+        self.finished();
         vec![Action::Close(Close::new(code, reason))]
     }
 
@@ -269,6 +326,13 @@ impl Machine {
             self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
             actions.extend(self.on_frame(now, frame));
         }
+        if self.waiting.is_empty()
+            && self.phase != Phase::Finishing
+            && let Some(ending) = &mut self.ending
+        {
+            self.phase = Phase::Finishing;
+            actions.push(Action::Finish(ending.close.take()));
+        }
         actions
     }
 
@@ -276,15 +340,20 @@ impl Machine {
     fn on_frame(&mut self, now: Duration, frame: Frame) -> Vec<Action> {
         let Frame { command, reference } = frame;
         match (command, self.phase) {
-            (_, Phase::Closed) => Vec::new(),
+            (_, Phase::Finishing | Phase::Closed) => Vec::new(),
             (Command::Heartbeat { tag }, _) => vec![self.on_heartbeat(now, tag.as_deref())],
             (Command::Identify(identify), Phase::Opened) => {
                 self.phase = Phase::Identifying;
                 vec![Action::Identify(identify)]
             }
-            (Command::Identify(_), _) => self.refuse("identified already"),
+            (Command::Identify(_), _) => {
+                self.waiting.clear();
+                self.refuse(now, "identified already")
+            }
             (_, Phase::Opened) => {
-                self.close(CloseCode::NotAuthenticated, "a service payload before IDENTIFY")
+                self.waiting.clear();
+                let reason = "a service payload before IDENTIFY";
+                self.finish(now, Some(Close::new(CloseCode::NotAuthenticated, reason)))
             }
             (Command::Ignored, _) => Vec::new(),
             (command, _) => vec![Action::Serve(Frame { command, reference })],

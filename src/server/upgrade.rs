@@ -3,7 +3,7 @@
 //! Nothing stands between the connection's actor and the stream, and an idle connection holds no buffer: reading uses one
 //! of the thread's, and what is to be written is shared.
 
-use crate::actor::{Connection, Sink, Socket};
+use crate::actor::{Connection, Inbound, Sink, Socket};
 use crate::http;
 use crate::http::ws::{Admitted, Assembly, Decoder, Place};
 use actix::dev::ContextFut;
@@ -66,6 +66,10 @@ impl StreamHandler<Result<Message, ProtocolError>> for Connection<Raw> {
             self.on_inbound(inbound, ctx);
         }
     }
+
+    fn finished(&mut self, ctx: &mut Context<Self>) {
+        self.on_inbound(Inbound::End, ctx);
+    }
 }
 
 /// A connection that runs until its socket has ended.
@@ -89,7 +93,7 @@ pub(super) fn open(
     let mut decoder = Decoder::new(limit);
     decoder.feed(rest);
     let mut ctx = Context::new();
-    ctx.add_stream(Reader { stream, decoder, is_spoilt: false });
+    ctx.add_stream(connection.pace(Reader { stream, decoder, is_spoilt: false }));
     Box::pin(ctx.into_future(connection))
 }
 

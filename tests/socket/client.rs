@@ -5,7 +5,7 @@ use crate::support::PROJECT;
 use serde_json::{Value, json};
 use socket2::{Domain, Type};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// What the server sent.
@@ -146,6 +146,11 @@ impl Socket {
     /// Sends bytes to a server that may have hung up already.
     pub fn try_write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.get_mut().write_all(bytes)
+    }
+
+    /// Ends the sending side; the other one stays.
+    pub fn finish(&self) {
+        self.stream.get_ref().shutdown(Shutdown::Write).unwrap();
     }
 
     /// Sets how long a read may take.

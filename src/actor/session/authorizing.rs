@@ -1,13 +1,21 @@
 //! A token asks for a private channel that it was not granted: the project's back end may grant it now.
 
 use super::subscribing::{Admitted, Plan, SubscribeError};
-use super::{ConnectionUid, SessionActor, clock};
+use super::{Arc, ConnectionUid, Semaphore, SessionActor, clock};
 use crate::actor::webhook::Ask;
 use crate::domain::{ConnectionId, LeapToken, RawJson};
 use crate::store::TokenUpdate;
 use crate::webhook::authorize::Verdict;
 use std::net::IpAddr;
 use tokio::time::Instant;
+
+/// The most questions under way for one connection: a project's back end has places for four such.
+const QUESTIONS: usize = 16;
+
+/// The places of a new connection.
+pub(super) fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(QUESTIONS))
+}
 
 /// On whose behalf a back end is asked.
 pub(super) struct Asker {
@@ -19,13 +27,16 @@ pub(super) struct Asker {
     address: Option<IpAddr>,
     /// When it asked.
     since: Instant,
+    /// The places for its questions.
+    places: Arc<Semaphore>,
 }
 
 impl SessionActor {
     /// What is needed to ask for a connection; only a token's session can.
     pub(super) fn asker(&self, connection: ConnectionUid, since: Instant) -> Option<Asker> {
         let (token, member) = (self.token()?.clone(), self.members.get(&connection)?);
-        Some(Asker { token, cid: member.cid.clone(), address: member.address, since })
+        let (cid, places) = (member.cid.clone(), Arc::clone(&member.questions));
+        Some(Asker { token, cid, address: member.address, since, places })
     }
 }
 
@@ -34,6 +45,8 @@ impl Plan {
     /// permanent, and may give the token a new state.
     pub(super) async fn authorised(&mut self) -> Result<Admitted, SubscribeError> {
         let Some(asker) = self.asker.take() else { return Err(SubscribeError::NotGranted) };
+        let Asker { token, cid, address, since, places } = asker;
+        let _place = places.acquire_owned().await;
         let (key, persistence) = (self.key.clone(), self.hub.persistence().clone());
         let found = persistence.read(move |store| {
             let Some(authorizer) = store.find_authorizer(&key.project)? else { return Ok(None) };
@@ -42,7 +55,6 @@ impl Plan {
         let Some((authorizer, channel)) = found.await? else {
             return Err(SubscribeError::NotGranted);
         };
-        let Asker { token, cid, address, since } = asker;
         let ask = Ask { authorizer, channel, token: token.clone(), cid, address, since };
         let Verdict::Granted { is_ephemeral, state } = persistence.hooks().ask(ask).await else {
             return Err(SubscribeError::NotGranted);

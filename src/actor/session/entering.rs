@@ -6,8 +6,8 @@
 use super::super::ask::AskError;
 use super::{
     Arc, Channel, ChannelActor, ChannelId, Close, CloseCode, ConnectionRef, ConnectionUid,
-    Dispatch, Enter, Event, HashSet, Identity, Member, Order, Scope, SessionActor, channel, clock,
-    tell,
+    Dispatch, Enter, Event, HashSet, Identity, Member, Order, Scope, SessionActor, authorizing,
+    channel, clock, tell,
 };
 use crate::domain::RawJson;
 use crate::protocol::Extensions;
@@ -40,11 +40,10 @@ impl Handler<Enter> for SessionActor {
         let waiting = self.subscriptions.keys().cloned().collect::<HashSet<_>>();
         let (connection, cid, address) =
             (enter.connection.clone(), enter.cid.clone(), enter.address);
-        let entering = Entering { waiting, snapshots: Vec::new(), enter };
-        self.members.insert(
-            uid,
-            Member { connection: connection.clone(), cid, address, entering: Some(entering) },
-        );
+        let entering = Some(Entering { waiting, snapshots: Vec::new(), enter });
+        let questions = authorizing::places();
+        let member = Member { connection: connection.clone(), cid, address, entering, questions };
+        self.members.insert(uid, member);
         self.had_members = true;
         for channel in self.subscriptions.keys().cloned().collect::<Vec<_>>() {
             if !self.attach(&channel, &connection, ctx) {

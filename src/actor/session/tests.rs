@@ -4,6 +4,7 @@
 //! store's own threads is at work; a blocking task that lasts as long as the test keeps it from doing so.
 
 use super::super::Settings;
+use super::super::connection::{Connection, Inbound, Socket};
 use super::super::fanout::{ConnectionUid, LocalFanout};
 use super::super::link::{Link, Origin};
 use super::super::persistence::Persistence;
@@ -13,14 +14,16 @@ use crate::domain::{
     Capabilities, ConnectionId, LeapTokenId, Project, RawJson, State, Timestamp, Version,
     Visibility,
 };
-use crate::protocol::{Command, Extensions, Frame, Identify};
+use crate::protocol::{Command, Extensions, Frame, Identify, Wire};
 use crate::store::diesel::SqliteDatabase;
+use futures_util::stream;
 use futures_util::task::noop_waker;
 use serde_json::Value;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::task::Poll;
 use tempfile::TempDir;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 /// How often something is looked at, a millisecond apart, before it counts as never.
@@ -256,4 +259,83 @@ async fn a_session_that_was_only_asked_for_ends_at_once() {
     let world = World::with(&[]).await;
     assert!(world.try_connect("other", Some("leap_token_t")).await.is_none());
     assert!(until(async || !world.has_session().await).await, "the session stays");
+}
+
+/// A kind of socket that a test feeds.
+struct Fed;
+
+impl Socket for Fed {
+    const LINGER: Option<Duration> = None;
+}
+
+impl Actor for Connection<Fed> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.on_started(ctx);
+    }
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        self.on_stopped();
+    }
+}
+
+impl StreamHandler<Inbound> for Connection<Fed> {
+    fn handle(&mut self, inbound: Inbound, ctx: &mut Context<Self>) {
+        self.on_inbound(inbound, ctx);
+    }
+}
+
+/// Opens a connection that reads what it is sent here, and says IDENTIFY.
+fn open(world: &World) -> (UnboundedSender<Inbound>, Rc<Link>) {
+    let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
+    let (connection, link) = Connection::open(world.hub.clone(), Fed, origin, Wire::default());
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let ctx = {
+        let mut ctx = Context::new();
+        ctx.add_stream(connection.pace(stream::poll_fn(move |cx| receiver.poll_recv(cx))));
+        ctx
+    };
+    ctx.run(connection);
+    let identify = r#"{"op":2,"d":{"project_id":"p","token":"leap_token_t"}}"#;
+    sender.send(Inbound::Text(identify.into())).unwrap();
+    (sender, link)
+}
+
+/// What a connection was sent since it was last asked, as one text.
+fn sent(link: &Link) -> String {
+    let waker = noop_waker();
+    let mut all = String::new();
+    while let Poll::Ready(Some(bytes)) = link.poll_take(&std::task::Context::from_waker(&waker)) {
+        all += &String::from_utf8_lossy(&bytes);
+    }
+    all
+}
+
+#[actix_rt::test]
+async fn a_burst_takes_no_longer_than_its_work() {
+    const COUNT: usize = 1000;
+    let world = World::with(&[]).await;
+    let (sender, link) = open(&world);
+    let all = std::cell::RefCell::new(String::new());
+    let heard = |what: &str| {
+        all.borrow_mut().push_str(&sent(&link));
+        all.borrow().matches(what).count()
+    };
+    assert!(until(async || heard("INIT") == 1).await);
+    for n in 0..COUNT {
+        let subscribe = format!(r#"{{"op":0,"d":{{"e":"SUBSCRIBE","c":"nowhere-{n}"}}}}"#);
+        sender.send(Inbound::Text(subscribe.into())).unwrap();
+    }
+    sender.send(Inbound::Text(r#"{"op":3,"d":{"tag":"behind"}}"#.into())).unwrap();
+    // Each frame waits its 2 ms, 64 at a time; nothing else needs the clock.
+    for _ in 0..=COUNT / 64 {
+        for _ in 0..10 {
+            pause().await;
+        }
+        tokio::time::advance(Duration::from_millis(3)).await;
+    }
+    assert!(until(async || heard("behind") == 1).await, "a heartbeat");
+    tokio::time::advance(Duration::from_millis(10)).await;
+    assert!(until(async || heard("UNAVAILABLE") == COUNT).await, "{}", heard("UNAVAILABLE"));
 }

@@ -41,7 +41,7 @@ const HEARTBEAT: &str = r#"{"op":3}"#;
 /// The code of the only action, a close.
 fn code(actions: &[Action]) -> CloseCode {
     match actions {
-        [Action::Close(close)] => close.code,
+        [Action::Close(close) | Action::Finish(Some(close))] => close.code,
         other => panic!("no close: {other:?}"),
     }
 }
@@ -229,5 +229,84 @@ fn a_burst_behind_identify_waits_for_init_and_a_flood_ends_the_connection() {
         patient.on_text(at(1), SUBSCRIBE);
     }
     assert_eq!(patient.identified(at(10)).len(), 100);
-    assert_eq!(code(&machine.on_text(at(1), SUBSCRIBE)), CloseCode::RateLimited);
+    assert_eq!(machine.on_text(at(1), SUBSCRIBE), []);
+    let mut served = machine.identified(at(10));
+    assert_eq!(code(&served.split_off(MAX_EARLY)), CloseCode::RateLimited);
+    assert!(served.iter().all(|action| matches!(action, Action::Serve(_))));
+}
+
+/// The client's close, as the shell hands it over.
+fn farewell() -> Close {
+    Close::new(CloseCode::Echo(1000), "")
+}
+
+#[test]
+fn an_end_comes_behind_what_was_read_before_it() {
+    let mut machine = identified();
+    assert_eq!(machine.on_text(at(200), HEARTBEAT), []);
+    assert_eq!(machine.on_text(at(200), MESSAGE), []);
+    assert_eq!(machine.finish(at(200), Some(farewell())), [], "two wait for their time");
+    assert_eq!(machine.on_text(at(201), MESSAGE), [], "nothing is taken in any more");
+    assert_eq!(machine.deadline(), Some(at(202)));
+    let actions = machine.on_timeout(at(202));
+    assert!(matches!(actions[..], [Action::Send(_), Action::Serve(_), Action::Finish(Some(_))]));
+    assert_eq!(machine.finish(at(203), None), [], "it ends once");
+    machine.finished();
+    assert_eq!(machine.deadline(), None);
+}
+
+#[test]
+fn an_end_between_identify_and_init_waits_for_init_only_with_frames_before_it() {
+    let mut machine = opened();
+    machine.on_text(at(0), IDENTIFY);
+    assert_eq!(machine.finish(at(1), None), [Action::Finish(None)]);
+    let mut machine = opened();
+    machine.on_text(at(0), IDENTIFY);
+    assert_eq!(machine.on_text(at(1), MESSAGE), []);
+    assert_eq!(machine.finish(at(1), Some(farewell())), []);
+    let actions = machine.identified(at(60));
+    assert!(matches!(actions[..], [Action::Serve(_), Action::Finish(Some(_))]));
+}
+
+#[test]
+fn an_end_has_its_time_too() {
+    // Handed over and not served.
+    let mut machine = identified();
+    machine.on_text(at(200), MESSAGE);
+    assert_eq!(machine.finish(at(200), Some(farewell())), [Action::Finish(Some(farewell()))]);
+    assert_eq!(machine.deadline(), Some(at(200) + FINISH));
+    assert_eq!(machine.on_timeout(at(200) + FINISH), [Action::GiveUp]);
+    assert!(machine.is_closed());
+    // Not even handed over, because INIT does not come.
+    let mut machine = opened();
+    machine.on_text(at(0), IDENTIFY);
+    machine.on_text(at(0), MESSAGE);
+    machine.finish(at(0), Some(farewell()));
+    let given_up = [Action::Finish(Some(farewell())), Action::GiveUp];
+    assert_eq!(machine.on_timeout(FINISH), given_up);
+    assert_eq!(machine.deadline(), None);
+}
+
+#[test]
+fn a_bad_frame_ends_behind_what_came_before_and_drops_what_follows() {
+    let mut machine = identified();
+    machine.on_text(at(200), SUBSCRIBE);
+    machine.on_text(at(200), IDENTIFY);
+    machine.on_text(at(200), MESSAGE);
+    let actions = machine.on_timeout(at(202));
+    assert!(matches!(actions[..], [Action::Serve(_), Action::Finish(Some(_))]), "{actions:?}");
+    let mut machine = identified();
+    machine.on_text(at(200), SUBSCRIBE);
+    assert_eq!(machine.on_text(at(200), r#"{"op":9}"#), []);
+    let actions = machine.on_timeout(at(202));
+    assert!(matches!(actions[..], [Action::Serve(_), Action::Finish(Some(_))]), "{actions:?}");
+}
+
+#[test]
+fn the_server_ends_at_once_even_behind_a_clients_end() {
+    let mut machine = identified();
+    machine.on_text(at(200), SUBSCRIBE);
+    machine.finish(at(200), Some(farewell()));
+    assert_eq!(code(&machine.close(CloseCode::GoingAway, "bye")), CloseCode::GoingAway);
+    assert_eq!(machine.on_timeout(at(10_000)), []);
 }
