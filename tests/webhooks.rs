@@ -359,3 +359,27 @@ fn a_silent_authorizer_refuses_after_five_seconds_and_is_called_once() {
     assert!((4900..7000).contains(&took.as_millis()), "{took:?}");
     assert_eq!(receiver.calls().len(), 1);
 }
+
+#[test]
+fn an_unsubscribe_behind_a_slow_ephemeral_grant_is_told() {
+    let server = server();
+    let slow = Duration::from_millis(300);
+    let receiver = Receiver::start(move |_, call| match call.json()["type"].as_str() {
+        Some("channel.subscribe") => Says(200, "", r#"{"granted":true,"ephemeral":true}"#, slow),
+        _ => says(204),
+    });
+    authorizer(&server, &receiver.url());
+    hook(&server, &receiver.url(), &["channel.subscribed", "channel.unsubscribed"]);
+    server.data("PUT", "/v1/channels/room", "{}");
+    let token = server.new_leap_token();
+    let mut socket = Socket::enter(&server, Some(&token));
+    socket.dispatch("SUBSCRIBE", "room", &Value::Null);
+    socket.dispatch("UNSUBSCRIBE", "room", &Value::Null);
+    socket.event("AVAILABLE");
+    for event in ["channel.subscribed", "channel.unsubscribed"] {
+        let data = receiver.data_of(event);
+        assert_eq!(data["ephemeral"], json!(true), "{event}: {data}");
+    }
+    let kept = server.data("GET", &format!("/v1/channels/tokens/{token}/subscriptions"), "");
+    assert_eq!(kept["subscriptions"], json!([]));
+}

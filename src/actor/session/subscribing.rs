@@ -251,34 +251,35 @@ impl SessionActor {
         asker: Option<ConnectionUid>,
     ) -> ResponseActFuture<Self, Result<(), AskError>> {
         let lock = self.lock(&id);
-        let (hub, key) = (self.hub.clone(), self.key(&id));
-        let token = self.token().map(|token| token.id.clone());
-        let was_ephemeral = self.subscriptions.get(&id).is_some_and(|held| held.is_ephemeral);
-        let event = self.subscription_event(EventKind::ChannelUnsubscribed, &id, was_ephemeral);
-        let done = async move {
-            let guard = lock.lock_owned().await;
-            let outcome = match token {
-                Some(token) => {
-                    let write =
-                        move |store: &mut dyn WriteStore| store.remove_subscription(&key, &token);
-                    let is_wanted = event.is_some();
-                    let events = move |was_stored: &bool| {
-                        event.into_iter().filter(|_| *was_stored || was_ephemeral).collect()
-                    };
-                    let written = hub.persistence().write_causing(is_wanted, write, events);
-                    written.await.map(|_| ())
+        let locked = async move { lock.lock_owned().await };
+        Box::pin(locked.into_actor(self).then(move |guard, actor: &mut Self, _| {
+            // What there is to end shows only now: a subscription may just have been made.
+            let removed = actor.remove(&id);
+            removed.into_actor(actor).map(move |outcome, actor: &mut Self, ctx| {
+                if outcome.is_ok() {
+                    actor.leave(&id, asker, ctx);
                 }
-                None => Ok(()),
-            };
-            (outcome, guard)
-        };
-        Box::pin(done.into_actor(self).map(move |(outcome, guard), actor: &mut Self, ctx| {
-            if outcome.is_ok() {
-                actor.leave(&id, asker, ctx);
-            }
-            actor.unlock(&id, guard, ctx);
-            outcome
+                actor.unlock(&id, guard, ctx);
+                outcome
+            })
         }))
+    }
+
+    /// Takes a subscription out of the store, and tells webhooks that it has ended.
+    fn remove(&self, id: &ChannelId) -> impl Future<Output = Result<(), AskError>> + use<> {
+        let (hub, key) = (self.hub.clone(), self.key(id));
+        let token = self.token().map(|token| token.id.clone());
+        let was_ephemeral = self.subscriptions.get(id).is_some_and(|held| held.is_ephemeral);
+        let event = self.subscription_event(EventKind::ChannelUnsubscribed, id, was_ephemeral);
+        async move {
+            let Some(token) = token else { return Ok(()) };
+            let write = move |store: &mut dyn WriteStore| store.remove_subscription(&key, &token);
+            let is_wanted = event.is_some();
+            let events = move |was_stored: &bool| {
+                event.into_iter().filter(|_| *was_stored || was_ephemeral).collect()
+            };
+            hub.persistence().write_causing(is_wanted, write, events).await.map(|_| ())
+        }
     }
 
     /// Forgets a subscription and tells the channel.
