@@ -1,4 +1,5 @@
-//! `warren admin`: the operator's tokens from the command line, for the first one and for when all are lost.
+//! `warren admin`: the operator's tokens from the command line, for the first one and for when all are lost; and
+//! `warren info`: what was printed at the first run, but for the secrets.
 //!
 //! It works on the database itself, whether or not a server is running. With the server stopped it takes the folder's
 //! lock as a server does and brings the tables up to date. Beside a running server it does neither: it only makes one
@@ -8,12 +9,14 @@
 
 use crate::actor::clock::NoRandomness;
 use crate::actor::mint;
-use crate::config::{AdminArgs, AdminTask, Config, ConfigError};
+use crate::config::{AdminArgs, AdminTask, Config, ConfigError, Place};
 use crate::domain::project::secret_hash;
-use crate::domain::{AdminToken, AdminTokenId};
+use crate::domain::{AdminToken, AdminTokenId, Project};
+use crate::first_run;
 use crate::server::{self, ServerError};
 use crate::store::diesel::SqliteDatabase;
 use crate::store::{Database as _, StoreError, StoreResult, Thing, WriteStore};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -51,19 +54,44 @@ pub enum AdminError {
 /// # Errors
 /// [`AdminError`].
 pub fn run(args: AdminArgs, out: &mut dyn Write) -> Result<(), AdminError> {
-    let config = Config::load(args.place.into())?;
-    if !config.database.is_file() {
-        return Err(AdminError::NoDatabase(config.database));
-    }
-    let (_lock, database) = match server::lock(&config.data) {
-        Ok(lock) => (Some(lock), SqliteDatabase::open(&config.database, 1)?),
-        Err(ServerError::InUse(_)) => (None, SqliteDatabase::open_beside(&config.database)?),
-        Err(error) => return Err(AdminError::Folder(error)),
-    };
+    let (_lock, database) = open(&Config::load(args.place.into())?)?;
     match args.task {
         AdminTask::CreateToken { name } => create(&database, name, out),
         AdminTask::ListTokens => list(&database, out),
         AdminTask::DeleteToken { id } => delete(&database, &id),
+    }
+}
+
+/// Prints what a server with these settings works with, and each of its projects with its page; no secrets.
+///
+/// # Errors
+/// [`AdminError`].
+pub fn info(place: Place, out: &mut dyn Write) -> Result<(), AdminError> {
+    let config = Config::load(place.into())?;
+    let (_lock, database) = open(&config)?;
+    let mut found = Ok(Vec::new());
+    database.read(&mut |store| found = store.list_projects())?;
+    let base = format!("http://{}", config.listen);
+    writeln!(out, "data: {}", config.data.display())?;
+    writeln!(out, "database: {}", config.database.display())?;
+    writeln!(out, "url: {base}/")?;
+    for Project { id, name, .. } in found? {
+        writeln!(out, "project: {id}")?;
+        writeln!(out, "name: {name}")?;
+        writeln!(out, "page: {}", first_run::page(&base, &id))?;
+    }
+    Ok(())
+}
+
+/// Opens the database, with the folder's lock where no server has it.
+fn open(config: &Config) -> Result<(Option<File>, SqliteDatabase), AdminError> {
+    if !config.database.is_file() {
+        return Err(AdminError::NoDatabase(config.database.clone()));
+    }
+    match server::lock(&config.data) {
+        Ok(lock) => Ok((Some(lock), SqliteDatabase::open(&config.database, 1)?)),
+        Err(ServerError::InUse(_)) => Ok((None, SqliteDatabase::open_beside(&config.database)?)),
+        Err(error) => Err(AdminError::Folder(error)),
     }
 }
 
@@ -117,7 +145,7 @@ fn write<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Place;
+    use crate::domain::Timestamp;
     use std::path::Path;
 
     /// Runs a task on a folder; returns what it printed.
@@ -152,6 +180,33 @@ mod tests {
             assert_eq!(task(folder.path(), AdminTask::ListTokens).unwrap(), "");
             let again = task(folder.path(), AdminTask::DeleteToken { id: id.to_owned() });
             assert!(matches!(again, Err(AdminError::NoSuchToken(_))));
+        }
+    }
+
+    #[test]
+    fn info_shows_the_projects_and_their_pages_beside_a_server_and_without_one() {
+        let folder = folder();
+        let database = SqliteDatabase::open(&folder.path().join("warren.db"), 1).unwrap();
+        let project = Project {
+            id: "project_one".into(),
+            name: "One".to_owned(),
+            namespace: "one".to_owned(),
+            created_at: Timestamp(0),
+        };
+        write(&database, |store| store.create_project(&project)).unwrap();
+        drop(database);
+        for is_running in [false, true] {
+            let _lock = is_running.then(|| server::lock(folder.path()).unwrap());
+            let place = Place { data: Some(folder.path().to_owned()), ..Place::default() };
+            let mut out = Vec::new();
+            info(place, &mut out).unwrap();
+            let shown = String::from_utf8(out).unwrap();
+            let page = "page: http://127.0.0.1:8080/#project=project_one&channel=hello\n";
+            assert!(
+                shown.ends_with(&format!("project: project_one\nname: One\n{page}")),
+                "{shown}"
+            );
+            assert!(shown.contains("url: http://127.0.0.1:8080/\n"), "{shown}");
         }
     }
 

@@ -48,6 +48,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the server
     Serve(Box<ServeArgs>),
+    /// Show what a server works with, its projects and their pages; no secrets
+    Info(Place),
     /// Make, list and delete admin tokens, whether or not a server is running
     Admin(AdminArgs),
     /// Load a server by a script and measure it

@@ -103,6 +103,11 @@ impl FirstRun {
     }
 }
 
+/// The page that watches the first channel of a project, of the server at this address.
+pub(crate) fn page(base: &str, project: &ProjectId) -> String {
+    format!("{base}/#project={project}&channel={FIRST_CHANNEL}")
+}
+
 /// The lines of a first run.
 struct Lines<'a> {
     /// What was made.
@@ -118,15 +123,16 @@ impl fmt::Display for Lines<'_> {
         writeln!(f, "project_token: {project_token}")?;
         writeln!(f, "admin_token: {admin_token}")?;
         writeln!(f, "url: {base}/")?;
-        writeln!(f, "page: {base}/#project={project}&channel={FIRST_CHANNEL}")?;
+        writeln!(f, "page: {}", page(base, project))?;
         writeln!(
             f,
-            "curl: curl -X POST {base}/v1/channels/{FIRST_CHANNEL}/messages -H 'Authorization: {project_token}' \
-             -H 'Content-Type: application/json' -d '{{\"e\":\"greeting\",\"d\":{{\"text\":\"Hello, Warren\"}}}}'"
+            "note: the tokens are shown only now; open the page, then paste the next line into a second terminal"
         )?;
+        // On a line of its own, without a name: it is there to be pasted.
         write!(
             f,
-            "note: the tokens are shown only now; open the page, run the curl line, see the message arrive"
+            "curl -X POST {base}/v1/channels/{FIRST_CHANNEL}/messages -H 'Authorization: {project_token}' \
+             -H 'Content-Type: application/json' -d '{{\"e\":\"greeting\",\"d\":{{\"text\":\"Hello, Warren\"}}}}'"
         )
     }
 }

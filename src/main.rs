@@ -16,6 +16,12 @@ fn main() -> ExitCode {
     telemetry::start();
     let args = match cli.command {
         Some(Command::Serve(args)) => *args,
+        Some(Command::Info(place)) => {
+            return match admin::info(place, &mut std::io::stdout().lock()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error),
+            };
+        }
         Some(Command::Admin(args)) => {
             return match admin::run(args, &mut std::io::stdout().lock()) {
                 Ok(()) => ExitCode::SUCCESS,

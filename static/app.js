@@ -13,11 +13,15 @@ const STATUS_TEXT = {
   idle: 'Not connected',
   connecting: 'Connecting…',
   identifying: 'Connecting…',
+  subscribing: 'Connecting…',
   connected: 'Connected',
+  unavailable: 'Not subscribed',
   waiting: 'Connection lost, reconnecting…',
   refused: 'Refused by the server',
   closed: 'Not connected',
 };
+
+const EMPTY_TEXT = 'Nothing yet. Publish a message and it appears here at once.';
 
 /** @param {string} id */
 const byId = (id) => document.getElementById(id);
@@ -64,7 +68,7 @@ function route() {
   byId('viewer').hidden = !isComplete;
   if (isComplete) return watch();
   document.title = 'Warren';
-  showStatus({ status: 'idle' });
+  showStatus();
   for (const name of ['project', 'channel', 'token']) byId(`field-${name}`).value = target[name] || previous?.[name] || '';
   byId('field-project').focus();
 }
@@ -76,7 +80,7 @@ function watch() {
   byId('channel-name').textContent = channel;
   byId('project-name').textContent = project;
   byId('identity').textContent = token ? 'with a token' : 'anonymous';
-  byId('trouble').hidden = true;
+  hideTrouble();
   showCommands(channel);
   clearMessages();
   byId('state').textContent = '…';
@@ -88,38 +92,97 @@ function watch() {
   url.search = url.hash = '';
   leap = new Leap({ url, project, token, ext: ['version'] });
   const listen = (name, on) => leap.addEventListener(name, ({ detail }) => on(detail));
-  listen('status', showStatus);
+  listen('status', onStatus);
   listen('latency', ({ ms }) => { byId('latency').textContent = `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`; });
-  listen('channel', (detail) => detail.channel === channel && onChannel(detail));
+  listen('channel', (detail) => {
+    if (detail.channel !== channel) return;
+    onChannel(detail);
+    showStatus();
+  });
   listen('message', (message) => (message.channel ?? channel) === channel && onMessage(message));
   leap.connect();
   // Looking at a channel should leave nothing behind, so not even a token subscribes for good.
   leap.subscribe(channel, { ephemeral: true });
 }
 
-function showStatus({ status, code, reason }) {
+function onStatus({ status, code, reason }) {
+  showStatus();
+  if (status === 'refused') showTrouble(`The server refused this connection: ${reason || `close code ${code}`}.`);
+}
+
+/** What is shown of the connection. It counts as connected when the channel is heard: nothing arrives before. */
+function statusShown() {
+  const status = leap?.status ?? 'idle';
+  if (status !== 'connected') return status;
+  const channel = leap.channels.get(target.channel)?.status;
+  return { available: 'connected', unavailable: 'unavailable' }[channel] ?? 'subscribing';
+}
+
+function showStatus() {
+  const status = statusShown();
   byId('status').dataset.status = status;
   byId('latency').hidden = status !== 'connected';
   // Unchanged text is not written again, so that a screen reader does not repeat it.
   if (byId('status-text').textContent !== STATUS_TEXT[status]) byId('status-text').textContent = STATUS_TEXT[status];
-  if (status === 'refused') showTrouble(`The server refused this connection: ${reason || `close code ${code}`}.`);
 }
 
-function showTrouble(text) {
+/** Says why nothing arrives, and stops looking as if something could. */
+function showTrouble(text, { isMissing = false } = {}) {
   byId('trouble-text').textContent = text;
   byId('trouble').hidden = false;
+  byId('maker').hidden = !isMissing;
+  byId('viewer').classList.toggle('off', true);
+  pending.state = null;
+  byId('state').textContent = '';
+  byId('state-note').textContent = 'not subscribed';
+  byId('empty').textContent = 'Nothing arrives while this channel is not subscribed.';
+}
+
+function hideTrouble() {
+  byId('trouble').hidden = true;
+  byId('maker').hidden = true;
+  byId('viewer').classList.toggle('off', false);
+  byId('empty').textContent = EMPTY_TEXT;
+}
+
+/** Makes the channel that is not there, with a project token that is used once and kept nowhere. */
+async function makeChannel(event) {
+  event.preventDefault();
+  const note = byId('maker-note');
+  const field = byId('field-project-token');
+  note.textContent = 'Creating…';
+  try {
+    const answer = await fetch(new URL(`v1/channels/${encodeURIComponent(target.channel)}`, location.origin + location.pathname), {
+      method: 'PUT',
+      headers: { authorization: field.value.trim(), 'content-type': 'application/json' },
+      body: JSON.stringify({ type: 'unprotected', state: {} }),
+    });
+    const { error } = answer.ok ? {} : await answer.json();
+    note.textContent = error ? `Not created: ${error.message}` : '';
+    if (error) return;
+  } catch (failure) {
+    note.textContent = `Not created: ${failure.message}`;
+    return;
+  }
+  field.value = '';
+  tryAgain();
+}
+
+function tryAgain() {
+  hideTrouble();
+  leap.connect();
+  leap.subscribe(target.channel, { ephemeral: true });
 }
 
 function onChannel({ status, state, version, error, graceful }) {
   if (status === 'available') {
-    byId('trouble').hidden = true;
+    hideTrouble();
     pending.state = { state, version, at: new Date() };
     return scheduleDraw();
   }
   if (status === 'pending') return;
-  byId('state-note').textContent = 'not subscribed';
   if (graceful) showTrouble('The channel was deleted, or this token was unsubscribed from it.');
-  else if (error === 'UNKNOWN') showTrouble(`This project has no channel “${target.channel}”.`);
+  else if (error === 'UNKNOWN') showTrouble(`This project has no channel “${target.channel}”.`, { isMissing: true });
   else if (error === 'NOT_GRANTED') showTrouble(`This channel is not open to ${target.token ? 'this token' : 'visitors without a token'}.`);
   else showTrouble(`The subscription failed: ${error}.`);
 }
@@ -246,11 +309,8 @@ byId('chooser-form').addEventListener('submit', (event) => {
   location.hash = fragment({ project: fields.project.trim(), channel: fields.channel, token: fields.token.trim() });
 });
 byId('clear').addEventListener('click', clearMessages);
-byId('try-again').addEventListener('click', () => {
-  byId('trouble').hidden = true;
-  leap.connect();
-  leap.subscribe(target.channel, { ephemeral: true });
-});
+byId('try-again').addEventListener('click', tryAgain);
+byId('maker').addEventListener('submit', makeChannel);
 for (const button of document.querySelectorAll('[data-copy]')) button.addEventListener('click', () => copy(button));
 addEventListener('hashchange', route);
 addEventListener('online', () => leap?.connect());

@@ -239,8 +239,9 @@ export class Leap extends EventTarget {
     const payload = this.#wanted.get(channel);
     // The server keeps a token's permanent subscriptions: one that is gone was ended on purpose.
     const isEnded = scope === 'token' && status === 'available' && !payload?.ephemeral;
-    if (isEnded || payload === undefined) this.#onUnavailable(channel, { graceful: true });
-    else this.#dispatch('SUBSCRIBE', channel, payload);
+    if (isEnded || payload === undefined) return this.#onUnavailable(channel, { graceful: true });
+    this.#setChannel(channel, { status: 'pending' });
+    this.#dispatch('SUBSCRIBE', channel, payload);
   }
 
   #onAvailable({ id, state, version }) {

@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("server", &["domain", "protocol", "store", "actor", "http", "config", "first_run"]),
     ("lib", &[]),
-    ("admin", &["domain", "store", "actor", "config", "server"]),
+    ("admin", &["domain", "store", "actor", "config", "first_run", "server"]),
     ("bench", &["domain", "protocol", "config"]),
     ("main", &["admin", "bench", "config", "server", "telemetry"]),
 ];

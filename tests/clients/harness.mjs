@@ -81,7 +81,8 @@ class Server {
     this.printed = {};
     const lines = new Inbox();
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const [, name, value] = /^(\w+): (.*)$/.exec(line) ?? [null, line, ''];
+      // The line to paste has no name of its own.
+      const [, name, value] = /^(\w+): (.*)$/.exec(line) ?? [null, line.startsWith('curl ') ? 'curl' : line, line];
       this.printed[name] = value;
       lines.push({ name, value });
     });

@@ -65,6 +65,7 @@ const stateShows = (page, part) => page.waitForFunction((part) => document.getEl
 
 test('the first run prints a link and a curl line that work together', async () => {
   const { page: url, curl, project_token: token } = server.printed;
+  assert.match(curl, /^curl -X POST /);
   assert.equal(url, `${server.base}/#project=${server.project}&channel=hello`);
   assert.equal(token, server.token);
   const page = await openPage(url);
@@ -126,6 +127,48 @@ test('a channel name and a token from the address are shown or kept as text, too
   assert.equal(await page.locator('main img').count(), 0);
 });
 
+test('it says Connected when the channel is heard, not before', async () => {
+  const page = await openPage('about:blank');
+  const held = [];
+  let hold = true;
+  let socket;
+  await page.routeWebSocket(/\/ws$/, (ws) => {
+    socket = ws;
+    ws.connectToServer().onMessage((frame) => {
+      if (hold && String(frame).includes('AVAILABLE')) held.push(frame);
+      else ws.send(frame);
+    });
+  });
+  await page.goto(address('hello'));
+  await page.waitForSelector('#status[data-status="subscribing"]');
+  assert.equal(await text(page, '#status-text'), 'Connecting…');
+  while (held.length === 0) await new Promise((resolve) => { setImmediate(resolve); });
+  hold = false;
+  socket.send(held[0]);
+  await isConnected(page);
+  assert.equal(await text(page, '#status-text'), 'Connected');
+});
+
+test('a channel that is not there can be made from the page', async () => {
+  const page = await openPage(address('attic'));
+  await page.waitForSelector('#status[data-status="unavailable"]');
+  assert.equal(await text(page, '#status-text'), 'Not subscribed');
+  assert.equal(await text(page, '#state'), '');
+  assert.match(await text(page, '#empty'), /Nothing arrives while/);
+  await page.screenshot({ path: path.join(ROOT, 'target/quickstart-missing.png'), fullPage: true, animations: 'disabled' });
+  isDown = true; // The browser logs the refusal by itself.
+  await page.fill('#field-project-token', 'ptk_wrong');
+  await page.click('#maker button');
+  await page.waitForFunction(() => /^Not created: /.test(document.getElementById('maker-note').textContent));
+  isDown = false;
+  await page.fill('#field-project-token', server.token);
+  await page.click('#maker button');
+  await isConnected(page);
+  assert.equal(await page.isVisible('#maker'), false);
+  await server.publish('attic', 'FOUND', {});
+  await firstMessage(page).waitFor();
+});
+
 test('the newest message comes first and 200 are kept', async () => {
   const page = await openPage(address('hello'));
   await isConnected(page);
@@ -182,6 +225,8 @@ test('a bad token is explained', async () => {
   const page = await openPage(address('hello', { token: 'leap_token_nobody' }));
   await page.waitForSelector('#status[data-status="refused"]');
   assert.match(await text(page, '#trouble-text'), /refused this connection/);
+  assert.equal(await text(page, '#state-note'), 'not subscribed');
+  assert.equal(await page.isVisible('#maker'), false);
 });
 
 for (const colorScheme of ['light', 'dark']) {
