@@ -13,7 +13,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::start();
+    let _logs = telemetry::start();
     let args = match cli.command {
         Some(Command::Serve(args)) => *args,
         Some(Command::Info(place)) => {

@@ -5,6 +5,8 @@ mod head;
 mod listen;
 mod preface;
 mod prefixed;
+mod signals;
+mod stopping;
 mod upgrade;
 mod workers;
 
@@ -17,7 +19,8 @@ use crate::http;
 use crate::store::diesel::SqliteDatabase;
 use crate::store::{ReadStore, StoreError};
 use actix_web::rt::net::TcpStream;
-use listen::{Stopper, listen};
+use listen::listen;
+use signals::Signals;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -32,8 +35,6 @@ const READERS: u32 = 4;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a request's head may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long open requests may take to end when the server stops.
-const SHUTDOWN_TIME: Duration = Duration::from_secs(5);
 /// How many channels are read at a time to be looked at after a start.
 const SWEEP_PAGE: u64 = 1000;
 /// How long sent bytes may stay unacknowledged before the connection counts as dead: a reader that has stopped reading
@@ -81,6 +82,7 @@ pub enum ServerError {
 /// # Errors
 /// [`ServerError`] when it cannot start.
 pub async fn run(config: Config) -> Result<(), ServerError> {
+    let mut signals = Signals::take();
     let _lock = lock(&config.data)?;
     let database = SqliteDatabase::open(&config.database, READERS)?;
     let persistence = Persistence::start(Arc::new(database))?;
@@ -99,17 +101,25 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     let (listening, address) = listen(&config, app)?;
     let base = format!("http://{address}");
     match &first {
-        Some(first) => say(&first.lines(&base))?,
-        None => say(&format_args!("url: {base}/"))?,
+        Some(first) => say(&first.lines(&base)),
+        None => say(&format_args!("url: {base}/")),
     }
-    let stopping = actix_web::rt::spawn(stop_on_signal(listening.stopper(), supervisor.clone()));
-    let running = actix_web::rt::spawn(listening.ended());
+    let stopper = listening.stopper();
+    let mut running = actix_web::rt::spawn(listening.ended());
     supervisor.ready().await;
-    say(&format_args!("ready: {base}"))?;
+    say(&format_args!("ready: {base}"));
     tracing::info!(%address, workers = config.workers, data = %config.data.display(), "ready");
-    actix_web::rt::spawn(sweep(supervisor, config.settings.session_grace));
-    let ended = running.await.unwrap_or_else(|crash| Err(io::Error::other(crash)));
-    stopping.abort();
+    actix_web::rt::spawn(sweep(supervisor.clone(), config.settings.session_grace));
+    let early = tokio::select! {
+        () = signals.stop() => None,
+        ended = &mut running => Some(ended),
+    };
+    stopping::stop(&stopper, &supervisor).await;
+    let ended = match early {
+        Some(ended) => ended,
+        None => running.await,
+    };
+    let ended = ended.unwrap_or_else(|crash| Err(io::Error::other(crash)));
     tracing::info!(at = %clock::now(), "stopped");
     Ok(ended?)
 }
@@ -146,26 +156,6 @@ async fn sweep(supervisor: Supervisor, grace: Duration) {
     }
 }
 
-/// Waits for SIGTERM or SIGINT, tells every connection to come back later, then stops.
-async fn stop_on_signal(server: Stopper, supervisor: Supervisor) {
-    let terminated = async {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                terminate.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = terminated => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    tracing::info!("stopping");
-    supervisor.drain("the server is going away, reconnect in 1 s").await;
-    server.stop().await;
-}
-
 /// Takes the data folder for this process alone; creates it if it is missing.
 ///
 /// # Errors
@@ -183,9 +173,12 @@ pub(crate) fn lock(data: &Path) -> Result<File, ServerError> {
     }
 }
 
-/// Prints a line that scripts rely on; the only output to standard output.
-fn say(line: &dyn std::fmt::Display) -> io::Result<()> {
+/// Prints a line that scripts rely on; the only output to standard output. Where that is closed, the server runs all the
+/// same.
+fn say(line: &dyn std::fmt::Display) {
     let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
+    if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) {
+        tracing::warn!(%error, "standard output takes nothing: the first run's tokens are lost, if there were any \
+            (`warren admin create-token` makes a new one)");
+    }
 }

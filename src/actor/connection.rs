@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use valve::{Valve, Valved};
 
 /// The most frames that are not served; past it, nothing is read until some are.
@@ -96,6 +97,8 @@ pub struct Connection<K> {
     opened: Instant,
     /// The timer that runs, and for when.
     timer: Option<(Duration, SpawnHandle)>,
+    /// A stop waits for it.
+    _counted: TaskTrackerToken,
     /// What the kind of socket needs to remember.
     pub socket: K,
 }
@@ -111,6 +114,7 @@ impl<K> Connection<K> {
         let cid = format!("{index:x}-{:x}-{:016x}", uid.number(), origin.nonce);
         let cid = ConnectionId::from(cid.as_str());
         let link = Rc::new(Link::new(uid, cid, origin, settings.outbox_bytes));
+        let counted = hub.count_connection();
         let connection = Self {
             machine,
             hello: Some(hello),
@@ -125,6 +129,7 @@ impl<K> Connection<K> {
             is_initialised: false,
             opened: Instant::now(),
             timer: None,
+            _counted: counted,
             socket,
         };
         (connection, link)
@@ -161,6 +166,9 @@ where
         self.fanout.register(&self.link);
         let hello = self.hello.take();
         self.carry_out(hello, ctx);
+        if let Some(close) = self.hub.late() {
+            self.on_note(Note::Close(close), ctx);
+        }
     }
 
     /// To be called when the actor has stopped, whatever the reason.

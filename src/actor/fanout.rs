@@ -21,6 +21,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The budget of one fan-out, in units of [`UNIT_BYTES`]: 64 MiB of events on the way.
@@ -29,6 +30,9 @@ const BUDGET_UNITS: u32 = 65_536;
 const UNIT_BYTES: usize = 1024;
 /// Room in the mailbox; the budget is spent before this is full.
 const MAILBOX: usize = 65_537;
+
+/// How often the last order looks whether others still wait to be sent.
+const LAST_ORDER_PAUSE: Duration = Duration::from_millis(1);
 
 /// Counts fan-outs of this process.
 static NEXT_FANOUT: AtomicUsize = AtomicUsize::new(0);
@@ -59,6 +63,8 @@ struct Target {
     queued: AtomicUsize,
     /// What is left of the budget.
     budget: Arc<Semaphore>,
+    /// How many orders wait for budget in their senders' backlogs.
+    waiting: AtomicUsize,
 }
 
 impl FanoutHandle {
@@ -89,6 +95,24 @@ impl FanoutHandle {
         if let Ok(share) = Arc::clone(&self.0.budget).acquire_many_owned(order.units()).await {
             self.post(order, share);
         }
+    }
+
+    /// An order waits in its sender's backlog.
+    pub(super) fn note_waiting(&self) {
+        self.0.waiting.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// An order of a backlog was sent.
+    pub(super) fn note_sent(&self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Sends an order behind all that wait anywhere: what somebody was told is on its way comes before.
+    pub(super) async fn send_last(&self, order: Order) {
+        while self.0.waiting.load(Ordering::Acquire) > 0 {
+            tokio::time::sleep(LAST_ORDER_PAUSE).await;
+        }
+        self.send(order).await;
     }
 
     /// Carries an order out if this is the fan-out of the current thread and no other order waits; gives it back
@@ -174,6 +198,7 @@ impl LocalFanout {
             index: NEXT_FANOUT.fetch_add(1, Ordering::Relaxed),
             address: ctx.address(),
             queued: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             budget: Arc::new(Semaphore::new(usize::try_from(BUDGET_UNITS).unwrap_or(usize::MAX))),
         };
         let local = Self {

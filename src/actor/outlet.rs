@@ -27,8 +27,10 @@ impl Outlet {
     pub fn send(&mut self, to: &FanoutHandle, order: Order) {
         let mut backlog = self.backlog.borrow_mut();
         if backlog.is_draining || !backlog.orders.is_empty() {
+            to.note_waiting();
             backlog.orders.push_back((to.clone(), order));
         } else if let Err(order) = to.try_send(order) {
+            to.note_waiting();
             backlog.orders.push_back((to.clone(), order));
         }
     }
@@ -61,6 +63,7 @@ impl Outlet {
         Some(async move {
             while let Some((to, order)) = next(&backlog) {
                 to.send(order).await;
+                to.note_sent();
             }
         })
     }

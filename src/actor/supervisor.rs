@@ -6,10 +6,11 @@
 mod endings;
 mod known;
 mod questions;
+mod stopping;
 
 use super::ask::AskError;
 use super::channel::{ChannelActor, ConnectionRef};
-use super::fanout::{ConnectionUid, FanoutHandle, LocalFanout, Order};
+use super::fanout::{ConnectionUid, FanoutHandle, LocalFanout};
 use super::persistence::Persistence;
 use super::session::{Enter, Exit, Identity, SessionActor};
 use super::settings::Settings;
@@ -25,6 +26,7 @@ use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use stopping::Stopping;
 use tokio::sync::Notify;
 
 /// How often an actor that ends just when it is asked is looked for again.
@@ -57,6 +59,8 @@ struct Inner {
     projects: RwLock<KnownProjects>,
     /// The fan-outs that have ever had a connection.
     fanouts: Mutex<Vec<FanoutHandle>>,
+    /// How far the stop is, and who has still to go.
+    stopping: Stopping,
 }
 
 /// A place in a session; given back when dropped, by whoever held it last.
@@ -86,6 +90,7 @@ impl Supervisor {
             settings: Arc::new(settings),
             projects: RwLock::default(),
             fanouts: Mutex::default(),
+            stopping: Stopping::default(),
         }))
     }
 
@@ -134,16 +139,7 @@ impl Supervisor {
         &self.0.settings
     }
 
-    /// Ends every connection: the server is going away.
-    pub async fn drain(&self, reason: &str) {
-        let fanouts = self.0.fanouts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for fanout in fanouts {
-            let close = Close::new(CloseCode::GoingAway, reason);
-            fanout.send(Order::CloseAll { close }).await;
-        }
-    }
-
-    /// The fan-out of this thread, known for [`Self::drain`] from now on.
+    /// The fan-out of this thread, known for [`Self::close_all`] from now on.
     pub(super) fn fanout_here(&self) -> LocalFanout {
         let local = LocalFanout::here();
         let handle = local.handle();
@@ -201,6 +197,7 @@ impl Supervisor {
         cid: ConnectionId,
         address: Option<IpAddr>,
     ) -> Result<Entered, Close> {
+        self.check_stopping()?;
         let project = ProjectId::from(who.project_id.as_str());
         self.check_project(&project).await?;
         let enter = Enter { project: project.clone(), connection, cid, address, extensions };

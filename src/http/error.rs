@@ -98,6 +98,9 @@ pub enum ApiError {
     /// Too much at once, here or in the database; trying again in a moment may help.
     #[error("the server is overloaded, try again in a moment")]
     Overloaded,
+    /// The server is going away.
+    #[error("the server is stopping")]
+    Stopping,
     /// A fault of ours.
     #[error("the server failed; its log says more under {id}")]
     Internal {
@@ -169,6 +172,7 @@ impl ApiError {
             Self::RateLimited(_) => "rate_limited",
             Self::NoSuchConnection => "connection_not_found",
             Self::Overloaded => "overloaded",
+            Self::Stopping => "stopping",
             Self::Internal { .. } => "internal",
         }
     }
@@ -219,7 +223,7 @@ impl ResponseError for ApiError {
             Self::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -228,7 +232,7 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         let mut answer = HttpResponse::build(self.status_code());
         match self {
-            Self::Overloaded | Self::RateLimited(_) => {
+            Self::Overloaded | Self::Stopping | Self::RateLimited(_) => {
                 answer.insert_header((header::RETRY_AFTER, "1"));
             }
             Self::InvalidAuth => {

@@ -1,13 +1,14 @@
 //! What happens to every request before it is routed and to every answer before it leaves.
 
 use super::error::ApiError;
-use super::{cors, envelope, path};
+use super::{App, cors, envelope, path};
+use actix_http::ConnectionType;
 use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _};
+use actix_web::{Error, HttpMessage as _, web};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, stream};
 use std::any::Any;
@@ -18,7 +19,8 @@ use std::panic::AssertUnwindSafe;
 struct Fronted;
 
 /// The middleware: straightens paths, answers preflights, lets `HEAD` use the routes of `GET`, catches crashes, and
-/// sees to it that every answer carries the CORS headers and every error the envelope.
+/// sees to it that every answer carries the CORS headers and every error the envelope. While the server stops, each is
+/// the last of its connection.
 ///
 /// # Errors
 /// What the services behind it leave unanswered, and [`ApiError::Internal`] after a crash: the request is lost then,
@@ -33,6 +35,8 @@ where
     if request.extensions_mut().insert(Fronted).is_some() {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
+    let app = request.app_data::<web::Data<App>>().cloned();
+    let _under_way = app.as_ref().map(|app| app.requests.token());
     path::straighten(&mut request);
     if request.method() == Method::OPTIONS {
         return Ok(request.into_response(cors::preflight()));
@@ -45,6 +49,10 @@ where
     let outcome = answered.map_err(|crash| ApiError::internal(&words_of(&*crash)))?;
     let mut response = envelope::guard(outcome?.map_into_boxed_body());
     cors::allow(response.headers_mut());
+    let is_last = app.is_some_and(|app| app.supervisor.is_stopping());
+    if is_last && !response.response().head().upgrade() {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     Ok(if is_head { without_body(response) } else { response })
 }
 

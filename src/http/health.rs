@@ -2,6 +2,7 @@
 
 use super::App;
 use super::answer::{self, Answer};
+use super::error::ApiError;
 use super::front::front;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
@@ -27,8 +28,11 @@ async fn live() -> Answer {
     answer::data(Health { status: "live" })
 }
 
-/// `GET /health/ready`: when the store answers.
+/// `GET /health/ready`: when the store answers and the server is not about to go.
 async fn ready(app: web::Data<App>) -> Answer {
+    if app.supervisor.is_stopping() {
+        return Err(ApiError::Stopping);
+    }
     app.persistence.read(|store| store.find_admin_token(&[0; 32])).await?;
     answer::data(Health { status: "ready" })
 }

@@ -53,13 +53,14 @@ pub use error::ApiError;
 pub use front::front;
 pub use limits::Limits;
 pub use permissions::{Need, TABLE};
-pub(crate) use plain::{publish, published};
+pub(crate) use plain::{publish, published, published_last};
 pub use proxies::TrustedProxies;
 
 use crate::actor::{Persistence, Supervisor};
 use actix_web::web::{self, ServiceConfig};
 use addresses::Addresses;
 use body::Gate;
+use tokio_util::task::TaskTracker;
 
 /// What every handler works with; cheap to clone, one for all worker threads.
 #[derive(Clone)]
@@ -78,6 +79,8 @@ pub struct App {
     pub(crate) proxies: TrustedProxies,
     /// Counts the bytes of request bodies that are held at the moment.
     gate: Gate,
+    /// The requests that are not answered yet.
+    requests: TaskTracker,
 }
 
 impl App {
@@ -87,13 +90,28 @@ impl App {
         let gate = Gate::new(limits.body_in_flight_bytes);
         let addresses = Addresses::new(limits.address_connections);
         let proxies = TrustedProxies::default();
-        Self { persistence, supervisor, auth, limits, addresses, proxies, gate }
+        Self {
+            persistence,
+            supervisor,
+            auth,
+            limits,
+            addresses,
+            proxies,
+            gate,
+            requests: TaskTracker::new(),
+        }
     }
 
     /// Believes these proxies about where requests come from; without it, nobody is believed.
     #[must_use]
     pub fn with_proxies(self, proxies: TrustedProxies) -> Self {
         Self { proxies, ..self }
+    }
+
+    /// Waits until no request is under way; to be called when the server stops.
+    pub(crate) async fn requests_ended(&self) {
+        self.requests.close();
+        self.requests.wait().await;
     }
 }
 
@@ -105,6 +123,7 @@ impl App {
 pub fn configure(app: App) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         let data = web::Data::new(app);
+        config.app_data(data.clone());
         config.service(routes::api(data.clone()));
         assets::mount(config);
         health::mount(config, &data);

@@ -39,6 +39,13 @@ thread_local! {
     static PUBLISHED: RefCell<Option<(Instant, Bytes)>> = const { RefCell::new(None) };
 }
 
+/// The whole answer to a message that was published, where it is the last of its connection.
+pub(crate) fn published_last() -> Bytes {
+    let usual = published();
+    let head = usual.strip_suffix(b"\r\n").unwrap_or(&usual);
+    Bytes::from([head, b"connection: close\r\n\r\n"].concat())
+}
+
 /// The whole answer to a message that was published.
 pub(crate) fn published() -> Bytes {
     let now = Instant::now();

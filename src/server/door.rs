@@ -22,9 +22,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+/// How long a client may take to end a connection that its last answer has left.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// A connection for the HTTP layer.
 pub(super) type Request = (Prefixed, Protocol, Option<SocketAddr>);
@@ -44,34 +49,34 @@ struct Hall<S> {
     http: S,
     /// What requests are answered from.
     app: http::App,
-    /// Says when the server stops.
-    stopping: CancellationToken,
+    /// Says when the server stops and connections that wait for their next request end.
+    idle_end: CancellationToken,
 }
 
 /// Opens a door on this thread, with an HTTP layer of its own behind it; none if that cannot be set up.
 pub(super) async fn open(
     app: http::App,
-    stopping: CancellationToken,
+    idle_end: CancellationToken,
 ) -> Option<Door<impl Service<Request, Response = (), Error = DispatchError>>> {
     let routes = App::new().wrap(from_fn(http::front)).configure(http::configure(app.clone()));
     let routes = actix_service::IntoServiceFactory::into_factory(routes);
     let routes = routes.map_err(|error: actix_web::Error| error.error_response());
-    let signal = stopping.clone();
+    let signal = idle_end.clone();
     let http = HttpService::build()
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(REQUEST_TIMEOUT)
         .graceful_shutdown_signal(move || signal.clone().cancelled_owned())
         .finish(map_config(routes, |()| AppConfig::default()));
     let http = http.new_service(()).await.ok()?;
-    Some(Door(Rc::new(Hall { http, app, stopping })))
+    Some(Door(Rc::new(Hall { http, app, idle_end })))
 }
 
 impl<S> Door<S>
 where
     S: Service<Request, Response = (), Error = DispatchError>,
 {
-    /// Serves a connection until it ends.
-    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+    /// Serves a connection until it ends; gives back its place among those with requests when it becomes a socket.
+    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, place: TaskTrackerToken) {
         // Small frames must not wait for each other.
         let _ = stream.set_nodelay(true);
         give_up_on_dead_peers(&stream);
@@ -89,7 +94,10 @@ where
         }
         match Box::pin(guest.negotiate(&self.0, peer)).await {
             Wish::Nothing => {}
-            Wish::Socket(running) => running.await,
+            Wish::Socket(running) => {
+                drop(place);
+                running.await;
+            }
             Wish::Http(stream) => {
                 let request = (stream, Protocol::Http1, Some(peer));
                 if let Err(error) = Box::pin(self.0.http.call(request)).await {
@@ -124,8 +132,10 @@ struct Patience<'wait, 'hall> {
     timer: Pin<&'wait mut Sleep>,
     /// When the wait is over.
     deadline: Instant,
-    /// Becomes ready when the server stops.
-    stopping: Pin<&'wait mut WaitForCancellationFuture<'hall>>,
+    /// Becomes ready when the server stops and nobody waits any more for requests that have not begun.
+    idle_end: Pin<&'wait mut WaitForCancellationFuture<'hall>>,
+    /// Whether a request has begun.
+    has_begun: bool,
 }
 
 impl Patience<'_, '_> {
@@ -137,7 +147,10 @@ impl Patience<'_, '_> {
             }
             self.timer.as_mut().reset(self.deadline);
         }
-        self.stopping.as_mut().poll(cx)
+        if self.has_begun {
+            return Poll::Pending;
+        }
+        self.idle_end.as_mut().poll(cx)
     }
 }
 
@@ -164,8 +177,8 @@ impl Guest {
     async fn negotiate<S>(mut self, hall: &Hall<S>, peer: SocketAddr) -> Wish {
         let deadline = Instant::now() + REQUEST_TIMEOUT;
         let timer = pin!(sleep_until(deadline));
-        let stopping = pin!(hall.stopping.cancelled());
-        let mut patience = Patience { timer, deadline, stopping };
+        let idle_end = pin!(hall.idle_end.cancelled());
+        let mut patience = Patience { timer, deadline, idle_end, has_begun: false };
         loop {
             match Lane::of(&self.read) {
                 Lane::Unknown => match self.read_more(&mut patience).await {
@@ -189,7 +202,13 @@ impl Guest {
                         break;
                     }
                     self.read.advance(size);
-                    if self.write(http::published()).await.is_err() {
+                    let is_last = hall.app.supervisor.is_stopping();
+                    let answer = if is_last { http::published_last() } else { http::published() };
+                    if self.write(answer).await.is_err() {
+                        return Wish::Nothing;
+                    }
+                    if is_last {
+                        self.finish().await;
                         return Wish::Nothing;
                     }
                     patience.deadline = Instant::now() + KEEP_ALIVE;
@@ -201,7 +220,8 @@ impl Guest {
 
     /// Reads what there is; false at the end of the stream, of the time for it, or of the server.
     async fn read_more(&mut self, patience: &mut Patience<'_, '_>) -> io::Result<bool> {
-        if !self.read.is_empty() {
+        patience.has_begun = !self.read.is_empty();
+        if patience.has_begun {
             // A request that has begun has less time than the next one to begin.
             patience.deadline = patience.deadline.min(Instant::now() + REQUEST_TIMEOUT);
             patience.timer.as_mut().reset(patience.deadline);
@@ -212,6 +232,22 @@ impl Guest {
             Poll::Pending => patience.poll(cx).map(|()| Ok(false)),
         })
         .await
+    }
+
+    /// Ends the stream behind its last answer. What the client still sends is read for a while: unread, it would turn the
+    /// end into a reset, which may overtake the answer.
+    async fn finish(&mut self) {
+        if self.stream.shutdown().await.is_err() {
+            return;
+        }
+        let read_out = async {
+            self.read.clear();
+            while self.stream.read_buf(&mut self.read).await.is_ok_and(|size| size > 0) {
+                self.read.clear();
+            }
+        };
+        // Who has not ended it by then is cut off.
+        let _ = timeout(LINGER, read_out).await;
     }
 
     /// Writes an answer.

@@ -1,7 +1,8 @@
 //! Binds the address and sets up what serves it, in one of the two ways to the socket.
 
+use super::stopping::{IDLE_TIME, REQUESTS_TIME};
 use super::workers::{Stop, Workers};
-use super::{KEEP_ALIVE, REQUEST_TIMEOUT, SHUTDOWN_TIME, ServerError, give_up_on_dead_peers};
+use super::{KEEP_ALIVE, REQUEST_TIMEOUT, ServerError, give_up_on_dead_peers};
 use crate::config::{Config, SocketWay};
 use crate::http;
 use actix_server::{Server, ServerHandle};
@@ -11,6 +12,8 @@ use actix_web::{App, HttpServer};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 /// The most connections of one worker; the process's file descriptors are the bound that counts.
 const MAX_CONNECTIONS: usize = 100_000;
@@ -22,7 +25,17 @@ pub(super) enum Listening {
     /// On the raw stream.
     Stream(Workers),
     /// As a route.
-    Route(Server),
+    Route(Box<Route>),
+}
+
+/// A server of a route.
+pub(super) struct Route {
+    /// It.
+    server: Server,
+    /// Its connections.
+    connections: TaskTracker,
+    /// What requests are answered from.
+    app: http::App,
 }
 
 /// What stops a server.
@@ -30,7 +43,14 @@ pub(super) enum Stopper {
     /// One on the raw stream.
     Stream(Stop),
     /// One of a route.
-    Route(ServerHandle),
+    Route {
+        /// The way to it.
+        handle: ServerHandle,
+        /// Its connections.
+        connections: TaskTracker,
+        /// What requests are answered from.
+        app: Box<http::App>,
+    },
 }
 
 impl Listening {
@@ -38,7 +58,11 @@ impl Listening {
     pub(super) fn stopper(&self) -> Stopper {
         match self {
             Self::Stream(workers) => Stopper::Stream(workers.stop()),
-            Self::Route(server) => Stopper::Route(server.handle()),
+            Self::Route(route) => Stopper::Route {
+                handle: route.server.handle(),
+                connections: route.connections.clone(),
+                app: Box::new(route.app.clone()),
+            },
         }
     }
 
@@ -49,17 +73,34 @@ impl Listening {
                 workers.ended().await;
                 Ok(())
             }
-            Self::Route(server) => server.await,
+            Self::Route(route) => route.server.await,
         }
     }
 }
 
 impl Stopper {
-    /// Accepts nothing more and gives open requests some time to end.
-    pub(super) async fn stop(&self) {
+    /// Answers what is under way, and accepts nothing more, where that can be told apart: a server of a route ends the
+    /// threads, with all that lives on them, as soon as it accepts no more and they have no connection. It accepts until
+    /// the end, and says with each answer that it is the connection's last.
+    pub(super) async fn end_requests(&self) {
         match self {
-            Self::Stream(stop) => stop.stop().await,
-            Self::Route(handle) => handle.stop(true).await,
+            Self::Stream(stop) => stop.end_requests().await,
+            Self::Route { connections, app, .. } => {
+                connections.close();
+                if timeout(IDLE_TIME, connections.wait()).await.is_err()
+                    && timeout(REQUESTS_TIME, app.requests_ended()).await.is_err()
+                {
+                    tracing::warn!("stopped with requests open");
+                }
+            }
+        }
+    }
+
+    /// Ends the threads.
+    pub(super) async fn finish(&self) {
+        match self {
+            Self::Stream(stop) => stop.finish(),
+            Self::Route { handle, .. } => handle.stop(true).await,
         }
     }
 }
@@ -77,7 +118,9 @@ pub(super) fn listen(
         SocketWay::Stream => listeners(first, bound, config.workers)
             .and_then(|listeners| Workers::start(listeners, &app))
             .map(Listening::Stream),
-        SocketWay::Route => by_route(config.workers, first, app).map(Listening::Route),
+        SocketWay::Route => {
+            by_route(config.workers, first, app).map(Box::new).map(Listening::Route)
+        }
     };
     Ok((listening.map_err(failed)?, bound))
 }
@@ -107,7 +150,9 @@ fn listeners(
 }
 
 /// Sockets are a route of the HTTP layer (`crate::http::ws`), as in a program that embeds the server.
-fn by_route(workers: usize, listener: TcpListener, app: http::App) -> io::Result<Server> {
+fn by_route(workers: usize, listener: TcpListener, app: http::App) -> io::Result<Route> {
+    let connections = TaskTracker::new();
+    let (counted, behind) = (connections.clone(), app.clone());
     let server = HttpServer::new(move || {
         app.supervisor.settle_here();
         App::new().wrap(from_fn(http::front)).configure(http::configure(app.clone()))
@@ -115,15 +160,16 @@ fn by_route(workers: usize, listener: TcpListener, app: http::App) -> io::Result
     .workers(workers)
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(REQUEST_TIMEOUT)
-    .shutdown_timeout(SHUTDOWN_TIME.as_secs())
+    .shutdown_timeout(1)
     .max_connections(MAX_CONNECTIONS)
     .tcp_nodelay(true)
     .disable_signals()
-    .on_connect(|stream, _| {
+    .on_connect(move |stream, extensions| {
+        extensions.insert(counted.token());
         if let Some(stream) = stream.downcast_ref::<TcpStream>() {
             give_up_on_dead_peers(stream);
         }
     })
     .listen(listener)?;
-    Ok(server.run())
+    Ok(Route { server: server.run(), connections, app: behind })
 }

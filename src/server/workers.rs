@@ -2,8 +2,9 @@
 //!
 //! A thread that accepted for all of them would be woken for each connection, and would have to wake a worker.
 
+use super::door;
 use super::door::Door;
-use super::{SHUTDOWN_TIME, door};
+use super::stopping::{IDLE_TIME, REQUESTS_TIME};
 use crate::http;
 use actix::Arbiter;
 use actix_http::error::DispatchError;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener as Listener;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,24 +23,49 @@ use tokio_util::task::TaskTracker;
 const MAX_CONNECTIONS: usize = 100_000;
 /// How long a worker leaves its listener alone that could not accept: for want of file descriptors, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How much longer a stopping worker accepts: those whom the system has connected by then would be reset.
+const LAST_CONNECTIONS: Duration = Duration::from_millis(20);
 
 /// Says that the server stops, and knows when it has.
 #[derive(Clone)]
 pub(super) struct Stop {
-    /// Says it.
-    token: CancellationToken,
-    /// All connections and listeners.
-    tasks: TaskTracker,
+    /// Says that nobody is accepted any more.
+    listeners_end: CancellationToken,
+    /// Says that connections end on which no request has begun.
+    idle_end: CancellationToken,
+    /// All connections that may bring a request, and the listeners.
+    requests: TaskTracker,
+    /// Says that the threads end.
+    finished: CancellationToken,
 }
 
 impl Stop {
-    /// Accepts nothing more and gives open requests some time to end.
-    pub(super) async fn stop(&self) {
-        self.token.cancel();
-        self.tasks.close();
-        if tokio::time::timeout(SHUTDOWN_TIME, self.tasks.wait()).await.is_err() {
-            tracing::warn!(connections = self.tasks.len(), "stopped with connections open");
+    /// Nothing said yet.
+    fn new() -> Self {
+        Self {
+            listeners_end: CancellationToken::new(),
+            idle_end: CancellationToken::new(),
+            requests: TaskTracker::new(),
+            finished: CancellationToken::new(),
         }
+    }
+
+    /// Accepts nothing more and answers what is under way.
+    pub(super) async fn end_requests(&self) {
+        self.listeners_end.cancel();
+        self.requests.close();
+        if timeout(IDLE_TIME, self.requests.wait()).await.is_err() {
+            self.idle_end.cancel();
+            if timeout(REQUESTS_TIME, self.requests.wait()).await.is_err() {
+                tracing::warn!(requests = self.requests.len(), "stopped with requests open");
+            }
+        }
+        self.idle_end.cancel();
+    }
+
+    /// Ends the threads, and whatever still runs on them.
+    pub(super) fn finish(&self) {
+        self.finished.cancel();
     }
 }
 
@@ -53,7 +80,7 @@ pub(super) struct Workers {
 impl Workers {
     /// Starts a thread for each listener; each takes a shard of the supervisor in.
     pub(super) fn start(listeners: Vec<TcpListener>, app: &http::App) -> io::Result<Self> {
-        let stop = Stop { token: CancellationToken::new(), tasks: TaskTracker::new() };
+        let stop = Stop::new();
         let mut arbiters = Vec::new();
         for listener in listeners {
             listener.set_nonblocking(true)?;
@@ -61,8 +88,7 @@ impl Workers {
             let (app, stop) = (app.clone(), stop.clone());
             arbiter.spawn_fn(move || {
                 app.supervisor.settle_here();
-                let (tasks, work) = (stop.tasks.clone(), work(listener, app, stop));
-                actix::spawn(tasks.track_future(work));
+                actix::spawn(work(listener, app, stop));
             });
             arbiters.push(arbiter);
         }
@@ -74,10 +100,9 @@ impl Workers {
         self.stop.clone()
     }
 
-    /// Waits until they were stopped and have ended.
+    /// Waits until they were stopped, then ends them.
     pub(super) async fn ended(self) {
-        self.stop.token.cancelled().await;
-        self.stop.stop().await;
+        self.stop.finished.cancelled().await;
         for arbiter in &self.arbiters {
             arbiter.stop();
         }
@@ -87,18 +112,22 @@ impl Workers {
 /// What one worker does until it is stopped.
 async fn work(listener: TcpListener, app: http::App, stop: Stop) {
     let opened = Listener::from_std(listener);
-    let (listener, door) = match (opened, door::open(app, stop.token.clone()).await) {
+    // Who is accepted last still has a request to make.
+    let place = stop.requests.token();
+    let (listener, door) = match (opened, door::open(app, stop.idle_end.clone()).await) {
         (Ok(listener), Some(door)) => (listener, door),
         (opened, _) => {
             tracing::error!(error = ?opened.err(), "a worker cannot serve");
             return;
         }
     };
-    stop.token.run_until_cancelled(accept(&listener, &door, &stop.tasks)).await;
+    stop.listeners_end.run_until_cancelled(accept(&listener, &door, &stop)).await;
+    let _ = timeout(LAST_CONNECTIONS, accept(&listener, &door, &stop)).await;
+    drop(place);
 }
 
 /// Accepts connections for ever.
-async fn accept<S>(listener: &Listener, door: &Door<S>, tasks: &TaskTracker)
+async fn accept<S>(listener: &Listener, door: &Door<S>, stop: &Stop)
 where
     S: Service<door::Request, Response = (), Error = DispatchError> + 'static,
 {
@@ -107,12 +136,12 @@ where
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let door = door.clone();
+                let (door, request) = (door.clone(), stop.requests.token());
                 let serve = async move {
-                    door.serve(stream, peer).await;
+                    door.serve(stream, peer, request).await;
                     drop(place);
                 };
-                actix::spawn(tasks.track_future(serve));
+                actix::spawn(serve);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");

@@ -1,13 +1,14 @@
 //! A server as a process among others: it can be killed, started again on the same data, and weighed.
 
-use super::{Http, PATIENCE};
+use super::{Http, PATIENCE, Stopwatch};
 use crate::support::{ADMIN, OWNER, PROJECT};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::mpsc;
+use std::time::Duration;
 
 /// A running server; killed when dropped.
 pub struct Process {
@@ -22,12 +23,16 @@ pub struct Process {
 impl Process {
     /// Starts a server on the data of a folder and waits until it is ready.
     pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let log = folder.join("log");
-        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let file = File::options().create(true).append(true).open(folder.join("log")).unwrap();
+        Self::start_logging_to(file.into(), folder, settings)
+    }
+
+    /// As [`Self::start`], its log being this.
+    pub fn start_logging_to(log: Stdio, folder: &Path, settings: &[(&str, &str)]) -> Self {
         let mut child = command(folder)
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
-            .stderr(file)
+            .stderr(log)
             .spawn()
             .unwrap();
         let (found, ready) = mpsc::channel();
@@ -42,10 +47,36 @@ impl Process {
             }
         });
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut process = Self { child, address: nowhere, log };
+        let mut process = Self { child, address: nowhere, log: folder.join("log") };
         process.address =
             ready.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("not ready: {}", process.log()));
         process
+    }
+
+    /// Starts a server that nobody hears: its standard output is closed. Where it listens, its log says.
+    pub fn start_mute(folder: &Path) -> Self {
+        let log = folder.join("log");
+        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let mut child = command(folder).stdout(Stdio::piped()).stderr(file).spawn().unwrap();
+        drop(child.stdout.take());
+        let mut process = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log };
+        let line = process.wait_for_log("address=");
+        let address = line.split("address=").nth(1).unwrap().split(' ').next().unwrap();
+        process.address = address.parse().unwrap();
+        process
+    }
+
+    /// Waits until a line of its log holds this; returns the line.
+    pub fn wait_for_log(&self, wanted: &str) -> String {
+        let since = Stopwatch::start();
+        loop {
+            let log = self.log();
+            if let Some(line) = log.lines().find(|line| line.contains(wanted)) {
+                return line.to_owned();
+            }
+            assert!(since.elapsed() < PATIENCE, "no {wanted:?} in {log}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Runs a server that cannot start, because another one has what it wants, to its end.
@@ -64,11 +95,38 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// Sends it a signal by name and waits for its end; returns its exit code.
-    pub fn stop(mut self, signal: &str) -> Option<i32> {
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What was to be read of it beside standard output, if its log is a pipe.
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
+    }
+
+    /// Sends it a signal by name.
+    pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status();
         assert!(sent.unwrap().success());
-        self.child.wait().unwrap().code()
+    }
+
+    /// Sends it a signal by name and waits for its end; returns its exit code.
+    pub fn stop(self, signal: &str) -> Option<i32> {
+        self.signal(signal);
+        self.wait()
+    }
+
+    /// Waits for its end; returns its exit code.
+    pub fn wait(mut self) -> Option<i32> {
+        let since = Stopwatch::start();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(since.elapsed() < PATIENCE, "it does not end: {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The bytes of memory that it occupies now.

@@ -163,9 +163,14 @@ impl SessionActor {
             Ok(address) => address,
             Err(refusal) => return done(self, Err(refusal)),
         };
+        let Ok(publishing) = self.hub.publishing() else {
+            return done(self, Err(Refusal::Overloaded));
+        };
         let published = address.send(channel::ClientPublish(message));
         let served = async move {
-            published.await.unwrap_or(Err(Refusal::Overloaded))?;
+            let published = published.await;
+            drop(publishing);
+            published.unwrap_or(Err(Refusal::Overloaded))?;
             if let Some(event) = event
                 && let Err(error) = persistence.record(vec![event]).await
             {

@@ -25,6 +25,7 @@ impl Supervisor {
     /// # Errors
     /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
     pub async fn publish(&self, key: &ChannelKey, message: Message) -> Result<(), AskError> {
+        let _publishing = self.publishing()?;
         self.ask_channel(key, || channel::Publish(message.clone())).await
     }
 
@@ -115,6 +116,7 @@ impl Supervisor {
         token: &LeapTokenId,
         message: Message,
     ) -> Result<(), AskError> {
+        let _publishing = self.publishing()?;
         for _ in 0..ATTEMPTS {
             let Some(live) = self.find_session(token).await? else { break };
             let direct = session::Direct { project: project.clone(), message: message.clone() };

@@ -1,0 +1,279 @@
+//! How a server starts and ends: whatever becomes of its log, whatever is under way, by which signal.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test, a panic is the report"
+)]
+
+mod socket;
+mod support;
+
+use serde_json::{Value, json};
+use socket::{Http, PATIENCE, Process, Received, Socket, Stopwatch};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+use support::{Answer, OWNER};
+
+/// Publishes to the first run's channel and waits until a subscriber has heard it: the server does its work.
+fn assert_works(server: &Process, socket: &mut Socket, event: &str) {
+    let body = json!({"e": event, "d": null}).to_string();
+    server.http().data("POST", "/v1/channels/hello/messages", &body).unwrap();
+    assert_eq!(socket.expect("MESSAGE")["d"]["e"], event);
+}
+
+/// A connection that hears the first run's channel.
+fn listener(server: &Process) -> Socket {
+    let (mut socket, _) = Socket::enter(server.address, None);
+    socket.dispatch("SUBSCRIBE", "hello", &Value::Null);
+    socket.expect("AVAILABLE");
+    socket
+}
+
+#[test]
+fn a_log_that_nobody_reads_any_more_stops_nothing() {
+    for signal in ["TERM", "INT"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Process::start_logging_to(Stdio::piped(), folder.path(), &[]);
+        let mut socket = listener(&server);
+        drop(server.take_stderr());
+        // The first line that meets the closed pipe, then what must come after it.
+        server.signal("HUP");
+        assert_works(&server, &mut socket, "AFTER");
+        assert_eq!(server.stop(signal), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn a_log_on_a_full_disk_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let server = Process::start_logging_to(full.into(), folder.path(), &[]);
+    let mut socket = listener(&server);
+    assert_works(&server, &mut socket, "HEARD");
+    assert_eq!(server.stop("TERM"), Some(0));
+}
+
+#[test]
+fn a_log_whose_reader_has_stopped_reading_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // More than a pipe holds and a queue keeps, long before the last message.
+    let chatty = [("RUST_LOG", "trace")];
+    let mut server = Process::start_logging_to(Stdio::piped(), folder.path(), &chatty);
+    let unread = server.take_stderr();
+    let (mut socket, mut http) = (listener(&server), server.http());
+    for n in 0..400 {
+        http.data("GET", "/v1/channels/hello/state", "").unwrap();
+        assert_works(&server, &mut socket, &format!("N{n}"));
+    }
+    assert_eq!(server.stop("TERM"), Some(0));
+    drop(unread);
+}
+
+#[test]
+fn a_closed_standard_output_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start_mute(folder.path());
+    let mut socket = listener(&server);
+    assert_works(&server, &mut socket, "HEARD");
+    assert!(server.log().contains("standard output takes nothing"), "{}", server.log());
+    assert_eq!(server.stop("TERM"), Some(0));
+}
+
+#[test]
+fn signals_that_mean_nothing_are_logged_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let mut socket = listener(&server);
+    for signal in ["HUP", "USR1", "USR2", "XFSZ"] {
+        server.signal(signal);
+        server.wait_for_log(&format!("signal=\"SIG{signal}\""));
+        assert_works(&server, &mut socket, signal);
+    }
+    server.assert_well();
+    assert_eq!(server.stop("TERM"), Some(0));
+}
+
+/// A request on its way: what was sent of it is not all.
+struct Half {
+    stream: TcpStream,
+    rest: &'static [u8],
+}
+
+impl Half {
+    /// Sends a request up to the middle of its body.
+    fn send(address: SocketAddr, method: &str, path: &str, body: &'static str) -> Self {
+        let (first, rest) = body.as_bytes().split_at(body.len() / 2);
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: test\r\nAuthorization: {OWNER}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(first).unwrap();
+        Self { stream, rest }
+    }
+
+    /// Sends the rest and reads to the end of the connection, which this answer must be.
+    fn finish(mut self) -> Answer {
+        self.stream.write_all(self.rest).unwrap();
+        let mut bytes = Vec::new();
+        self.stream.read_to_end(&mut bytes).unwrap();
+        let answer = Answer::parse(&bytes).unwrap_or_else(|| panic!("no answer: {bytes:?}"));
+        assert_eq!(answer.header("connection"), Some("close"), "{}", answer.text());
+        answer
+    }
+}
+
+#[test]
+fn what_is_under_way_is_answered_and_heard_before_the_sockets_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let address = server.address;
+    let mut socket = listener(&server);
+    let (mut plain, mut other, mut health) = (server.http(), server.http(), server.http());
+    let mut early = Socket::open(address);
+    for http in [&mut plain, &mut other, &mut health] {
+        http.call("GET", "/health/live", "").unwrap();
+    }
+    // One of each kind: what the door answers by itself, and what the HTTP layer does.
+    let message = Half::send(
+        address,
+        "POST",
+        "/v1/channels/hello/messages",
+        r#"{"e":"HALF","d":{"text":"half of it was there"}}"#,
+    );
+    let state = Half::send(address, "PATCH", "/v1/channels/hello/state", r#"{"half":"a state"}"#);
+    server.signal("TERM");
+    server.wait_for_log(" stopping");
+
+    // Kept connections on which nothing was under way: the next request is answered, and is their last.
+    let refused = health.call("GET", "/health/ready", "").unwrap();
+    assert_eq!((refused.status, refused.header("connection")), (503, Some("close")));
+    assert_eq!(refused.json()["error"]["code"], "stopping");
+    let body = r#"{"e":"KEPT","d":null}"#;
+    let kept = plain.call("POST", "/v1/channels/hello/messages", body).unwrap();
+    assert_eq!((kept.status, kept.header("connection")), (204, Some("close")));
+    let read = other.call("GET", "/v1/channels/hello/state", "").unwrap();
+    assert_eq!((read.status, read.header("connection")), (200, Some("close")));
+    assert!(plain.call("GET", "/health/live", "").is_err(), "it was the last");
+
+    // Whoever identifies now is told to come back.
+    early.identify(None);
+    assert_eq!(early.expect_close().0, 4010);
+
+    assert_eq!(message.finish().status, 204);
+    assert_eq!(state.finish().status, 200);
+    for event in ["KEPT", "HALF"] {
+        assert_eq!(socket.expect("MESSAGE")["d"]["e"], event);
+    }
+    assert_eq!(socket.expect("STATE_UPDATE")["d"]["state"]["half"], "a state");
+    assert_eq!(socket.expect_close().0, 4010);
+    assert_eq!(server.wait(), Some(0));
+}
+
+#[test]
+fn who_never_identifies_is_told_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let mut silent = Socket::open(server.address);
+    server.signal("TERM");
+    assert_eq!(silent.expect_close().0, 4010);
+    let log = server.log();
+    assert_eq!(server.wait(), Some(0));
+    assert!(!log.contains("open"), "{log}");
+}
+
+#[test]
+fn nobody_is_accepted_while_requests_end() {
+    // A server of a route ends its threads, with all that lives on them, once it accepts no more: it accepts to the end.
+    if is_route() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let held = Half::send(server.address, "PATCH", "/v1/channels/hello/state", r#"{"half":1}"#);
+    server.signal("TERM");
+    let since = Stopwatch::start();
+    while TcpStream::connect(server.address).is_ok() {
+        assert!(since.elapsed() < PATIENCE, "still accepted");
+    }
+    assert_eq!(held.finish().status, 200);
+    assert_eq!(server.wait(), Some(0));
+}
+
+/// Whether sockets are served as a route.
+fn is_route() -> bool {
+    std::env::var("WARREN_SOCKET").is_ok_and(|way| way == "route")
+}
+
+/// Publishes until the server has gone; returns what was answered, by name.
+fn publish_until_gone(address: SocketAddr, publisher: usize) -> Vec<String> {
+    let mut answered = Vec::new();
+    let Ok(mut http) = Http::connect(address) else { return answered };
+    for n in 0.. {
+        let event = format!("P{publisher}-{n}");
+        let body = json!({"e": event, "d": null}).to_string();
+        match http.call("POST", "/v1/channels/hello/messages", &body) {
+            Ok(answer) if answer.status == 204 => answered.push(event),
+            // A server of a route still accepts when the sockets are closed, and says that nobody would hear it.
+            Ok(answer) if is_route() && answer.status == 503 => break,
+            Ok(answer) => panic!("{}: {}", answer.status, answer.text()),
+            Err(_) => match Http::connect(address) {
+                Ok(again) => http = again,
+                Err(_) => break,
+            },
+        }
+    }
+    answered
+}
+
+/// Everything that a subscriber hears up to its close, which must be 4010.
+fn hear_to_the_end(mut socket: Socket) -> HashSet<String> {
+    let mut heard = HashSet::new();
+    loop {
+        match socket.try_next() {
+            Ok(dispatch) => {
+                heard.insert(dispatch["d"]["e"].as_str().unwrap().to_owned());
+            }
+            Err(end) => {
+                assert!(matches!(end, Received::Close(4010, _)), "{end:?}");
+                return heard;
+            }
+        }
+    }
+}
+
+#[test]
+fn all_that_was_acknowledged_is_heard_by_all_before_they_are_closed() {
+    for _ in 0..8 {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Process::start(folder.path(), &[("WARREN_WORKERS", "2")]);
+        let address = server.address;
+        let sockets: Vec<_> = (0..12).map(|_| listener(&server)).collect();
+        thread::scope(|scope| {
+            let hearers: Vec<_> =
+                sockets.into_iter().map(|s| scope.spawn(move || hear_to_the_end(s))).collect();
+            let publishers: Vec<_> =
+                (0..6).map(|n| scope.spawn(move || publish_until_gone(address, n))).collect();
+            thread::sleep(Duration::from_millis(100));
+            assert_eq!(server.stop("TERM"), Some(0));
+            let answered: Vec<_> =
+                publishers.into_iter().flat_map(|publisher| publisher.join().unwrap()).collect();
+            assert!(answered.len() > 20, "only {} publishes", answered.len());
+            for hearer in hearers {
+                let heard = hearer.join().unwrap();
+                let missing = answered.iter().filter(|event| !heard.contains(*event)).count();
+                assert_eq!(missing, 0, "of {} not heard", answered.len());
+            }
+        });
+    }
+}
