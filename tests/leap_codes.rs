@@ -4,7 +4,7 @@ mod socket;
 mod support;
 
 use serde_json::{Value, json};
-use socket::{Received, Socket, Stopwatch, frame};
+use socket::{Process, Received, Socket, Stopwatch, frame};
 use std::fmt::Debug;
 use std::time::Duration;
 use support::{PROJECT, Server};
@@ -318,5 +318,31 @@ fn who_sends_no_heartbeat_is_out_of_sync_and_who_does_stays() {
     assert!(passed >= Duration::from_millis(2400), "{passed:?}");
     assert!(passed < Duration::from_secs(5), "{passed:?}");
     assert_eq!(beats.join().unwrap(), b"alive");
+    server.assert_well();
+}
+
+#[test]
+fn a_server_that_was_paused_reads_before_it_judges() {
+    const INTERVAL: Duration = Duration::from_secs(1);
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[("WARREN_HEARTBEAT", "1")]);
+    let mut sockets: Vec<Socket> =
+        (0..100).map(|_| Socket::enter(server.address, None).0).collect();
+    // The server sleeps for four intervals; its clients go on as always.
+    for second in 0..8 {
+        match second {
+            1 => server.signal("STOP"),
+            5 => server.signal("CONT"),
+            _ => {}
+        }
+        for socket in &mut sockets {
+            socket.send(&json!({"op": 3}));
+        }
+        std::thread::sleep(INTERVAL);
+    }
+    for socket in &mut sockets {
+        socket.write(&frame::masked(frame::PING, b"alive"));
+        assert_eq!(socket.next_pong(), b"alive");
+    }
     server.assert_well();
 }

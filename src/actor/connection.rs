@@ -38,6 +38,9 @@ const MAX_UNSERVED: usize = 64;
 pub trait Socket: Unpin + 'static {
     /// How long the peer may take to end the stream after the close frame, where that is ours to see to.
     const LINGER: Option<Duration>;
+
+    /// Whether something of the client lies unread, as far as the socket tells.
+    fn has_unread(&self) -> bool;
 }
 
 /// What a socket reads, its fragments put together.
@@ -372,7 +375,11 @@ where
 
     /// Lets the machine do what time has brought.
     fn on_time(&mut self, ctx: &mut <Self as Actor>::Context) {
-        let actions = self.machine.on_timeout(self.now());
+        let now = self.now();
+        if self.machine.is_in_doubt() && (self.valve.is_shut() || self.socket.has_unread()) {
+            self.machine.put_off(now);
+        }
+        let actions = self.machine.on_timeout(now);
         self.carry_out(actions, ctx);
     }
 

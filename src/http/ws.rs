@@ -46,6 +46,11 @@ pub struct Route {
 impl Socket for Route {
     /// The HTTP layer ends the stream.
     const LINGER: Option<Duration> = None;
+
+    /// The HTTP layer does not tell.
+    fn has_unread(&self) -> bool {
+        false
+    }
 }
 
 impl Actor for Connection<Route> {

@@ -25,6 +25,10 @@ const SERVER_HEARTBEAT_INTERVALS: u32 = 3;
 /// How long what came before the end may take to be served: longer than a back end has to answer for a private channel.
 const FINISH: Duration = Duration::from_secs(6);
 
+/// How long after a time ran out it is looked at once more: what lies unread is read before that, as after a pause of the
+/// whole process.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
 /// The intervals that a connection lives by.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
@@ -98,6 +102,15 @@ struct Ending {
     close: Option<Close>,
 }
 
+/// A time that ran out, as far as is known.
+#[derive(Debug)]
+struct Doubt {
+    /// Since when it is known.
+    since: Duration,
+    /// When it counts.
+    until: Duration,
+}
+
 /// A heartbeat of ours that has no answer yet.
 #[derive(Debug)]
 struct Probe {
@@ -130,6 +143,8 @@ pub struct Machine {
     waiting_bytes: usize,
     /// The end that comes behind them; nothing more is taken in.
     ending: Option<Ending>,
+    /// Whether the client seems to be late.
+    doubt: Option<Doubt>,
     /// What is left of the messages and state changes that the client may send.
     publishes: Bucket,
 }
@@ -148,6 +163,7 @@ impl Machine {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             ending: None,
+            doubt: None,
             publishes: Bucket::full(timing.publishes),
         };
         (machine, Action::Send(dispatch::hello(wire, timing.heartbeat.as_millis())))
@@ -202,6 +218,9 @@ impl Machine {
                 return self.refuse(now, why);
             }
         };
+        if matches!(frame.command, Command::Heartbeat { .. }) {
+            self.heard = now;
+        }
         if frame.command.is_publish() && !self.publishes.take(self.timing.publishes, now) {
             let limit = self.timing.publishes.per_second;
             let reason = format!("more than {limit} messages and state changes a second");
@@ -244,14 +263,42 @@ impl Machine {
                 actions.push(Action::GiveUp);
                 self.finished();
             }
-        } else if self.phase == Phase::Opened && now >= self.timing.identify {
-            actions.extend(self.close(CloseCode::IdentifyTimeout, "no IDENTIFY in time"));
-        } else if self.phase != Phase::Closed && now >= self.heard + self.timing.silence() {
-            actions.extend(self.close(CloseCode::OutOfSync, "no heartbeat for 2.5 intervals"));
+        } else if let Some((code, reason)) = self.overdue(now) {
+            let look = now + self.timing.heartbeat.min(SECOND_LOOK);
+            let doubt = self.doubt.get_or_insert(Doubt { since: now, until: look });
+            if now >= doubt.until {
+                actions.extend(self.close(code, reason));
+            }
         } else if self.next_probe.is_some_and(|due| now >= due) && self.phase == Phase::Identified {
             actions.push(self.send_probe(now));
         }
         actions
+    }
+
+    /// What the client should have sent by now.
+    fn overdue(&mut self, now: Duration) -> Option<(CloseCode, &'static str)> {
+        if self.phase == Phase::Opened && now >= self.timing.identify {
+            return Some((CloseCode::IdentifyTimeout, "no IDENTIFY in time"));
+        }
+        if self.phase != Phase::Closed && now >= self.heard + self.timing.silence() {
+            return Some((CloseCode::OutOfSync, "no heartbeat for 2.5 intervals"));
+        }
+        self.doubt = None;
+        None
+    }
+
+    /// Whether the client seems to be late, and it depends on what lies unread.
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
+    }
+
+    /// Something lies unread: it may be what seems to be late. Whoever sends without end gets as long again, no longer.
+    pub fn put_off(&mut self, now: Duration) {
+        if let Some(doubt) = &mut self.doubt
+            && now < doubt.since + self.timing.silence()
+        {
+            doubt.until = now + self.timing.heartbeat.min(SECOND_LOOK);
+        }
     }
 
     /// When [`Self::on_timeout`] must be called at the latest; never again once closed.
@@ -263,6 +310,9 @@ impl Machine {
         let due = head.map(|head| head.due);
         if let Some(ending) = &self.ending {
             return [due, Some(ending.until)].into_iter().flatten().min();
+        }
+        if let Some(doubt) = &self.doubt {
+            return [due, Some(doubt.until)].into_iter().flatten().min();
         }
         let identify = (self.phase == Phase::Opened).then_some(self.timing.identify);
         let silence = Some(self.heard + self.timing.silence());
@@ -362,7 +412,6 @@ impl Machine {
 
     /// Acknowledges a heartbeat; the answer to one of ours tells how long it took.
     fn on_heartbeat(&mut self, now: Duration, tag: Option<&str>) -> Action {
-        self.heard = now;
         let is_ours = |probe: &Probe| Some(probe.tag.as_str()) == tag;
         let latency =
             self.probe.take_if(|probe| is_ours(probe)).map(|probe| now.saturating_sub(probe.sent));

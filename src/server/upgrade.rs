@@ -15,7 +15,7 @@ use actix_web::rt::net::TcpStream;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use rustix::io::Errno;
-use rustix::net::{SendFlags, send};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::SockRef;
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -37,6 +37,8 @@ thread_local! {
 
 /// What connections need whose socket is a raw stream.
 pub(super) struct Raw {
+    /// The stream.
+    stream: Rc<Line>,
     /// Puts fragments together.
     assembly: Assembly,
     /// Counts the connection under its address while it lives.
@@ -46,6 +48,10 @@ pub(super) struct Raw {
 impl Socket for Raw {
     /// Long enough for a round trip to anywhere.
     const LINGER: Option<Duration> = Some(Duration::from_secs(2));
+
+    fn has_unread(&self) -> bool {
+        self.stream.has_unread()
+    }
 }
 
 impl Actor for Connection<Raw> {
@@ -85,9 +91,9 @@ pub(super) fn open(
 ) -> Running {
     let Admitted { origin, wire, place } = admitted;
     let limit = app.supervisor.settings().frame_bytes;
-    let raw = Raw { assembly: Assembly::new(limit), _place: place };
-    let (connection, link) = Connection::open(app.supervisor.clone(), raw, origin, wire);
     let stream = Rc::new(Line(stream));
+    let raw = Raw { stream: Rc::clone(&stream), assembly: Assembly::new(limit), _place: place };
+    let (connection, link) = Connection::open(app.supervisor.clone(), raw, origin, wire);
     link.push_to(Rc::<Line>::clone(&stream));
     link.precede(switching(head));
     let mut decoder = Decoder::new(limit);
@@ -115,6 +121,12 @@ impl Line {
     /// Ends one direction or both; a stream that has ended already needs no more.
     fn shut(&self, how: Shutdown) {
         let _ = SockRef::from(&self.0).shutdown(how);
+    }
+
+    /// Asks the system, not the runtime, which may not have looked yet.
+    fn has_unread(&self) -> bool {
+        let peeked = recv(&self.0, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        peeked.is_ok_and(|(read, _)| read > 0)
     }
 
     /// Reads what there is.

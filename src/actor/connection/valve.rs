@@ -30,6 +30,11 @@ impl Valve {
         }
     }
 
+    /// Whether reading waits.
+    pub(super) fn is_shut(&self) -> bool {
+        self.0.is_shut.get()
+    }
+
     /// Puts the valve in front of a stream.
     pub(super) fn before<S>(&self, stream: S) -> Valved<S> {
         Valved { valve: self.clone(), stream }

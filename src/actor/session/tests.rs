@@ -266,6 +266,10 @@ struct Fed;
 
 impl Socket for Fed {
     const LINGER: Option<Duration> = None;
+
+    fn has_unread(&self) -> bool {
+        false
+    }
 }
 
 impl Actor for Connection<Fed> {

@@ -90,7 +90,9 @@ fn identify_has_ten_seconds() {
     let mut machine = opened();
     assert_eq!(machine.on_timeout(at(9_999)), []);
     assert_eq!(machine.deadline(), Some(at(10_000)));
-    assert_eq!(code(&machine.on_timeout(at(10_000))), CloseCode::IdentifyTimeout);
+    assert_eq!(machine.on_timeout(at(10_000)), [], "it may lie unread");
+    assert_eq!(machine.deadline(), Some(at(11_000)));
+    assert_eq!(code(&machine.on_timeout(at(11_000))), CloseCode::IdentifyTimeout);
     assert_eq!(machine.deadline(), None);
 }
 
@@ -140,8 +142,39 @@ fn silence_ends_the_connection_after_two_and_a_half_intervals() {
     let mut machine = identified();
     machine.on_text(at(30_000), HEARTBEAT);
     machine.on_timeout(at(30_002));
-    assert!(machine.on_timeout(at(105_001)).iter().all(|action| matches!(action, Action::Send(_))));
-    assert_eq!(code(&machine.on_timeout(at(105_002))), CloseCode::OutOfSync);
+    assert!(machine.on_timeout(at(104_999)).iter().all(|action| matches!(action, Action::Send(_))));
+    assert_eq!(machine.on_timeout(at(105_000)), [], "it may lie unread");
+    assert_eq!(machine.deadline(), Some(at(106_000)));
+    assert_eq!(machine.on_timeout(at(105_999)), []);
+    assert_eq!(code(&machine.on_timeout(at(106_000))), CloseCode::OutOfSync);
+}
+
+#[test]
+fn what_lay_unread_counts_after_a_pause() {
+    let mut machine = identified();
+    // Nothing ran for ten minutes, and the timer comes before what lies unread.
+    assert_eq!(machine.on_timeout(at(600_000)), []);
+    assert!(machine.is_in_doubt());
+    assert_eq!(machine.on_text(at(600_001), HEARTBEAT), []);
+    let actions = machine.on_timeout(at(601_000));
+    assert!(matches!(actions[..], [Action::Send(_), Action::Send(_)]), "{actions:?}");
+    assert!(!machine.is_in_doubt() && !machine.is_closed());
+    let mut machine = opened();
+    assert_eq!(machine.on_timeout(at(600_000)), []);
+    assert!(matches!(machine.on_text(at(600_001), IDENTIFY)[..], [Action::Identify(_)]));
+}
+
+#[test]
+fn who_sends_without_end_and_no_heartbeat_is_put_off_for_as_long_again() {
+    let mut machine = identified();
+    let mut now = at(75_000);
+    assert_eq!(machine.on_timeout(now), []);
+    while !machine.is_closed() {
+        now = machine.deadline().unwrap();
+        machine.put_off(now);
+        machine.on_timeout(now);
+    }
+    assert_eq!(now, at(150_000));
 }
 
 #[test]
