@@ -11,6 +11,7 @@ use warren::protocol::{Machine, Rate, Timing, Wire};
 /// The intervals of a server as it comes.
 const TIMING: Timing = Timing {
     heartbeat: Duration::from_secs(30),
+    silence: Duration::from_secs(90),
     identify: Duration::from_secs(10),
     reply_floor: Duration::from_millis(2),
     publishes: Rate { per_second: 0, burst: 0 },

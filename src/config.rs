@@ -97,6 +97,9 @@ pub struct ServeArgs {
     /// How often clients send heartbeats [default: 30]
     #[arg(long, env = "WARREN_HEARTBEAT", value_name = "SECONDS")]
     pub heartbeat: Option<f64>,
+    /// How long a client may stay without one [default: 2.5 times as long, at least a minute more, at least 90]
+    #[arg(long, env = "WARREN_HEARTBEAT_TIMEOUT", value_name = "SECONDS")]
+    pub heartbeat_timeout: Option<f64>,
     /// Let webhooks call private addresses: loopback, the local network, link-local
     #[arg(long, env = "WARREN_ALLOW_PRIVATE_WEBHOOKS", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
     pub allow_private_webhooks: Option<bool>,
@@ -310,6 +313,8 @@ impl Config {
             admin_token: prefixed("admin-token", "pat_", args.admin_token.or(file.admin_token))?,
         };
         let limits = file.limits;
+        let heartbeat = seconds("heartbeat", args.heartbeat.or(file.heartbeat))?;
+        let silence = silence(heartbeat, args.heartbeat_timeout.or(file.heartbeat_timeout))?;
         let socket = args.socket.or(file.socket).unwrap_or_default();
         let networks = args.trusted_proxies.or(file.trusted_proxies).unwrap_or_default();
         let has_preface = args.proxy_protocol.or(file.proxy_protocol).unwrap_or(false);
@@ -326,10 +331,7 @@ impl Config {
             proxies,
             first_run,
             settings: Settings {
-                timing: Timing {
-                    heartbeat: seconds("heartbeat", args.heartbeat.or(file.heartbeat))?,
-                    ..limits.timing()
-                },
+                timing: Timing { heartbeat, silence, ..limits.timing() },
                 session_grace: seconds("session-grace", args.session_grace.or(file.session_grace))?,
                 has_zlib: args.zlib.or(file.zlib).unwrap_or(true),
                 ..limits.settings()
@@ -396,6 +398,17 @@ fn seconds(name: &'static str, value: Option<f64>) -> Result<Duration, ConfigErr
     }
 }
 
+/// How long a client may stay without a heartbeat; less than one interval would end everybody.
+fn silence(heartbeat: Duration, value: Option<f64>) -> Result<Duration, ConfigError> {
+    let Some(value) = value else { return Ok(Timing::patience(heartbeat)) };
+    let silence = seconds("heartbeat-timeout", Some(value))?;
+    if silence <= heartbeat {
+        let range = "more than heartbeat, and at most 86400 seconds";
+        return Err(ConfigError::OutOfRange { name: "heartbeat-timeout", range });
+    }
+    Ok(silence)
+}
+
 /// A first-run value, which must have its prefix and something behind it.
 fn prefixed(
     name: &'static str,
@@ -458,6 +471,7 @@ mod tests {
         assert_eq!(config.database, Path::new("./warren-data/warren.db"));
         assert_eq!(config.settings.session_grace, Duration::from_secs(30));
         assert_eq!(config.settings.timing.heartbeat, Duration::from_secs(30));
+        assert_eq!(config.settings.timing.silence, Duration::from_secs(90));
         assert_eq!(config.workers, cores());
         assert!(config.settings.has_zlib);
     }
@@ -469,6 +483,18 @@ mod tests {
         args.workers = Some(5);
         let config = Config::load(args).unwrap();
         assert_eq!((config.listen.port(), config.workers, config.settings.state_bytes), (1, 5, 7));
+    }
+
+    #[test]
+    fn silence_follows_the_heartbeat_unless_it_is_set() {
+        let silence = |text: &str| {
+            let (_file, args) = args(text);
+            Config::load(args).unwrap().settings.timing.silence.as_millis()
+        };
+        assert_eq!(silence("heartbeat = 1.0"), 90_000);
+        assert_eq!(silence("heartbeat = 35.0"), 95_000);
+        assert_eq!(silence("heartbeat = 100.0"), 250_000);
+        assert_eq!(silence("heartbeat = 1.0\nheartbeat-timeout = 2.5"), 2_500);
     }
 
     #[test]
@@ -485,6 +511,7 @@ mod tests {
             ("lisen = 1", "lisen"),
             ("workers = 0", "workers"),
             ("heartbeat = 0.0", "heartbeat"),
+            ("heartbeat = 20.0\nheartbeat-timeout = 20.0", "heartbeat-timeout"),
             ("session-grace = -1.0", "session-grace"),
             ("database = \"mysql://x\"", "sqlite:PATH"),
             ("project-token = \"nope\"", "project-token"),

@@ -299,7 +299,8 @@ fn too_much_is_too_big() {
 
 #[test]
 fn who_sends_no_heartbeat_is_out_of_sync_and_who_does_stays() {
-    let server = Server::start_with(&[("WARREN_HEARTBEAT", "1")]);
+    let quick = [("WARREN_HEARTBEAT", "1"), ("WARREN_HEARTBEAT_TIMEOUT", "2.5")];
+    let server = Server::start_with(&quick);
     let (clock, (mut silent, _)) = (Stopwatch::start(), Socket::enter(server.address, None));
     let (mut living, _) = Socket::enter(server.address, None);
     let beats = std::thread::spawn(move || {
@@ -325,7 +326,8 @@ fn who_sends_no_heartbeat_is_out_of_sync_and_who_does_stays() {
 fn a_server_that_was_paused_reads_before_it_judges() {
     const INTERVAL: Duration = Duration::from_secs(1);
     let folder = tempfile::tempdir().unwrap();
-    let server = Process::start(folder.path(), &[("WARREN_HEARTBEAT", "1")]);
+    let quick = [("WARREN_HEARTBEAT", "1"), ("WARREN_HEARTBEAT_TIMEOUT", "2.5")];
+    let server = Process::start(folder.path(), &quick);
     let mut sockets: Vec<Socket> =
         (0..100).map(|_| Socket::enter(server.address, None).0).collect();
     // The server sleeps for four intervals; its clients go on as always.

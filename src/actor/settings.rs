@@ -36,6 +36,7 @@ impl Default for Settings {
         Self {
             timing: Timing {
                 heartbeat: Duration::from_secs(30),
+                silence: Duration::from_secs(90),
                 identify: Duration::from_secs(10),
                 reply_floor: Duration::from_millis(2),
                 publishes: Rate { per_second: 1000, burst: 2000 },

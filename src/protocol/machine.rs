@@ -29,11 +29,18 @@ const FINISH: Duration = Duration::from_secs(6);
 /// whole process.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
+/// How often browsers wake a page that nobody sees.
+const HIDDEN: Duration = Duration::from_mins(1);
+/// The shortest silence that ends a connection, if nobody says otherwise.
+const LEAST_SILENCE: Duration = Duration::from_secs(90);
+
 /// The intervals that a connection lives by.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// How often clients are told to send heartbeats.
     pub heartbeat: Duration,
+    /// How long a client may stay without one.
+    pub silence: Duration,
     /// How long a client may take to identify.
     pub identify: Duration,
     /// How long after a frame its answer leaves at the soonest.
@@ -43,9 +50,10 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// How long a client may stay without a heartbeat: 2.5 intervals.
-    fn silence(&self) -> Duration {
-        self.heartbeat * 5 / 2
+    /// How long a client may stay without a heartbeat, if nobody says otherwise: 2.5 intervals, but never less than a page
+    /// needs that browsers wake once a minute because nobody sees it.
+    pub fn patience(heartbeat: Duration) -> Duration {
+        (heartbeat * 5 / 2).max(heartbeat + HIDDEN).max(LEAST_SILENCE)
     }
 }
 
@@ -263,7 +271,7 @@ impl Machine {
                 actions.push(Action::GiveUp);
                 self.finished();
             }
-        } else if let Some((code, reason)) = self.overdue(now) {
+        } else if let Some(Close { code, reason }) = self.overdue(now) {
             let look = now + self.timing.heartbeat.min(SECOND_LOOK);
             let doubt = self.doubt.get_or_insert(Doubt { since: now, until: look });
             if now >= doubt.until {
@@ -276,12 +284,14 @@ impl Machine {
     }
 
     /// What the client should have sent by now.
-    fn overdue(&mut self, now: Duration) -> Option<(CloseCode, &'static str)> {
+    fn overdue(&mut self, now: Duration) -> Option<Close> {
         if self.phase == Phase::Opened && now >= self.timing.identify {
-            return Some((CloseCode::IdentifyTimeout, "no IDENTIFY in time"));
+            return Some(Close::new(CloseCode::IdentifyTimeout, "no IDENTIFY in time"));
         }
-        if self.phase != Phase::Closed && now >= self.heard + self.timing.silence() {
-            return Some((CloseCode::OutOfSync, "no heartbeat for 2.5 intervals"));
+        let silence = self.timing.silence;
+        if self.phase != Phase::Closed && now >= self.heard + silence {
+            let reason = format!("no heartbeat for {} s", silence.as_secs_f64());
+            return Some(Close::new(CloseCode::OutOfSync, reason));
         }
         self.doubt = None;
         None
@@ -295,7 +305,7 @@ impl Machine {
     /// Something lies unread: it may be what seems to be late. Whoever sends without end gets as long again, no longer.
     pub fn put_off(&mut self, now: Duration) {
         if let Some(doubt) = &mut self.doubt
-            && now < doubt.since + self.timing.silence()
+            && now < doubt.since + self.timing.silence
         {
             doubt.until = now + self.timing.heartbeat.min(SECOND_LOOK);
         }
@@ -315,7 +325,7 @@ impl Machine {
             return [due, Some(doubt.until)].into_iter().flatten().min();
         }
         let identify = (self.phase == Phase::Opened).then_some(self.timing.identify);
-        let silence = Some(self.heard + self.timing.silence());
+        let silence = Some(self.heard + self.timing.silence);
         [identify, due, self.next_probe, silence].into_iter().flatten().min()
     }
 

@@ -20,7 +20,7 @@ const lines = captureConsole();
 const open = [];
 
 before(async () => {
-  server = await startServer({ WARREN_HEARTBEAT: String(HEARTBEAT_S) });
+  server = await startServer({ WARREN_HEARTBEAT: String(HEARTBEAT_S), WARREN_HEARTBEAT_TIMEOUT: String(2.5 * HEARTBEAT_S) });
   await server.channel('room', 'unprotected', { state: { a: 1 } });
 });
 after(async () => {

@@ -12,7 +12,7 @@ let server;
 const open = new Set();
 
 before(async () => {
-  server = await startServer({ WARREN_HEARTBEAT: '1', WARREN_SESSION_GRACE: '1' });
+  server = await startServer({ WARREN_HEARTBEAT: '1', WARREN_HEARTBEAT_TIMEOUT: '2.5', WARREN_SESSION_GRACE: '1' });
   await server.channel('room', 'unprotected', { state: { a: 1 } });
   await server.channel('members', 'public', { state: { b: 1 } });
   await server.channel('desk', 'unprotected', { capabilities: ['CLIENT_PUBLISH', 'CLIENT_STATE'] });

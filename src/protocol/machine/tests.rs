@@ -5,6 +5,7 @@ use super::*;
 /// The defaults of the product.
 const TIMING: Timing = Timing {
     heartbeat: Duration::from_secs(30),
+    silence: Duration::from_secs(90),
     identify: Duration::from_secs(10),
     reply_floor: Duration::from_millis(2),
     publishes: Rate { per_second: 100, burst: 200 },
@@ -138,15 +139,38 @@ fn terms_that_are_no_payload_have_their_codes() {
 }
 
 #[test]
-fn silence_ends_the_connection_after_two_and_a_half_intervals() {
+fn silence_ends_the_connection_when_its_time_has_passed() {
     let mut machine = identified();
     machine.on_text(at(30_000), HEARTBEAT);
     machine.on_timeout(at(30_002));
-    assert!(machine.on_timeout(at(104_999)).iter().all(|action| matches!(action, Action::Send(_))));
-    assert_eq!(machine.on_timeout(at(105_000)), [], "it may lie unread");
-    assert_eq!(machine.deadline(), Some(at(106_000)));
-    assert_eq!(machine.on_timeout(at(105_999)), []);
-    assert_eq!(code(&machine.on_timeout(at(106_000))), CloseCode::OutOfSync);
+    assert!(machine.on_timeout(at(119_999)).iter().all(|action| matches!(action, Action::Send(_))));
+    assert_eq!(machine.on_timeout(at(120_000)), [], "it may lie unread");
+    assert_eq!(machine.deadline(), Some(at(121_000)));
+    assert_eq!(machine.on_timeout(at(120_999)), []);
+    assert_eq!(code(&machine.on_timeout(at(121_000))), CloseCode::OutOfSync);
+}
+
+#[test]
+fn a_page_that_wakes_once_a_minute_lives_for_a_day() {
+    for heartbeat in [1, 10, 30, 35, 60].map(Duration::from_secs) {
+        let timing = Timing { heartbeat, silence: Timing::patience(heartbeat), ..TIMING };
+        assert!(timing.silence >= Duration::from_secs(90));
+        let mut machine = Machine::open(timing, JSON).0;
+        machine.on_text(at(0), IDENTIFY);
+        machine.identified(at(1));
+        // The worst that can be: each beat is due right after the page slept in again.
+        let (mut now, mut due) = (at(1), at(1) + heartbeat);
+        while now < Duration::from_hours(24) {
+            now += Duration::from_mins(1);
+            machine.on_timeout(now);
+            if now >= due {
+                machine.on_text(now, HEARTBEAT);
+                machine.on_timeout(now + TIMING.reply_floor);
+                due = now + heartbeat;
+            }
+            assert!(!machine.is_closed(), "{heartbeat:?}: closed at {now:?}");
+        }
+    }
 }
 
 #[test]
@@ -167,14 +191,14 @@ fn what_lay_unread_counts_after_a_pause() {
 #[test]
 fn who_sends_without_end_and_no_heartbeat_is_put_off_for_as_long_again() {
     let mut machine = identified();
-    let mut now = at(75_000);
+    let mut now = at(90_000);
     assert_eq!(machine.on_timeout(now), []);
     while !machine.is_closed() {
         now = machine.deadline().unwrap();
         machine.put_off(now);
         machine.on_timeout(now);
     }
-    assert_eq!(now, at(150_000));
+    assert_eq!(now, at(180_000));
 }
 
 #[test]
