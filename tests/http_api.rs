@@ -43,6 +43,20 @@ fn a_channel_lives_and_dies() {
 }
 
 #[test]
+fn ids_are_bytes() {
+    let server = Server::start();
+    // `é` composed and decomposed, and two cases.
+    for path in ["caf%C3%A9", "cafe%CC%81", "Room", "room"] {
+        server.data("PUT", &format!("/v1/channels/{path}"), "{}");
+    }
+    let listed = server.data("GET", "/v1/channels", "");
+    let mut ids = ids(&listed["channels"]);
+    ids.retain(|id| id.to_lowercase().starts_with("caf") || id.eq_ignore_ascii_case("room"));
+    assert_eq!(ids, ["caf\u{e9}", "cafe\u{301}", "Room", "room"]);
+    server.assert_well();
+}
+
+#[test]
 fn channels_take_the_ids_of_real_apps() {
     let server = Server::start();
     for (path, id) in [

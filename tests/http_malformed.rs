@@ -426,6 +426,91 @@ fn a_refusal_names_the_field_and_the_bound() {
     assert_eq!(methods.header("allow"), Some("POST, GET"));
 }
 
+/// Bodies with every field that their routes read; `{token}` and `{webhook}` as in [`CASES`].
+const FIELDS: &[(&str, &str, &str, &str)] = &[
+    ("POST", "/v1/channels", OWNER, r#"{"type":"public","state":{},"capabilities":0}"#),
+    ("PUT", "/v1/channels/new", OWNER, r#"{"type":"public","state":{},"capabilities":0}"#),
+    ("PATCH", "/v1/channels/room", OWNER, r#"{"type":"public","capabilities":0}"#),
+    ("POST", "/v1/channels/room/messages", OWNER, r#"{"e":"A","d":1}"#),
+    ("POST", "/v1/channels/tokens/{token}/message", OWNER, r#"{"event":"A","data":1}"#),
+    ("POST", "/v1/channels/tokens/{token}/messages", OWNER, r#"{"e":"A","d":1}"#),
+    ("POST", "/v1/channels/room/subscribers", OWNER, r#"{"tokens":[],"ephemeral":true}"#),
+    ("POST", "/v1/channels/tokens", OWNER, r#"{"state":1,"expires_at":null,"channels":[]}"#),
+    ("PATCH", "/v1/channels/tokens/{token}", OWNER, r#"{"state":1,"expires_at":null}"#),
+    ("POST", "/v1/projects/@this/tokens", OWNER, r#"{"flags":1,"permissions":[]}"#),
+    (
+        "POST",
+        "/v1/projects/@this/webhooks",
+        OWNER,
+        r#"{"webhook_url":"https://hooks.example/","events":[]}"#,
+    ),
+    (
+        "PATCH",
+        "/v1/projects/@this/webhooks/{webhook}",
+        OWNER,
+        r#"{"webhook_url":"https://hooks.example/","events":[]}"#,
+    ),
+    ("PUT", "/v1/projects/@this/channel-authorizer", OWNER, r#"{"url":"https://a.example/"}"#),
+    ("POST", "/v1/projects", ADMIN, r#"{"name":"a","namespace":"a"}"#),
+    ("PATCH", "/v1/projects/project_test", ADMIN, r#"{"name":"a"}"#),
+    ("POST", "/v1/users/@me/pats", ADMIN, r#"{"name":"a"}"#),
+];
+
+#[test]
+fn a_field_given_twice_is_refused_by_name_on_every_route() {
+    let (server, token, webhook) = furnished();
+    for (method, path, secret, body) in FIELDS {
+        let path = path.replace("{token}", &token).replace("{webhook}", &webhook);
+        let fields: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(body).unwrap();
+        for (name, value) in fields {
+            let open = body.strip_suffix('}').unwrap();
+            let twice = format!("{open},\"{name}\":{value}}}");
+            let answer = server.call(method, &path, Some(secret), &twice);
+            assert_eq!(
+                answer.failure(),
+                (400, "invalid_body".to_owned()),
+                "{method} {path} {twice}"
+            );
+            assert_eq!(answer.error()["field"], *name, "{method} {path} {twice}");
+        }
+    }
+    assert_works(&server);
+}
+
+#[test]
+fn a_refusal_that_knows_the_answer_says_it() {
+    let (server, ..) = furnished();
+    let says = |answer: support::Answer, words: &[&str]| {
+        let message = answer.error()["message"].as_str().unwrap().to_owned();
+        for word in words {
+            assert!(message.contains(word), "{word:?} is not in {message:?}");
+        }
+    };
+    let form = [("Authorization", OWNER), ("Content-Type", "application/x-www-form-urlencoded")];
+    for (method, path, wanted) in [
+        ("POST", "/v1/channels/room/messages", "Content-Type: application/json"),
+        ("PUT", STATE, "Content-Type: application/json"),
+        ("PATCH", STATE, "application/merge-patch+json"),
+    ] {
+        let refused = server.request(method, path, &form, b"{}");
+        says(refused, &["application/x-www-form-urlencoded", wanted]);
+    }
+    let odd = [("Authorization", OWNER), ("Content-Type", "caf\u{e9}")];
+    says(server.request("PUT", STATE, &odd, b"{}"), &["Content-Type: application/json"]);
+    let owner = |method: &str, path: &str, body: &str| server.call(method, path, Some(OWNER), body);
+    let events =
+        r#"{"webhook_url":"https://a.example/","events":["channel.created","channel.born"]}"#;
+    let refused = owner("POST", "/v1/projects/@this/webhooks", events);
+    says(refused, &["\"channel.born\"", "channel.created", "token.deleted"]);
+    let refused = owner("POST", "/v1/channels", r#"{"capabilities":["PRESENCE","Presence"]}"#);
+    says(refused, &["\"Presence\"", "EPHEMERAL", "HISTORY"]);
+    for path in ["/v1", "/v1/chanels", "/v2/channels"] {
+        says(owner("GET", path, ""), &["/v1/channels", "/ws"]);
+    }
+    says(owner("GET", "/ws", ""), &["WebSocket upgrade"]);
+}
+
 #[test]
 fn what_is_too_large_is_refused_with_its_bound() {
     let (server, ..) = furnished();

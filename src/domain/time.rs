@@ -2,8 +2,8 @@
 
 use serde::{Serialize, Serializer};
 use std::fmt;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,9 +18,14 @@ impl Timestamp {
     /// Reads an RFC 3339 text of any offset and precision; what is finer than a millisecond is cut off.
     ///
     /// # Errors
-    /// [`TimestampError`] when the text has another form.
+    /// [`TimestampError`] when the text has another form, or when its moment has none in UTC: with its offset, 9999 can
+    /// be the year 10000, which RFC 3339 cannot write.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).ok().ok_or(TimestampError)?;
+        let utc = parsed.checked_to_offset(UtcOffset::UTC).ok_or(TimestampError)?;
+        if !(0..=9999).contains(&utc.year()) {
+            return Err(TimestampError);
+        }
         let millis = parsed.unix_timestamp_nanos().div_euclid(1_000_000);
         i64::try_from(millis).map(Self).ok().ok_or(TimestampError)
     }
@@ -77,6 +82,18 @@ mod tests {
     #[test]
     fn refuses_other_forms() {
         for text in ["", "tomorrow", "2026-11-24", "1700000000", "2026-13-01T00:00:00Z"] {
+            assert_eq!(Timestamp::parse(text), Err(TimestampError), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_read_if_it_can_be_written_again() {
+        for text in ["9999-12-31T23:59:59.999Z", "0000-01-01T00:00:00.000Z"] {
+            assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
+        }
+        let shifted = Timestamp::parse("9999-12-31T23:59:59.999+00:01").unwrap();
+        assert_eq!(shifted.to_string(), "9999-12-31T23:58:59.999Z");
+        for text in ["9999-12-31T23:59:59-00:01", "0000-01-01T00:00:00+00:01"] {
             assert_eq!(Timestamp::parse(text), Err(TimestampError), "{text}");
         }
     }

@@ -15,6 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// What most routes read.
+const JSON: &str = "JSON, sent with `Content-Type: application/json`";
 /// Bodies below this many bytes do not count towards what is in flight.
 const FREE_BYTES: usize = 64 << 10;
 /// How many bytes one place of the gate stands for.
@@ -87,7 +89,7 @@ impl Body {
     pub(crate) async fn json(self, call: &Call, content: Content) -> Result<Text, ApiError> {
         match media_type(&call.request)?.as_deref() {
             None | Some("application/json") => self.read(call, content).await,
-            Some(_) => Err(ApiError::UnsupportedMediaType("the body must be application/json")),
+            Some(other) => Err(ApiError::media_type(other, JSON)),
         }
     }
 
@@ -97,7 +99,8 @@ impl Body {
     /// As [`Self::json`].
     pub(crate) async fn read(mut self, call: &Call, content: Content) -> Result<Text, ApiError> {
         if call.request.headers().contains_key(header::CONTENT_ENCODING) {
-            return Err(ApiError::UnsupportedMediaType("the body must not be compressed"));
+            let came = "compressed (`Content-Encoding`)".to_owned();
+            return Err(ApiError::UnsupportedMediaType { came, wanted: "sent as it is" });
         }
         let limit = call.app.limits.body(content);
         let told = call.app.limits.told(content);
@@ -218,10 +221,8 @@ fn announced_bytes(request: &HttpRequest) -> Option<usize> {
 /// [`ApiError::UnsupportedMediaType`] when it is not even text.
 pub(crate) fn media_type(request: &HttpRequest) -> Result<Option<String>, ApiError> {
     let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Ok(None) };
-    let text = value
-        .to_str()
-        .ok()
-        .ok_or(ApiError::UnsupportedMediaType("the content type is not readable"))?;
+    let unreadable = || ApiError::media_type(&value.as_bytes().escape_ascii().to_string(), JSON);
+    let text = value.to_str().ok().ok_or_else(unreadable)?;
     let essence = text.split(';').next().unwrap_or_default().trim();
     Ok((!essence.is_empty()).then(|| essence.to_ascii_lowercase()))
 }

@@ -5,7 +5,7 @@ use super::body::Body;
 use super::call::Call;
 use super::channel_list;
 use super::error::ApiError;
-use super::fields::Fields;
+use super::fields::{Fields, quoted};
 use super::limits::Content;
 use super::routes::{Mounted, on};
 use super::views::ChannelView;
@@ -165,12 +165,19 @@ fn capabilities(fields: &Fields<'_>) -> Result<Option<Capabilities>, ApiError> {
     let Some(raw) = fields.given("capabilities") else { return Ok(None) };
     if raw.get().starts_with('[') {
         let names: Vec<String> = serde_json::from_str(raw.get()).ok().ok_or_else(refused)?;
-        let mut sets = names.iter().map(|name| Capabilities::from_name(name));
-        let all = sets.try_fold(Capabilities::default(), |all, one| Some(all.union(one?)));
-        return all.map(Some).ok_or_else(refused);
+        let set_of = |name: &String| Capabilities::from_name(name).ok_or_else(|| unknown(name));
+        let mut sets = names.iter().map(set_of);
+        let all = sets.try_fold(Capabilities::default(), |all, one| Ok(all.union(one?)));
+        return all.map(Some);
     }
     let bits: u64 = serde_json::from_str(raw.get()).ok().ok_or_else(refused)?;
     Capabilities::from_bits(bits).map(Some).ok_or_else(refused)
+}
+
+/// The refusal of a capability that does not exist.
+fn unknown(name: &str) -> ApiError {
+    let known = Capabilities::NAMED.map(|(known, _)| known).join(", ");
+    ApiError::field("capabilities", format!("has no {}; the names are {known}", quoted(name)))
 }
 
 /// The field `state`: an object of at most `limit` bytes; `{}` where it is missing or `null`.

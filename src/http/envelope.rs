@@ -1,6 +1,6 @@
 //! The envelope around every answer, and the guard that puts it around answers that lack it.
 
-use super::error::mime;
+use super::error::{NO_SUCH_PATH, mime};
 use super::permissions;
 use crate::domain::Version;
 use actix_web::HttpResponse;
@@ -127,7 +127,7 @@ fn code_of(status: StatusCode) -> &'static str {
 fn message_of(response: &ServiceResponse<BoxBody>, status: StatusCode) -> String {
     match (response.response().error(), status) {
         (Some(error), _) if status.is_client_error() => error.to_string(),
-        (_, StatusCode::NOT_FOUND) => "no such path".to_owned(),
+        (_, StatusCode::NOT_FOUND) => NO_SUCH_PATH.to_owned(),
         (_, StatusCode::METHOD_NOT_ALLOWED) => "this path does not take that method".to_owned(),
         _ => status.canonical_reason().unwrap_or("failed").to_lowercase(),
     }

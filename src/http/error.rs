@@ -12,6 +12,12 @@ use actix_web::{HttpResponse, ResponseError};
 use std::fmt::Display;
 use uuid::Uuid;
 
+/// Where to look instead of a path that does not exist.
+pub(crate) const NO_SUCH_PATH: &str = "no such path: the API is at /v1/channels, /v1/projects and /v1/users, the socket at /ws, \
+    health at /health/ready";
+/// How much of a content type that is refused is repeated, characters.
+const MEDIA_TYPE_CHARS: usize = 80;
+
 /// Why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
@@ -56,7 +62,7 @@ pub enum ApiError {
     #[error("channel {0:?} not found")]
     NoSuchChannel(ChannelId),
     /// No such path.
-    #[error("no such path")]
+    #[error("{NO_SUCH_PATH}")]
     NoSuchPath,
     /// A thing of this name is there already.
     #[error("{} of this name exists already", noun(*.0))]
@@ -76,8 +82,13 @@ pub enum ApiError {
         size: usize,
     },
     /// The body is of a kind that the route does not read.
-    #[error("{0}")]
-    UnsupportedMediaType(&'static str),
+    #[error("the body is {came} and must be {wanted}")]
+    UnsupportedMediaType {
+        /// What came: a content type, cut to a bound, or what else is wrong with it.
+        came: String,
+        /// What the route reads, as a header to send.
+        wanted: &'static str,
+    },
     /// The channel does not do what the request needs; names the capability.
     #[error("the channel lacks the capability {0}")]
     MissingCapability(&'static str),
@@ -134,6 +145,12 @@ impl ApiError {
         Self::InvalidBody { field: None, reason: reason.into() }
     }
 
+    /// A body of another content type than the route reads; `came` is cut to what is worth repeating.
+    pub(crate) fn media_type(came: &str, wanted: &'static str) -> Self {
+        let came = format!("`{}`", came.chars().take(MEDIA_TYPE_CHARS).collect::<String>());
+        Self::UnsupportedMediaType { came, wanted }
+    }
+
     /// A fault of ours: logged here, once, under an id that the caller is told.
     pub(crate) fn internal(cause: &dyn Display) -> Self {
         let id = format!("fault_{}", Uuid::new_v4().simple());
@@ -166,7 +183,7 @@ impl ApiError {
             Self::Exists(_) => "exists",
             Self::VersionConflict { .. } => "version_conflict",
             Self::TooLarge { .. } => "too_large",
-            Self::UnsupportedMediaType(_) => "unsupported_media_type",
+            Self::UnsupportedMediaType { .. } => "unsupported_media_type",
             Self::MissingCapability(_) => "missing_capability",
             Self::LimitReached { .. } => "limit_reached",
             Self::RateLimited(_) => "rate_limited",
@@ -222,7 +239,7 @@ impl ResponseError for ApiError {
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Overloaded | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }

@@ -11,6 +11,9 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
+/// How much of a wrong name is repeated, characters.
+const QUOTED_CHARS: usize = 80;
+
 /// The fields of one object.
 pub(crate) struct Fields<'a> {
     /// Their names.
@@ -23,7 +26,8 @@ impl<'a> Fields<'a> {
     /// Reads the fields of these names; the others are passed over. A blank text has none.
     ///
     /// # Errors
-    /// [`ApiError::InvalidBody`] when the text is no JSON object.
+    /// [`ApiError::InvalidBody`] when the text is no JSON object or gives one of these fields twice: which of the two is
+    /// meant, nobody knows, and readers differ (RFC 8259 §4).
     pub(crate) fn parse(text: &'a str, names: &'static [&'static str]) -> Result<Self, ApiError> {
         if is_blank(text) {
             return Ok(Self { names, values: vec![None; names.len()] });
@@ -34,7 +38,8 @@ impl<'a> Fields<'a> {
             Ok(values)
         });
         match values {
-            Ok(values) => Ok(Self { names, values }),
+            Ok(Picked { twice: Some(name), .. }) => Err(ApiError::field(name, "is given twice")),
+            Ok(Picked { values, twice: None }) => Ok(Self { names, values }),
             Err(error) if error.is_data() => Err(JsonFault::NotAnObject.into()),
             Err(error) => Err(JsonFault::Syntax(error.to_string()).into()),
         }
@@ -88,7 +93,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`ApiError::InvalidBody`] when it is something else.
     pub(crate) fn timestamp(&self, name: &'static str) -> Result<Option<Timestamp>, ApiError> {
-        const REASON: &str = "must be an RFC 3339 date and time";
+        const REASON: &str = "must be an RFC 3339 date and time, of the years 0000 to 9999 in UTC";
         let Some(text) = self.typed::<String>(name, REASON)? else { return Ok(None) };
         Timestamp::parse(&text).ok().map(Some).ok_or_else(|| ApiError::field(name, REASON))
     }
@@ -112,15 +117,28 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// A name from a body as an error repeats it: cut to what is worth repeating.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("{:?}", name.chars().take(QUOTED_CHARS).collect::<String>())
+}
+
 /// Picks the fields of these names out of an object.
 struct Wanted(&'static [&'static str]);
+
+/// The fields that were found.
+struct Picked<'a> {
+    /// Their values, in the order of the names.
+    values: Vec<Option<&'a RawValue>>,
+    /// The first one that stands there twice.
+    twice: Option<&'static str>,
+}
 
 /// A field's name; borrowed unless it holds escapes.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de> DeserializeSeed<'de> for Wanted {
-    type Value = Vec<Option<&'de RawValue>>;
+    type Value = Picked<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Self::Value, D::Error> {
         parser.deserialize_map(self)
@@ -128,22 +146,26 @@ impl<'de> DeserializeSeed<'de> for Wanted {
 }
 
 impl<'de> Visitor<'de> for Wanted {
-    type Value = Vec<Option<&'de RawValue>>;
+    type Value = Picked<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
-        let mut values = vec![None; self.0.len()];
+        let mut picked = Picked { values: vec![None; self.0.len()], twice: None };
         while let Some(Name(name)) = object.next_key()? {
-            let slot = self.0.iter().position(|known| *known == name);
-            match slot.and_then(|at| values.get_mut(at)) {
-                Some(slot) => *slot = Some(object.next_value()?),
+            let known = self.0.iter().zip(&mut picked.values).find(|(known, _)| **known == name);
+            match known {
+                Some((known, slot)) => {
+                    if slot.replace(object.next_value()?).is_some() {
+                        picked.twice.get_or_insert(known);
+                    }
+                }
                 None => drop(object.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(values)
+        Ok(picked)
     }
 }
 
@@ -171,6 +193,16 @@ mod tests {
         let fields = Fields::parse(r#"{"e":null,"d":null}"#, NAMES).unwrap();
         assert!(fields.given("e").is_none() && fields.raw("d").is_some());
         assert_eq!(fields.json("d").unwrap().unwrap().as_str(), "null");
+    }
+
+    #[test]
+    fn a_field_given_twice_is_refused_by_name_and_others_are_nobodys() {
+        for text in [r#"{"e":"a","e":"a"}"#, r#"{"e":null,"d":1,"\u0065":"b"}"#] {
+            let refused = Fields::parse(text, NAMES).err();
+            assert_eq!(refused, Some(ApiError::field("e", "is given twice")), "{text}");
+        }
+        let fields = Fields::parse(r#"{"x":1,"x":2,"d":{"a":1,"a":2}}"#, NAMES).unwrap();
+        assert_eq!(fields.json("d").unwrap().unwrap().as_str(), r#"{"a":1,"a":2}"#);
     }
 
     #[test]

@@ -59,8 +59,10 @@ fn kind_of(media_type: Option<&str>) -> Result<fn(RawJson) -> Change, ApiError> 
         None | Some("application/json") => Ok(Change::Shallow),
         Some("application/merge-patch+json") => Ok(Change::Merge),
         Some("application/json-patch+json") => Ok(Change::Operations),
-        Some(_) => Err(ApiError::UnsupportedMediaType(
-            "a patch must be application/json, application/merge-patch+json or application/json-patch+json",
+        Some(other) => Err(ApiError::media_type(
+            other,
+            "a patch, sent with `Content-Type: application/json`, `application/merge-patch+json` or \
+             `application/json-patch+json`",
         )),
     }
 }
@@ -117,7 +119,7 @@ mod tests {
         let operations = change(Some("application/json-patch+json"));
         assert!(matches!(operations, Ok(Change::Operations(_))));
         for other in ["text/plain", "application/xml", "application/x+json"] {
-            assert!(matches!(change(Some(other)), Err(ApiError::UnsupportedMediaType(_))));
+            assert!(matches!(change(Some(other)), Err(ApiError::UnsupportedMediaType { .. })));
         }
     }
 }

@@ -5,13 +5,13 @@ use super::body::Body;
 use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
-use super::fields::Fields;
+use super::fields::{Fields, quoted};
 use super::limits::Content;
 use super::routes::{Mounted, on};
 use super::views::WebhookView;
 use crate::actor::clock;
 use crate::domain::delivery::ROTATION;
-use crate::domain::webhook::{MAX_EVENTS, is_known_event, masked_secret};
+use crate::domain::webhook::{EVENTS, MAX_EVENTS, is_known_event, masked_secret};
 use crate::domain::{Webhook, WebhookId};
 use crate::store::WebhookUpdate;
 use crate::webhook::target::Target;
@@ -164,8 +164,9 @@ fn input(text: &str) -> Result<WebhookUpdate, ApiError> {
     if events.len() > MAX_EVENTS {
         return Err(ApiError::field("events", format!("must have at most {MAX_EVENTS} names")));
     }
-    if events.iter().any(|name| !is_known_event(name)) {
-        return Err(ApiError::field("events", "names an event that does not exist"));
+    if let Some(name) = events.iter().find(|name| !is_known_event(name)) {
+        let (name, known) = (quoted(name), EVENTS.join(", "));
+        return Err(ApiError::field("events", format!("has no {name}; the events are {known}")));
     }
     let mut seen = std::collections::HashSet::new();
     events.retain(|name| seen.insert(name.clone()));

@@ -101,6 +101,23 @@ fn wrong_opcodes_are_told_from_wrong_payloads() {
         let text = format!(r#"{{"op":{op},"d":{{}}}}"#);
         assert_eq!(Frame::decode(&text), Err(DecodeError::Opcode), "{op}");
     }
+    for whole in [
+        r#"{"op":2,"ref":"r","d":{"project_id":"p","token":"t","ext":[]}}"#,
+        r#"{"op":3,"ref":"r","d":{"tag":"t"}}"#,
+        r#"{"op":0,"ref":"r","d":{"e":"MESSAGE","c":"r","d":{"e":"X","d":1}}}"#,
+        r#"{"op":0,"ref":"r","d":{"e":"SUBSCRIBE","c":"r","d":{"ephemeral":true}}}"#,
+        r#"{"op":0,"ref":"r","d":{"e":"PATCH_CHANNEL_STATE","c":"r","d":{"patch":{},"if_version":1}}}"#,
+    ] {
+        assert!(Frame::decode(whole).is_ok(), "{whole}");
+        // Every key, at every depth, once more beside itself.
+        for (start, _) in
+            whole.match_indices('"').filter(|(at, _)| whole[..*at].ends_with(['{', ',']))
+        {
+            let name = whole[start + 1..].split_once('"').map(|(name, _)| name).unwrap();
+            let twice = format!("{}\"{name}\":null,{}", &whole[..start], &whole[start..]);
+            assert!(matches!(Frame::decode(&twice), Err(DecodeError::Payload(_))), "{twice}");
+        }
+    }
     let deep = format!(r#"{{"op":0,"d":{{"e":"X","d":{}{}}}}}"#, "[".repeat(127), "]".repeat(127));
     for text in [
         "",
