@@ -212,7 +212,7 @@ impl Link {
         let outcome = self.outbox.borrow_mut().write(batch);
         match outcome {
             Ok(false) => {}
-            Ok(true) => self.flush(),
+            Ok(true) => self.wake(),
             Err(Overrun) => self.overrun(),
         }
     }
@@ -227,9 +227,14 @@ impl Link {
         self.outbox.borrow_mut().push_to(sink);
     }
 
-    /// Tells the writer of what was delivered.
-    pub fn flush(self: &Rc<Self>) {
+    /// Tells the writer of what was delivered: the turn has come that [`Self::deliver`] asked for.
+    pub(super) fn flush(self: &Rc<Self>) {
         self.is_dirty.set(false);
+        self.wake();
+    }
+
+    /// Tells the writer that something waits; a turn that was asked for still comes.
+    fn wake(self: &Rc<Self>) {
         let blocked = self.outbox.borrow_mut().wake();
         if let Some(sink) = blocked {
             actix::spawn(drain(Rc::clone(self), sink));
@@ -247,14 +252,14 @@ impl Link {
             outbox.push_uncounted(dispatch.frame(profile));
         }
         drop(outbox);
-        self.flush();
+        self.wake();
         self.note(Note::Initialised);
     }
 
     /// Writes a frame at once, before INIT too: heartbeats.
     pub fn send(self: &Rc<Self>, frame: Bytes) {
         self.queue(frame);
-        self.flush();
+        self.wake();
     }
 
     /// Queues bytes that come before every frame: what turns the stream into a socket. They leave with the first frame.
@@ -273,7 +278,7 @@ impl Link {
     /// Queues a close frame; nothing is taken after it.
     pub fn close(self: &Rc<Self>, close: &Close) {
         self.outbox.borrow_mut().close(close);
-        self.flush();
+        self.wake();
     }
 
     /// The connection's actor has ended, and the socket with it, as far as that is the actor's to end.
@@ -334,7 +339,7 @@ impl Link {
         let lost = u64::try_from(outbox.clear()).unwrap_or(u64::MAX);
         outbox.close(&Close::new(CloseCode::SlowConsumer, reason));
         drop(outbox);
-        self.flush();
+        self.wake();
         // At once, so that it keeps what comes from now on: the connection's actor may not run before its socket moves.
         if let Some(session) = self.session.take() {
             tell(&session, Exit { connection: self.uid, lost });

@@ -1,21 +1,28 @@
-//! The registry against the plainest thing that could be right: a list for each connection, written to at once.
+//! The registry against the plainest thing that could be right: a list for each connection, written to at once. And whose
+//! turn it is: nobody is written to again and again while another waits.
 
 use super::super::link::{Link, Origin};
+use super::super::outbox::Sink;
 use super::order::Order;
 use super::registry::Registry;
 use super::uid::{ChannelUid, ConnectionUid};
 use crate::domain::{ChannelId, ConnectionId, Message, ProjectId, RawJson, Timestamp};
 use crate::protocol::{Dispatch, Event, Extensions, Wire};
-use futures_util::task::noop_waker;
 use proptest::prelude::*;
+use std::cell::RefCell;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// How many connections and channels there are.
+/// How many connections there are.
 const LINKS: usize = 6;
 /// How many channels.
 const ROOMS: usize = 3;
+
+/// How often a connection may be served while another waits. Each has at most two turns in line, its own and that of its
+/// channel, and who waits for the channel's turn waits for their own instead once something else was said to them.
+const MOST: usize = 4;
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug)]
@@ -55,107 +62,220 @@ fn event(number: usize) -> Arc<Dispatch> {
     Arc::new(Dispatch::new(Event::DirectMessage { message, is_unicast: false }))
 }
 
+/// A socket that takes everything.
+#[derive(Default)]
+struct Socket {
+    /// What was written.
+    bytes: RefCell<Vec<u8>>,
+    /// Which connection it is.
+    number: usize,
+    /// All connections in the order in which they were written to.
+    served: Rc<RefCell<Vec<usize>>>,
+}
+
+impl Sink for Socket {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.borrow_mut().extend_from_slice(bytes);
+        self.served.borrow_mut().push(self.number);
+        Ok(bytes.len())
+    }
+
+    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn touch(&self) {}
+
+    fn finish(&self) {}
+
+    fn abandon(&self) {}
+}
+
+impl Socket {
+    /// The numbers of the events that were written.
+    fn heard(&self) -> Vec<usize> {
+        let text = String::from_utf8_lossy(&self.bytes.borrow()).into_owned();
+        let numbers = text.split(r#""d":{"e":"n"#).skip(1);
+        numbers.map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect()
+    }
+}
+
 /// A connection that has had its INIT.
-fn connection(registry: &mut Registry) -> Rc<Link> {
+fn connection(registry: &mut Registry, socket: &Rc<Socket>) -> Rc<Link> {
     let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
     let link = Link::new(ConnectionUid::next(), ConnectionId::from("cid"), origin, 1 << 20);
     link.set_identity(ProjectId::from("p"), Extensions::default(), Wire::default());
+    link.push_to(Rc::<Socket>::clone(socket));
     let link = Rc::new(link);
     registry.register(&link);
     link.initialise(&event(0), &[]);
-    heard(&link);
+    socket.bytes.borrow_mut().clear();
     link
 }
 
-/// The numbers of the events that wait in a connection's queue.
-fn heard(link: &Link) -> Vec<usize> {
-    let taken = link.poll_take(&Context::from_waker(&noop_waker()));
-    let Poll::Ready(Some(bytes)) = taken else { return Vec::new() };
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let numbers = text.split(r#""d":{"e":"n"#).skip(1);
-    numbers.map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect()
+/// The registry, and what should come of what is done to it.
+struct World {
+    /// The connections.
+    links: Vec<Rc<Link>>,
+    /// Their sockets.
+    sockets: Vec<Rc<Socket>>,
+    /// The channels.
+    rooms: Vec<ChannelUid>,
+    /// Which connection hears which channel.
+    members: [[bool; LINKS]; ROOMS],
+    /// Which connections have gone.
+    gone: [bool; LINKS],
+    /// What each should have heard in the end.
+    expected: Vec<Vec<usize>>,
+    /// For each that waits: how often each other one was written to meanwhile.
+    waiting: [Option<[usize; LINKS]>; LINKS],
+    /// All connections in the order in which they were written to.
+    served: Rc<RefCell<Vec<usize>>>,
+    /// What is tested.
+    registry: Registry,
 }
 
-/// Lets all that happen, and compares what each connection has heard in the end.
-#[expect(
-    clippy::too_many_lines,
-    reason = "one arm for each step, twice over: what is done and what is expected"
-)]
-fn check(steps: &[Step]) {
-    let mut registry = Registry::default();
-    let links: Vec<_> = (0..LINKS).map(|_| connection(&mut registry)).collect();
-    let rooms: Vec<_> = (0..ROOMS).map(|_| ChannelUid::next()).collect();
-    let mut members = [[false; LINKS]; ROOMS];
-    let mut gone = [false; LINKS];
-    let mut expected = vec![Vec::new(); LINKS];
-    for (number, step) in steps.iter().enumerate() {
-        let number = number + 1;
+impl World {
+    /// Nobody has joined yet.
+    fn new() -> Self {
+        let mut registry = Registry::default();
+        let served = Rc::<RefCell<Vec<usize>>>::default();
+        let socket = |number| Socket { number, served: Rc::clone(&served), ..Socket::default() };
+        let sockets: Vec<_> = (0..LINKS).map(socket).map(Rc::new).collect();
+        let links = sockets.iter().map(|socket| connection(&mut registry, socket)).collect();
+        served.borrow_mut().clear();
+        Self {
+            links,
+            sockets,
+            rooms: (0..ROOMS).map(|_| ChannelUid::next()).collect(),
+            members: [[false; LINKS]; ROOMS],
+            gone: [false; LINKS],
+            expected: vec![Vec::new(); LINKS],
+            waiting: [None; LINKS],
+            served,
+            registry,
+        }
+    }
+
+    /// A connection should hear an event.
+    fn expect(&mut self, link: usize, number: usize) {
+        if !self.gone[link] {
+            self.expected[link].push(number);
+            self.waiting[link].get_or_insert([0; LINKS]);
+        }
+    }
+
+    /// All connections of a channel should hear an event.
+    fn expect_in(&mut self, room: usize, number: usize) {
+        for link in (0..LINKS).filter(|link| self.members[room][*link]).collect::<Vec<_>>() {
+            self.expect(link, number);
+        }
+    }
+
+    /// Lets one thing happen.
+    fn take(&mut self, number: usize, step: Step) {
         let dispatch = event(number);
-        match *step {
+        match step {
             Step::Join(link, room) => {
-                let (connection, name) = (links[link].uid(), ChannelId::trusted("room"));
-                let dispatch = Some(dispatch);
-                registry.perform(Order::Join { channel: rooms[room], name, connection, dispatch });
-                if !gone[link] {
-                    members[room][link] = true;
-                    expected[link].push(number);
-                }
+                let (connection, name) = (self.links[link].uid(), ChannelId::trusted("room"));
+                let (channel, dispatch) = (self.rooms[room], Some(dispatch));
+                self.registry.perform(Order::Join { channel, name, connection, dispatch });
+                self.members[room][link] = !self.gone[link];
+                self.expect(link, number);
             }
             Step::Leave(link, room) => {
-                let connection = links[link].uid();
+                let (channel, connection) = (self.rooms[room], self.links[link].uid());
                 let dispatch = Some(dispatch);
-                registry.perform(Order::Leave { channel: rooms[room], connection, dispatch });
-                if !gone[link] {
-                    members[room][link] = false;
-                    expected[link].push(number);
-                }
+                self.registry.perform(Order::Leave { channel, connection, dispatch });
+                self.members[room][link] = false;
+                self.expect(link, number);
             }
             Step::Unregister(link) => {
                 // What a connection that goes has not heard yet is lost to it; here it has heard all.
-                registry.catch_up(&links[link]);
-                registry.unregister(&links[link]);
-                gone[link] = true;
-                for room in &mut members {
-                    room[link] = false;
-                }
+                self.registry.catch_up(&self.links[link]);
+                self.registry.unregister(&self.links[link]);
+                self.gone[link] = true;
+                self.members.iter_mut().for_each(|room| room[link] = false);
             }
             Step::Deliver(room) => {
-                registry.perform(Order::Deliver { channel: rooms[room], dispatch });
-                for link in (0..LINKS).filter(|link| members[room][*link]) {
-                    expected[link].push(number);
-                }
+                self.registry.perform(Order::Deliver { channel: self.rooms[room], dispatch });
+                self.expect_in(room, number);
             }
             Step::Direct(link) => {
-                registry.perform(Order::Direct { connection: links[link].uid(), dispatch });
-                if !gone[link] {
-                    expected[link].push(number);
-                }
+                let connection = self.links[link].uid();
+                self.registry.perform(Order::Direct { connection, dispatch });
+                self.expect(link, number);
             }
             Step::Dissolve(room) => {
-                registry.perform(Order::Dissolve { channel: rooms[room], dispatch });
-                for link in (0..LINKS).filter(|link| members[room][*link]) {
-                    expected[link].push(number);
-                }
-                members[room] = [false; LINKS];
+                self.registry.perform(Order::Dissolve { channel: self.rooms[room], dispatch });
+                self.expect_in(room, number);
+                self.members[room] = [false; LINKS];
+                self.rooms[room] = ChannelUid::next();
             }
-            Step::Flush(most) => {
-                registry.flush(most);
-            }
+            Step::Flush(most) => self.flush(most),
         }
     }
-    while registry.has_news() {
-        registry.flush(2);
+
+    /// Serves at most so many connections, and looks whose turn it was.
+    fn flush(&mut self, most: usize) {
+        let flushed = self.registry.flush(most);
+        assert!(flushed.writes <= most, "{flushed:?}");
+        for link in self.served.take() {
+            for (waits, others) in self.waiting.iter_mut().enumerate() {
+                if let Some(others) = others.as_mut().filter(|_| waits != link) {
+                    others[link] += 1;
+                    assert!(others[link] <= MOST, "{link} over and over while {waits} waited");
+                }
+            }
+            let has_all = self.sockets[link].heard() == self.expected[link];
+            self.waiting[link] = (!has_all).then_some([0; LINKS]);
+        }
     }
-    for (link, expected) in links.iter().zip(expected) {
-        assert_eq!(heard(link), expected);
+}
+
+/// Lets all that happen, sees that turns are kept, and compares what each connection has heard in the end.
+fn check(steps: &[Step]) {
+    let mut world = World::new();
+    for (number, step) in steps.iter().enumerate() {
+        world.take(number + 1, *step);
     }
+    while world.registry.has_news() {
+        world.flush(2);
+    }
+    for (socket, expected) in world.sockets.iter().zip(world.expected) {
+        assert_eq!(socket.heard(), expected);
+    }
+}
+
+/// Two channels heard by everybody, and less served at a time than is said.
+#[test]
+fn whoever_hears_several_channels_gets_their_turn_however_much_is_said() {
+    let joins = (0..LINKS).flat_map(|link| [Step::Join(link, 0), Step::Join(link, 1)]);
+    let talk = (0..40).flat_map(|n| [Step::Deliver(n % 2), Step::Flush(2)]);
+    check(&joins.chain(talk).collect::<Vec<_>>());
+}
+
+/// The same with channels that have their listeners for themselves: one room must not starve another.
+#[test]
+fn a_channel_that_is_always_loud_does_not_silence_another() {
+    let joins = (0..LINKS).map(|link| Step::Join(link, link % ROOMS));
+    let talk = (0..60).flat_map(|n| [Step::Deliver(n % ROOMS), Step::Flush(1)]);
+    check(&joins.chain(talk).collect::<Vec<_>>());
+}
+
+/// And with both kinds: what waits for single connections must not starve those of a channel.
+#[test]
+fn words_to_single_connections_do_not_silence_a_channel() {
+    let joins = (0..LINKS).map(|link| Step::Join(link, 0));
+    let talk = (0..60).flat_map(|n| [Step::Deliver(0), Step::Direct(n % 3), Step::Flush(1)]);
+    check(&joins.chain(talk).collect::<Vec<_>>());
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn everybody_hears_what_they_should_once_and_in_order(
+    fn everybody_hears_what_they_should_once_in_order_and_in_turn(
         steps in proptest::collection::vec(step(), 1..60),
     ) {
         check(&steps);

@@ -2,7 +2,7 @@
 
 use super::super::link::{Link, Note};
 use super::order::{Order, Visit};
-use super::room::{AHEAD, Dirty, Flushed, Progress, Room, deliver};
+use super::room::{AHEAD, Flushed, Line, Progress, Room, Turn, deliver};
 use super::uid::{ChannelUid, ConnectionUid};
 use crate::domain::ChannelId;
 use foldhash::fast::RandomState;
@@ -19,10 +19,8 @@ pub(super) struct Registry {
     links: HashMap<ConnectionUid, Rc<Link>, RandomState>,
     /// Those under each channel.
     rooms: HashMap<ChannelUid, Room, RandomState>,
-    /// The rooms that have something in their log.
-    loud: Vec<ChannelUid>,
-    /// Those whose writer has to be told.
-    dirty: Dirty,
+    /// Who waits to be served.
+    line: Line,
 }
 
 impl Registry {
@@ -41,13 +39,12 @@ impl Registry {
 
     /// Whether something has to be flushed.
     pub(super) fn has_news(&self) -> bool {
-        !(self.dirty.links.is_empty() && self.loud.is_empty())
+        !self.line.turns.is_empty()
     }
 
     /// Whether so much waits that a flush cannot wait.
-    pub(super) fn is_full(&self) -> bool {
-        let logged = self.loud.iter().filter_map(|uid| self.rooms.get(uid)).map(Room::logged);
-        logged.sum::<usize>() > MOST_LOGGED
+    pub(super) const fn is_full(&self) -> bool {
+        self.line.logged > MOST_LOGGED
     }
 
     /// Carries out an order.
@@ -55,37 +52,36 @@ impl Registry {
         match order {
             Order::Deliver { channel, dispatch } => {
                 if let Some(room) = self.rooms.get_mut(&channel)
-                    && room.say(&dispatch, &mut self.dirty)
+                    && room.say(&dispatch, &mut self.line)
                 {
-                    self.loud.push(channel);
+                    self.line.turns.push_back(Turn::Room(channel));
                 }
             }
             Order::Join { channel, name, connection, dispatch } => {
                 let Some(link) = self.current(connection) else { return };
                 self.join(channel, name, &link);
                 if let Some(dispatch) = &dispatch {
-                    deliver(&mut self.dirty, &link, dispatch);
+                    deliver(&mut self.line, &link, dispatch);
                 }
             }
             Order::Leave { channel, connection, dispatch } => {
                 let Some(link) = self.current(connection) else { return };
                 link.remove_channel(channel);
                 if let Some(dispatch) = &dispatch {
-                    deliver(&mut self.dirty, &link, dispatch);
+                    deliver(&mut self.line, &link, dispatch);
                 }
                 self.leave(channel, connection);
             }
             Order::Dissolve { channel, dispatch } => {
                 let Some(room) = self.rooms.remove(&channel) else { return };
-                self.loud.retain(|loud| *loud != channel);
-                for link in room.dissolve(&mut self.dirty) {
+                for link in room.dissolve(&mut self.line) {
                     link.remove_channel(channel);
-                    deliver(&mut self.dirty, &link, &dispatch);
+                    deliver(&mut self.line, &link, &dispatch);
                 }
             }
             Order::Direct { connection, dispatch } => {
                 if let Some(link) = self.current(connection) {
-                    deliver(&mut self.dirty, &link, &dispatch);
+                    deliver(&mut self.line, &link, &dispatch);
                 }
             }
             other => self.attend(other),
@@ -121,7 +117,7 @@ impl Registry {
                 }
                 match (self.current(connection), visit) {
                     (Some(link), Visit::Deliver(dispatch)) => {
-                        deliver(&mut self.dirty, &link, &dispatch);
+                        deliver(&mut self.line, &link, &dispatch);
                     }
                     (Some(link), Visit::Close(close)) => link.note(Note::Close(close)),
                     (None, _) => {}
@@ -153,7 +149,7 @@ impl Registry {
         if let Some(channel) = link.only_channel()
             && let Some(room) = self.rooms.get_mut(&channel)
         {
-            room.catch_up(link.uid(), &mut self.dirty);
+            room.catch_up(link.uid(), &mut self.line);
         }
     }
 
@@ -167,7 +163,7 @@ impl Registry {
         if let Some(only) = only
             && let Some(room) = self.rooms.get_mut(&only)
         {
-            room.share(link.uid(), &mut self.dirty);
+            room.share(link.uid(), &mut self.line);
         }
         let room = self.rooms.entry(channel).or_insert_with(|| Room::new(name));
         if is_first { room.add_lone(link) } else { room.add_shared(link) }
@@ -176,41 +172,55 @@ impl Registry {
     /// Takes a connection out of a channel's list; drops a list that has become empty.
     fn leave(&mut self, channel: ChannelUid, connection: ConnectionUid) {
         if let Some(room) = self.rooms.get_mut(&channel) {
-            room.remove(connection, &mut self.dirty);
-            if room.is_empty() {
+            room.remove(connection, &mut self.line);
+            // One that still has a turn goes when that comes.
+            if room.is_empty() && room.logged() == 0 {
                 self.rooms.remove(&channel);
-                self.loud.retain(|loud| *loud != channel);
             }
         }
     }
 
-    /// Serves at most so many connections with what waits for them.
+    /// Serves at most so many connections with what waits for them, whoever waits longest first: then nobody is served
+    /// over and over while another waits.
     pub(super) fn flush(&mut self, most: usize) -> Flushed {
-        let at = self.dirty.links.len().saturating_sub(most);
-        let links = self.dirty.links.split_off(at);
-        let mut all = Flushed { writes: links.len(), saved: std::mem::take(&mut self.dirty.saved) };
-        for group in links.chunks(AHEAD) {
-            for link in group {
-                link.touch();
-            }
-            for link in group {
-                link.flush();
-            }
-        }
-        let mut again = Vec::new();
+        let mut all = Flushed { writes: 0, saved: std::mem::take(&mut self.line.saved) };
+        let mut group = Vec::with_capacity(AHEAD);
         while all.writes < most
-            && let Some(channel) = self.loud.pop()
+            && let Some(turn) = self.line.turns.pop_front()
         {
-            let Some(room) = self.rooms.get_mut(&channel) else { continue };
-            let (progress, flushed) = room.flush(most - all.writes);
-            all += flushed;
-            match progress {
-                Progress::Done => {}
-                Progress::Again => again.push(channel),
-                Progress::Unfinished => self.loud.push(channel),
+            match turn {
+                Turn::Link(link) => {
+                    group.push(link);
+                    self.line.take_links(&mut group, AHEAD.min(most - all.writes));
+                    for link in &group {
+                        link.touch();
+                    }
+                    all.writes += group.len();
+                    for link in group.drain(..) {
+                        link.flush();
+                    }
+                }
+                Turn::Room(channel) => all += self.flush_room(channel, most - all.writes),
             }
         }
-        self.loud.append(&mut again);
         all
+    }
+
+    /// Serves at most so many connections of a channel, and gives it its next turn if it needs one.
+    fn flush_room(&mut self, channel: ChannelUid, most: usize) -> Flushed {
+        // A channel that was dissolved has left its turn behind.
+        let Some(room) = self.rooms.get_mut(&channel) else { return Flushed::default() };
+        let logged = room.logged();
+        let (progress, flushed) = room.flush(most);
+        self.line.logged -= logged - room.logged();
+        match progress {
+            Progress::Done if room.is_empty() => {
+                self.rooms.remove(&channel);
+            }
+            Progress::Done => {}
+            Progress::Again => self.line.turns.push_back(Turn::Room(channel)),
+            Progress::Unfinished => self.line.turns.push_front(Turn::Room(channel)),
+        }
+        flushed
     }
 }

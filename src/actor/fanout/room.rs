@@ -7,7 +7,7 @@
 
 use super::super::link::Link;
 use super::super::outbox::Batch;
-use super::uid::ConnectionUid;
+use super::uid::{ChannelUid, ConnectionUid};
 use crate::domain::ChannelId;
 use crate::protocol::{Dispatch, Profile};
 use bytes::BytesMut;
@@ -25,21 +25,44 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// them at once, and not for one after the other.
 pub(super) const AHEAD: usize = 16;
 
-/// Connections of which something waits in their own queues and whose writers have to be told.
-#[derive(Default)]
-pub(super) struct Dirty {
-    /// The connections.
-    pub(super) links: Vec<Rc<Link>>,
-    /// How many events need no write of their own, because others to the same connection wait.
-    pub(super) saved: usize,
+/// Whose turn it is to be served.
+pub(super) enum Turn {
+    /// A connection of which something waits in its own queue, and whose writer has to be told.
+    Link(Rc<Link>),
+    /// A channel that has something in its log.
+    Room(ChannelUid),
 }
 
-/// Hands an event to a connection; its writer is told with the next flush.
-pub(super) fn deliver(dirty: &mut Dirty, link: &Rc<Link>, dispatch: &Arc<Dispatch>) {
+/// Who waits to be served.
+#[derive(Default)]
+pub(super) struct Line {
+    /// Whose turn it is, who waits longest first.
+    pub(super) turns: VecDeque<Turn>,
+    /// How many events need no write of their own, because others to the same connection wait.
+    pub(super) saved: usize,
+    /// The bytes in all logs.
+    pub(super) logged: usize,
+}
+
+impl Line {
+    /// Takes the connections that come next in line, until there are so many.
+    pub(super) fn take_links(&mut self, group: &mut Vec<Rc<Link>>, most: usize) {
+        while group.len() < most {
+            match self.turns.pop_front() {
+                Some(Turn::Link(link)) => group.push(link),
+                Some(other) => return self.turns.push_front(other),
+                None => return,
+            }
+        }
+    }
+}
+
+/// Hands an event to a connection; its writer is told when its turn comes.
+pub(super) fn deliver(line: &mut Line, link: &Rc<Link>, dispatch: &Arc<Dispatch>) {
     if link.deliver(dispatch) {
-        dirty.links.push(Rc::clone(link));
+        line.turns.push_back(Turn::Link(Rc::clone(link)));
     } else {
-        dirty.saved += 1;
+        line.saved += 1;
     }
 }
 
@@ -205,55 +228,55 @@ impl Room {
     }
 
     /// From now on a connection hears other channels too.
-    pub(super) fn share(&mut self, uid: ConnectionUid, dirty: &mut Dirty) {
-        self.catch_up(uid, dirty);
-        if let Some(link) = self.take_lone(uid, dirty) {
+    pub(super) fn share(&mut self, uid: ConnectionUid, line: &mut Line) {
+        self.catch_up(uid, line);
+        if let Some(link) = self.take_lone(uid, line) {
             self.shared.insert(uid, link);
         }
     }
 
     /// Lets a connection go; what it has not been handed by now, it does not hear.
-    pub(super) fn remove(&mut self, uid: ConnectionUid, dirty: &mut Dirty) {
-        if self.take_lone(uid, dirty).is_none() {
+    pub(super) fn remove(&mut self, uid: ConnectionUid, line: &mut Line) {
+        if self.take_lone(uid, line).is_none() {
             self.shared.swap_remove(&uid);
         }
     }
 
     /// Takes a lone connection out. The last one takes its place in the line, and would be passed over by a flush that
     /// has been there already: so it is served at once.
-    fn take_lone(&mut self, uid: ConnectionUid, dirty: &mut Dirty) -> Option<Rc<Link>> {
+    fn take_lone(&mut self, uid: ConnectionUid, line: &mut Line) -> Option<Rc<Link>> {
         let served = self.flushing.as_ref().map_or(0, |flushing| flushing.served);
         let at = self.lone.get_index_of(&uid)?;
         if at < served
             && let Some((&last, _)) = self.lone.last()
         {
-            self.catch_up(last, dirty);
+            self.catch_up(last, line);
         }
         let (_, lone) = self.lone.swap_remove_index(at)?;
         Some(lone.link)
     }
 
     /// Hands a connection what it has yet to hear, before something else is said to it.
-    pub(super) fn catch_up(&mut self, uid: ConnectionUid, dirty: &mut Dirty) {
+    pub(super) fn catch_up(&mut self, uid: ConnectionUid, line: &mut Line) {
         let Some(lone) = self.lone.get_mut(&uid) else { return };
         let end = self.log.end();
         for event in self.log.between(lone.next, end) {
-            deliver(dirty, &lone.link, event);
+            deliver(line, &lone.link, event);
         }
         lone.next = end;
     }
 
     /// Says something to everybody; true if the log, empty before, has something to be flushed now.
-    pub(super) fn say(&mut self, dispatch: &Arc<Dispatch>, dirty: &mut Dirty) -> bool {
+    pub(super) fn say(&mut self, dispatch: &Arc<Dispatch>, line: &mut Line) -> bool {
         for link in self.shared.values() {
-            deliver(dirty, link, dispatch);
+            deliver(line, link, dispatch);
         }
         if let Some(needed) = dispatch.event().needs() {
             let asked = self.lone.values().filter(|lone| lone.link.extensions().has(needed));
             let asked: Vec<_> = asked.map(|lone| Rc::clone(&lone.link)).collect();
             for link in asked {
-                self.catch_up(link.uid(), dirty);
-                deliver(dirty, &link, dispatch);
+                self.catch_up(link.uid(), line);
+                deliver(line, &link, dispatch);
             }
             return false;
         }
@@ -262,15 +285,17 @@ impl Room {
         }
         let is_first = self.log.events.is_empty();
         self.logged += dispatch.size_hint();
+        line.logged += dispatch.size_hint();
         self.log.events.push_back(Arc::clone(dispatch));
         is_first
     }
 
     /// Everybody, each handed what it has yet to hear.
-    pub(super) fn dissolve(mut self, dirty: &mut Dirty) -> Vec<Rc<Link>> {
+    pub(super) fn dissolve(mut self, line: &mut Line) -> Vec<Rc<Link>> {
+        line.logged -= self.logged;
         let uids: Vec<_> = self.lone.keys().copied().collect();
         for uid in uids {
-            self.catch_up(uid, dirty);
+            self.catch_up(uid, line);
         }
         let lone = self.lone.into_values().map(|lone| lone.link);
         lone.chain(self.shared.into_values()).collect()
