@@ -214,17 +214,13 @@ fn a_back_end_that_takes_its_time_holds_up_its_own_channel_alone() {
     send("4", "SUBSCRIBE", "nowhere", Value::Null);
     send("5", "MESSAGE", "room", json!({"e": "beside", "d": 1}));
     send("6", "SET_CHANNEL_STATE", "room", json!({"n": 1}));
-    send("7", "UNSUBSCRIBE", "room", Value::Null);
-    let mut order = Vec::new();
-    while order.last().is_none_or(|last| last != "ACK 7") {
-        order.push(summary(&socket.next()));
-    }
+    // All but the first two.
+    let order: Vec<_> = (0..8).map(|_| summary(&socket.next())).collect();
     let of_room = |line: &&String| !line.contains("nowhere") && !line.ends_with('4');
     let beside: Vec<_> = order.iter().filter(of_room).collect();
     let expected =
         ["AVAILABLE room", "ACK 3", "MESSAGE room", "ACK 5", "STATE_UPDATE room", "ACK 6"];
-    assert_eq!(beside[..6], expected);
-    assert_eq!(beside[6..], ["ACK 7"]);
+    assert_eq!(beside, expected);
     assert!(order.contains(&"UNAVAILABLE nowhere".to_owned()), "{order:?}");
     assert!(order.contains(&"ERROR 4".to_owned()), "{order:?}");
     // Now it answers.

@@ -8,7 +8,7 @@ mod support;
 
 use scene::{cid, create, hears, publish, subscriptions};
 use serde_json::{Value, json};
-use socket::Socket;
+use socket::{Socket, frame};
 use support::{OWNER, Server};
 
 /// What a connection hears whose subscription another one ended.
@@ -172,5 +172,28 @@ fn a_deleted_token_takes_its_subscriptions_and_nobody_elses() {
     let path = format!("/v1/channels/room/subscribers/{token}");
     let refused = server.call("PUT", &path, Some(OWNER), "");
     assert_eq!(refused.failure(), (404, "token_not_found".to_owned()));
+    server.assert_well();
+}
+
+#[test]
+fn who_takes_a_subscribe_back_at_once_hears_that_the_channel_has_gone() {
+    let server = Server::start();
+    create(&server, "room", "public", &[]);
+    let token = server.new_leap_token();
+    let (mut socket, init) = Socket::enter(server.address, Some(&token));
+    let both = ["SUBSCRIBE", "UNSUBSCRIBE"].map(|event| {
+        frame::text(&json!({"op": 0, "d": {"e": event, "c": "room", "d": null}}).to_string())
+    });
+    // A client that unsubscribes has forgotten the channel, and takes the AVAILABLE of before for news.
+    socket.write(&both.concat());
+    socket.expect("AVAILABLE");
+    assert_eq!(socket.next(), gone("room"));
+    assert_eq!(subscriptions(&server, &token), [""; 0]);
+    // Changing one's mind twice ends with the channel.
+    socket.write(&[&*both[0], &both[1], &both[0]].concat());
+    socket.expect("AVAILABLE");
+    assert_eq!(socket.next(), gone("room"));
+    socket.expect("AVAILABLE");
+    assert!(hears(&server, &mut socket, &cid(&init), "room"));
     server.assert_well();
 }

@@ -267,10 +267,10 @@ where
     /// Hands the session the frames that may be served now.
     fn serve(&mut self, ctx: &mut <Self as Actor>::Context) {
         let Some(Entered { session, .. }) = &self.session else { return };
-        while let Some(Begun { frame, ticket }) = self.serving.begin() {
+        while let Some(Begun { frame, is_hasty, ticket }) = self.serving.begin() {
             let (connection, extensions) = (self.link.uid(), self.link.extensions());
             let reference = frame.reference.clone();
-            let served = session.send(Serve { connection, extensions, frame });
+            let served = session.send(Serve { connection, extensions, frame, is_hasty });
             ctx.spawn(served.into_actor(self).map(
                 move |served, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
                     actor.serving.end(&ticket);

@@ -35,6 +35,19 @@ test('subscribes to a public channel', async () => {
   assert.deepEqual((await it.available('public')).state, { n: 1 });
 });
 
+test('a subscription that is taken back in the same tick does not look available', async () => {
+  await server.channel('fleeting', 'public');
+  it.client.subscribeToChannel('fleeting');
+  it.client.unsubscribeFromChannel('fleeting');
+  assert.equal((await it.refused('fleeting')).error.graceful, true);
+  const { subscriptions } = await server.ok('GET', `/v1/channels/tokens/${token}/subscriptions`);
+  assert.ok(!subscriptions.some(({ channel }) => channel === 'fleeting'), 'it is not subscribed');
+  // And another mind: what counts is the last word.
+  it.client.subscribeToChannel('fleeting');
+  await it.available('fleeting');
+  it.client.unsubscribeFromChannel('fleeting');
+});
+
 test('is told NOT_GRANTED for a private channel and UNKNOWN for a missing one', async () => {
   it.client.subscribeToChannel('closed');
   const refused = await it.refused('closed');

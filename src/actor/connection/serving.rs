@@ -9,14 +9,34 @@ use std::collections::{BTreeMap, VecDeque};
 /// The most frames that are served side by side.
 const MAX_UNDER_WAY: usize = 32;
 
-/// A frame by the number that tells when it came.
-type Numbered = (u64, Frame);
+/// A frame that waits.
+#[derive(Debug)]
+struct Waiting {
+    /// Which one it is of all that came.
+    number: u64,
+    /// The frame.
+    frame: Frame,
+    /// Whether it takes back a SUBSCRIBE that has no outcome yet.
+    is_hasty: bool,
+}
+
+/// What there is of one channel.
+#[derive(Debug, Default)]
+struct Line {
+    /// Those that wait for the one before them.
+    behind: VecDeque<Waiting>,
+    /// How many SUBSCRIBEs have no outcome.
+    subscribes: usize,
+}
 
 /// A frame that begins to be served.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Begun {
     /// The frame.
     pub(super) frame: Frame,
+    /// Whether it is an UNSUBSCRIBE that came before the outcome of the SUBSCRIBE in front of it: its client has forgotten
+    /// the channel before it heard `AVAILABLE`, and takes that for news.
+    pub(super) is_hasty: bool,
     /// What its end has to be noted with.
     pub(super) ticket: Ticket,
 }
@@ -36,9 +56,9 @@ pub(super) struct Serving {
     /// How many came.
     came: u64,
     /// The first of each channel that has none under way.
-    first: BTreeMap<u64, Frame>,
-    /// The channels that have frames here, each with those that wait for the one before them.
-    behind: BTreeMap<String, VecDeque<Numbered>>,
+    first: BTreeMap<u64, Waiting>,
+    /// The channels that have frames here.
+    lines: BTreeMap<String, Line>,
     /// How many frames wait.
     waiting: usize,
     /// How many are being served.
@@ -52,12 +72,17 @@ impl Serving {
     pub(super) fn push(&mut self, frame: Frame) {
         self.came += 1;
         self.waiting += 1;
-        let channel = frame.command.channel().unwrap_or_default();
-        if let Some(behind) = self.behind.get_mut(channel) {
-            behind.push_back((self.came, frame));
+        let channel = frame.command.channel().unwrap_or_default().to_owned();
+        let subscribes = usize::from(matches!(frame.command, Command::Subscribe { .. }));
+        let is_unsubscribe = matches!(frame.command, Command::Unsubscribe { .. });
+        let number = self.came;
+        if let Some(line) = self.lines.get_mut(&channel) {
+            let is_hasty = is_unsubscribe && line.subscribes > 0;
+            line.subscribes += subscribes;
+            line.behind.push_back(Waiting { number, frame, is_hasty });
         } else {
-            self.behind.insert(channel.to_owned(), VecDeque::new());
-            self.first.insert(self.came, frame);
+            self.lines.insert(channel, Line { subscribes, ..Line::default() });
+            self.first.insert(number, Waiting { number, frame, is_hasty: false });
         }
     }
 
@@ -66,24 +91,25 @@ impl Serving {
         if self.is_alone || self.under_way >= MAX_UNDER_WAY {
             return None;
         }
-        let (_, frame) = self.first.pop_first()?;
+        let (_, Waiting { frame, is_hasty, .. }) = self.first.pop_first()?;
         self.waiting = self.waiting.saturating_sub(1);
         self.under_way += 1;
         let is_subscribe = matches!(frame.command, Command::Subscribe { .. });
         self.is_alone = !is_subscribe;
         let channel = frame.command.channel().unwrap_or_default().to_owned();
-        Some(Begun { frame, ticket: Ticket { channel, is_subscribe } })
+        Some(Begun { frame, is_hasty, ticket: Ticket { channel, is_subscribe } })
     }
 
     /// Notes that a frame has been served.
     pub(super) fn end(&mut self, ticket: &Ticket) {
         self.under_way = self.under_way.saturating_sub(1);
         self.is_alone &= ticket.is_subscribe;
-        let Some(behind) = self.behind.get_mut(&ticket.channel) else { return };
-        if let Some((number, frame)) = behind.pop_front() {
-            self.first.insert(number, frame);
+        let Some(line) = self.lines.get_mut(&ticket.channel) else { return };
+        line.subscribes = line.subscribes.saturating_sub(usize::from(ticket.is_subscribe));
+        if let Some(next) = line.behind.pop_front() {
+            self.first.insert(next.number, next);
         } else {
-            self.behind.remove(&ticket.channel);
+            self.lines.remove(&ticket.channel);
         }
     }
 
@@ -153,7 +179,7 @@ mod tests {
         assert_eq!(names(&third), ["Uslow"]);
         assert!(!serving.is_empty());
         serving.end(&third[0].ticket);
-        assert!(serving.is_empty() && serving.behind.is_empty());
+        assert!(serving.is_empty() && serving.lines.is_empty());
     }
 
     #[test]
@@ -171,6 +197,28 @@ mod tests {
             }
         }
         assert_eq!(order, ["Ua", "Ub", "Sc Ua"]);
+    }
+
+    #[test]
+    fn an_unsubscribe_before_the_outcome_of_a_subscribe_is_hasty() {
+        let mut serving = serving(&["Sa", "Ua", "Sa", "Ub"]);
+        let hasty = |begun: &[Begun]| begun.iter().map(|b| b.is_hasty).collect::<Vec<_>>();
+        let first = begin(&mut serving);
+        assert_eq!((names(&first), hasty(&first)), (vec!["Sa", "Ub"], vec![false, false]));
+        serving.end(&first[1].ticket);
+        serving.end(&first[0].ticket);
+        let second = begin(&mut serving);
+        assert_eq!((names(&second), hasty(&second)), (vec!["Ua"], vec![true]));
+        serving.push(frame("Ua"));
+        serving.end(&second[0].ticket);
+        let third = begin(&mut serving);
+        serving.end(&third[0].ticket);
+        let last = begin(&mut serving);
+        assert_eq!((names(&third), names(&last)), (vec!["Sa"], vec!["Ua"]));
+        assert_eq!((hasty(&third), hasty(&last)), (vec![false], vec![true]));
+        serving.end(&last[0].ticket);
+        serving.push(frame("Ua"));
+        assert_eq!(hasty(&begin(&mut serving)), [false], "the outcome is known");
     }
 
     #[test]

@@ -19,13 +19,13 @@ impl Handler<Serve> for SessionActor {
     type Result = ResponseActFuture<Self, Served>;
 
     fn handle(&mut self, serve: Serve, ctx: &mut Context<Self>) -> Self::Result {
-        let Serve { connection, extensions, frame } = serve;
+        let Serve { connection, extensions, frame, is_hasty } = serve;
         match frame.command {
             Command::Subscribe { channel, is_ephemeral } => {
                 self.serve_subscribe(connection, channel, is_ephemeral, ctx)
             }
             Command::Unsubscribe { channel } => {
-                self.serve_unsubscribe(connection, channel.as_deref())
+                self.serve_unsubscribe(connection, channel.as_deref(), is_hasty)
             }
             Command::Publish { channel, message } => {
                 self.serve_publish(connection, channel, message, ctx)
@@ -113,16 +113,17 @@ impl SessionActor {
         Refusal::Overloaded
     }
 
-    /// Carries out a client's UNSUBSCRIBE; the asker hears nothing.
+    /// Carries out a client's UNSUBSCRIBE; the asker hears nothing, unless it hears of the subscription only now.
     fn serve_unsubscribe(
         &mut self,
         connection: ConnectionUid,
         channel: Option<&str>,
+        is_hasty: bool,
     ) -> ResponseActFuture<Self, Served> {
         let Some(id) = channel.and_then(|id| ChannelId::parse(id).ok()) else {
             return done(self, Ok(None));
         };
-        let unsubscribed = self.unsubscribe(id, Some(connection));
+        let unsubscribed = self.unsubscribe(id, (!is_hasty).then_some(connection));
         Box::pin(unsubscribed.map(move |outcome, actor: &mut Self, ctx| match outcome {
             Ok(()) => Ok(None),
             Err(_) => Err(actor.overloaded(connection, ctx)),

@@ -36,6 +36,8 @@ pub struct Serve {
     pub extensions: Extensions,
     /// The frame.
     pub frame: Frame,
+    /// Whether it is an UNSUBSCRIBE whose client has not heard of the subscription yet.
+    pub is_hasty: bool,
 }
 
 /// Sent by a connection that has gone.

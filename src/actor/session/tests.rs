@@ -194,7 +194,11 @@ impl Fake {
         let command = Command::Subscribe { channel: Some(channel.to_owned()), is_ephemeral };
         let frame = Frame { command, reference: None };
         let (connection, extensions) = (self.link.uid(), Extensions::default());
-        let served = self.session.send(Serve { connection, extensions, frame }).await.unwrap();
+        let served = self
+            .session
+            .send(Serve { connection, extensions, frame, is_hasty: false })
+            .await
+            .unwrap();
         assert_eq!(served, Ok(None));
         // The fan-out's pause between two flushes.
         tokio::time::advance(Duration::from_millis(10)).await;
