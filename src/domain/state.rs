@@ -2,6 +2,8 @@
 //!
 //! Numbers, key order and everything else that a change does not name stay as they were written.
 
+mod operations;
+
 use super::json::{self, JsonFault, RawJson};
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -9,11 +11,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
-
-/// How many bytes of JSON a patch may copy around before it is refused, as a multiple of the state's bound.
-///
-/// RFC 6902 `copy` can double a document with every operation.
-const COPY_BUDGET: usize = 4;
 
 /// The number of a state: 1 at creation, one more per change, never reused while the channel lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -113,7 +110,7 @@ impl State {
             Change::Replace(new) => return Self::new(new.clone(), limit),
             Change::Shallow(patch) => shallow(self.0.as_str(), patch.as_str())?,
             Change::Merge(patch) => merged(self.0.as_str(), patch)?,
-            Change::Operations(operations) => operated(self.0.as_str(), operations, limit)?,
+            Change::Operations(patch) => operations::operated(self.0.as_str(), patch, limit)?,
         };
         json::check(&text)?;
         Self::new(RawJson::trusted(text), limit)
@@ -192,55 +189,6 @@ fn is_null(value: Option<&RawValue>) -> bool {
 /// Whether a value is an object.
 fn is_object(value: &RawValue) -> bool {
     value.get().starts_with('{')
-}
-
-/// RFC 6902, one operation after the other, with a bound on what `copy` may pile up.
-fn operated(state: &str, operations: &RawJson, limit: usize) -> Result<String, StateError> {
-    let patch: json_patch::Patch = serde_json::from_str(operations.as_str())
-        .map_err(|error| StateError::Patch(error.to_string()))?;
-    let mut document = tree(state)?;
-    let budget = limit.saturating_mul(COPY_BUDGET);
-    let mut copied = 0_usize;
-    for operation in patch.0 {
-        if let json_patch::PatchOperation::Copy(copy) = &operation
-            && let Ok(source) = copy.from.resolve(&document)
-        {
-            copied = copied.saturating_add(written(source)?.len());
-            if copied > budget {
-                return Err(StateError::TooLarge { limit: budget, actual: copied });
-            }
-        }
-        json_patch::patch(&mut document, std::slice::from_ref(&operation))
-            .map_err(|error| StateError::Patch(error.to_string()))?;
-        let may_deepen = !matches!(
-            operation,
-            json_patch::PatchOperation::Test(_) | json_patch::PatchOperation::Remove(_)
-        );
-        if may_deepen && depth_of(&document) > json::MAX_DEPTH {
-            return Err(JsonFault::TooDeep.into());
-        }
-    }
-    written(&document)
-}
-
-/// How deep arrays and objects nest; gives up one past the bound, so its own recursion is bounded too.
-fn depth_of(value: &Value) -> usize {
-    /// Counts on from `level`.
-    fn below(value: &Value, level: usize) -> usize {
-        if level > json::MAX_DEPTH {
-            return level;
-        }
-        match value {
-            Value::Array(items) => {
-                items.iter().map(|v| below(v, level + 1)).max().unwrap_or(level + 1)
-            }
-            Value::Object(map) => {
-                map.values().map(|v| below(v, level + 1)).max().unwrap_or(level + 1)
-            }
-            _ => level,
-        }
-    }
-    below(value, 0)
 }
 
 /// A text as a value tree; numbers keep their digits.
