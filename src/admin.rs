@@ -14,7 +14,7 @@ use crate::domain::project::secret_hash;
 use crate::domain::{AdminToken, AdminTokenId, Project};
 use crate::first_run;
 use crate::server::{self, ServerError};
-use crate::store::diesel::SqliteDatabase;
+use crate::store::diesel::{DatabaseLock, SqliteDatabase};
 use crate::store::{Database as _, StoreError, StoreResult, Thing, WriteStore};
 use std::fs::File;
 use std::io::{self, Write};
@@ -83,15 +83,25 @@ pub fn info(place: Place, out: &mut dyn Write) -> Result<(), AdminError> {
     Ok(())
 }
 
-/// Opens the database, with the folder's lock where no server has it.
-fn open(config: &Config) -> Result<(Option<File>, SqliteDatabase), AdminError> {
+/// The folder and the database, taken for this process.
+type Locks = (File, DatabaseLock);
+
+/// Opens the database, with its locks where no server has it.
+fn open(config: &Config) -> Result<(Option<Locks>, SqliteDatabase), AdminError> {
     if !config.database.is_file() {
         return Err(AdminError::NoDatabase(config.database.clone()));
     }
-    match server::lock(&config.data) {
-        Ok(lock) => Ok((Some(lock), SqliteDatabase::open(&config.database, 1)?)),
-        Err(ServerError::InUse(_)) => Ok((None, SqliteDatabase::open_beside(&config.database)?)),
-        Err(error) => Err(AdminError::Folder(error)),
+    let folder = match server::lock(&config.data) {
+        Ok(folder) => folder,
+        Err(ServerError::InUse(_)) => {
+            return Ok((None, SqliteDatabase::open_beside(&config.database)?));
+        }
+        Err(error) => return Err(AdminError::Folder(error)),
+    };
+    // A server may have the database under another folder.
+    match SqliteDatabase::lock(&config.database)? {
+        Some(file) => Ok((Some((folder, file)), SqliteDatabase::open(&config.database, 1)?)),
+        None => Ok((None, SqliteDatabase::open_beside(&config.database)?)),
     }
 }
 

@@ -47,10 +47,15 @@ pub enum ServerError {
     /// Another process has the data folder.
     #[error("another server is using the data folder {0}")]
     InUse(PathBuf),
+    /// Another process has the database.
+    #[error("another server is using the database {0}")]
+    DatabaseInUse(PathBuf),
     /// The data folder cannot be used.
-    #[error("cannot use the data folder {path}: {source}")]
+    #[error(
+        "cannot use {path}: {source}; the data folder must belong to the user that the server runs as"
+    )]
     Data {
-        /// The folder.
+        /// The folder, or the file in it.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -82,8 +87,11 @@ pub enum ServerError {
 /// # Errors
 /// [`ServerError`] when it cannot start.
 pub async fn run(config: Config) -> Result<(), ServerError> {
-    let mut signals = Signals::take();
+    signals::ignore_others();
     let _lock = lock(&config.data)?;
+    let Some(_database_lock) = SqliteDatabase::lock(&config.database)? else {
+        return Err(ServerError::DatabaseInUse(config.database));
+    };
     let database = SqliteDatabase::open(&config.database, READERS)?;
     let persistence = Persistence::start(Arc::new(database))?;
     persistence.load_hooks().await?;
@@ -98,6 +106,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     };
     let app = http::App::new(persistence, supervisor.clone(), limits);
     let app = app.with_proxies(config.proxies.clone());
+    let mut signals = Signals::take();
     let (listening, address) = listen(&config, app)?;
     let base = format!("http://{address}");
     match &first {
@@ -115,6 +124,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
         ended = &mut running => Some(ended),
     };
     stopping::stop(&stopper, &supervisor).await;
+    stopping::close(supervisor.persistence()).await;
     let ended = match early {
         Some(ended) => ended,
         None => running.await,
@@ -165,7 +175,9 @@ pub(crate) fn lock(data: &Path) -> Result<File, ServerError> {
     let mut folder = DirBuilder::new();
     // It holds secrets.
     folder.recursive(true).mode(0o700).create(data).map_err(failed)?;
-    let file = File::create(data.join("warren.lock")).map_err(failed)?;
+    let name = data.join("warren.lock");
+    let failed = |source| ServerError::Data { path: name.clone(), source };
+    let file = File::create(&name).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(ServerError::InUse(data.to_owned())),

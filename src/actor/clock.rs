@@ -15,7 +15,10 @@ static MINTER: Minter = Minter::new();
 #[expect(clippy::disallowed_methods, reason = "the edge where wall-clock time enters")]
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    let now = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    #[cfg(test)]
+    let now = now + stepped::by();
+    Timestamp(now)
 }
 
 /// The time so much later than now.
@@ -50,4 +53,26 @@ pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).ok().ok_or(NoRandomness)?;
     Ok(bytes)
+}
+
+/// A wall clock that somebody sets, for tests; each thread has its own.
+#[cfg(test)]
+pub mod stepped {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    thread_local! {
+        /// How far the clock was set, ms.
+        static STEP: Cell<i64> = const { Cell::new(0) };
+    }
+
+    /// Sets the clock forward.
+    pub fn forward(by: Duration) {
+        STEP.set(STEP.get() + i64::try_from(by.as_millis()).unwrap());
+    }
+
+    /// How far it was set.
+    pub(super) fn by() -> i64 {
+        STEP.get()
+    }
 }

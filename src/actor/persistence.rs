@@ -4,13 +4,18 @@
 //! so that the price of one fsync is shared; an answer leaves only after the commit. Readers run on threads of theirs
 //! over the pool. Both sides count the work under way and refuse more than their bound with [`AskError::Overloaded`].
 
+mod failing;
+
 use super::ask::AskError;
 use super::hooks::Hooks;
 use crate::store::{Database, GroupStore, ReadStore, StoreError, StoreResult, WriteStore};
 use actix::prelude::*;
+use failing::{Failing, Health};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::Instant;
 
 /// The most writes under way, counted from the call to its answer; one more is refused.
 const MAX_WRITES: usize = 8192;
@@ -20,6 +25,8 @@ const MAX_READS: usize = 4096;
 const MAX_GROUP: usize = 1024;
 /// Threads that read.
 const READERS: usize = 2;
+/// How often the store is looked at: whether it is still there, and whether it takes something again.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What a job of a commit leaves behind: to be told how the commit ended.
 type Completion = Box<dyn FnOnce(StoreResult<()>) + Send>;
@@ -40,6 +47,11 @@ struct Write(WriteJob);
 #[rtype(result = "()")]
 struct Commit;
 
+/// Sent by a [`Persistence`] handle, behind all writes: there are no more.
+#[derive(Message)]
+#[rtype(result = "StoreResult<()>")]
+struct Close;
+
 /// Sent by a [`Persistence`] handle: one read.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -51,6 +63,12 @@ struct Writer {
     store: Box<dyn GroupStore>,
     /// The writes of the next commit.
     waiting: Vec<WriteJob>,
+    /// Whether nothing is written any more.
+    is_closed: bool,
+    /// What is said of commits that fail.
+    failing: Failing,
+    /// What all handles know of them.
+    health: Arc<Health>,
 }
 
 impl Actor for Writer {
@@ -58,6 +76,7 @@ impl Actor for Writer {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAX_WRITES + 1);
+        ctx.run_interval(LOOK, |writer, _| writer.look());
     }
 }
 
@@ -66,6 +85,10 @@ impl Handler<Write> for Writer {
 
     /// Queues the write; the first of a group also asks for the commit, which lines up behind all that wait already.
     fn handle(&mut self, Write(job): Write, ctx: &mut Context<Self>) {
+        if self.is_closed {
+            let error = StoreError::Unavailable("the server has stopped".to_owned());
+            return job(Err(error.clone()))(Err(error));
+        }
         if self.waiting.is_empty() {
             ctx.notify(Commit);
         }
@@ -84,7 +107,43 @@ impl Handler<Commit> for Writer {
     }
 }
 
+impl Handler<Close> for Writer {
+    type Result = StoreResult<()>;
+
+    fn handle(&mut self, _: Close, _: &mut Context<Self>) -> StoreResult<()> {
+        self.commit();
+        self.is_closed = true;
+        self.store.close()
+    }
+}
+
 impl Writer {
+    /// Looks after the store while nobody writes; while commits fail, tries one.
+    fn look(&mut self) {
+        if self.is_closed {
+            return;
+        }
+        let is_failing = self.failing.is_failing();
+        match if is_failing { self.store.probe() } else { self.store.check() } {
+            Ok(()) => {
+                if let Some(commits) = self.failing.succeeded() {
+                    self.health.set(None);
+                    tracing::info!(commits, "commits succeed again");
+                }
+            }
+            Err(error) => self.on_failed(&error, 0),
+        }
+    }
+
+    /// Notes that the store did not take something. Only a probe says that it does again: a group of which all writes were
+    /// refused ends well without touching the disk.
+    fn on_failed(&mut self, error: &StoreError, writes: usize) {
+        self.health.set(Some(error.clone()));
+        if let Some(commits) = self.failing.failed(Instant::now()) {
+            tracing::error!(%error, writes, commits, "a commit failed");
+        }
+    }
+
     /// Runs all waiting writes in one transaction and tells each how it ended.
     fn commit(&mut self) {
         let mut jobs = std::mem::take(&mut self.waiting).into_iter();
@@ -99,11 +158,18 @@ impl Writer {
                 }
             })
         }));
-        let outcome = outcome.unwrap_or_else(|_| {
-            Err(StoreError::Unavailable("a write crashed and its group was rolled back".to_owned()))
-        });
+        let outcome = if let Ok(outcome) = outcome {
+            if let Err(error) = &outcome {
+                self.on_failed(error, completions.len() + jobs.len());
+            }
+            outcome
+        } else {
+            // That says nothing about the store.
+            tracing::error!("a write crashed and its group was rolled back");
+            let reason = "a write crashed and its group was rolled back";
+            Err(StoreError::Unavailable(reason.to_owned()))
+        };
         if let Err(error) = &outcome {
-            tracing::error!(%error, writes = completions.len() + jobs.len(), "a commit failed");
             completions.extend(jobs.map(|job| job(Err(error.clone()))));
         }
         for complete in completions {
@@ -157,6 +223,8 @@ pub struct Persistence {
     read_places: Arc<Semaphore>,
     /// Who wants to hear of what is written.
     hooks: Hooks,
+    /// Whether what is written becomes durable.
+    health: Arc<Health>,
 }
 
 impl Persistence {
@@ -167,8 +235,15 @@ impl Persistence {
     pub fn start(database: Arc<dyn Database>) -> StoreResult<Self> {
         let store = database.writer()?;
         let thread = Arbiter::new();
-        let writer =
-            Writer::start_in_arbiter(&thread.handle(), |_| Writer { store, waiting: Vec::new() });
+        let health = Arc::<Health>::default();
+        let known = Arc::clone(&health);
+        let writer = Writer::start_in_arbiter(&thread.handle(), |_| Writer {
+            store,
+            waiting: Vec::new(),
+            is_closed: false,
+            failing: Failing::default(),
+            health: known,
+        });
         let readers =
             SyncArbiter::start(READERS, move || Reader { database: Arc::clone(&database) });
         Ok(Self {
@@ -177,7 +252,24 @@ impl Persistence {
             write_places: Arc::new(Semaphore::new(MAX_WRITES)),
             read_places: Arc::new(Semaphore::new(MAX_READS)),
             hooks: Hooks::default(),
+            health,
         })
+    }
+
+    /// Whether the last commit succeeded, and what it went into is still there.
+    ///
+    /// # Errors
+    /// [`AskError::Store`] with what is wrong.
+    pub fn check(&self) -> Result<(), AskError> {
+        Ok(self.health.check()?)
+    }
+
+    /// Ends the writing, behind everything that was asked before, and leaves all of it in one file.
+    ///
+    /// # Errors
+    /// [`AskError::Store`] when a log stays beside it.
+    pub async fn close(&self) -> Result<(), AskError> {
+        Ok(self.writer.send(Close).await.ok().ok_or(AskError::Closed)??)
     }
 
     /// Who wants to hear of what is written.

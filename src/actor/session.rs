@@ -40,8 +40,8 @@ use tokio::sync::{Mutex, Semaphore};
 
 /// Room in a session's mailbox; past it askers wait.
 const MAILBOX: usize = 4096;
-/// The longest timer that is set at once: a token's expiry may be years away.
-const LONGEST_TIMER: Duration = Duration::from_hours(24);
+/// How long an expiry is left alone at most: it is a time of the wall clock, which may be set while timers run on.
+const LONGEST_TIMER: Duration = Duration::from_mins(1);
 
 /// Counts sessions of this process.
 static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);

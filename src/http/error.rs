@@ -109,6 +109,9 @@ pub enum ApiError {
     /// Too much at once, here or in the database; trying again in a moment may help.
     #[error("the server is overloaded, try again in a moment")]
     Overloaded,
+    /// The database takes nothing: its disk is full or fails, or its file has gone.
+    #[error("nothing can be stored now, try again in a while; the server's log says why")]
+    StorageUnavailable,
     /// The server is going away.
     #[error("the server is stopping")]
     Stopping,
@@ -189,6 +192,7 @@ impl ApiError {
             Self::RateLimited(_) => "rate_limited",
             Self::NoSuchConnection => "connection_not_found",
             Self::Overloaded => "overloaded",
+            Self::StorageUnavailable => "storage_unavailable",
             Self::Stopping => "stopping",
             Self::Internal { .. } => "internal",
         }
@@ -240,7 +244,9 @@ impl ResponseError for ApiError {
             Self::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Overloaded | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::StorageUnavailable | Self::Stopping => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -251,6 +257,9 @@ impl ResponseError for ApiError {
         match self {
             Self::Overloaded | Self::Stopping | Self::RateLimited(_) => {
                 answer.insert_header((header::RETRY_AFTER, "1"));
+            }
+            Self::StorageUnavailable => {
+                answer.insert_header((header::RETRY_AFTER, "5"));
             }
             Self::InvalidAuth => {
                 answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
@@ -282,7 +291,7 @@ impl From<StoreError> for ApiError {
             StoreError::NoSuchChannel(id) => Self::NoSuchChannel(id),
             StoreError::Exists(thing @ (Thing::Channel | Thing::Project)) => Self::Exists(thing),
             StoreError::VersionConflict => Self::VersionConflict { current: None },
-            StoreError::Unavailable(_) => Self::Overloaded,
+            StoreError::Unavailable(_) => Self::StorageUnavailable,
             // An id of ours that is taken already, or a row that cannot be read.
             StoreError::Exists(_) | StoreError::Corrupt(_) => Self::internal(&error),
         }

@@ -28,11 +28,12 @@ async fn live() -> Answer {
     answer::data(Health { status: "live" })
 }
 
-/// `GET /health/ready`: when the store answers and the server is not about to go.
+/// `GET /health/ready`: when the store answers, its last commit succeeded, and the server is not about to go.
 async fn ready(app: web::Data<App>) -> Answer {
     if app.supervisor.is_stopping() {
         return Err(ApiError::Stopping);
     }
+    app.persistence.check()?;
     app.persistence.read(|store| store.find_admin_token(&[0; 32])).await?;
     answer::data(Health { status: "ready" })
 }

@@ -2,10 +2,13 @@
 
 use std::future::pending;
 use std::io;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signal for a file that has become larger than the process may make it; by default it kills.
 const FILE_SIZE: i32 = 25;
+/// How long nothing is said of the same signal again: each failing write may bring one.
+const SILENCE: Duration = Duration::from_secs(10);
 /// The signals that mean nothing here and would end the process, cleanly or not, if nobody took them.
 const IGNORED: [(&str, SignalKind); 4] = [
     ("SIGHUP", SignalKind::hangup()),
@@ -23,15 +26,19 @@ pub(super) struct Signals {
     interrupt: io::Result<Signal>,
 }
 
-impl Signals {
-    /// Takes the process's signals from now on; those that mean nothing here are logged and forgotten.
-    pub(super) fn take() -> Self {
-        for (name, kind) in IGNORED {
-            match signal(kind) {
-                Ok(signal) => drop(actix_web::rt::spawn(ignore(name, signal))),
-                Err(error) => tracing::warn!(%error, signal = name, "a signal is not ignored"),
-            }
+/// Takes the signals that mean nothing here from now on: they are logged and forgotten.
+pub(super) fn ignore_others() {
+    for (name, kind) in IGNORED {
+        match signal(kind) {
+            Ok(signal) => drop(actix_web::rt::spawn(ignore(name, signal))),
+            Err(error) => tracing::warn!(%error, signal = name, "a signal is not ignored"),
         }
+    }
+}
+
+impl Signals {
+    /// Takes them from now on; before, they end the process at once, which has nothing to take down yet.
+    pub(super) fn take() -> Self {
         Self {
             terminate: signal(SignalKind::terminate()),
             interrupt: signal(SignalKind::interrupt()),
@@ -58,9 +65,10 @@ async fn received(signal: &mut io::Result<Signal>) {
     }
 }
 
-/// Says that a signal came, and does nothing.
+/// Says that a signal came, now and then if it keeps coming, and does nothing.
 async fn ignore(name: &'static str, mut signal: Signal) {
     while signal.recv().await.is_some() {
         tracing::warn!(signal = name, "ignored");
+        tokio::time::sleep(SILENCE).await;
     }
 }

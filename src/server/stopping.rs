@@ -2,7 +2,7 @@
 //! that they hear all that was acknowledged.
 
 use super::listen::Stopper;
-use crate::actor::Supervisor;
+use crate::actor::{Persistence, Supervisor};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -13,6 +13,20 @@ pub(super) const IDLE_TIME: Duration = Duration::from_secs(1);
 pub(super) const REQUESTS_TIME: Duration = Duration::from_secs(4);
 /// How long sockets may take to end behind their close frame.
 const SOCKETS_TIME: Duration = Duration::from_secs(3);
+
+/// How long the database may take to put its log away.
+const CLOSE_TIME: Duration = Duration::from_secs(5);
+
+/// Ends the writing and leaves all of it in the database's one file, so that a backup can take its place.
+pub(super) async fn close(persistence: &Persistence) {
+    match timeout(CLOSE_TIME, persistence.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the database's log stays beside it"),
+        Err(_) => {
+            tracing::warn!("the database's log stays beside it: putting it away takes too long");
+        }
+    }
+}
 
 /// Takes everything down.
 pub(super) async fn stop(stopper: &Stopper, supervisor: &Supervisor) {

@@ -260,6 +260,24 @@ pub trait GroupStore: Send {
     /// # Errors
     /// [`StoreError::Unavailable`] when the transaction could not be opened or committed.
     fn group(&mut self, run: &mut dyn FnMut(&mut dyn WriteStore)) -> StoreResult<()>;
+
+    /// Looks whether what is written to is still what was opened, without writing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it is not.
+    fn check(&mut self) -> StoreResult<()>;
+
+    /// Commits something that changes nothing, and so finds out whether commits succeed again.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when they do not.
+    fn probe(&mut self) -> StoreResult<()>;
+
+    /// Leaves everything in one file, as a backup replaces it; nothing is written after this.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when that did not succeed; nothing is lost, and the next start goes on from there.
+    fn close(&mut self) -> StoreResult<()>;
 }
 
 /// A database: hands out the one writer and readers from a pool. Cheap to clone behind an `Arc`.

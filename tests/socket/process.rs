@@ -81,7 +81,19 @@ impl Process {
 
     /// Runs a server that cannot start, because another one has what it wants, to its end.
     pub fn run_to_end(folder: &Path, settings: &[(&str, &str)]) -> Output {
-        command(folder).envs(settings.iter().copied()).output().unwrap()
+        let mut command = command(folder);
+        let command = command.envs(settings.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let since = Stopwatch::start();
+        while child.try_wait().unwrap().is_none() {
+            if since.elapsed() > PATIENCE {
+                child.kill().unwrap();
+                let output = child.wait_with_output().unwrap();
+                panic!("it runs: {}", String::from_utf8_lossy(&output.stderr));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.wait_with_output().unwrap()
     }
 
     /// A connection to its API.

@@ -6,6 +6,7 @@
 
 use super::super::ask::{AskError, ChangeError};
 use crate::domain::{Change, State, Version};
+use crate::store::StoreError;
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
@@ -42,14 +43,14 @@ pub struct Changes {
     version: Version,
     /// The changes under way, oldest first.
     pending: VecDeque<Pending>,
-    /// Whether a commit failed: the accepted state is not the stored one any more.
-    is_broken: bool,
+    /// Why a commit failed, if one did: the accepted state is not the stored one any more.
+    fault: Option<AskError>,
 }
 
 impl Changes {
     /// Nothing under way.
     pub const fn new(state: State, version: Version) -> Self {
-        Self { state, version, pending: VecDeque::new(), is_broken: false }
+        Self { state, version, pending: VecDeque::new(), fault: None }
     }
 
     /// Makes a change on top of the last accepted state.
@@ -62,8 +63,8 @@ impl Changes {
         if_version: Option<Version>,
         limit: usize,
     ) -> Result<(State, Version), ChangeError> {
-        if self.is_broken {
-            return Err(AskError::Overloaded.into());
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone().into());
         }
         if if_version.is_some_and(|expected| expected != self.version) {
             return Err(ChangeError::Stale(self.version));
@@ -90,9 +91,9 @@ impl Changes {
             match outcome {
                 Ok(()) => shown.push(Shown { state, version, asker }),
                 Err(error) => {
-                    self.is_broken = true;
+                    let fault = self.fault.get_or_insert_with(|| cause(error));
                     // The asker may have gone; the channel is reloaded either way.
-                    let _ = asker.send(Err(error.into()));
+                    let _ = asker.send(Err(fault.clone().into()));
                 }
             }
         }
@@ -106,7 +107,7 @@ impl Changes {
 
     /// Whether the state must be read again from the store: a commit failed and nothing is under way any more.
     pub fn needs_reload(&self) -> bool {
-        self.is_broken && self.pending.is_empty()
+        self.fault.is_some() && self.pending.is_empty()
     }
 
     /// Goes on from what the store has.
@@ -115,11 +116,20 @@ impl Changes {
     }
 }
 
+/// Why a line of changes broke, from its first failure: the later ones only follow from it. That the stored version is not
+/// the one that was accepted before is nobody's stale picture but ours.
+fn cause(first: AskError) -> AskError {
+    match first {
+        AskError::Store(StoreError::VersionConflict) => AskError::Overloaded,
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::RawJson;
-    use crate::store::{StoreError, Thing};
+    use crate::store::Thing;
 
     /// Accepts and pushes `{"n":<n>}`.
     fn push(
@@ -151,16 +161,31 @@ mod tests {
         let failed = AskError::Store(StoreError::Unavailable("full".into()));
         assert!(changes.committed(Version(2), Err(failed.clone())).is_empty());
         assert!(!changes.needs_reload(), "one is still under way");
-        assert!(changes.accept(&Change::Replace(RawJson::trusted("{}")), None, 9).is_err());
-        changes.committed(Version(3), Err(AskError::not_found(Thing::Channel)));
+        let refused = changes.accept(&Change::Replace(RawJson::trusted("{}")), None, 9);
+        assert_eq!(refused.map(drop), Err(failed.clone().into()));
+        // What followed was stored on a version that is not there: it fails for the same reason, not for that.
+        changes.committed(Version(3), Err(StoreError::VersionConflict.into()));
         assert!(changes.needs_reload());
-        assert_eq!(one.try_recv().unwrap(), Err(failed.into()));
-        assert!(two.try_recv().unwrap().is_err());
+        assert_eq!(one.try_recv().unwrap(), Err(failed.clone().into()));
+        assert_eq!(two.try_recv().unwrap(), Err(failed.into()));
         changes.reloaded(State::empty(), Version(1));
         assert_eq!(
             changes.accept(&Change::Replace(RawJson::trusted("{}")), None, 9).unwrap().1,
             Version(2)
         );
+    }
+
+    #[test]
+    fn a_stored_version_that_others_made_is_nobodys_stale_picture() {
+        for (failure, cause) in [
+            (StoreError::VersionConflict, AskError::Overloaded),
+            (StoreError::NotFound(Thing::Channel), AskError::not_found(Thing::Channel)),
+        ] {
+            let mut changes = Changes::new(State::empty(), Version(1));
+            let mut answer = push(&mut changes, 1);
+            changes.committed(Version(2), Err(failure.into()));
+            assert_eq!(answer.try_recv().unwrap(), Err(cause.into()));
+        }
     }
 
     #[test]

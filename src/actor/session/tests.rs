@@ -15,6 +15,7 @@ use crate::domain::{
     Visibility,
 };
 use crate::protocol::{Command, Extensions, Frame, Identify, Wire};
+use crate::store::TokenUpdate;
 use crate::store::diesel::SqliteDatabase;
 use futures_util::stream;
 use futures_util::task::noop_waker;
@@ -346,4 +347,24 @@ async fn a_burst_takes_no_longer_than_its_work() {
     assert!(until(async || heard("behind") == 1).await, "a heartbeat");
     tokio::time::advance(Duration::from_millis(10)).await;
     assert!(until(async || heard("UNAVAILABLE") == COUNT).await, "{}", heard("UNAVAILABLE"));
+}
+
+#[actix_rt::test]
+async fn a_clock_that_is_set_forward_ends_a_token_within_a_minute() {
+    let world = World::with(&[]).await;
+    let hour = Duration::from_hours(1);
+    let update =
+        TokenUpdate { expires_at: Some(Some(clock::after(hour))), ..TokenUpdate::default() };
+    let changed = world.hub.persistence().write(move |store| {
+        store.update_token(&ProjectId::from("p"), &LeapTokenId::from("leap_token_t"), &update)
+    });
+    changed.await.unwrap();
+    let _fake = world.connect().await;
+    let connected = Instant::now();
+    advance(connected, Duration::from_secs(50)).await;
+    assert!(world.has_session().await);
+    clock::stepped::forward(hour);
+    // A timer that had been set for the hour would run for all of it.
+    advance(connected, Duration::from_secs(61)).await;
+    assert!(until(async || !world.has_session().await).await);
 }

@@ -19,7 +19,7 @@ async fn failures_of_lower_layers_have_their_status_and_code() {
         (AskError::not_found(Thing::Webhook).into(), 404, "webhook_not_found"),
         (StoreError::Exists(Thing::Channel).into(), 409, "channel_exists"),
         (StoreError::Exists(Thing::Webhook).into(), 500, "internal"),
-        (StoreError::Unavailable(String::new()).into(), 503, "overloaded"),
+        (StoreError::Unavailable(String::new()).into(), 503, "storage_unavailable"),
         (AskError::Closed.into(), 503, "overloaded"),
         (ChangeError::Stale(Version(7)).into(), 412, "version_conflict"),
         (ChangeError::Refused(JsonFault::NotAnObject.into()).into(), 400, "invalid_body"),

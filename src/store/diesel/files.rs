@@ -1,9 +1,11 @@
 //! The database's folder and file, closed to other users: they hold secrets.
 
+use super::identity::SUFFIXES;
 use crate::store::{StoreError, StoreResult};
-use std::fs::{DirBuilder, File, OpenOptions};
+use rustix::fs::{Access, access};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Makes the file and its folder where they are missing and returns the path as `SQLite` wants to hear it.
 ///
@@ -21,6 +23,67 @@ pub(super) fn prepare(path: &Path) -> StoreResult<String> {
         .to_str()
         .map(str::to_owned)
         .ok_or_else(|| StoreError::Unavailable(format!("the path {} is not UTF-8", path.display())))
+}
+
+/// The database's file, taken by one process for itself; given back when this is dropped.
+///
+/// The lock is on the file, so no other name of it, symbolic or hard link, leads around it, and of a kind (`flock`) that
+/// `SQLite`'s own do not meet. To be dropped after all connections: closing the file ends their locks on it.
+pub struct DatabaseLock(#[expect(dead_code, reason = "held, not used")] File);
+
+/// Takes the file, which must be there; nothing while another process has it.
+pub(super) fn lock(url: &str) -> StoreResult<Option<DatabaseLock>> {
+    let failed = |error: io::Error| {
+        StoreError::Unavailable(format!("cannot lock the database file {url}: {error}"))
+    };
+    let file = OpenOptions::new().read(true).write(true).open(url).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(DatabaseLock(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Says of which database an error at its opening speaks, and what is wrong with its files as far as that can be seen:
+/// `SQLite` names neither.
+pub(super) fn explain(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(reason) => {
+            let name = path.display().to_string();
+            let place = if reason.contains(&name) { String::new() } else { format!("{name}: ") };
+            let trouble = trouble(path).map(|why| format!("; {why}")).unwrap_or_default();
+            StoreError::Unavailable(format!("{place}{reason}{trouble}"))
+        }
+        other => other,
+    }
+}
+
+/// What is wrong with the database's files or their folder.
+fn trouble(path: &Path) -> Option<String> {
+    let whole = std::path::absolute(path).ok()?;
+    let name = whole.to_str()?;
+    let files = SUFFIXES.map(|suffix| PathBuf::from(format!("{name}{suffix}")));
+    for file in files.iter().filter(|file| fs::symlink_metadata(file).is_ok()) {
+        let shown = file.display();
+        match fs::metadata(file) {
+            Ok(found) if !found.is_file() => {
+                return Some(format!("{shown} is not a file: move it away"));
+            }
+            _ => {}
+        }
+        if let Err(error) = access(file, Access::READ_OK | Access::WRITE_OK) {
+            return Some(format!(
+                "{shown} cannot be read and written: {error}; make it belong to the user that the server runs as"
+            ));
+        }
+    }
+    let folder = whole.parent()?;
+    access(folder, Access::WRITE_OK | Access::EXEC_OK).err().map(|error| {
+        format!(
+            "files cannot be made in {}: {error}; open it to the user that the server runs as",
+            folder.display()
+        )
+    })
 }
 
 /// Makes a folder and those above it, each one durably: a power cut must not take a new folder with all its commits.

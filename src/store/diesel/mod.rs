@@ -12,6 +12,7 @@ mod deliveries;
 mod error;
 mod files;
 mod hot;
+mod identity;
 mod migrate;
 mod outbox;
 mod pool;
@@ -31,9 +32,13 @@ mod plans;
 #[cfg(test)]
 mod tests;
 
+pub use files::DatabaseLock;
+
 use super::{Database, GroupStore, ReadStore, StoreResult};
+use identity::Identity;
 use pool::Readers;
 use std::path::Path;
+use std::sync::Arc;
 use store::SqliteStore;
 use writer::SqliteWriter;
 
@@ -43,9 +48,21 @@ pub struct SqliteDatabase {
     url: String,
     /// The connections that read.
     readers: Readers,
+    /// Which files these are.
+    identity: Arc<Identity>,
 }
 
 impl SqliteDatabase {
+    /// Takes the database at `path` for this process, and makes it where it is missing; nothing while another process has
+    /// it. To be held as long as it is open.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`](super::StoreError::Unavailable) when the file cannot be made or locked.
+    pub fn lock(path: &Path) -> StoreResult<Option<DatabaseLock>> {
+        let prepared = files::prepare(path).and_then(|url| files::lock(&url));
+        prepared.map_err(|error| files::explain(path, error))
+    }
+
     /// Opens the database at `path` with room for `readers` reads at a time, and brings its tables up to date.
     ///
     /// A missing folder is created with mode 0700, a missing file with mode 0600: both hold secrets.
@@ -54,9 +71,7 @@ impl SqliteDatabase {
     /// [`StoreError::Unavailable`](super::StoreError::Unavailable) when the file cannot be made or opened, when `SQLite`
     /// is too old or refuses a setting that durability rests on, or when a newer Warren has changed the tables.
     pub fn open(path: &Path, readers: u32) -> StoreResult<Self> {
-        let url = files::prepare(path)?;
-        migrate::bring_up_to_date(&url)?;
-        Ok(Self { readers: pool::open(&url, readers, pool::WAIT)?, url })
+        Self::open_as(path, readers, migrate::bring_up_to_date)
     }
 
     /// Opens the database at `path` for a moment, beside a server that has it open: nothing is created, no table is
@@ -65,18 +80,31 @@ impl SqliteDatabase {
     /// # Errors
     /// As [`Self::open`], and where the tables are older than this program.
     pub fn open_beside(path: &Path) -> StoreResult<Self> {
-        let url = files::prepare(path)?;
-        migrate::require_up_to_date(&url)?;
-        Ok(Self { readers: pool::open(&url, 1, pool::WAIT)?, url })
+        Self::open_as(path, 1, migrate::require_up_to_date)
+    }
+
+    /// Opens the database at `path` once its tables are as they have to be.
+    fn open_as(
+        path: &Path,
+        readers: u32,
+        see_to_tables: impl FnOnce(&str) -> StoreResult<()>,
+    ) -> StoreResult<Self> {
+        let opened = files::prepare(path).and_then(|url| {
+            see_to_tables(&url)?;
+            let readers = pool::open(&url, readers, pool::WAIT)?;
+            Ok(Self { identity: Arc::new(Identity::of(&url)), readers, url })
+        });
+        opened.map_err(|error| files::explain(path, error))
     }
 }
 
 impl Database for SqliteDatabase {
     fn writer(&self) -> StoreResult<Box<dyn GroupStore>> {
-        Ok(Box::new(SqliteWriter::open(self.url.clone())?))
+        Ok(Box::new(SqliteWriter::open(self.url.clone(), Arc::clone(&self.identity))?))
     }
 
     fn read(&self, run: &mut dyn FnMut(&mut dyn ReadStore)) -> StoreResult<()> {
+        self.identity.last()?;
         let mut connection = self.readers.get().map_err(error::no_reader)?;
         run(&mut SqliteStore::new(&mut connection));
         Ok(())

@@ -1,0 +1,209 @@
+//! What a server does about the disk that it writes to: a database that somebody else has, that was replaced, that takes
+//! nothing, that a backup takes the place of.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test, a panic is the report"
+)]
+
+mod socket;
+mod support;
+
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use serde_json::json;
+use socket::{PATIENCE, Process, Stopwatch};
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+use support::Answer;
+
+/// The first run's channel, which all tests write to.
+const STATE: &str = "/v1/channels/hello/state";
+
+/// Sets one key of the state.
+fn patch(server: &Process, key: &str) -> Answer {
+    server.http().call("PATCH", STATE, &json!({key: true}).to_string()).unwrap()
+}
+
+/// The state.
+fn state(server: &Process) -> serde_json::Value {
+    server.http().data("GET", STATE, "").unwrap()["state"].clone()
+}
+
+/// Waits until the server says that it is ready, or that it is not.
+fn wait_for_readiness(server: &Process, status: u16) -> Answer {
+    let since = Stopwatch::start();
+    loop {
+        let answer = server.http().call("GET", "/health/ready", "").unwrap();
+        if answer.status == status {
+            return answer;
+        }
+        assert!(since.elapsed() < PATIENCE, "still {}: {}", answer.status, server.log());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Asserts that an answer says that nothing can be stored.
+fn assert_unavailable(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert_eq!(answer.json()["error"]["code"], "storage_unavailable", "{}", answer.text());
+    assert!(answer.header("retry-after").is_some(), "{}", answer.text());
+}
+
+/// A server's database.
+fn database(folder: &Path) -> std::path::PathBuf {
+    folder.join("data/warren.db")
+}
+
+#[test]
+fn a_clean_stop_leaves_everything_in_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    assert_eq!(patch(&server, "before").status, 200);
+    assert_eq!(server.stop("TERM"), Some(0));
+    let file = database(folder.path());
+    let log = file.with_extension("db-wal");
+    assert_eq!(fs::metadata(&log).map_or(0, |log| log.len()), 0, "the log holds something");
+    // As a backup is made of a stopped server by who knows only the one name, and put back.
+    let backup = folder.path().join("backup.db");
+    fs::copy(&file, &backup).unwrap();
+    let server = Process::start(folder.path(), &[]);
+    for n in 0..50 {
+        assert_eq!(patch(&server, &format!("after-{n}")).status, 200);
+    }
+    assert_eq!(server.stop("TERM"), Some(0));
+    fs::copy(&backup, &file).unwrap();
+    let server = Process::start(folder.path(), &[]);
+    assert_eq!(state(&server), json!({"before": true}));
+    assert_eq!(patch(&server, "again").status, 200);
+    server.assert_well();
+}
+
+#[test]
+fn one_database_has_one_server_by_whatever_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let file = database(folder.path());
+    let (symbolic, hard) = (folder.path().join("symbolic.db"), folder.path().join("hard.db"));
+    std::os::unix::fs::symlink(&file, &symbolic).unwrap();
+    fs::hard_link(&file, &hard).unwrap();
+    for name in [&file, &symbolic, &hard] {
+        let other = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", name.display());
+        let second = Process::run_to_end(other.path(), &[("WARREN_DATABASE", &url)]);
+        let said = String::from_utf8_lossy(&second.stderr).into_owned();
+        assert_eq!(second.status.code(), Some(1), "{said}");
+        let expected = format!("another server is using the database {}", name.display());
+        assert!(said.contains(&expected), "{said}");
+    }
+    server.assert_well();
+    server.kill();
+    let again = Process::start(folder.path(), &[]);
+    again.assert_well();
+}
+
+#[test]
+fn a_database_that_is_not_the_one_any_more_is_not_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let (file, aside) = (database(folder.path()), folder.path().join("aside"));
+    for name in ["db", "db-wal", "db-shm"] {
+        let file = file.with_extension(name);
+        fs::rename(&file, &aside).unwrap();
+        // At once, not only once it has been noticed: what is answered is stored.
+        assert_unavailable(&patch(&server, "lost"));
+        assert_unavailable(&wait_for_readiness(&server, 503));
+        server.wait_for_log(&format!("{} was removed or replaced", file.display()));
+        if name == "db" {
+            fs::copy(&aside, &file).unwrap();
+            assert_unavailable(&patch(&server, "lost"));
+        }
+        fs::rename(&aside, &file).unwrap();
+        wait_for_readiness(&server, 200);
+        assert_eq!(patch(&server, &format!("kept-{name}")).status, 200);
+    }
+    let kept = json!({"kept-db": true, "kept-db-wal": true, "kept-db-shm": true});
+    assert_eq!(state(&server), kept);
+}
+
+/// Lets a process write to no file from now on, or to all again: every write fails as on a full disk.
+fn let_write(server: &Process, may: bool) {
+    let usual = getrlimit(Resource::Fsize);
+    let current = if may { usual.current } else { Some(0) };
+    let limit = Rlimit { current, maximum: usual.maximum };
+    let id = Pid::from_raw(server.id().try_into().unwrap());
+    prlimit(id, Resource::Fsize, limit).unwrap();
+}
+
+#[test]
+fn while_no_commit_succeeds_writers_hear_why_and_readiness_says_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Process::start_logging_to(Stdio::piped(), folder.path(), &[]);
+    let log = BufReader::new(server.take_stderr().unwrap());
+    let log = thread::spawn(move || log.lines().map_while(Result::ok).collect::<Vec<_>>());
+    assert_eq!(patch(&server, "before").status, 200);
+
+    let_write(&server, false);
+    thread::scope(|scope| {
+        for writer in 0..12 {
+            let server = &server;
+            scope.spawn(move || {
+                let mut http = server.http();
+                for n in 0..20 {
+                    let body = json!({format!("w{writer}"): n}).to_string();
+                    assert_unavailable(&http.call("PATCH", STATE, &body).unwrap());
+                }
+            });
+        }
+    });
+    assert_unavailable(&wait_for_readiness(&server, 503));
+    // What needs no disk goes on.
+    let mut http = server.http();
+    assert_eq!(http.call("GET", "/health/live", "").unwrap().status, 200);
+    assert_eq!(state(&server), json!({"before": true}));
+    http.data("POST", "/v1/channels/hello/messages", r#"{"e":"STILL","d":null}"#).unwrap();
+
+    let_write(&server, true);
+    wait_for_readiness(&server, 200);
+    assert_eq!(patch(&server, "after").status, 200);
+    assert_eq!(state(&server), json!({"before": true, "after": true}));
+    assert_eq!(server.stop("TERM"), Some(0));
+    let lines = log.join().unwrap();
+    let count = |words: &str| lines.iter().filter(|line| line.contains(words)).count();
+    // One when it begins, and one more every ten seconds.
+    let said = count("a commit failed");
+    assert!((1..=5).contains(&said), "{said} lines: {lines:#?}");
+    assert_eq!(count("commits succeed again"), 1, "{lines:#?}");
+    assert_eq!(count("panicked"), 0, "{lines:#?}");
+}
+
+#[test]
+fn a_start_that_fails_names_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    Process::start(folder.path(), &[]).kill();
+    let file = database(folder.path());
+    let said = || {
+        let second = Process::run_to_end(folder.path(), &[]);
+        assert_eq!(second.status.code(), Some(1));
+        String::from_utf8(second.stderr).unwrap()
+    };
+    // As one that belongs to somebody else, it cannot be opened; root could open that.
+    let log = file.with_extension("db-wal");
+    fs::remove_file(&log).unwrap();
+    fs::create_dir(&log).unwrap();
+    let text = said();
+    assert!(text.contains(&format!("{} is not a file", log.display())), "{text}");
+    fs::remove_dir(&log).unwrap();
+    fs::write(
+        &file,
+        "nothing that a database begins with, and long enough to be looked at".repeat(9),
+    )
+    .unwrap();
+    let text = said();
+    assert!(text.contains(&format!("{}: ", file.display())), "{text}");
+    assert!(text.contains("not a database"), "{text}");
+}
