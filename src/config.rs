@@ -315,10 +315,9 @@ impl Config {
         let limits = file.limits;
         let heartbeat = seconds("heartbeat", args.heartbeat.or(file.heartbeat))?;
         let silence = silence(heartbeat, args.heartbeat_timeout.or(file.heartbeat_timeout))?;
-        let socket = args.socket.or(file.socket).unwrap_or_default();
         let networks = args.trusted_proxies.or(file.trusted_proxies).unwrap_or_default();
         let has_preface = args.proxy_protocol.or(file.proxy_protocol).unwrap_or(false);
-        let proxies = proxies(networks, has_preface, socket)?;
+        let proxies = proxies(networks, has_preface)?;
         Ok(Self {
             listen: args
                 .listen
@@ -327,7 +326,7 @@ impl Config {
             data,
             database,
             workers,
-            socket,
+            socket: args.socket.or(file.socket).unwrap_or_default(),
             proxies,
             first_run,
             settings: Settings {
@@ -352,18 +351,11 @@ impl Config {
     }
 }
 
-/// The proxies that are believed; a connection can begin with a PROXY header only where the stream is ours to read.
-fn proxies(
-    networks: Vec<IpNet>,
-    has_preface: bool,
-    socket: SocketWay,
-) -> Result<TrustedProxies, ConfigError> {
-    let missing = |needs| Err(ConfigError::Missing { name: "proxy-protocol", needs });
+/// The proxies that are believed.
+fn proxies(networks: Vec<IpNet>, has_preface: bool) -> Result<TrustedProxies, ConfigError> {
     if has_preface && networks.is_empty() {
-        return missing("trusted-proxies: the networks of the proxies that speak it");
-    }
-    if has_preface && socket == SocketWay::Route {
-        return missing("socket = \"stream\"");
+        let needs = "trusted-proxies: the networks of the proxies that speak it";
+        return Err(ConfigError::Missing { name: "proxy-protocol", needs });
     }
     Ok(TrustedProxies::new(networks, has_preface))
 }
@@ -517,10 +509,6 @@ mod tests {
             ("project-token = \"nope\"", "project-token"),
             ("project = \"project_\"", "project"),
             ("proxy-protocol = true", "trusted-proxies"),
-            (
-                "proxy-protocol = true\ntrusted-proxies = [\"::1/128\"]\nsocket = \"route\"",
-                "stream",
-            ),
         ] {
             let (_file, args) = args(text);
             let error = Config::load(args).unwrap_err().to_string();

@@ -31,9 +31,10 @@ use std::time::Duration;
 
 /// Connections that read the database at a time.
 const READERS: u32 = 4;
-/// How long an idle HTTP connection is kept: publishers pause.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a request's head may take to arrive.
+/// How long an idle HTTP connection is kept: publishers pause. Five seconds more than they are told
+/// (`http::KEEP_ALIVE_HINT`).
+const KEEP_ALIVE: Duration = Duration::from_secs(80);
+/// How long a request's head may take to arrive, of every request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many channels are read at a time to be looked at after a start.
 const SWEEP_PAGE: u64 = 1000;
@@ -107,14 +108,14 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     let app = http::App::new(persistence, supervisor.clone(), limits);
     let app = app.with_proxies(config.proxies.clone());
     let mut signals = Signals::take();
-    let (listening, address) = listen(&config, app)?;
+    let (workers, address) = listen(&config, &app)?;
     let base = format!("http://{address}");
     match &first {
         Some(first) => say(&first.lines(&base)),
         None => say(&format_args!("url: {base}/")),
     }
-    let stopper = listening.stopper();
-    let mut running = actix_web::rt::spawn(listening.ended());
+    let stopper = workers.stop();
+    let mut running = actix_web::rt::spawn(workers.ended());
     supervisor.ready().await;
     say(&format_args!("ready: {base}"));
     tracing::info!(%address, workers = config.workers, data = %config.data.display(), "ready");
@@ -129,7 +130,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
         Some(ended) => ended,
         None => running.await,
     };
-    let ended = ended.unwrap_or_else(|crash| Err(io::Error::other(crash)));
+    let ended = ended.map_err(io::Error::other);
     tracing::info!(at = %clock::now(), "stopped");
     Ok(ended?)
 }

@@ -81,13 +81,20 @@ pub fn start() -> Logs {
     let _ = thread::Builder::new()
         .name("log".to_owned())
         .spawn(move || write_lines(&queue, &lost, &mut io::stderr()));
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = filter(std::env::var(EnvFilter::DEFAULT_ENV).ok().as_deref());
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer.clone());
     // Another logger only stands here when this is part of another program, whose choice counts.
     let _ = logs.with_ansi(false).log_internal_errors(false).try_init();
     // The usual hook writes to standard error by itself, and waits for it.
     std::panic::set_hook(Box::new(log_panic));
     Logs(writer)
+}
+
+/// What is logged, `info` and above unless asked otherwise. The HTTP layer is heard only where it is asked for by its name
+/// (`RUST_LOG=info,actix_http=error`): it calls an error what any stranger can send it, as often as they like.
+fn filter(asked: Option<&str>) -> EnvFilter {
+    let asked = asked.and_then(|asked| EnvFilter::try_new(format!("actix_http=off,{asked}")).ok());
+    asked.unwrap_or_else(|| EnvFilter::new("info,actix_http=off"))
 }
 
 /// Writes lines until nobody is left who could log.

@@ -11,7 +11,7 @@ use scene::create;
 use socket::Socket;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use support::{OWNER, Server};
+use support::{Answer, OWNER, PATIENCE, Server};
 
 /// A request to publish, with further header lines.
 fn publish(event: &str, lines: &str) -> String {
@@ -76,6 +76,7 @@ fn the_doors_answer_is_that_of_the_http_layer() {
     let long = head(&server, &publish("long", "X-Unheard-Of: 1\r\n"));
     assert_eq!(lines(&short), lines(&long));
     assert!(short.starts_with("HTTP/1.1 204 No Content\r\n"), "{short}");
+    assert!(short.contains("\r\nkeep-alive: timeout=75\r\n"), "{short}");
     for event in ["short", "long"] {
         assert_eq!(socket.expect("MESSAGE")["d"]["e"], event);
     }
@@ -142,4 +143,83 @@ fn what_follows_a_handshake_at_once_is_a_frame() {
     assert!(text.starts_with("http/1.1 101"), "{text}");
     assert!(text.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{text}");
     assert!(answer.windows(2).any(|pair| pair == [0x8A, 0]), "the ping has its pong");
+}
+
+/// What clients that speak HTTP/2 too send with every request.
+const OFFER: &str =
+    "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n";
+
+#[test]
+fn an_offer_of_http2_leaves_the_connection_open_or_its_end_is_announced() {
+    let (server, mut socket) = scene();
+    let publishes: String = (0..50).map(|n| publish(&n.to_string(), OFFER)).collect();
+    let answer = exchange(&server, &[&publishes, LAST]);
+    assert_eq!(answer.matches("HTTP/1.1 204 ").count(), 50, "{answer}");
+    assert!(answer.contains("HTTP/1.1 200 "), "{answer}");
+    for n in 0..50 {
+        assert_eq!(socket.expect("MESSAGE")["d"]["e"], n.to_string());
+    }
+    let other = format!("GET /health/live HTTP/1.1\r\nHost: x\r\n{OFFER}\r\n");
+    let answer = exchange(&server, &[&other]);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+}
+
+#[test]
+fn the_second_head_on_a_connection_has_a_deadline_too() {
+    let (server, _socket) = scene();
+    for first in ["GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", &publish("first", "")] {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(first.as_bytes()).unwrap();
+        let mut status = [0; 10];
+        stream.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 2");
+        stream.write_all(b"GET /health/live HTTP/1.1\r\nHo").unwrap();
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).unwrap();
+        let (_, late) = rest.split_once("HTTP/1.1 408 ").unwrap_or_else(|| panic!("{rest}"));
+        assert!(late.contains(r#""code":"timeout""#), "{late}");
+    }
+}
+
+#[test]
+fn what_is_no_request_is_refused_in_the_envelope_and_logged_by_nobody() {
+    let (server, _socket) = scene();
+    let long = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(140_000));
+    let good = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (bad, status, code) in [
+        ("GET / HTTP/1.1\r\n\r\n", 400, "bad_request"),
+        ("BAD\r\n\r\n", 400, "bad_request"),
+        ("GET /a<b HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+        (&long, 431, "too_large"),
+    ] {
+        for before in ["", good] {
+            let answers = server.raw(format!("{before}{bad}").as_bytes());
+            let text = String::from_utf8(answers).unwrap();
+            let at = text.rfind("HTTP/1.1 ").unwrap();
+            let last = Answer::parse(text.as_bytes().get(at..).unwrap()).unwrap();
+            assert_eq!(last.failure(), (status, code.to_owned()), "{text}");
+            assert_eq!(last.header("connection"), Some("close"), "{text}");
+        }
+    }
+    server.assert_well();
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+}
+
+#[test]
+fn whoever_is_refused_before_the_body_has_come_can_send_it_and_read_why() {
+    let (server, _socket) = scene();
+    let size = 8 << 20;
+    let head = format!(
+        "POST /v1/channels/room/messages HTTP/1.1\r\nHost: x\r\nAuthorization: ptk_wrong\r\nContent-Length: {size}\r\n\r\n"
+    );
+    for _ in 0..5 {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&vec![b' '; size]).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert_eq!(Answer::parse(&answer).unwrap().failure(), (401, "invalid_auth".to_owned()));
+    }
 }

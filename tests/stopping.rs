@@ -194,10 +194,6 @@ fn who_never_identifies_is_told_as_well() {
 
 #[test]
 fn nobody_is_accepted_while_requests_end() {
-    // A server of a route ends its threads, with all that lives on them, once it accepts no more: it accepts to the end.
-    if is_route() {
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(folder.path(), &[]);
     let held = Half::send(server.address, "PATCH", "/v1/channels/hello/state", r#"{"half":1}"#);
@@ -210,11 +206,6 @@ fn nobody_is_accepted_while_requests_end() {
     assert_eq!(server.wait(), Some(0));
 }
 
-/// Whether sockets are served as a route.
-fn is_route() -> bool {
-    std::env::var("WARREN_SOCKET").is_ok_and(|way| way == "route")
-}
-
 /// Publishes until the server has gone; returns what was answered, by name.
 fn publish_until_gone(address: SocketAddr, publisher: usize) -> Vec<String> {
     let mut answered = Vec::new();
@@ -224,8 +215,6 @@ fn publish_until_gone(address: SocketAddr, publisher: usize) -> Vec<String> {
         let body = json!({"e": event, "d": null}).to_string();
         match http.call("POST", "/v1/channels/hello/messages", &body) {
             Ok(answer) if answer.status == 204 => answered.push(event),
-            // A server of a route still accepts when the sockets are closed, and says that nobody would hear it.
-            Ok(answer) if is_route() && answer.status == 503 => break,
             Ok(answer) => panic!("{}: {}", answer.status, answer.text()),
             Err(_) => match Http::connect(address) {
                 Ok(again) => http = again,

@@ -55,6 +55,12 @@ fn what_is_no_handshake_is_refused_in_the_envelope() {
     let rows: &[Row<'_>] = &[
         ("no Upgrade", &[("Upgrade", None)], &[400, 426]),
         ("another Upgrade", &[("Upgrade", Some("h2c"))], &[400, 426]),
+        ("an Upgrade like it", &[("Upgrade", Some("websockets"))], &[400, 426]),
+        ("an Upgrade among others", &[("Upgrade", Some("h2c, websocket"))], &[400, 426]),
+        ("a body", &[("Content-Length", Some("5"))], &[400, 426]),
+        ("a body in chunks", &[("Transfer-Encoding", Some("chunked"))], &[400, 426]),
+        ("no Host", &[("Host", None)], &[400]),
+        ("two Hosts", &[("Host", Some("a\r\nHost: b"))], &[400]),
         ("no Connection", &[("Connection", None)], &[400, 426]),
         ("another Connection", &[("Connection", Some("keep-alive"))], &[400, 426]),
         ("Connection: close", &[("Connection", Some("close"))], &[400, 426]),

@@ -73,6 +73,17 @@ pub enum ApiError {
         /// The version in force, where known.
         current: Option<Version>,
     },
+    /// What came is no request, or one that could mean several things.
+    #[error(
+        "this is not a request that can be read: HTTP/1.1, one Host, a path in ASCII, well-formed headers"
+    )]
+    Unreadable,
+    /// A request's head has too many bytes.
+    #[error("the request's head is too long")]
+    HeadTooLong,
+    /// A request, or its body, did not come in the time that there is for it.
+    #[error("the request came too slowly")]
+    TooSlow,
     /// The body, the data or the state has too many bytes.
     #[error("too large: {size} bytes, the limit is {limit}")]
     TooLarge {
@@ -185,7 +196,9 @@ impl ApiError {
             Self::Exists(Thing::Project) => "project_exists",
             Self::Exists(_) => "exists",
             Self::VersionConflict { .. } => "version_conflict",
-            Self::TooLarge { .. } => "too_large",
+            Self::Unreadable => "bad_request",
+            Self::TooSlow => "timeout",
+            Self::TooLarge { .. } | Self::HeadTooLong => "too_large",
             Self::UnsupportedMediaType { .. } => "unsupported_media_type",
             Self::MissingCapability(_) => "missing_capability",
             Self::LimitReached { .. } => "limit_reached",
@@ -228,6 +241,7 @@ impl ResponseError for ApiError {
             Self::InvalidBody { .. }
             | Self::InvalidQuery { .. }
             | Self::InvalidId(_)
+            | Self::Unreadable
             | Self::ProjectRequired => StatusCode::BAD_REQUEST,
             Self::InvalidAuth => StatusCode::UNAUTHORIZED,
             Self::MissingPermission(_) | Self::CannotGrant(_) | Self::AdminOnly => {
@@ -242,6 +256,8 @@ impl ResponseError for ApiError {
             }
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadTooLong => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Overloaded | Self::StorageUnavailable | Self::Stopping => {

@@ -1,8 +1,8 @@
 //! What happens to every request before it is routed and to every answer before it leaves.
 
 use super::error::ApiError;
+use super::visit::{UnderWay, Visit, announce_end};
 use super::{App, cors, envelope, path};
-use actix_http::ConnectionType;
 use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
@@ -26,7 +26,7 @@ struct Fronted;
 /// What the services behind it leave unanswered, and [`ApiError::Internal`] after a crash: the request is lost then,
 /// and only an error can still be answered.
 pub async fn front<B>(
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error>
 where
@@ -36,7 +36,25 @@ where
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let app = request.app_data::<web::Data<App>>().cloned();
-    let _under_way = app.as_ref().map(|app| app.requests.token());
+    let under_way = Visit::of(&request).map(UnderWay::begin);
+    let asked = request.head().connection_type();
+    let mut response = answered(request, next).await?;
+    let is_last = app.is_some_and(|app| app.supervisor.is_stopping());
+    announce_end(response.response_mut(), asked, is_last);
+    Ok(match under_way {
+        Some(under_way) => under_way.answer(response),
+        None => response,
+    })
+}
+
+/// The answer to a request, straightened before and completed behind.
+async fn answered<B>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error>
+where
+    B: MessageBody + 'static,
+{
     path::straighten(&mut request);
     if request.method() == Method::OPTIONS {
         return Ok(request.into_response(cors::preflight()));
@@ -49,10 +67,6 @@ where
     let outcome = answered.map_err(|crash| ApiError::internal(&words_of(&*crash)))?;
     let mut response = envelope::guard(outcome?.map_into_boxed_body());
     cors::allow(response.headers_mut());
-    let is_last = app.is_some_and(|app| app.supervisor.is_stopping());
-    if is_last && !response.response().head().upgrade() {
-        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-    }
     Ok(if is_head { without_body(response) } else { response })
 }
 

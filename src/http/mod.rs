@@ -25,6 +25,7 @@ mod fields;
 mod frames;
 mod front;
 mod health;
+mod last_words;
 mod limits;
 mod members;
 mod messages;
@@ -45,22 +46,26 @@ mod token_input;
 mod tokens;
 mod users;
 mod views;
+mod visit;
 mod webhooks;
 pub(crate) mod ws;
 
 pub use auth::{Auth, Caller};
 pub use error::ApiError;
 pub use front::front;
+pub(crate) use last_words::{instead_of, last_words};
 pub use limits::Limits;
 pub use permissions::{Need, TABLE};
 pub(crate) use plain::{publish, published, published_last};
 pub use proxies::TrustedProxies;
+#[cfg(test)]
+pub(crate) use visit::KEEP_ALIVE_HINT;
+pub(crate) use visit::Visit;
 
 use crate::actor::{Persistence, Supervisor};
 use actix_web::web::{self, ServiceConfig};
 use addresses::Addresses;
 use body::Gate;
-use tokio_util::task::TaskTracker;
 
 /// What every handler works with; cheap to clone, one for all worker threads.
 #[derive(Clone)]
@@ -79,8 +84,6 @@ pub struct App {
     pub(crate) proxies: TrustedProxies,
     /// Counts the bytes of request bodies that are held at the moment.
     gate: Gate,
-    /// The requests that are not answered yet.
-    requests: TaskTracker,
 }
 
 impl App {
@@ -90,28 +93,13 @@ impl App {
         let gate = Gate::new(limits.body_in_flight_bytes);
         let addresses = Addresses::new(limits.address_connections);
         let proxies = TrustedProxies::default();
-        Self {
-            persistence,
-            supervisor,
-            auth,
-            limits,
-            addresses,
-            proxies,
-            gate,
-            requests: TaskTracker::new(),
-        }
+        Self { persistence, supervisor, auth, limits, addresses, proxies, gate }
     }
 
     /// Believes these proxies about where requests come from; without it, nobody is believed.
     #[must_use]
     pub fn with_proxies(self, proxies: TrustedProxies) -> Self {
         Self { proxies, ..self }
-    }
-
-    /// Waits until no request is under way; to be called when the server stops.
-    pub(crate) async fn requests_ended(&self) {
-        self.requests.close();
-        self.requests.wait().await;
     }
 }
 

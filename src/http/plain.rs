@@ -5,13 +5,15 @@
 use super::App;
 use super::auth::{Caller, secret_in};
 use super::error::ApiError;
+use super::last_words::date;
+use super::limits::Content;
 use super::messages::{SHORT, message};
 use super::permissions::Need;
-use crate::actor::clock;
+use super::visit::KEEP_ALIVE_HINT;
 use crate::domain::{ChannelId, ChannelKey, Permission};
 use bytes::Bytes;
 use std::cell::RefCell;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Publishes a body of JSON to a channel of the token's own project.
@@ -29,6 +31,12 @@ pub(crate) async fn publish(
     Need::Flag(Permission::PublishChannelMessages).check(&caller)?;
     let Caller::Project { project, .. } = caller else { return Err(ApiError::ProjectRequired) };
     let key = ChannelKey { project, id: ChannelId::parse(channel)? };
+    if body.len() > app.limits.body(Content::Message) {
+        return Err(ApiError::TooLarge {
+            limit: app.limits.told(Content::Message),
+            size: body.len(),
+        });
+    }
     let text = std::str::from_utf8(body).ok().ok_or_else(|| ApiError::body("is not UTF-8"))?;
     let message = message(text, &SHORT, app.limits.message())?;
     Ok(app.supervisor.publish(&key, message).await?)
@@ -57,8 +65,9 @@ pub(crate) fn published() -> Bytes {
 
 /// The answer as of now.
 fn written() -> Bytes {
-    let now = u64::try_from(clock::now().0).unwrap_or_default();
-    let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now));
-    let head = "HTTP/1.1 204 No Content\r\naccess-control-expose-headers: etag, retry-after\r\n";
-    Bytes::from(format!("{head}access-control-allow-origin: *\r\ndate: {date}\r\n\r\n"))
+    let (head, date) =
+        ("HTTP/1.1 204 No Content\r\naccess-control-expose-headers: etag, retry-after\r\n", date());
+    Bytes::from(format!(
+        "{head}access-control-allow-origin: *\r\nkeep-alive: {KEEP_ALIVE_HINT}\r\ndate: {date}\r\n\r\n"
+    ))
 }

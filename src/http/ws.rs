@@ -15,9 +15,12 @@ use crate::actor::{Connection, Inbound, Link, Origin, Socket, clock};
 use crate::protocol::{Encoding, Wire};
 use actix::prelude::*;
 use actix_http::RequestHead;
-use actix_http::ws::{Message, ProtocolError, verify_handshake};
+use actix_http::ws::{HandshakeError, Message, ProtocolError, verify_handshake};
 use actix_web::body::BodyStream;
-use actix_web::http::header::USER_AGENT;
+use actix_web::http::Version;
+use actix_web::http::header::{
+    CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+};
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
@@ -143,6 +146,9 @@ pub(crate) fn admit(
     let address = address.map(|peer| app.proxies.client_of(peer, &head.headers));
     let place = address.map(|address| app.addresses.take(address)).transpose()?;
     verify_handshake(head)?;
+    if !is_upgraded(head) {
+        return Err(HandshakeError::NoWebsocketUpgrade.into());
+    }
     let agent = head.headers.get(USER_AGENT);
     // The one client that asks for compression by mistake and cannot read it sends no User-Agent (`docs/CLIENTS.md`,
     // trap 3).
@@ -153,6 +159,16 @@ pub(crate) fn admit(
     let nonce = u64::from_be_bytes(clock::random().map_err(ApiError::from)?);
     let origin = Origin { address, user_agent, since: clock::now(), nonce };
     Ok(Admitted { origin, wire, place })
+}
+
+/// Whether the HTTP layer too takes what follows the head for frames: it asks for the word itself where
+/// `verify_handshake` is content with one like it, and reads a chunked body first.
+fn is_upgraded(head: &RequestHead) -> bool {
+    let is_word =
+        |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket");
+    let has_body = head.headers.contains_key(TRANSFER_ENCODING)
+        || head.headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    head.version >= Version::HTTP_11 && !has_body && head.headers.get_all(UPGRADE).any(is_word)
 }
 
 /// Upgrades a request to a socket.

@@ -1,12 +1,14 @@
 //! The door: what happens to a connection before it is known what it wants.
 //!
 //! A request for a socket becomes one on the raw stream; a plain request to publish is answered here, because that is
-//! what a busy server does most. Everything else goes to the HTTP layer, with all that was read, and stays there.
+//! what a busy server does most. Everything else goes to the HTTP layer, with all that was read, and stays there. Where
+//! sockets are served as a route ([`SocketWay::Route`]), all of it goes there.
 
 use super::head::{Lane, Publish};
 use super::preface::Preface;
 use super::prefixed::Prefixed;
 use super::{KEEP_ALIVE, REQUEST_TIMEOUT, give_up_on_dead_peers, upgrade};
+use crate::config::SocketWay;
 use crate::http;
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol};
@@ -31,6 +33,10 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 /// How long a client may take to end a connection that its last answer has left.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// How long the rest of a request is read and thrown away that was answered before it had come whole, so that its sender
+/// gets to read the answer instead of finding the connection cut.
+const UNREAD_TIME: Duration = Duration::from_secs(2);
+
 /// A connection for the HTTP layer.
 pub(super) type Request = (Prefixed, Protocol, Option<SocketAddr>);
 
@@ -49,6 +55,8 @@ struct Hall<S> {
     http: S,
     /// What requests are answered from.
     app: http::App,
+    /// How sockets are served.
+    way: SocketWay,
     /// Says when the server stops and connections that wait for their next request end.
     idle_end: CancellationToken,
 }
@@ -56,6 +64,7 @@ struct Hall<S> {
 /// Opens a door on this thread, with an HTTP layer of its own behind it; none if that cannot be set up.
 pub(super) async fn open(
     app: http::App,
+    way: SocketWay,
     idle_end: CancellationToken,
 ) -> Option<Door<impl Service<Request, Response = (), Error = DispatchError>>> {
     let routes = App::new().wrap(from_fn(http::front)).configure(http::configure(app.clone()));
@@ -64,11 +73,16 @@ pub(super) async fn open(
     let signal = idle_end.clone();
     let http = HttpService::build()
         .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(REQUEST_TIMEOUT)
+        // The stream has the time of every head in view, not of the first alone.
+        .client_request_timeout(Duration::ZERO)
+        .client_disconnect_timeout(UNREAD_TIME)
+        .on_connect_ext(|stream: &Prefixed, data| {
+            data.insert(stream.visit());
+        })
         .graceful_shutdown_signal(move || signal.clone().cancelled_owned())
         .finish(map_config(routes, |()| AppConfig::default()));
     let http = http.new_service(()).await.ok()?;
-    Some(Door(Rc::new(Hall { http, app, idle_end })))
+    Some(Door(Rc::new(Hall { http, app, way, idle_end })))
 }
 
 impl<S> Door<S>
@@ -81,7 +95,7 @@ where
         let _ = stream.set_nodelay(true);
         give_up_on_dead_peers(&stream);
         // In a box of its own, which is gone before what comes of it begins: an idle socket should not carry it.
-        let mut guest = Guest { stream, read: BytesMut::new() };
+        let mut guest = Guest { stream, read: BytesMut::new(), since: Instant::now() };
         let mut peer = peer;
         if self.0.app.proxies.speaks_first(peer.ip()) {
             let heard = timeout(REQUEST_TIMEOUT, Box::pin(guest.hear_proxy())).await;
@@ -91,14 +105,20 @@ where
                 Ok(Err(error)) => return tracing::debug!(%error, "no PROXY header"),
                 Err(_) => return,
             }
+            guest.since = Instant::now();
         }
-        match Box::pin(guest.negotiate(&self.0, peer)).await {
+        let wish = match self.0.way {
+            SocketWay::Stream => Box::pin(guest.negotiate(&self.0, peer)).await,
+            SocketWay::Route => Wish::Http(guest),
+        };
+        match wish {
             Wish::Nothing => {}
             Wish::Socket(running) => {
                 drop(place);
                 running.await;
             }
-            Wish::Http(stream) => {
+            Wish::Http(Guest { stream, read, since }) => {
+                let stream = Prefixed::new(read, stream, since, place);
                 let request = (stream, Protocol::Http1, Some(peer));
                 if let Err(error) = Box::pin(self.0.http.call(request)).await {
                     tracing::debug!(%error, "a connection ended early");
@@ -115,7 +135,7 @@ enum Wish {
     /// A socket.
     Socket(upgrade::Running),
     /// Something of the HTTP layer.
-    Http(Prefixed),
+    Http(Guest),
 }
 
 /// A connection at the door.
@@ -124,6 +144,8 @@ struct Guest {
     stream: TcpStream,
     /// What has been read and not answered.
     read: BytesMut,
+    /// Since when the request is coming that is being read; the first one, since the connection is there.
+    since: Instant,
 }
 
 /// What ends the wait for more.
@@ -175,7 +197,7 @@ impl Guest {
 
     /// Answers requests to publish until something else is wanted.
     async fn negotiate<S>(mut self, hall: &Hall<S>, peer: SocketAddr) -> Wish {
-        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        let deadline = self.since + REQUEST_TIMEOUT;
         let timer = pin!(sleep_until(deadline));
         let idle_end = pin!(hall.idle_end.cancelled());
         let mut patience = Patience { timer, deadline, idle_end, has_begun: false };
@@ -211,11 +233,12 @@ impl Guest {
                         self.finish().await;
                         return Wish::Nothing;
                     }
-                    patience.deadline = Instant::now() + KEEP_ALIVE;
+                    self.since = Instant::now();
+                    patience.deadline = self.since + KEEP_ALIVE;
                 }
             }
         }
-        Wish::Http(Prefixed::new(self.read, self.stream))
+        Wish::Http(self)
     }
 
     /// Reads what there is; false at the end of the stream, of the time for it, or of the server.
@@ -226,12 +249,17 @@ impl Guest {
             patience.deadline = patience.deadline.min(Instant::now() + REQUEST_TIMEOUT);
             patience.timer.as_mut().reset(patience.deadline);
         }
+        let begins = self.read.is_empty();
         let mut more = pin!(self.stream.read_buf(&mut self.read));
-        poll_fn(|cx| match more.as_mut().poll(cx) {
+        let read = poll_fn(|cx| match more.as_mut().poll(cx) {
             Poll::Ready(size) => Poll::Ready(size.map(|size| size > 0)),
             Poll::Pending => patience.poll(cx).map(|()| Ok(false)),
         })
-        .await
+        .await;
+        if begins {
+            self.since = Instant::now();
+        }
+        read
     }
 
     /// Ends the stream behind its last answer. What the client still sends is read for a while: unread, it would turn the
@@ -260,5 +288,16 @@ impl Guest {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_kept_longer_than_is_said() {
+        let said = http::KEEP_ALIVE_HINT.strip_prefix("timeout=").unwrap().parse().unwrap();
+        assert!(KEEP_ALIVE >= Duration::from_secs(said) + Duration::from_secs(5));
     }
 }

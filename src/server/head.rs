@@ -69,11 +69,16 @@ fn could_be(bytes: &[u8], beginning: &[u8]) -> bool {
     bytes.get(..known) == beginning.get(..known)
 }
 
+/// Whether there is exactly one `Host`: without, or with two, the HTTP layer refuses.
+fn has_one_host(headers: &[Header<'_>]) -> bool {
+    headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host")).count() == 1
+}
+
 /// A request for one of the socket's two paths that asks for an upgrade, with all its headers.
 fn socket<'a>(path: &str, headers: &[Header<'_>], size: usize) -> Option<Lane<'a>> {
     let (plain, _) = path.split_once('?').unwrap_or((path, ""));
     let asks = headers.iter().any(|header| header.name.eq_ignore_ascii_case("upgrade"));
-    if !asks || !matches!(plain, "/ws" | "/1.0/ws") {
+    if !asks || !has_one_host(headers) || !matches!(plain, "/ws" | "/1.0/ws") {
         return None;
     }
     // GET and HTTP/1.1 by default.
@@ -81,16 +86,46 @@ fn socket<'a>(path: &str, headers: &[Header<'_>], size: usize) -> Option<Lane<'a
     head.uri = Uri::try_from(path).ok()?;
     for header in headers {
         // A body, which a socket's request does not have, is for the HTTP layer to refuse.
-        if ["content-length", "transfer-encoding"]
-            .iter()
-            .any(|n| header.name.eq_ignore_ascii_case(n))
-        {
+        if NO_SOCKET.iter().any(|name| header.name.eq_ignore_ascii_case(name)) {
             return None;
         }
         let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
         head.headers.append(name, HeaderValue::from_bytes(header.value).ok()?);
     }
     Some(Lane::Socket(Box::new(head), size))
+}
+
+/// Headers with which a request for a socket goes to the HTTP layer.
+const NO_SOCKET: &[&str] = &["content-length", "expect", "transfer-encoding"];
+
+/// A header's text, if it is the HTTP layer's too: that takes visible ASCII, blanks and tabs for text.
+fn text_of<'a>(header: &Header<'a>) -> Option<&'a str> {
+    let is_text = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
+    header.value.iter().all(is_text).then(|| std::str::from_utf8(header.value).ok()).flatten()
+}
+
+/// Whether a byte means itself in a path and nothing else, to everybody.
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+                | b':'
+                | b'@'
+        )
 }
 
 impl<'a> Publish<'a> {
@@ -103,21 +138,21 @@ impl<'a> Publish<'a> {
     ) -> Option<Lane<'a>> {
         let rest = path.strip_prefix("/v1/channels/")?;
         let channel = rest.strip_suffix("/messages").or_else(|| rest.strip_suffix("/publish"))?;
-        // Escapes, further parts and a query have their meaning elsewhere.
-        if channel.is_empty() || channel.contains(['%', '/', '?', '#']) {
+        // Escapes, further parts and a query have their meaning elsewhere, and what no path may have is refused there.
+        if channel.is_empty() || !channel.bytes().all(is_plain) || !has_one_host(headers) {
             return None;
         }
         let (mut authorization, mut length) = (None, None);
         for header in headers {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
-            let text = std::str::from_utf8(header.value).ok()?;
+            let text = text_of(header)?;
             if is("authorization") {
                 if authorization.replace(text).is_some() {
                     return None;
                 }
             } else if is("content-length") {
-                let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-                if !is_plain || length.replace(text.parse::<usize>().ok()?).is_some() {
+                let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+                if !is_number || length.replace(text.parse::<usize>().ok()?).is_some() {
                     return None;
                 }
             } else if is("content-type") {
@@ -125,7 +160,12 @@ impl<'a> Publish<'a> {
                     return None;
                 }
             } else if is("connection") {
-                if !text.eq_ignore_ascii_case("keep-alive") {
+                if !text.split(',').all(is_kept_alive) {
+                    return None;
+                }
+            } else if is("upgrade") {
+                // Offered by clients that speak HTTP/2 too, with every request; not accepting it is an answer.
+                if !text.eq_ignore_ascii_case("h2c") {
                     return None;
                 }
             } else if !IGNORED.iter().any(|name| is(name)) {
@@ -139,6 +179,12 @@ impl<'a> Publish<'a> {
     }
 }
 
+/// Whether an option in the line `Connection` leaves it open.
+fn is_kept_alive(option: &str) -> bool {
+    let is = |name: &&&str| option.trim().eq_ignore_ascii_case(name);
+    ["keep-alive", "upgrade", "http2-settings"].iter().find(is).is_some()
+}
+
 /// Headers without which the request would mean the same. A request with any other goes to the HTTP layer.
 const IGNORED: &[&str] = &[
     "accept",
@@ -147,6 +193,7 @@ const IGNORED: &[&str] = &[
     "cache-control",
     "dnt",
     "host",
+    "http2-settings",
     "origin",
     "pragma",
     "priority",
@@ -219,8 +266,10 @@ mod tests {
             "Content-Type: text/plain",
             "Content-Encoding: gzip",
             "Connection: close",
-            "Connection: Upgrade",
+            "Connection: keep-alive, close",
             "Upgrade: websocket",
+            "Upgrade: h2c, websocket",
+            "Host: y",
             "Idempotency-Key: 1",
             "X-Unheard-Of: 1",
             "Accept: \u{7}",
@@ -247,6 +296,12 @@ mod tests {
             ("/v1", "//v1"),
             ("HTTP/1.1", "HTTP/1.0"),
             ("Host: x", "Host : x"),
+            ("Host: x\r\n", ""),
+            ("ptk_x", "\u{a0}ptk_x"),
+            ("/a.b/", "/a<b/"),
+            ("/a.b/", "/a`b/"),
+            ("/a.b/", "/a|b/"),
+            ("/a.b/", "/é/"),
         ] {
             assert_eq!(word(fine.replace(from, to).as_bytes()), "http", "{from} → {to}");
         }
@@ -255,8 +310,17 @@ mod tests {
     }
 
     #[test]
+    fn an_offer_of_another_protocol_changes_nothing() {
+        let offer =
+            "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n";
+        let text = publish(&format!("Authorization: ptk_x\r\nContent-Length: 2\r\n{offer}"));
+        assert_eq!(word(text.as_bytes()), "publish");
+    }
+
+    #[test]
     fn a_socket_is_asked_for_at_its_paths_alone() {
-        let ask = |path: &str, lines: &str| format!("GET {path} HTTP/1.1\r\n{lines}\r\n");
+        let ask =
+            |path: &str, lines: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n");
         let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
         for path in ["/ws", "/1.0/ws?encoding=etf", "/ws?"] {
             let text = ask(path, upgrade);
@@ -267,9 +331,11 @@ mod tests {
         for path in ["/wsx", "/1.0/ws/", "//ws", "/", "/v1/channels", "/w%73"] {
             assert_eq!(word(ask(path, upgrade).as_bytes()), "http", "{path}");
         }
-        assert_eq!(word(ask("/ws", "Host: x\r\n").as_bytes()), "http");
-        let body = format!("{upgrade}Content-Length: 1\r\n");
-        assert_eq!(word(ask("/ws", &body).as_bytes()), "http");
+        assert_eq!(word(ask("/ws", "").as_bytes()), "http");
+        for more in ["Content-Length: 1", "Expect: 100-continue", "Host: y"] {
+            let more = format!("{upgrade}{more}\r\n");
+            assert_eq!(word(ask("/ws", &more).as_bytes()), "http", "{more}");
+        }
     }
 
     /// A request to publish or for a socket, some of whose bytes are others, missing or too many.

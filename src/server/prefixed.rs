@@ -1,36 +1,97 @@
-//! A stream of which the beginning has been read already.
+//! A connection's stream as the HTTP layer gets it: what was read of it already comes first, a head that does not come to
+//! its end has a deadline, and what the layer says by itself is said in our words.
 
+use super::REQUEST_TIMEOUT;
+use crate::http::{self, ApiError, Visit};
 use actix_web::rt::net::TcpStream;
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// A stream that gives back first what was read of it.
-#[derive(Debug)]
-pub(super) struct Prefixed {
+pub(super) struct Prefixed<S = TcpStream> {
     /// What was read and is still to be given back.
     read: BytesMut,
     /// The stream.
-    stream: TcpStream,
+    stream: S,
+    /// Whose turn it is.
+    visit: Rc<Visit>,
+    /// Wakes at the deadline of a head, or before it and is then set anew.
+    alarm: Option<Pin<Box<Sleep>>>,
+    /// Whether anything was read: who never said a word is told none.
+    has_begun: bool,
+    /// Whether a head's time is over: nothing more is read.
+    is_over: bool,
+    /// What is being said in the place of the HTTP layer.
+    instead: Option<Bytes>,
 }
 
-impl Prefixed {
-    /// Puts bytes back in front of a stream.
-    pub(super) const fn new(read: BytesMut, stream: TcpStream) -> Self {
-        Self { read, stream }
+impl<S> Prefixed<S> {
+    /// Puts bytes back in front of a stream whose first request is awaited since then, and which has this place among the
+    /// connections that may bring one.
+    pub(super) fn new(read: BytesMut, stream: S, since: Instant, place: TaskTrackerToken) -> Self {
+        let visit = Rc::new(Visit::new(since, place));
+        let has_begun = !read.is_empty();
+        Self { read, stream, visit, alarm: None, has_begun, is_over: false, instead: None }
+    }
+
+    /// Whose turn it is, for the HTTP layer to tell.
+    pub(super) fn visit(&self) -> Rc<Visit> {
+        Rc::clone(&self.visit)
+    }
+
+    /// Ready when the head that is coming has had its time.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(since) = self.visit.head_since() else { return Poll::Pending };
+        let deadline = since + REQUEST_TIMEOUT;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        while alarm.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= deadline {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(deadline);
+        }
+        Poll::Pending
     }
 }
 
-impl AsyncRead for Prefixed {
+impl<S: AsyncWrite + Unpin> Prefixed<S> {
+    /// Says that the head came too slowly, as far as the stream takes it at once: no answer is on its way.
+    fn give_up(&mut self, cx: &mut Context<'_>) {
+        self.is_over = true;
+        if self.has_begun {
+            let words = http::last_words(&ApiError::TooSlow);
+            let _ = Pin::new(&mut self.stream).poll_write(cx, &words);
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Prefixed<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.is_over {
+            return Poll::Ready(Ok(()));
+        }
         if self.read.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+            let before = buffer.filled().len();
+            if let Poll::Ready(done) = Pin::new(&mut self.stream).poll_read(cx, buffer) {
+                if buffer.filled().len() > before {
+                    self.has_begun = true;
+                    self.visit.hear();
+                }
+                return Poll::Ready(done);
+            }
+            ready!(self.poll_deadline(cx));
+            self.give_up(cx);
+            return Poll::Ready(Ok(()));
         }
         let size = self.read.len().min(buffer.remaining());
         buffer.put_slice(self.read.get(..size).unwrap_or_default());
@@ -42,13 +103,31 @@ impl AsyncRead for Prefixed {
     }
 }
 
-impl AsyncWrite for Prefixed {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Prefixed<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let this = &mut *self;
+        if this.visit.is_idle()
+            && let Some((at, words)) = http::instead_of(bytes)
+        {
+            if at > 0 {
+                // What comes before it is of a route, and goes first.
+                let before = bytes.get(..at).unwrap_or_default();
+                return Pin::new(&mut this.stream).poll_write(cx, before);
+            }
+            let rest = this.instead.get_or_insert(words);
+            while !rest.is_empty() {
+                match ready!(Pin::new(&mut this.stream).poll_write(cx, rest))? {
+                    0 => return Poll::Ready(Ok(0)),
+                    size => rest.advance(size),
+                }
+            }
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut this.stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -58,34 +137,26 @@ impl AsyncWrite for Prefixed {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio_util::task::TaskTracker;
+
+    /// A place among the connections.
+    fn place() -> TaskTrackerToken {
+        TaskTracker::new().token()
+    }
 
     #[actix_rt::test]
     async fn what_was_read_comes_first_and_nothing_is_lost() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (server, _) = listener.accept().await.unwrap();
+        let (mut client, server) = duplex(1024);
         client.write_all(b"lo, world").await.unwrap();
         client.shutdown().await.unwrap();
-        let mut stream = Prefixed::new(BytesMut::from("hel"), server);
+        let mut stream = Prefixed::new(BytesMut::from("hel"), server, Instant::now(), place());
         let mut two = [0; 2];
         stream.read_exact(&mut two).await.unwrap();
         assert_eq!(&two, b"he");
@@ -97,5 +168,37 @@ mod tests {
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert_eq!(answer, "answer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_stays_half_is_answered_and_ended_at_its_deadline() {
+        let (mut client, server) = duplex(4096);
+        let began = Instant::now();
+        let mut stream = Prefixed::new(BytesMut::from("GET / HT"), server, began, place());
+        let mut read = Vec::new();
+        stream.read_to_end(&mut read).await.unwrap();
+        assert_eq!((&read[..], began.elapsed()), (&b"GET / HT"[..], REQUEST_TIMEOUT));
+        drop(stream);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+        assert!(answer.contains(r#""code":"timeout""#), "{answer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_that_trickle_in_do_not_move_the_deadline() {
+        let (mut client, server) = duplex(4096);
+        let began = Instant::now();
+        let mut stream = Prefixed::new(BytesMut::new(), server, began, place());
+        let trickle = async {
+            while client.write_all(b"G").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let mut read = Vec::new();
+        tokio::select! {
+            () = trickle => panic!("it was never ended"),
+            _ = stream.read_to_end(&mut read) => assert_eq!(began.elapsed(), REQUEST_TIMEOUT),
+        }
     }
 }

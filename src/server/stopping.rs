@@ -1,7 +1,7 @@
 //! The order in which a server goes: not ready, nobody new, answers to what is under way, and only then the sockets, so
 //! that they hear all that was acknowledged.
 
-use super::listen::Stopper;
+use super::workers::Stop;
 use crate::actor::{Persistence, Supervisor};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -29,7 +29,7 @@ pub(super) async fn close(persistence: &Persistence) {
 }
 
 /// Takes everything down.
-pub(super) async fn stop(stopper: &Stopper, supervisor: &Supervisor) {
+pub(super) async fn stop(stopper: &Stop, supervisor: &Supervisor) {
     supervisor.begin_stop();
     tracing::info!("stopping");
     stopper.end_requests().await;

@@ -1,10 +1,11 @@
-//! The worker threads of the raw stream: each accepts connections for itself and serves them until they end.
+//! The worker threads: each accepts connections for itself and serves them until they end.
 //!
 //! A thread that accepted for all of them would be woken for each connection, and would have to wake a worker.
 
 use super::door;
 use super::door::Door;
 use super::stopping::{IDLE_TIME, REQUESTS_TIME};
+use crate::config::SocketWay;
 use crate::http;
 use actix::Arbiter;
 use actix_http::error::DispatchError;
@@ -26,6 +27,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How much longer a stopping worker accepts: those whom the system has connected by then would be reset.
 const LAST_CONNECTIONS: Duration = Duration::from_millis(20);
 
+/// How long connections may take to end after their last word.
+const LAST_BYTES: Duration = Duration::from_secs(1);
+
 /// Says that the server stops, and knows when it has.
 #[derive(Clone)]
 pub(super) struct Stop {
@@ -35,6 +39,8 @@ pub(super) struct Stop {
     idle_end: CancellationToken,
     /// All connections that may bring a request, and the listeners.
     requests: TaskTracker,
+    /// All connections.
+    connections: TaskTracker,
     /// Says that the threads end.
     finished: CancellationToken,
 }
@@ -46,6 +52,7 @@ impl Stop {
             listeners_end: CancellationToken::new(),
             idle_end: CancellationToken::new(),
             requests: TaskTracker::new(),
+            connections: TaskTracker::new(),
             finished: CancellationToken::new(),
         }
     }
@@ -63,8 +70,11 @@ impl Stop {
         self.idle_end.cancel();
     }
 
-    /// Ends the threads, and whatever still runs on them.
-    pub(super) fn finish(&self) {
+    /// Ends the threads, and whatever still runs on them. What sockets were told last may still be on its way to their
+    /// streams where the HTTP layer writes it.
+    pub(super) async fn finish(&self) {
+        self.connections.close();
+        let _ = timeout(LAST_BYTES, self.connections.wait()).await;
         self.finished.cancel();
     }
 }
@@ -79,7 +89,11 @@ pub(super) struct Workers {
 
 impl Workers {
     /// Starts a thread for each listener; each takes a shard of the supervisor in.
-    pub(super) fn start(listeners: Vec<TcpListener>, app: &http::App) -> io::Result<Self> {
+    pub(super) fn start(
+        listeners: Vec<TcpListener>,
+        app: &http::App,
+        way: SocketWay,
+    ) -> io::Result<Self> {
         let stop = Stop::new();
         let mut arbiters = Vec::new();
         for listener in listeners {
@@ -88,7 +102,7 @@ impl Workers {
             let (app, stop) = (app.clone(), stop.clone());
             arbiter.spawn_fn(move || {
                 app.supervisor.settle_here();
-                actix::spawn(work(listener, app, stop));
+                actix::spawn(work(listener, app, way, stop));
             });
             arbiters.push(arbiter);
         }
@@ -110,11 +124,11 @@ impl Workers {
 }
 
 /// What one worker does until it is stopped.
-async fn work(listener: TcpListener, app: http::App, stop: Stop) {
+async fn work(listener: TcpListener, app: http::App, way: SocketWay, stop: Stop) {
     let opened = Listener::from_std(listener);
     // Who is accepted last still has a request to make.
     let place = stop.requests.token();
-    let (listener, door) = match (opened, door::open(app, stop.idle_end.clone()).await) {
+    let (listener, door) = match (opened, door::open(app, way, stop.idle_end.clone()).await) {
         (Ok(listener), Some(door)) => (listener, door),
         (opened, _) => {
             tracing::error!(error = ?opened.err(), "a worker cannot serve");
@@ -141,7 +155,7 @@ where
                     door.serve(stream, peer, request).await;
                     drop(place);
                 };
-                actix::spawn(serve);
+                actix::spawn(stop.connections.track_future(serve));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");

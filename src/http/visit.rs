@@ -1,0 +1,139 @@
+//! What the stream of a connection and the HTTP layer on it tell each other: whose turn it is.
+//!
+//! The layer's own timer looks at a connection's first request only, and it alone knows where a request ends; the stream
+//! alone knows when bytes come.
+
+use actix_web::HttpResponse;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode};
+use bytes::Bytes;
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use tokio::time::Instant;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+/// How long an idle connection is kept, as clients are told; it is kept a little longer, so that a request which leaves
+/// within that time does not meet the end of its connection.
+pub(crate) const KEEP_ALIVE_HINT: &str = "timeout=75";
+/// The header that tells them.
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// Whose turn it is on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// The client's: a request's head is awaited, of which the first bytes came at that time, if any have.
+    Head(Option<Instant>),
+    /// Ours: a request is under way.
+    Request,
+    /// Both: it has become a socket.
+    Socket,
+}
+
+/// One connection.
+pub(crate) struct Visit {
+    /// Whose turn it is.
+    turn: Cell<Turn>,
+    /// Its place among the connections that may bring a request; none when it has become a socket.
+    place: Cell<Option<TaskTrackerToken>>,
+}
+
+impl Visit {
+    /// A connection whose first request is awaited since then.
+    pub(crate) const fn new(since: Instant, place: TaskTrackerToken) -> Self {
+        Self { turn: Cell::new(Turn::Head(Some(since))), place: Cell::new(Some(place)) }
+    }
+
+    /// The visit that a request belongs to; none in another program than ours.
+    pub(super) fn of(request: &ServiceRequest) -> Option<Rc<Self>> {
+        request.conn_data::<Rc<Self>>().cloned()
+    }
+
+    /// Bytes have come.
+    pub(crate) fn hear(&self) {
+        if self.turn.get() == Turn::Head(None) {
+            self.turn.set(Turn::Head(Some(Instant::now())));
+        }
+    }
+
+    /// Since when a request's head is coming; none while none is.
+    pub(crate) const fn head_since(&self) -> Option<Instant> {
+        match self.turn.get() {
+            Turn::Head(since) => since,
+            Turn::Request | Turn::Socket => None,
+        }
+    }
+
+    /// Whether no request is under way: what the HTTP layer says then, it says by itself.
+    pub(crate) const fn is_idle(&self) -> bool {
+        matches!(self.turn.get(), Turn::Head(_))
+    }
+}
+
+/// A request under way; its end is that of its answer.
+pub(super) struct UnderWay(Rc<Visit>);
+
+impl UnderWay {
+    /// Begins with the request's head.
+    pub(super) fn begin(visit: Rc<Visit>) -> Self {
+        visit.turn.set(Turn::Request);
+        Self(visit)
+    }
+
+    /// Says how long the connection is kept, and goes on with the answer.
+    pub(super) fn answer(self, mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.0.turn.set(Turn::Socket);
+            drop(self.0.place.take());
+            return response;
+        }
+        let is_kept = response.response().head().connection_type() == ConnectionType::KeepAlive;
+        if is_kept && response.request().head().connection_type() == ConnectionType::KeepAlive {
+            response.headers_mut().insert(KEEP_ALIVE, HeaderValue::from_static(KEEP_ALIVE_HINT));
+        }
+        response.map_body(|_, body| BoxBody::new(Answered { body, _under_way: self }))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.0.turn.get() == Turn::Request {
+            self.0.turn.set(Turn::Head(None));
+        }
+    }
+}
+
+/// An answer's body, which the HTTP layer drops when it has taken all of it.
+struct Answered {
+    /// The body.
+    body: BoxBody,
+    /// The request.
+    _under_way: UnderWay,
+}
+
+impl MessageBody for Answered {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}
+
+/// Announces the end of a connection with its last answer: while the server stops, or where the request asked for an
+/// upgrade that it does not get, after which the HTTP layer ends it without a word.
+pub(super) fn announce_end(response: &mut HttpResponse, asked: ConnectionType, is_last: bool) {
+    let is_socket = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if !is_socket && (is_last || asked == ConnectionType::Upgrade) {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+}
