@@ -231,6 +231,27 @@ fn a_back_end_that_takes_its_time_holds_up_its_own_channel_alone() {
     server.assert_well();
 }
 
+#[test]
+fn many_channels_of_a_silent_back_end_hold_up_nothing_else() {
+    const COUNT: usize = 100;
+    let (server, _receiver, _) = granting(usize::MAX);
+    for n in 0..COUNT {
+        create(&server, &format!("room-{n}"), "private", &[]);
+    }
+    create(&server, "open", "public", &["CLIENT_PUBLISH"]);
+    let (mut socket, _) = Socket::enter(server.address, Some(&server.new_leap_token()));
+    for n in 0..COUNT {
+        socket.dispatch("SUBSCRIBE", &format!("room-{n}"), &Value::Null);
+    }
+    socket.subscribe("open");
+    socket.dispatch("MESSAGE", "open", &json!({"e": "heard", "d": null}));
+    socket.expect("MESSAGE");
+    socket.send(&json!({"op": 3, "d": {"tag": "behind all"}}));
+    assert!(matches!(socket.receive(), Received::Text(ack) if ack.contains("behind all")));
+    assert_eq!(socket.expect("UNAVAILABLE")["d"]["error_code"], "NOT_GRANTED");
+    server.assert_well();
+}
+
 /// A dispatch in two words: its event, and its channel or the frame that it answers.
 fn summary(dispatch: &Value) -> String {
     let about = dispatch["c"].as_str().or(dispatch["d"]["ref"].as_str()).unwrap();

@@ -31,9 +31,6 @@ use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use valve::{Valve, Valved};
 
-/// The most frames that are not served; past it, nothing is read until some are.
-const MAX_UNSERVED: usize = 64;
-
 /// A kind of socket.
 pub trait Socket: Unpin + 'static {
     /// How long the peer may take to end the stream after the close frame, where that is ours to see to.
@@ -258,7 +255,7 @@ where
         if self.serving.is_empty() {
             self.end(ctx);
         }
-        let is_crowded = self.serving.len() >= MAX_UNSERVED || self.machine.is_congested();
+        let is_crowded = self.serving.is_crowded() || self.machine.is_congested();
         // Who ends is read on: nothing of it counts but its end.
         self.valve.set(is_crowded && !self.machine.is_ending());
         self.set_timer(ctx);

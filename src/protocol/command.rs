@@ -21,6 +21,8 @@ pub struct Frame {
     pub command: Command,
     /// Ours: `ref`, echoed in `ACK` and `ERROR` (extension `errors`).
     pub reference: Option<String>,
+    /// How long its text was.
+    pub bytes: usize,
 }
 
 /// Who a connection says it is.
@@ -212,7 +214,7 @@ impl Frame {
             Opcode::Heartbeat => heartbeat(envelope.d)?,
             _ => dispatch(envelope.d)?,
         };
-        Ok(Self { command, reference })
+        Ok(Self { command, reference, bytes: text.len() })
     }
 }
 

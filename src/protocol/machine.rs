@@ -97,8 +97,6 @@ struct Waiting {
     due: Duration,
     /// What it says.
     frame: Frame,
-    /// How long its text was.
-    bytes: usize,
 }
 
 /// An end that the client has brought about.
@@ -237,13 +235,13 @@ impl Machine {
         let is_late = frame.command.wants_late_answer();
         if is_late || !self.waiting.is_empty() || self.must_wait(&frame.command) {
             let due = if is_late { now + self.timing.reply_floor } else { now };
-            self.waiting_bytes += text.len();
+            self.waiting_bytes += frame.bytes;
             let is_full = self.waiting.len() >= MAX_EARLY || self.waiting_bytes > MAX_WAITING_BYTES;
             if is_full && self.phase == Phase::Identifying {
                 let close = Close::new(CloseCode::RateLimited, "too many frames before INIT");
                 return self.finish(now, Some(close));
             }
-            self.waiting.push_back(Waiting { due, frame, bytes: text.len() });
+            self.waiting.push_back(Waiting { due, frame });
             return Vec::new();
         }
         self.on_frame(now, frame)
@@ -382,8 +380,8 @@ impl Machine {
             if head.due > now || self.must_wait(&head.frame.command) {
                 break;
             }
-            let Some(Waiting { frame, bytes, .. }) = self.waiting.pop_front() else { break };
-            self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
+            let Some(Waiting { frame, .. }) = self.waiting.pop_front() else { break };
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(frame.bytes);
             actions.extend(self.on_frame(now, frame));
         }
         if self.waiting.is_empty()
@@ -398,7 +396,7 @@ impl Machine {
 
     /// Handles one frame.
     fn on_frame(&mut self, now: Duration, frame: Frame) -> Vec<Action> {
-        let Frame { command, reference } = frame;
+        let Frame { command, reference, bytes } = frame;
         match (command, self.phase) {
             (_, Phase::Finishing | Phase::Closed) => Vec::new(),
             (Command::Heartbeat { tag }, _) => vec![self.on_heartbeat(now, tag.as_deref())],
@@ -416,7 +414,7 @@ impl Machine {
                 self.finish(now, Some(Close::new(CloseCode::NotAuthenticated, reason)))
             }
             (Command::Ignored, _) => Vec::new(),
-            (command, _) => vec![Action::Serve(Frame { command, reference })],
+            (command, _) => vec![Action::Serve(Frame { command, reference, bytes })],
         }
     }
 

@@ -6,8 +6,12 @@
 use crate::protocol::{Command, Frame};
 use std::collections::{BTreeMap, VecDeque};
 
-/// The most frames that are served side by side.
-const MAX_UNDER_WAY: usize = 32;
+/// The most SUBSCRIBEs that are served side by side.
+const MAX_SUBSCRIBES: usize = 128;
+/// The most frames that are not served; past it, nothing is read until some are.
+const MAX_UNSERVED: usize = 1024;
+/// The most bytes in such frames.
+const MAX_UNSERVED_BYTES: usize = 256 * 1024;
 
 /// A frame that waits.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ pub(super) struct Ticket {
     channel: String,
     /// Whether it is a SUBSCRIBE.
     is_subscribe: bool,
+    /// How long its text was.
+    bytes: usize,
 }
 
 /// The frames that came and are not served, in their order.
@@ -55,15 +61,17 @@ pub(super) struct Ticket {
 pub(super) struct Serving {
     /// How many came.
     came: u64,
-    /// The first of each channel that has none under way.
-    first: BTreeMap<u64, Waiting>,
+    /// The first of each channel that has none under way: the SUBSCRIBEs, and all others.
+    first: [BTreeMap<u64, Waiting>; 2],
     /// The channels that have frames here.
     lines: BTreeMap<String, Line>,
-    /// How many frames wait.
-    waiting: usize,
-    /// How many are being served.
-    under_way: usize,
-    /// Whether one of them lets nothing begin beside it.
+    /// How many frames are not served.
+    unserved: usize,
+    /// Their bytes.
+    bytes: usize,
+    /// How many SUBSCRIBEs are being served.
+    subscribing: usize,
+    /// Whether a frame is being served that lets nothing begin beside it.
     is_alone: bool,
 }
 
@@ -71,62 +79,86 @@ impl Serving {
     /// Takes a frame in.
     pub(super) fn push(&mut self, frame: Frame) {
         self.came += 1;
-        self.waiting += 1;
+        self.unserved += 1;
+        self.bytes += frame.bytes;
         let channel = frame.command.channel().unwrap_or_default().to_owned();
-        let subscribes = usize::from(matches!(frame.command, Command::Subscribe { .. }));
         let is_unsubscribe = matches!(frame.command, Command::Unsubscribe { .. });
         let number = self.came;
         if let Some(line) = self.lines.get_mut(&channel) {
             let is_hasty = is_unsubscribe && line.subscribes > 0;
-            line.subscribes += subscribes;
+            line.subscribes += usize::from(is_subscribe(&frame));
             line.behind.push_back(Waiting { number, frame, is_hasty });
         } else {
-            self.lines.insert(channel, Line { subscribes, ..Line::default() });
-            self.first.insert(number, Waiting { number, frame, is_hasty: false });
+            let line = Line { subscribes: usize::from(is_subscribe(&frame)), ..Line::default() };
+            self.lines.insert(channel, line);
+            self.may_begin(Waiting { number, frame, is_hasty: false });
         }
+    }
+
+    /// Nothing of its channel stands before this one.
+    fn may_begin(&mut self, waiting: Waiting) {
+        let [subscribes, others] = &mut self.first;
+        let first = if is_subscribe(&waiting.frame) { subscribes } else { others };
+        first.insert(waiting.number, waiting);
     }
 
     /// The next frame that may begin.
     pub(super) fn begin(&mut self) -> Option<Begun> {
-        if self.is_alone || self.under_way >= MAX_UNDER_WAY {
+        if self.is_alone {
             return None;
         }
-        let (_, Waiting { frame, is_hasty, .. }) = self.first.pop_first()?;
-        self.waiting = self.waiting.saturating_sub(1);
-        self.under_way += 1;
-        let is_subscribe = matches!(frame.command, Command::Subscribe { .. });
+        let [subscribes, others] = &mut self.first;
+        let subscribe = subscribes.first_entry().filter(|_| self.subscribing < MAX_SUBSCRIBES);
+        let other = others.first_entry();
+        let is_other_first = match (&subscribe, &other) {
+            (Some(subscribe), Some(other)) => other.key() < subscribe.key(),
+            (subscribe, _) => subscribe.is_none(),
+        };
+        let next = if is_other_first { other } else { subscribe };
+        let Waiting { frame, is_hasty, .. } = next?.remove();
+        let is_subscribe = is_subscribe(&frame);
+        self.subscribing += usize::from(is_subscribe);
         self.is_alone = !is_subscribe;
         let channel = frame.command.channel().unwrap_or_default().to_owned();
-        Some(Begun { frame, is_hasty, ticket: Ticket { channel, is_subscribe } })
+        let ticket = Ticket { channel, is_subscribe, bytes: frame.bytes };
+        Some(Begun { frame, is_hasty, ticket })
     }
 
     /// Notes that a frame has been served.
     pub(super) fn end(&mut self, ticket: &Ticket) {
-        self.under_way = self.under_way.saturating_sub(1);
+        let subscribes = usize::from(ticket.is_subscribe);
+        self.unserved = self.unserved.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(ticket.bytes);
+        self.subscribing = self.subscribing.saturating_sub(subscribes);
         self.is_alone &= ticket.is_subscribe;
         let Some(line) = self.lines.get_mut(&ticket.channel) else { return };
-        line.subscribes = line.subscribes.saturating_sub(usize::from(ticket.is_subscribe));
+        line.subscribes = line.subscribes.saturating_sub(subscribes);
         if let Some(next) = line.behind.pop_front() {
-            self.first.insert(next.number, next);
+            self.may_begin(next);
         } else {
             self.lines.remove(&ticket.channel);
         }
     }
 
-    /// How many frames are not served.
-    pub(super) const fn len(&self) -> usize {
-        self.waiting + self.under_way
+    /// Whether so much is not served that nothing more should be read.
+    pub(super) const fn is_crowded(&self) -> bool {
+        self.unserved >= MAX_UNSERVED || self.bytes >= MAX_UNSERVED_BYTES
     }
 
     /// Whether everything is served.
     pub(super) const fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.unserved == 0
     }
 
     /// Gives up everything that is not served.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
+}
+
+/// Whether a frame is a SUBSCRIBE.
+const fn is_subscribe(frame: &Frame) -> bool {
+    matches!(frame.command, Command::Subscribe { .. })
 }
 
 #[cfg(test)]
@@ -141,7 +173,7 @@ mod tests {
             "S" => Command::Subscribe { channel, is_ephemeral: false },
             _ => Command::Unsubscribe { channel },
         };
-        Frame { command, reference: Some(name.to_owned()) }
+        Frame { command, reference: Some(name.to_owned()), bytes: 100 }
     }
 
     /// What came, in this order.
@@ -222,14 +254,39 @@ mod tests {
     }
 
     #[test]
-    fn side_by_side_has_a_bound() {
-        let channels: Vec<String> = (0..2 * MAX_UNDER_WAY).map(|n| format!("S{n}")).collect();
+    fn side_by_side_has_a_bound_that_holds_up_no_other_kind() {
+        let channels: Vec<String> = (0..2 * MAX_SUBSCRIBES).map(|n| format!("S{n}")).collect();
         let channels: Vec<&str> = channels.iter().map(String::as_str).collect();
         let mut serving = serving(&channels);
         let first = begin(&mut serving);
-        assert_eq!((first.len(), serving.len()), (MAX_UNDER_WAY, 2 * MAX_UNDER_WAY));
+        assert_eq!(first.len(), MAX_SUBSCRIBES);
+        serving.push(frame("Uother"));
+        let other = begin(&mut serving);
+        assert_eq!(names(&other), ["Uother"]);
         serving.end(&first[0].ticket);
+        assert!(begin(&mut serving).is_empty(), "it is alone");
+        serving.end(&other[0].ticket);
         assert_eq!(begin(&mut serving).len(), 1);
+    }
+
+    #[test]
+    fn frames_and_bytes_crowd_until_they_are_served() {
+        let mut serving = Serving::default();
+        for n in 1..MAX_UNSERVED {
+            serving.push(frame(&format!("S{n}")));
+        }
+        assert!(!serving.is_crowded());
+        serving.push(frame("Slast"));
+        assert!(serving.is_crowded());
+        let begun = begin(&mut serving);
+        serving.end(&begun[0].ticket);
+        assert!(!serving.is_crowded());
+        let mut serving = Serving::default();
+        serving.push(Frame { bytes: MAX_UNSERVED_BYTES, ..frame("Ulong") });
+        assert!(serving.is_crowded());
+        let begun = begin(&mut serving);
+        serving.end(&begun[0].ticket);
+        assert!(!serving.is_crowded() && serving.is_empty());
     }
 
     #[test]

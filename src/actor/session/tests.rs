@@ -193,7 +193,7 @@ impl Fake {
     /// Subscribes and waits for the outcome.
     async fn subscribe(&self, channel: &str, is_ephemeral: bool) {
         let command = Command::Subscribe { channel: Some(channel.to_owned()), is_ephemeral };
-        let frame = Frame { command, reference: None };
+        let frame = Frame { command, reference: None, bytes: 0 };
         let (connection, extensions) = (self.link.uid(), Extensions::default());
         let served = self
             .session

@@ -166,7 +166,7 @@ fn over_long_names_and_tags_are_refused() {
 #[test]
 fn frames_may_be_named_and_states_patched() {
     let text = r#"{"op":0,"ref":"r1","d":{"e":"PATCH_CHANNEL_STATE","c":"r","d":{"patch":{"a":null},"if_version":3}}}"#;
-    let Frame { command, reference } = Frame::decode(text).unwrap();
+    let Frame { command, reference, .. } = Frame::decode(text).unwrap();
     assert_eq!(reference.as_deref(), Some("r1"));
     let patch = RawJson::parse(r#"{"a":null}"#).unwrap();
     let channel = ChannelId::parse("r").ok();
