@@ -103,28 +103,43 @@ fn signals_that_mean_nothing_are_logged_and_change_nothing() {
 /// A request on its way: what was sent of it is not all.
 struct Half {
     stream: TcpStream,
-    rest: &'static [u8],
+    rest: Vec<u8>,
 }
 
 impl Half {
     /// Sends a request up to the middle of its body.
-    fn send(address: SocketAddr, method: &str, path: &str, body: &'static str) -> Self {
-        let (first, rest) = body.as_bytes().split_at(body.len() / 2);
+    fn send(address: SocketAddr, method: &str, path: &str, body: &str) -> Self {
+        Self::send_all_but(body.len() / 2, address, method, path, body)
+    }
+
+    /// Sends a request up to the middle of its head.
+    fn send_head(address: SocketAddr, method: &str, path: &str, body: &str) -> Self {
+        Self::send_all_but(body.len() + 40, address, method, path, body)
+    }
+
+    /// Sends a request but for so many bytes.
+    fn send_all_but(
+        missing: usize,
+        address: SocketAddr,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let head = format!(
+        let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: test\r\nAuthorization: {OWNER}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        stream.write_all(head.as_bytes()).unwrap();
+        let (first, rest) = request.as_bytes().split_at(request.len() - missing);
         stream.write_all(first).unwrap();
-        Self { stream, rest }
+        Self { stream, rest: rest.to_vec() }
     }
 
     /// Sends the rest and reads to the end of the connection, which this answer must be.
     fn finish(mut self) -> Answer {
-        self.stream.write_all(self.rest).unwrap();
+        self.stream.write_all(&self.rest).unwrap();
         let mut bytes = Vec::new();
         self.stream.read_to_end(&mut bytes).unwrap();
         let answer = Answer::parse(&bytes).unwrap_or_else(|| panic!("no answer: {bytes:?}"));
@@ -152,6 +167,9 @@ fn what_is_under_way_is_answered_and_heard_before_the_sockets_close() {
         r#"{"e":"HALF","d":{"text":"half of it was there"}}"#,
     );
     let state = Half::send(address, "PATCH", "/v1/channels/hello/state", r#"{"half":"a state"}"#);
+    let body = r#"{"e":"HEAD","d":null}"#;
+    let head = Half::send_head(address, "POST", "/v1/channels/hello/messages", body);
+    let other_head = Half::send_head(address, "GET", "/v1/channels/hello/state", "");
     server.signal("TERM");
     server.wait_for_log(" stopping");
 
@@ -171,8 +189,10 @@ fn what_is_under_way_is_answered_and_heard_before_the_sockets_close() {
     assert_eq!(early.expect_close().0, 4010);
 
     assert_eq!(message.finish().status, 204);
+    assert_eq!(head.finish().status, 204);
+    assert_eq!(other_head.finish().status, 200);
     assert_eq!(state.finish().status, 200);
-    for event in ["KEPT", "HALF"] {
+    for event in ["KEPT", "HALF", "HEAD"] {
         assert_eq!(socket.expect("MESSAGE")["d"]["e"], event);
     }
     assert_eq!(socket.expect("STATE_UPDATE")["d"]["state"]["half"], "a state");
