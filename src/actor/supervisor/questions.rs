@@ -242,6 +242,7 @@ impl Supervisor {
         cid: &ConnectionId,
         message: Message,
     ) -> Result<bool, AskError> {
+        let _publishing = self.publishing()?;
         let event = Event::DirectMessage { message, is_unicast: true };
         self.visit(project, cid, Visit::Deliver(Arc::new(Dispatch::new(event)))).await
     }
