@@ -22,6 +22,10 @@ const MAX_WAITING_BYTES: usize = 256 * 1024;
 const MAX_EARLY: usize = 1024;
 /// A server heartbeat goes out with every so many intervals (`docs/PROTOCOL.md`, Socket).
 const SERVER_HEARTBEAT_INTERVALS: u32 = 3;
+/// A client whose heartbeat is so late is sent one: a page that nobody sees answers, one that is frozen does not.
+const LATE: Duration = Duration::from_secs(5);
+/// How long it may take to answer, if it has ever answered one.
+const ANSWER: Duration = Duration::from_secs(15);
 /// How long what came before the end may take to be served: longer than a back end has to answer for a private channel.
 const FINISH: Duration = Duration::from_secs(6);
 
@@ -143,6 +147,10 @@ pub struct Machine {
     probes: u64,
     /// The last of ours, until it is answered.
     probe: Option<Probe>,
+    /// Whether the client has answered one of ours.
+    has_answered: bool,
+    /// When one of ours was sent because the client's was late.
+    asked: Option<Duration>,
     /// Frames that wait, in the order they came.
     waiting: VecDeque<Waiting>,
     /// The bytes of them.
@@ -166,6 +174,8 @@ impl Machine {
             next_probe: None,
             probes: 0,
             probe: None,
+            has_answered: false,
+            asked: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             ending: None,
@@ -226,6 +236,7 @@ impl Machine {
         };
         if matches!(frame.command, Command::Heartbeat { .. }) {
             self.heard = now;
+            self.asked = None;
         }
         if frame.command.is_publish() && !self.publishes.take(self.timing.publishes, now) {
             let limit = self.timing.publishes.per_second;
@@ -275,10 +286,19 @@ impl Machine {
             if now >= doubt.until {
                 actions.extend(self.close(code, reason));
             }
+        } else if self.question_due().is_some_and(|due| now >= due) {
+            self.asked = Some(now);
+            actions.push(self.send_probe(now));
         } else if self.next_probe.is_some_and(|due| now >= due) && self.phase == Phase::Identified {
             actions.push(self.send_probe(now));
         }
         actions
+    }
+
+    /// When a client that is late is to be asked whether it is there.
+    fn question_due(&self) -> Option<Duration> {
+        let is_asked = self.phase == Phase::Identified && self.has_answered && self.asked.is_none();
+        is_asked.then(|| self.heard + self.timing.heartbeat + LATE)
     }
 
     /// What the client should have sent by now.
@@ -289,6 +309,10 @@ impl Machine {
         let silence = self.timing.silence;
         if self.phase != Phase::Closed && now >= self.heard + silence {
             let reason = format!("no heartbeat for {} s", silence.as_secs_f64());
+            return Some(Close::new(CloseCode::OutOfSync, reason));
+        }
+        if self.asked.is_some_and(|asked| now >= asked + ANSWER) {
+            let reason = format!("no answer to a heartbeat for {} s", ANSWER.as_secs());
             return Some(Close::new(CloseCode::OutOfSync, reason));
         }
         self.doubt = None;
@@ -324,7 +348,9 @@ impl Machine {
         }
         let identify = (self.phase == Phase::Opened).then_some(self.timing.identify);
         let silence = Some(self.heard + self.timing.silence);
-        [identify, due, self.next_probe, silence].into_iter().flatten().min()
+        let answer = self.asked.map(|asked| asked + ANSWER);
+        let all = [identify, due, self.next_probe, silence, self.question_due(), answer];
+        all.into_iter().flatten().min()
     }
 
     /// Whether so much waits that the shell should stop reading until the deadline.
@@ -423,6 +449,7 @@ impl Machine {
         let is_ours = |probe: &Probe| Some(probe.tag.as_str()) == tag;
         let latency =
             self.probe.take_if(|probe| is_ours(probe)).map(|probe| now.saturating_sub(probe.sent));
+        self.has_answered |= latency.is_some();
         Action::Send(dispatch::heartbeat_ack(
             self.wire,
             tag,

@@ -173,6 +173,58 @@ fn a_page_that_wakes_once_a_minute_lives_for_a_day() {
     }
 }
 
+/// A heartbeat with a tag.
+fn beat(tag: &str) -> String {
+    format!(r#"{{"op":3,"d":{{"tag":"{tag}"}}}}"#)
+}
+
+/// A connection whose client has answered the first heartbeat of the server at 15 s, and the moment of its ack.
+fn answering() -> (Machine, Duration) {
+    let mut machine = identified();
+    assert_eq!(machine.on_timeout(at(15_100)).len(), 1);
+    machine.on_text(at(15_200), &beat("w1"));
+    assert_eq!(machine.on_timeout(at(15_202)).len(), 1);
+    (machine, at(15_202))
+}
+
+#[test]
+fn who_has_answered_before_and_does_not_when_late_has_gone() {
+    let (mut machine, _) = answering();
+    let asked = at(15_200) + TIMING.heartbeat + LATE;
+    assert_eq!(machine.deadline(), Some(asked));
+    let question = Action::Send(dispatch::heartbeat(JSON, "w2"));
+    assert_eq!(machine.on_timeout(asked), [question]);
+    assert_eq!(machine.deadline(), Some(asked + ANSWER));
+    assert_eq!(machine.on_timeout(asked + ANSWER), [], "it may lie unread");
+    let actions = machine.on_timeout(asked + ANSWER + SECOND_LOOK);
+    assert_eq!(code(&actions), CloseCode::OutOfSync);
+    // Who has never answered is given all its time: not every client can.
+    let mut mute = identified();
+    mute.on_timeout(at(15_100));
+    assert!(mute.on_timeout(at(89_999)).is_empty());
+    assert!(!mute.is_closed());
+}
+
+#[test]
+fn a_page_that_nobody_sees_answers_and_stays() {
+    let (mut machine, mut now) = answering();
+    let mut asked = 0;
+    while now < Duration::from_hours(1) {
+        now = machine.deadline().unwrap();
+        for action in machine.on_timeout(now) {
+            let Action::Send(frame) = action else { panic!("{action:?}") };
+            let text = String::from_utf8_lossy(&frame).into_owned();
+            // Only the server's own are answered; the page's timer never fires.
+            if let Some((_, tag)) = text.split_once(r#""op":3,"d":{"tag":""#) {
+                asked += 1;
+                let tag = tag.trim_end_matches(r#""}}"#).to_owned();
+                machine.on_text(now + at(1), &beat(&tag));
+            }
+        }
+    }
+    assert!((90..110).contains(&asked), "{asked} in an hour: one for each heartbeat that is late");
+}
+
 #[test]
 fn what_lay_unread_counts_after_a_pause() {
     let mut machine = identified();
