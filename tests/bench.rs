@@ -122,6 +122,21 @@ fn everything_that_is_published_is_delivered_to_all() {
 }
 
 #[test]
+fn connections_on_several_channels_are_checked_for_each() {
+    let server = Server::start();
+    let scenario = format!(
+        "{PATIENT}[[group]]\nname = \"g\"\nchannels = 4\nsubscribers = 6\nchannels_per_connection = 3\n\
+         churn_per_s = 5.0\n[[publish]]\ngroup = \"g\"\npublishers = 3\nrate = 60.0\n"
+    );
+    let run = run_at(&format!("http://{}", server.address), &scenario, &[]).ended(0);
+    assert_eq!(run.report["connect"]["connections"], 8);
+    assert!(run.total("left") > 0 && run.total("delivered") > run.total("published"));
+    let still = scenario.replace("churn_per_s = 5.0\n", "");
+    let run = run_at(&format!("http://{}", server.address), &still, &[]).ended(0);
+    run.delivered_to(6);
+}
+
+#[test]
 fn several_threads_count_as_one() {
     let server = Server::start();
     let scenario = format!(
@@ -235,6 +250,16 @@ fn what_a_server_does_wrong_is_noticed() {
             };
             assert_eq!(run.total(other), expected, "{fault:?}, {other}: {}", run.told());
         }
+    }
+    // The same on two channels that everybody listens to: what is swapped is in order on each of them.
+    let both = scenario
+        .replace("subscribers = 2", "channels = 2\nsubscribers = 2\nchannels_per_connection = 2");
+    for (fault, wrong) in
+        [(Fault::Drops, [28, 0, 0]), (Fault::Repeats, [0, 28, 0]), (Fault::Swaps, [2, 0, 0])]
+    {
+        let run = run_at(&format!("http://{}", bench_peer::start(fault)), &both, &[]).ended(3);
+        let found = ["lost", "duplicated", "reordered"].map(|name| run.total(name));
+        assert_eq!(found, wrong, "{fault:?}: {}", run.told());
     }
     let url = format!("http://{}", bench_peer::start(Fault::Closes));
     let run = run_at(&url, &scenario, &[]).ended(3);

@@ -17,6 +17,10 @@ pub(super) fn run(scenario: &Scenario, progress: &mut Progress) -> Result<Report
         let why = "baseline: a bare server takes publishes over HTTP only".to_owned();
         return Err(BenchError::Scenario(why));
     }
+    if scenario.groups.iter().any(|group| group.channels_per_connection > 1) {
+        let why = "baseline: a bare server's connections listen to one channel each".to_owned();
+        return Err(BenchError::Scenario(why));
+    }
     let (mut pairs, mut last) = (Vec::new(), None);
     let (mut refusals, mut failures) = (Vec::new(), Vec::new());
     let (mut figure, mut notes) = ("", Vec::new());

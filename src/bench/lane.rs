@@ -79,7 +79,7 @@ pub(super) struct StormEnd {
     pub(super) last: u64,
 }
 
-/// What one connection heard.
+/// What one connection heard on one channel.
 pub(super) struct Heard {
     /// The channel.
     pub(super) channel: usize,
@@ -368,7 +368,8 @@ impl Lane {
             self.last_words(slot);
         }
         for subscriber in &mut self.subscribers {
-            heard.extend(subscriber.heard());
+            let is_whole = !subscriber.is_slow;
+            heard.extend(subscriber.heard(is_whole));
         }
         heard.append(&mut self.heard);
         Outcome {

@@ -70,6 +70,13 @@ fn event(text: &[u8]) -> Said<'_> {
     }
 }
 
+/// The number that the name of a dispatch's channel ends with.
+pub(super) fn channel_number(text: &[u8]) -> Option<usize> {
+    let name = field(text, b"\"c\":").and_then(string)?.strip_suffix(b"\"")?;
+    let digits = name.rsplit(|byte| *byte == b'-').next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
 /// The payload that subscribes to a channel.
 pub(super) fn subscribe(channel: &str) -> String {
     format!("{{\"op\":0,\"d\":{{\"e\":\"SUBSCRIBE\",\"c\":\"{channel}\",\"d\":null}}}}")
@@ -125,6 +132,10 @@ mod tests {
         ] {
             assert_eq!(read(text.as_bytes()), said, "{text}");
         }
+        let message =
+            br#"{"op":0,"d":{"c":"bench-x-a-12","u":false,"e":"MESSAGE","d":{"c":"b-7"}}}"#;
+        assert_eq!(channel_number(message), Some(12));
+        assert_eq!(channel_number(br#"{"op":0,"d":{"c":null,"u":true,"e":"INIT","d":{}}}"#), None);
         assert_eq!(echo(b"\"a\""), br#"{"op":3,"d":{"tag":"a"}}"#);
     }
 

@@ -134,6 +134,9 @@ pub(super) struct Group {
     /// Connections that listen to each of them.
     #[serde(default = "one")]
     pub(super) subscribers: usize,
+    /// Channels that each connection listens to.
+    #[serde(default = "one")]
+    pub(super) channels_per_connection: usize,
     /// The kind of channel.
     #[serde(default, rename = "type")]
     pub(super) visibility: Visibility,
@@ -322,8 +325,14 @@ impl Scenario {
 
 impl Group {
     /// Connections of this group.
-    pub(super) const fn connections(&self) -> usize {
-        self.channels.saturating_mul(self.subscribers)
+    pub(super) fn connections(&self) -> usize {
+        self.channels.saturating_mul(self.subscribers) / self.channels_per_connection.max(1)
+    }
+
+    /// The channels that a connection listens to, by their place in the group: as many as each, in turns.
+    pub(super) fn channels_of(&self, connection: usize) -> impl Iterator<Item = usize> + use<> {
+        let (each, channels) = (self.channels_per_connection, self.channels.max(1));
+        (0..each).map(move |ear| (connection * each + ear) % channels)
     }
 
     /// As whom they come.

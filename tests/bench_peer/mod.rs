@@ -59,8 +59,9 @@ fn serve(mut socket: TcpStream, peer: &Mutex<Peer>) -> Option<()> {
         if head.starts_with("GET /ws") {
             return listen(socket, &head, peer);
         }
-        let is_message = head.starts_with("POST");
-        let status = if is_message { publish(&body, peer) } else { "200 OK" };
+        let path =
+            head.strip_prefix("POST /v1/channels/").and_then(|it| it.split_once("/messages"));
+        let status = path.map_or("200 OK", |(channel, _)| publish(channel, &body, peer));
         let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\n{{}}");
         socket.write_all(answer.as_bytes()).ok()?;
     }
@@ -86,8 +87,8 @@ fn frame(text: &[u8]) -> Vec<u8> {
     [&[0x81, 126, length[0], length[1]], text].concat()
 }
 
-/// Reads a frame of a client and throws it away.
-fn skip_frame(socket: &mut TcpStream) -> Option<()> {
+/// Reads a frame of a client.
+fn client_frame(socket: &mut TcpStream) -> Option<String> {
     let mut head = [0; 2];
     socket.read_exact(&mut head).ok()?;
     let length = match head[1] & 0x7f {
@@ -98,10 +99,14 @@ fn skip_frame(socket: &mut TcpStream) -> Option<()> {
         }
         short => usize::from(short),
     };
-    socket.read_exact(&mut vec![0; length + 4]).ok()
+    let (mut mask, mut text) = ([0; 4], vec![0; length]);
+    socket.read_exact(&mut mask).ok()?;
+    socket.read_exact(&mut text).ok()?;
+    text.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+    String::from_utf8(text).ok()
 }
 
-/// Upgrades and greets, then listens to nothing that is said.
+/// Upgrades and greets, then gives out the channels that are asked for.
 fn listen(mut socket: TcpStream, head: &str, peer: &Mutex<Peer>) -> Option<()> {
     let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))?;
     let key = if peer.lock().unwrap().fault == Fault::Forges { "another" } else { key };
@@ -112,21 +117,29 @@ fn listen(mut socket: TcpStream, head: &str, peer: &Mutex<Peer>) -> Option<()> {
     );
     socket.write_all(answer.as_bytes()).ok()?;
     socket.write_all(&frame(br#"{"op":1,"d":{"heartbeat_interval":30000}}"#)).ok()?;
-    skip_frame(&mut socket)?;
+    client_frame(&mut socket)?;
     socket.write_all(&frame(br#"{"op":0,"d":{"c":null,"u":true,"e":"INIT","d":{}}}"#)).ok()?;
-    skip_frame(&mut socket)?;
-    let mut peers = peer.lock().unwrap();
-    socket.write_all(&frame(br#"{"op":0,"d":{"c":"c","u":false,"e":"AVAILABLE","d":{}}}"#)).ok()?;
-    peers.sockets.push(socket.try_clone().ok()?);
-    drop(peers);
-    while skip_frame(&mut socket).is_some() {}
-    Some(())
+    let mut is_first = true;
+    loop {
+        let text = client_frame(&mut socket)?;
+        let Some((_, rest)) = text.split_once(r#""SUBSCRIBE","c":""#) else { continue };
+        let (channel, _) = rest.split_once('"')?;
+        let available =
+            format!(r#"{{"op":0,"d":{{"c":"{channel}","u":false,"e":"AVAILABLE","d":{{}}}}}}"#);
+        // Between two messages.
+        let mut peers = peer.lock().unwrap();
+        socket.write_all(&frame(available.as_bytes())).ok()?;
+        if std::mem::take(&mut is_first) {
+            peers.sockets.push(socket.try_clone().ok()?);
+        }
+    }
 }
 
 /// Passes a message on, wrongly.
-fn publish(body: &[u8], peer: &Mutex<Peer>) -> &'static str {
+fn publish(channel: &str, body: &[u8], peer: &Mutex<Peer>) -> &'static str {
     let mut peer = peer.lock().unwrap();
-    let message = [br#"{"op":0,"d":{"c":"c","u":false,"e":"MESSAGE","d":"#, body, b"}}"].concat();
+    let head = format!(r#"{{"op":0,"d":{{"c":"{channel}","u":false,"e":"MESSAGE","d":"#);
+    let message = [head.as_bytes(), body, b"}}"].concat();
     let message = frame(&message);
     peer.count += 1;
     let is_wrong = peer.count.is_multiple_of(3);

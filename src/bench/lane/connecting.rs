@@ -27,6 +27,17 @@ pub(super) enum Stage {
     Ready,
 }
 
+/// One channel that a subscriber listens to.
+#[derive(Debug)]
+pub(super) struct Ear {
+    /// The channel.
+    pub(super) channel: usize,
+    /// Whether it is subscribed.
+    pub(super) is_open: bool,
+    /// What it heard there.
+    pub(super) checker: Checker,
+}
+
 /// One subscriber.
 #[derive(Debug)]
 pub(super) struct Subscriber {
@@ -36,12 +47,10 @@ pub(super) struct Subscriber {
     pub(super) stage: Stage,
     /// Its group.
     pub(super) group: usize,
-    /// Its channel.
-    pub(super) channel: usize,
+    /// Its channels; it publishes to the first.
+    pub(super) ears: Vec<Ear>,
     /// Whether it reads slowly.
     pub(super) is_slow: bool,
-    /// What it heard.
-    pub(super) checker: Checker,
     /// When it was to be connected, microseconds.
     pub(super) due: u64,
     /// How many connections it has had.
@@ -51,11 +60,27 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
-    /// What it heard, if it listens.
-    pub(super) fn heard(&mut self) -> Option<Heard> {
-        let is_ready = self.stage == Stage::Ready;
-        let checker = std::mem::take(&mut self.checker);
-        is_ready.then_some(Heard { channel: self.channel, checker, is_whole: !self.is_slow })
+    /// The channel that it publishes to.
+    pub(super) fn first_channel(&self) -> usize {
+        self.ears.first().map_or(0, |ear| ear.channel)
+    }
+
+    /// The ear that a dispatch is for; `first` is the number of its group's first channel.
+    pub(super) fn ear(&mut self, first: usize, payload: &[u8]) -> Option<&mut Ear> {
+        if self.ears.len() == 1 {
+            return self.ears.first_mut();
+        }
+        let channel = first + leap::channel_number(payload)?;
+        self.ears.iter_mut().find(|ear| ear.channel == channel)
+    }
+
+    /// What it heard on each channel that it listens to, and listens to no longer.
+    pub(super) fn heard(&mut self, is_whole: bool) -> impl Iterator<Item = Heard> {
+        let open = self.ears.iter_mut().filter(|ear| ear.is_open);
+        open.map(move |ear| {
+            ear.is_open = false;
+            Heard { channel: ear.channel, checker: std::mem::take(&mut ear.checker), is_whole }
+        })
     }
 }
 
@@ -104,6 +129,7 @@ impl Lane {
     pub(super) fn seat_subscribers(&mut self) {
         let plan = self.plan.clone();
         let lanes = plan.scenario.generator.threads;
+        let ear = |channel| Ear { channel, is_open: false, checker: Checker::default() };
         for (group, (asked, first)) in plan.scenario.groups.iter().zip(&plan.firsts).enumerate() {
             let mut slots = VecDeque::new();
             for number in 0..asked.connections() {
@@ -112,14 +138,14 @@ impl Lane {
                     continue;
                 }
                 let slot = self.subscribers.len();
+                let channels = asked.channels_of(number).map(|channel| first.channel + channel);
                 slots.push_back(slot);
                 self.subscribers.push(Subscriber {
                     link: Link::default(),
                     stage: Stage::Away,
                     group,
-                    channel: first.channel + number % asked.channels,
+                    ears: channels.map(ear).collect(),
                     is_slow: plan.is_slow(group),
-                    checker: Checker::default(),
                     due: 0,
                     life: 0,
                     storm: None,
@@ -164,24 +190,33 @@ impl Lane {
         self.openings.front().and_then(|it| it.due).unwrap_or(u64::MAX)
     }
 
-    /// A subscriber has its channel.
-    pub(super) fn ready(&mut self, slot: usize) {
+    /// A subscriber has one of its channels.
+    pub(super) fn available(&mut self, slot: usize, channel: usize) {
+        let Some(subscriber) = self.subscribers.get_mut(slot) else { return };
+        let is_it = |ear: &&mut Ear| ear.channel == channel && !ear.is_open;
+        let Some(ear) = subscriber.ears.iter_mut().find(is_it) else { return };
+        let sequences = self.shared.sequences(channel);
+        ear.is_open = true;
+        ear.checker = Checker::begin(sequences.iter().map(|it| it.load(Relaxed)));
+        if let (false, Some(it)) = (subscriber.is_slow, self.shared.audience.get(channel)) {
+            it.fetch_add(1, Relaxed);
+        }
+        if subscriber.ears.iter().all(|ear| ear.is_open) {
+            self.ready(slot);
+        }
+    }
+
+    /// A subscriber has all its channels.
+    fn ready(&mut self, slot: usize) {
         let now = self.shared.clock.now();
         let Some(subscriber) = self.subscribers.get_mut(slot) else { return };
-        let sequences = self.shared.sequences(subscriber.channel);
         subscriber.stage = Stage::Ready;
-        subscriber.checker = Checker::begin(sequences.iter().map(|it| it.load(Relaxed)));
         self.in_flight = self.in_flight.saturating_sub(1);
         let histogram =
             if self.window.is_some() { &mut self.tally.reconnect } else { &mut self.tally.connect };
         histogram.saturating_record(now.saturating_sub(subscriber.due));
         self.tally.total.connected += 1;
         self.shared.ready.fetch_add(1, Relaxed);
-        if let (false, Some(it)) =
-            (subscriber.is_slow, self.shared.audience.get(subscriber.channel))
-        {
-            it.fetch_add(1, Relaxed);
-        }
         if self.beat_pause > 0 {
             self.beats.push_back((now + self.beat_pause, slot, subscriber.life));
         }
@@ -197,17 +232,18 @@ impl Lane {
         let Some(subscriber) = self.subscribers.get_mut(slot) else { return };
         subscriber.link.close();
         let was = std::mem::replace(&mut subscriber.stage, Stage::Away);
+        let is_slow = subscriber.is_slow;
+        for heard in subscriber.heard(false) {
+            let audience = self.shared.audience.get(heard.channel);
+            if let (false, Some(audience)) = (is_slow, audience) {
+                audience.fetch_sub(1, Relaxed);
+            }
+            self.heard.push(heard);
+        }
         match was {
             Stage::Away => {}
             Stage::Ready => {
-                let checker = std::mem::take(&mut subscriber.checker);
-                let channel = subscriber.channel;
-                self.heard.push(Heard { channel, checker, is_whole: false });
                 self.shared.ready.fetch_sub(1, Relaxed);
-                let audience = self.shared.audience.get(channel);
-                if let (false, Some(audience)) = (subscriber.is_slow, audience) {
-                    audience.fetch_sub(1, Relaxed);
-                }
             }
             _ => self.in_flight = self.in_flight.saturating_sub(1),
         }

@@ -104,7 +104,7 @@ impl Lane {
             (Seat::Subscriber(slot), Err(error)) => self.lose(slot, &error.to_string()),
             (Seat::Subscriber(slot), Ok(true)) => {
                 let Some(subscriber) = self.subscribers.get_mut(slot) else { return };
-                let channel = self.plan.channels.get(subscriber.channel);
+                let channel = self.plan.channels.get(subscriber.first_channel());
                 let request =
                     self.plan.target.upgrade(channel.map_or("", String::as_str), &self.key);
                 subscriber.stage = Stage::Upgrading;
@@ -123,11 +123,11 @@ impl Lane {
             self.lose(slot, &why);
             return None;
         }
-        if let Some(subscriber) = self.subscribers.get_mut(slot) {
-            subscriber.stage = Stage::Greeting;
-        }
+        let subscriber = self.subscribers.get_mut(slot)?;
+        subscriber.stage = Stage::Greeting;
+        let channel = subscriber.first_channel();
         if self.plan.target.dialect == Dialect::Bare {
-            self.ready(slot);
+            self.available(slot, channel);
         }
         Some(end)
     }
@@ -146,10 +146,20 @@ impl Lane {
             }
             Said::Beat(tag) => leap::echo(tag),
             Said::Init => {
-                let channel = plan.channels.get(subscriber.channel).map_or("", String::as_str);
-                leap::subscribe(channel).into_bytes()
+                for channel in subscriber.ears.iter().filter_map(|it| plan.channels.get(it.channel))
+                {
+                    let subscribe = leap::subscribe(channel);
+                    frame::write(frame::TEXT, subscribe.as_bytes(), subscriber.link.out());
+                }
+                return subscriber.link.flush();
             }
-            Said::Available if subscriber.stage == Stage::Greeting => return self.ready(slot),
+            Said::Available if subscriber.stage == Stage::Greeting => {
+                let first = plan.firsts.get(subscriber.group).map_or(0, |first| first.channel);
+                let Some(channel) = subscriber.ear(first, payload).map(|ear| ear.channel) else {
+                    return;
+                };
+                return self.available(slot, channel);
+            }
             Said::Unavailable => {
                 let text = String::from_utf8_lossy(payload).into_owned();
                 return self.lose(slot, &format!("the channel is not available: {text}"));

@@ -71,14 +71,17 @@ impl Lane {
         }
     }
 
-    /// Takes a data frame: a delivery if it has a mark and the subscriber listens.
+    /// Takes a data frame: a delivery if it has a mark and the subscriber listens to that channel.
     fn take_payload(&mut self, slot: usize, payload: &[u8], now: u64) {
         let Some(subscriber) = self.subscribers.get_mut(slot) else { return };
+        let is_slow = subscriber.is_slow;
+        let first = self.plan.firsts.get(subscriber.group).map_or(0, |first| first.channel);
         // Before the subscription a channel's state may hold a mark, which is no delivery.
-        let mark = if subscriber.stage == Stage::Ready { Mark::find(payload) } else { None };
-        let Some(mark) = mark else { return self.converse(slot, payload) };
+        let ear = subscriber.ear(first, payload).filter(|ear| ear.is_open);
+        let delivery = ear.and_then(|ear| Some((Mark::find(payload)?, ear)));
+        let Some((mark, ear)) = delivery else { return self.converse(slot, payload) };
         self.tally.bytes += u64::try_from(payload.len()).unwrap_or(0);
-        match subscriber.checker.take(mark.publisher, mark.sequence) {
+        match ear.checker.take(mark.publisher, mark.sequence) {
             Verdict::Fine => {}
             Verdict::Late => self.tally.reordered += 1,
             Verdict::Twice => {
@@ -86,7 +89,7 @@ impl Lane {
                 return;
             }
         }
-        if subscriber.is_slow {
+        if is_slow {
             self.tally.slow_delivered += 1;
             return;
         }

@@ -104,7 +104,7 @@ impl Lane {
         let (free_at, numbers) = (feed.free_at, &feed.numbers);
         let number = numbers.iter().find(|(own, _)| *own == slot).map_or(0, |(_, number)| *number);
         let Some(subscriber) = self.subscribers.get_mut(slot) else { return false };
-        let channel = subscriber.channel;
+        let channel = subscriber.first_channel();
         let name = plan.channels.get(channel).map_or("", String::as_str);
         let sequence = self.shared.next_sequence(channel, usize::from(number));
         let mut payload = Vec::with_capacity(size);

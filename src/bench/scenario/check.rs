@@ -105,6 +105,15 @@ impl Scenario {
             format!("group {name}: a name has 1 to 64 letters, digits, - and _")
         })?;
         must(group.channels > 0, || format!("group {name}: channels must be 1 or more"))?;
+        let each = group.channels_per_connection;
+        must((1..=group.channels).contains(&each), || {
+            format!("group {name}: channels_per_connection must be 1 to {}", group.channels)
+        })?;
+        must(group.channels.saturating_mul(group.subscribers).is_multiple_of(each), || {
+            format!(
+                "group {name}: channels × subscribers must be a multiple of channels_per_connection"
+            )
+        })?;
         within("group.churn_per_s", group.churn_per_s, 0.0, MAX_RATE)?;
         must(group.churn_per_s <= 0.0 || group.read_bytes_per_s.is_none(), || {
             format!("group {name}: slow readers cannot churn too")

@@ -1,6 +1,7 @@
 //! Scenarios that are fine, and those that are not.
 
 use super::*;
+use std::collections::BTreeSet;
 
 /// The smallest one.
 const SMALL: &str = "title = \"t\"\n[[group]]\nname = \"g\"\n";
@@ -27,6 +28,9 @@ fn mistakes_are_named() {
         (format!("{SMALL}subscriber = 1"), "subscriber"),
         (format!("{SMALL}channels = 0"), "channels"),
         (format!("{SMALL}subscribers = 2000000"), "1000000"),
+        (format!("{SMALL}channels_per_connection = 0"), "channels_per_connection"),
+        (format!("{SMALL}channels_per_connection = 2"), "channels_per_connection"),
+        (format!("{SMALL}channels = 3\nchannels_per_connection = 2"), "a multiple"),
         (format!("{SMALL}[[group]]\nname = \"g\""), "two groups"),
         (format!("{SMALL}[[group]]\nname = \"a b\""), "letters"),
         (format!("{SMALL}[run]\nduration_s = 0.0"), "run.duration_s"),
@@ -47,6 +51,22 @@ fn mistakes_are_named() {
         let error = read(&text).unwrap_err().to_string();
         assert!(error.contains(word), "{text}: {error}");
     }
+}
+
+#[test]
+fn each_channel_has_its_subscribers_however_many_a_connection_listens_to() {
+    let text = format!("{SMALL}channels = 6\nsubscribers = 8\nchannels_per_connection = 4");
+    let group = read(&text).unwrap().groups.remove(0);
+    assert_eq!(group.connections(), 12);
+    let mut listeners = [0; 6];
+    for connection in 0..12 {
+        let heard: BTreeSet<_> = group.channels_of(connection).collect();
+        assert_eq!(heard.len(), 4, "{connection}: none twice");
+        for channel in heard {
+            listeners[channel] += 1;
+        }
+    }
+    assert_eq!(listeners, [8; 6]);
 }
 
 #[test]
@@ -89,7 +109,19 @@ fn every_ready_scenario_is_sound() {
             names.push(path.file_stem().unwrap().to_str().unwrap().to_owned());
         }
     }
-    for name in ["s1", "s1w1", "s2", "s3", "s6", "idle", "connect", "state", "workers", "quick"] {
+    for name in [
+        "s1",
+        "s1w1",
+        "s2",
+        "s3",
+        "s6",
+        "idle",
+        "connect",
+        "state",
+        "workers",
+        "quick",
+        "many-channels",
+    ] {
         assert!(names.iter().any(|it| it == name), "{name} is missing");
     }
 }
