@@ -2,7 +2,7 @@
 
 use super::num;
 use super::report::{Percentiles, Report, SecondFigures};
-use super::svg::{Chart, Line};
+use super::svg::{Chart, Line, Shade};
 use super::text;
 use std::fmt::Write as _;
 
@@ -101,6 +101,17 @@ fn latencies(report: &Report) -> String {
     out + "</table>"
 }
 
+/// The parts of a plot over time whose figures do not count.
+fn unmeasured(report: &Report) -> Vec<Shade> {
+    let warmup = report.scenario.run.warmup_s;
+    let end = warmup + report.scenario.duration();
+    let shades = [
+        Shade { name: "warm-up", from: 0.0, to: warmup },
+        Shade { name: "afterwards", from: end, to: f64::INFINITY },
+    ];
+    shades.into_iter().filter(|shade| shade.to > shade.from).collect()
+}
+
 /// All charts.
 fn charts(report: &Report) -> Vec<Chart> {
     let curve = |name, it: &Percentiles| {
@@ -115,15 +126,25 @@ fn charts(report: &Report) -> Vec<Chart> {
     lines.push(curve("connecting, ms", &report.connect.latency));
     lines.retain(|line| !line.points.is_empty());
     let ticks = NAMED.iter().map(|(quantile, name)| (place(*quantile), (*name).to_owned()));
-    let percentiles =
-        Chart { title: "Latency by percentile", ticks: ticks.collect(), below: "", lines };
-    let over = |title, lines| Chart { title, ticks: Vec::new(), below: "seconds", lines };
+    let percentiles = Chart {
+        title: "Latency by percentile",
+        ticks: ticks.collect(),
+        below: "",
+        shades: Vec::new(),
+        lines,
+    };
+    let shades = unmeasured(report);
+    let over = |title, lines| {
+        let (ticks, shades) = (Vec::new(), shades.clone());
+        Chart { title, ticks, below: "seconds from the first publish", shades, lines }
+    };
     let line = |name, value: &dyn Fn(&SecondFigures) -> Option<f64>| Line {
         name,
         points: report
             .seconds
             .iter()
-            .filter_map(|it| Some((num::float(it.second), value(it)?)))
+            // A second's figure stands in its middle.
+            .filter_map(|it| Some((num::float(it.second) + 0.5, value(it)?)))
             .collect(),
     };
     let deliveries = line("deliveries/s", &|it| Some(num::float(it.delivered)));
@@ -186,6 +207,9 @@ mod tests {
             assert!(!page.contains(word), "{word}");
         }
         assert!(page.contains("<polyline"));
+        assert!(page.contains(">warm-up<"), "what is not measured is marked");
+        // A line of the summary that is too long for the page is broken, not cut.
+        assert!(STYLE.contains("pre { ") && STYLE.contains("white-space: pre-wrap"));
     }
 
     #[test]

@@ -24,8 +24,21 @@ pub(super) struct Chart {
     pub(super) ticks: Vec<(f64, String)>,
     /// The unit of what lies below.
     pub(super) below: &'static str,
+    /// Parts that are not measured.
+    pub(super) shades: Vec<Shade>,
     /// Its lines.
     pub(super) lines: Vec<Line>,
+}
+
+/// A part of a chart that is not measured.
+#[derive(Clone, Debug)]
+pub(super) struct Shade {
+    /// What it is.
+    pub(super) name: &'static str,
+    /// Where it begins.
+    pub(super) from: f64,
+    /// Where it ends.
+    pub(super) to: f64,
 }
 
 /// A number as a label: short, and exact enough.
@@ -72,6 +85,18 @@ impl Chart {
             self.title, self.title
         );
         // Writing to a string does not fail.
+        for Shade { name, from, to } in self.shades.iter().filter(|shade| shade.from < last) {
+            let (from, to) = (x(*from), x(to.min(last)));
+            let _ = write!(
+                out,
+                "<rect class=\"shade\" x=\"{from:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{}\"/>\
+                 <text x=\"{:.1}\" y=\"{}\">{name}</text>",
+                to - from,
+                height - top - bottom,
+                from + 4.0,
+                top + 12.0
+            );
+        }
         for step in 0..=4_u32 {
             let value = high * f64::from(step) / 4.0;
             let at = y(value);
@@ -133,8 +158,12 @@ mod tests {
             Line { name: "one", points: vec![(0.0, 1.0), (1.0, 3.0), (2.0, 2.0)] },
             Line { name: "two", points: vec![(0.0, 0.0), (2.0, 0.5)] },
         ];
-        let chart = Chart { title: "t", ticks: Vec::new(), below: "s", lines };
+        let warmup = Shade { name: "warm-up", from: 0.0, to: 0.5 };
+        let shades = vec![warmup, Shade { name: "afterwards", from: 2.5, to: 9.0 }];
+        let chart = Chart { title: "t", ticks: Vec::new(), below: "s", shades, lines };
         let svg = chart.draw();
+        assert_eq!(svg.matches("<rect").count(), 1, "what is not drawn is not shaded");
+        assert!(svg.contains(">warm-up<") && svg.contains("width=\"171.0\""), "{svg}");
         assert_eq!(svg.matches("<polyline").count(), 2);
         assert!(svg.contains(">one<") && svg.contains(">5.0<") && !svg.contains("NaN"));
     }
@@ -142,7 +171,8 @@ mod tests {
     #[test]
     fn nothing_is_not_drawn() {
         let lines = vec![Line { name: "one", points: vec![(0.0, 1.0)] }];
-        assert_eq!(Chart { title: "t", ticks: Vec::new(), below: "s", lines }.draw(), "");
+        let shades = Vec::new();
+        assert_eq!(Chart { title: "t", ticks: Vec::new(), below: "s", shades, lines }.draw(), "");
     }
 
     #[test]
