@@ -226,3 +226,22 @@ fn the_check_leaves_alone_what_is_allowed() {
         assert!(faults.is_empty(), "{path}: {code}: {faults:?}");
     }
 }
+
+#[test]
+fn the_release_build_is_small_and_its_symbols_can_be_had() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let manifest: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
+    let value = |profile: &str, key: &str| {
+        let value = manifest["profile"].get(profile).and_then(|profile| profile.get(key));
+        value.and_then(toml::Value::as_str).map(str::to_owned)
+    };
+    assert_eq!(value("release", "strip").as_deref(), Some("symbols"));
+    assert_eq!(
+        value("release", "panic").as_deref(),
+        Some("unwind"),
+        "one actor's panic ends it alone"
+    );
+    assert_eq!(value("symbols", "inherits").as_deref(), Some("release"));
+    assert_eq!(value("symbols", "debug").as_deref(), Some("line-tables-only"));
+    assert_eq!(value("symbols", "strip").as_deref(), Some("none"));
+}
