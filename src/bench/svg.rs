@@ -41,6 +41,22 @@ pub(super) struct Shade {
     pub(super) to: f64,
 }
 
+impl Shade {
+    /// Draws it between two places.
+    fn draw(&self, from: f64, to: f64) -> String {
+        let (high, (_, top, _, bottom)) = (SIZE.1, EDGE);
+        format!(
+            "<rect class=\"shade\" x=\"{from:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{}\"/>\
+             <text x=\"{:.1}\" y=\"{}\">{}</text>",
+            to - from,
+            high - top - bottom,
+            from + 4.0,
+            top + 12.0,
+            self.name
+        )
+    }
+}
+
 /// A number as a label: short, and exact enough.
 fn label(value: f64) -> String {
     match value {
@@ -85,17 +101,9 @@ impl Chart {
             self.title, self.title
         );
         // Writing to a string does not fail.
-        for Shade { name, from, to } in self.shades.iter().filter(|shade| shade.from < last) {
-            let (from, to) = (x(*from), x(to.min(last)));
-            let _ = write!(
-                out,
-                "<rect class=\"shade\" x=\"{from:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{}\"/>\
-                 <text x=\"{:.1}\" y=\"{}\">{name}</text>",
-                to - from,
-                height - top - bottom,
-                from + 4.0,
-                top + 12.0
-            );
+        for shade in self.shades.iter().filter(|shade| shade.from < last) {
+            let (from, to) = (x(shade.from), x(shade.to.min(last)));
+            out.push_str(&shade.draw(from, to));
         }
         for step in 0..=4_u32 {
             let value = high * f64::from(step) / 4.0;
