@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 use support::{Answer, OWNER};
@@ -227,14 +228,17 @@ fn nobody_is_accepted_while_requests_end() {
 }
 
 /// Publishes until the server has gone; returns what was answered, by name.
-fn publish_until_gone(address: SocketAddr, publisher: usize) -> Vec<String> {
+fn publish_until_gone(address: SocketAddr, publisher: usize, all: &AtomicUsize) -> Vec<String> {
     let mut answered = Vec::new();
     let Ok(mut http) = Http::connect(address) else { return answered };
     for n in 0.. {
         let event = format!("P{publisher}-{n}");
         let body = json!({"e": event, "d": null}).to_string();
         match http.call("POST", "/v1/channels/hello/messages", &body) {
-            Ok(answer) if answer.status == 204 => answered.push(event),
+            Ok(answer) if answer.status == 204 => {
+                answered.push(event);
+                all.fetch_add(1, Ordering::Relaxed);
+            }
             Ok(answer) => panic!("{}: {}", answer.status, answer.text()),
             Err(_) => match Http::connect(address) {
                 Ok(again) => http = again,
@@ -268,16 +272,21 @@ fn all_that_was_acknowledged_is_heard_by_all_before_they_are_closed() {
         let server = Process::start(folder.path(), &[("WARREN_WORKERS", "2")]);
         let address = server.address;
         let sockets: Vec<_> = (0..12).map(|_| listener(&server)).collect();
+        let all = AtomicUsize::new(0);
+        let all = &all;
         thread::scope(|scope| {
             let hearers: Vec<_> =
                 sockets.into_iter().map(|s| scope.spawn(move || hear_to_the_end(s))).collect();
             let publishers: Vec<_> =
-                (0..6).map(|n| scope.spawn(move || publish_until_gone(address, n))).collect();
-            thread::sleep(Duration::from_millis(100));
+                (0..6).map(|n| scope.spawn(move || publish_until_gone(address, n, all))).collect();
+            let since = Stopwatch::start();
+            while all.load(Ordering::Relaxed) < 200 {
+                assert!(since.elapsed() < PATIENCE, "only {all:?} publishes");
+                thread::sleep(Duration::from_millis(1));
+            }
             assert_eq!(server.stop("TERM"), Some(0));
             let answered: Vec<_> =
                 publishers.into_iter().flat_map(|publisher| publisher.join().unwrap()).collect();
-            assert!(answered.len() > 20, "only {} publishes", answered.len());
             for hearer in hearers {
                 let heard = hearer.join().unwrap();
                 let missing = answered.iter().filter(|event| !heard.contains(*event)).count();
