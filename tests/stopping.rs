@@ -157,6 +157,8 @@ fn what_is_under_way_is_answered_and_heard_before_the_sockets_close() {
     let mut socket = listener(&server);
     let (mut plain, mut other, mut health) = (server.http(), server.http(), server.http());
     let mut early = Socket::open(address);
+    let mut idle = TcpStream::connect(address).unwrap();
+    idle.set_read_timeout(Some(PATIENCE)).unwrap();
     for http in [&mut plain, &mut other, &mut health] {
         http.call("GET", "/health/live", "").unwrap();
     }
@@ -189,6 +191,8 @@ fn what_is_under_way_is_answered_and_heard_before_the_sockets_close() {
     early.identify(None);
     assert_eq!(early.expect_close().0, 4010);
 
+    // What had begun is waited for when idle connections have ended.
+    assert!(idle.read(&mut [0]).is_ok_and(|size| size == 0), "an idle connection that goes on");
     assert_eq!(message.finish().status, 204);
     assert_eq!(head.finish().status, 204);
     assert_eq!(other_head.finish().status, 200);

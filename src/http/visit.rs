@@ -67,6 +67,11 @@ impl Visit {
         }
     }
 
+    /// Whether a request has been answered and nothing of the next has come.
+    pub(crate) fn is_between(&self) -> bool {
+        self.turn.get() == Turn::Head(None)
+    }
+
     /// Whether no request is under way: what the HTTP layer says then, it says by itself.
     pub(crate) const fn is_idle(&self) -> bool {
         matches!(self.turn.get(), Turn::Head(_))

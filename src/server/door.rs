@@ -70,7 +70,6 @@ pub(super) async fn open(
     let routes = App::new().wrap(from_fn(http::front)).configure(http::configure(app.clone()));
     let routes = actix_service::IntoServiceFactory::into_factory(routes);
     let routes = routes.map_err(|error: actix_web::Error| error.error_response());
-    let signal = idle_end.clone();
     let http = HttpService::build()
         .keep_alive(KEEP_ALIVE)
         // The stream has the time of every head in view, not of the first alone.
@@ -79,7 +78,6 @@ pub(super) async fn open(
         .on_connect_ext(|stream: &Prefixed, data| {
             data.insert(stream.visit());
         })
-        .graceful_shutdown_signal(move || signal.clone().cancelled_owned())
         .finish(map_config(routes, |()| AppConfig::default()));
     let http = http.new_service(()).await.ok()?;
     Some(Door(Rc::new(Hall { http, app, way, idle_end })))
@@ -118,7 +116,7 @@ where
                 running.await;
             }
             Wish::Http(Guest { stream, read, since }) => {
-                let stream = Prefixed::new(read, stream, since, place);
+                let stream = Prefixed::new(read, stream, since, place, &self.0.idle_end);
                 let request = (stream, Protocol::Http1, Some(peer));
                 if let Err(error) = Box::pin(self.0.http.call(request)).await {
                     tracing::debug!(%error, "a connection ended early");

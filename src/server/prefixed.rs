@@ -1,5 +1,6 @@
 //! A connection's stream as the HTTP layer gets it: what was read of it already comes first, a head that does not come to
-//! its end has a deadline, and what the layer says by itself is said in our words.
+//! its end has a deadline, and what the layer says by itself is said in our words. When the server stops, it ends where
+//! no request has begun; the layer's own way to stop would leave out what has.
 
 use super::REQUEST_TIMEOUT;
 use crate::http::{self, ApiError, Visit};
@@ -11,6 +12,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// A stream that gives back first what was read of it.
@@ -25,6 +27,8 @@ pub(super) struct Prefixed<S = TcpStream> {
     alarm: Option<Pin<Box<Sleep>>>,
     /// Whether anything was read: who never said a word is told none.
     has_begun: bool,
+    /// Ready when the server stops and nobody waits any more for requests that have not begun.
+    idle_end: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Whether a head's time is over: nothing more is read.
     is_over: bool,
     /// What is being said in the place of the HTTP layer.
@@ -34,10 +38,26 @@ pub(super) struct Prefixed<S = TcpStream> {
 impl<S> Prefixed<S> {
     /// Puts bytes back in front of a stream whose first request is awaited since then, and which has this place among the
     /// connections that may bring one.
-    pub(super) fn new(read: BytesMut, stream: S, since: Instant, place: TaskTrackerToken) -> Self {
+    pub(super) fn new(
+        read: BytesMut,
+        stream: S,
+        since: Instant,
+        place: TaskTrackerToken,
+        idle_end: &CancellationToken,
+    ) -> Self {
         let visit = Rc::new(Visit::new(since, place));
         let has_begun = !read.is_empty();
-        Self { read, stream, visit, alarm: None, has_begun, is_over: false, instead: None }
+        let idle_end = Box::pin(idle_end.clone().cancelled_owned());
+        Self {
+            read,
+            stream,
+            visit,
+            alarm: None,
+            has_begun,
+            idle_end,
+            is_over: false,
+            instead: None,
+        }
     }
 
     /// Whose turn it is, for the HTTP layer to tell.
@@ -88,6 +108,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Prefixed<S> {
                     self.visit.hear();
                 }
                 return Poll::Ready(done);
+            }
+            // Asked whoever's turn it is, so that it wakes us also where the turn has changed by then.
+            let is_end = self.idle_end.as_mut().poll(cx).is_ready();
+            if is_end && (self.visit.is_between() || (self.visit.is_idle() && !self.has_begun)) {
+                self.is_over = true;
+                return Poll::Ready(Ok(()));
             }
             ready!(self.poll_deadline(cx));
             self.give_up(cx);
@@ -156,7 +182,13 @@ mod tests {
         let (mut client, server) = duplex(1024);
         client.write_all(b"lo, world").await.unwrap();
         client.shutdown().await.unwrap();
-        let mut stream = Prefixed::new(BytesMut::from("hel"), server, Instant::now(), place());
+        let mut stream = Prefixed::new(
+            BytesMut::from("hel"),
+            server,
+            Instant::now(),
+            place(),
+            &CancellationToken::new(),
+        );
         let mut two = [0; 2];
         stream.read_exact(&mut two).await.unwrap();
         assert_eq!(&two, b"he");
@@ -174,7 +206,13 @@ mod tests {
     async fn a_head_that_stays_half_is_answered_and_ended_at_its_deadline() {
         let (mut client, server) = duplex(4096);
         let began = Instant::now();
-        let mut stream = Prefixed::new(BytesMut::from("GET / HT"), server, began, place());
+        let mut stream = Prefixed::new(
+            BytesMut::from("GET / HT"),
+            server,
+            began,
+            place(),
+            &CancellationToken::new(),
+        );
         let mut read = Vec::new();
         stream.read_to_end(&mut read).await.unwrap();
         assert_eq!((&read[..], began.elapsed()), (&b"GET / HT"[..], REQUEST_TIMEOUT));
@@ -189,7 +227,8 @@ mod tests {
     async fn bytes_that_trickle_in_do_not_move_the_deadline() {
         let (mut client, server) = duplex(4096);
         let began = Instant::now();
-        let mut stream = Prefixed::new(BytesMut::new(), server, began, place());
+        let mut stream =
+            Prefixed::new(BytesMut::new(), server, began, place(), &CancellationToken::new());
         let trickle = async {
             while client.write_all(b"G").await.is_ok() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
