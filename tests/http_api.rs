@@ -275,7 +275,11 @@ fn crooked_paths_and_other_methods_are_understood() {
     );
     let both = String::from_utf8_lossy(&server.raw(pipelined.as_bytes())).into_owned();
     assert!(!both.contains("\"room\"") && both.contains("\"live\""), "{both}");
-    let asked = [("Origin", "http://a"), ("Access-Control-Request-Method", "PATCH")];
+    let asked = [
+        ("Origin", "http://a"),
+        ("Access-Control-Request-Method", "PATCH"),
+        ("Access-Control-Request-Headers", "authorization,traceparent,x-request-id"),
+    ];
     for path in [ROOM, "/v1/nowhere", "/"] {
         let preflight = server.request("OPTIONS", path, &asked, b"");
         assert_eq!((preflight.status, preflight.body.len()), (204, 0), "{path}");
@@ -283,7 +287,9 @@ fn crooked_paths_and_other_methods_are_understood() {
         let methods = preflight.header("access-control-allow-methods").unwrap_or_default();
         assert!(methods.contains("PATCH") && methods.contains("DELETE"), "{methods}");
         let headers = preflight.header("access-control-allow-headers").unwrap_or_default();
-        assert!(headers.contains("authorization") && headers.contains("content-type"));
+        for name in ["authorization", "content-type", "traceparent", "x-request-id"] {
+            assert!(headers.split(", ").any(|allowed| allowed == name), "{headers}");
+        }
         assert!(preflight.header("access-control-max-age").is_some());
     }
 }

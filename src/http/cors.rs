@@ -1,11 +1,11 @@
 //! CORS: browsers of any origin may call the API; the token in the header is the only credential.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// The methods that any path takes.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-/// The request headers that a page may set.
+/// The request headers that a page may set without asking for them by name.
 const REQUEST_HEADERS: &str =
     "authorization, content-type, if-match, if-none-match, idempotency-key";
 /// The answer's headers that a page may read.
@@ -20,13 +20,58 @@ pub(crate) fn allow(headers: &mut HeaderMap) {
         .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
 }
 
+/// The most bytes of a list of headers that a page asks for.
+const MAX_ASKED_BYTES: usize = 4096;
+
 /// Answers `OPTIONS`, of whatever path: the request that follows is told the rest.
-pub(crate) fn preflight() -> HttpResponse {
+///
+/// Whatever headers a page asks for are allowed: there are no credentials that a browser would add by itself.
+pub(crate) fn preflight(asked: &HeaderMap) -> HttpResponse {
+    let asked = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS).and_then(names);
+    let headers = asked.unwrap_or_else(|| HeaderValue::from_static(REQUEST_HEADERS));
     let mut answer = HttpResponse::NoContent()
         .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, METHODS))
-        .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, headers))
         .insert_header((header::ACCESS_CONTROL_MAX_AGE, MAX_AGE))
+        .insert_header((header::VARY, "access-control-request-headers"))
         .finish();
     allow(answer.headers_mut());
     answer
+}
+
+/// A list of header names, behind those that every page may set; none if it is something else or too long.
+fn names(asked: &HeaderValue) -> Option<HeaderValue> {
+    let text = asked.to_str().ok().filter(|text| text.len() <= MAX_ASKED_BYTES)?;
+    let mut list = REQUEST_HEADERS.to_owned();
+    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        list.push_str(", ");
+        list.push_str(name.as_str());
+    }
+    HeaderValue::try_from(list).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is allowed to a page that asks for these headers.
+    fn allowed(asked: &str) -> String {
+        let mut headers = HeaderMap::new();
+        let asked = HeaderValue::from_bytes(asked.as_bytes()).unwrap();
+        headers.insert(header::ACCESS_CONTROL_REQUEST_HEADERS, asked);
+        let answer = preflight(&headers);
+        let list = answer.headers().get(header::ACCESS_CONTROL_ALLOW_HEADERS).unwrap();
+        list.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn what_is_asked_for_is_allowed_if_it_is_headers() {
+        let list = allowed("traceparent,X-Request-Id , x-anything");
+        assert_eq!(list, format!("{REQUEST_HEADERS}, traceparent, x-request-id, x-anything"));
+        let long = "x,".repeat(MAX_ASKED_BYTES);
+        for odd in ["", ",,", "a b", "x:y", "é", "a, (b)", &long] {
+            assert_eq!(allowed(odd), REQUEST_HEADERS, "{odd}");
+        }
+    }
 }

@@ -57,7 +57,8 @@ where
 {
     path::straighten(&mut request);
     if request.method() == Method::OPTIONS {
-        return Ok(request.into_response(cors::preflight()));
+        let answer = cors::preflight(request.headers());
+        return Ok(request.into_response(answer));
     }
     let is_head = request.method() == Method::HEAD;
     if is_head {
