@@ -14,7 +14,9 @@ mod support;
 use scene::{Config, cid, create, enter_with, eventually, leave, publish};
 use serde_json::{Value, json};
 use socket::{Socket, frame};
-use support::{Answer, OWNER, Server};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use support::{Answer, OWNER, PATIENCE, Server};
 
 /// A JSON string of so many bytes.
 fn text(bytes: usize) -> String {
@@ -193,5 +195,42 @@ fn zero_lifts_a_bound() {
     assert_eq!(socket.expect("MESSAGE")["d"]["d"], large);
     server.data("PUT", "/v1/channels/room/state", &json!({"a": large}).to_string());
     assert_eq!(socket.expect("STATE_UPDATE")["d"]["state"]["a"], large);
+    server.assert_well();
+}
+
+/// A publish of so many bytes under a token, of which all but the last comes.
+fn stalled(server: &Server, token: &str, bytes: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = format!(
+        "POST /v1/channels/room/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Length: {bytes}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // The server ends what it refuses before all of it has come.
+    let _ = stream.write_all(&vec![b' '; bytes - 1]);
+    stream
+}
+
+#[test]
+fn stalled_bodies_hold_their_projects_share_alone_and_not_for_long() {
+    let server = Server::start();
+    let (_, other) = server.new_project("Other");
+    for token in [OWNER, &other] {
+        assert_eq!(server.call("PUT", "/v1/channels/room", Some(token), "{}").status, 200);
+    }
+    let mut held: Vec<_> = (0..2).map(|_| stalled(&server, OWNER, 60 << 20)).collect();
+    let body = format!(r#"{{"e":"large","d":{}}}"#, text(40 << 20));
+    // Nothing says when the last bytes of the stalled ones have been counted.
+    eventually("the share is used up", || {
+        server.call("POST", "/v1/channels/room/messages", Some(OWNER), &body).status == 503
+    });
+    let answer = server.call("POST", "/v1/channels/room/messages", Some(&other), &body);
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    for stream in &mut held {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert_eq!(Answer::parse(&answer).unwrap().failure(), (408, "timeout".to_owned()));
+    }
+    server.done("POST", "/v1/channels/room/messages", &body);
     server.assert_well();
 }

@@ -2,7 +2,9 @@
 
 use super::call::Call;
 use super::error::ApiError;
+use super::gate::Held;
 use super::limits::Content;
+use super::pace::Pace;
 use crate::domain::RawJson;
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -11,55 +13,16 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 /// What most routes read.
 const JSON: &str = "JSON, sent with `Content-Type: application/json`";
-/// Bodies below this many bytes do not count towards what is in flight.
-const FREE_BYTES: usize = 64 << 10;
-/// How many bytes one place of the gate stands for.
-const PLACE_BYTES: usize = 1 << 10;
 /// How long the rest of a refused body is read and thrown away, so that its sender gets to read the answer instead of
 /// finding the connection cut.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 /// How many bytes of a refused body are thrown away at most.
 const DRAIN_BYTES: usize = 256 << 20;
-
-/// Bounds the bytes of all bodies that are held at once.
-#[derive(Clone)]
-pub(crate) struct Gate(Arc<Semaphore>);
-
-/// The places that one body takes.
-#[derive(Default)]
-struct Held(Option<OwnedSemaphorePermit>);
-
-impl Gate {
-    /// A gate for so many bytes.
-    pub(crate) fn new(bytes: usize) -> Self {
-        let places = bytes.div_ceil(PLACE_BYTES).min(Semaphore::MAX_PERMITS);
-        Self(Arc::new(Semaphore::new(places)))
-    }
-
-    /// Takes places until they cover `size` bytes. Places are taken as bytes arrive, not as they are announced: to
-    /// announce costs a client nothing.
-    fn cover(&self, held: &mut Held, size: usize) -> Result<(), ApiError> {
-        if size < FREE_BYTES {
-            return Ok(());
-        }
-        let taken = held.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let missing = size.div_ceil(PLACE_BYTES).saturating_sub(taken);
-        let missing = u32::try_from(missing).ok().ok_or(ApiError::Overloaded)?;
-        let more = Arc::clone(&self.0).try_acquire_many_owned(missing);
-        let more = more.ok().ok_or(ApiError::Overloaded)?;
-        match &mut held.0 {
-            Some(permit) => permit.merge(more),
-            none => *none = Some(more),
-        }
-        Ok(())
-    }
-}
 
 /// A body that has not been read yet.
 pub(crate) struct Body(Payload);
@@ -85,7 +48,8 @@ impl Body {
     /// Reads the body to its end. It must be JSON by its content type, or have none.
     ///
     /// # Errors
-    /// [`ApiError::UnsupportedMediaType`], [`ApiError::TooLarge`], [`ApiError::Overloaded`], [`ApiError::InvalidBody`].
+    /// [`ApiError::UnsupportedMediaType`], [`ApiError::TooLarge`], [`ApiError::TooSlow`], [`ApiError::Overloaded`],
+    /// [`ApiError::InvalidBody`].
     pub(crate) async fn json(self, call: &Call, content: Content) -> Result<Text, ApiError> {
         match media_type(&call.request)?.as_deref() {
             None | Some("application/json") => self.read(call, content).await,
@@ -108,17 +72,21 @@ impl Body {
         if announced.is_some_and(|size| size > limit) {
             return Err(self.refuse(told, 0, announced).await);
         }
-        let mut held = Held::default();
+        let mut held = call.app.gate.hold(&call.caller);
         let mut pieces = Pieces::default();
-        while let Some(piece) = self.0.next().await {
+        let mut pace = Pace::new(Instant::now());
+        loop {
+            let next = timeout_at(pace.deadline(pieces.len()), self.0.next()).await;
+            let Some(piece) = next.ok().ok_or(ApiError::TooSlow)? else { break };
             let piece = piece.map_err(|error| ApiError::body(error.to_string()))?;
             let size = pieces.len().saturating_add(piece.len());
             if size > limit {
                 drop((pieces, held));
                 return Err(self.refuse(told, size, announced).await);
             }
-            call.app.gate.cover(&mut held, size)?;
+            held.cover(size)?;
             pieces.push(piece);
+            pace.step(Instant::now());
         }
         Text::new(pieces.joined(), held)
     }
@@ -230,6 +198,8 @@ pub(crate) fn media_type(request: &HttpRequest) -> Result<Option<String>, ApiErr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::auth::Caller;
+    use crate::http::gate::Gate;
     use actix_web::test::TestRequest;
 
     #[test]
@@ -255,19 +225,6 @@ mod tests {
     }
 
     #[test]
-    fn the_gate_counts_large_bodies_only_and_gives_back() {
-        let gate = Gate::new(256 << 10);
-        let (mut small, mut first, mut second) =
-            (Held::default(), Held::default(), Held::default());
-        gate.cover(&mut first, 100 << 10).unwrap();
-        gate.cover(&mut first, 200 << 10).unwrap();
-        assert_eq!(gate.cover(&mut second, 100 << 10), Err(ApiError::Overloaded));
-        gate.cover(&mut small, FREE_BYTES - 1).unwrap();
-        drop(first);
-        gate.cover(&mut second, 256 << 10).unwrap();
-    }
-
-    #[test]
     fn pieces_are_joined_in_order() {
         let mut pieces = Pieces::default();
         for piece in ["", "a", "", "bc", "d"] {
@@ -280,6 +237,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_refused() {
         let bytes = Bytes::from_static(b"{\"a\":\"\xff\"}");
-        assert!(Text::new(bytes, Held::default()).is_err());
+        let held = Gate::new(0, 0).hold(&Caller::Admin);
+        assert!(Text::new(bytes, held).is_err());
     }
 }

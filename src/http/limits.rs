@@ -4,13 +4,14 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The largest data of one message, bytes of JSON; over it, 413. Zero lifts the bound, up to
-    /// [`Self::body_in_flight_bytes`].
+    /// half of [`Self::body_in_flight_bytes`].
     pub message_bytes: usize,
     /// The largest state of a channel or a leap token, bytes of JSON; over it, 413.
     pub state_bytes: usize,
     /// How many sockets one address may have open; over it, 429. Zero for no bound.
     pub address_connections: usize,
-    /// How many bytes of request bodies may be held at once; over it, 503. Bodies under 64 KiB do not count.
+    /// How many bytes of request bodies may be held at once; over it, 503; one project's may have
+    /// half of it. Bodies under 64 KiB do not count.
     pub body_in_flight_bytes: usize,
 }
 
@@ -68,7 +69,12 @@ impl Limits {
             Content::Record => self.state_bytes.saturating_add(RECORD_FRAME_BYTES),
         };
         // A longer one could never be let in.
-        wanted.min(self.body_in_flight_bytes)
+        wanted.min(self.share())
+    }
+
+    /// How many bytes of the bodies of one project may be held at once.
+    pub(crate) const fn share(&self) -> usize {
+        self.body_in_flight_bytes / 2
     }
 }
 
@@ -77,10 +83,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zero_lifts_the_bound_of_messages_up_to_what_may_be_in_flight() {
+    fn zero_lifts_the_bound_of_messages_up_to_a_projects_share() {
         let limits = Limits { message_bytes: 0, ..Limits::default() };
         assert_eq!(limits.message(), usize::MAX);
-        assert_eq!(limits.body(Content::Message), 256 << 20);
+        assert_eq!(limits.body(Content::Message), 128 << 20);
     }
 
     #[test]

@@ -24,11 +24,13 @@ mod error;
 mod fields;
 mod frames;
 mod front;
+mod gate;
 mod health;
 mod last_words;
 mod limits;
 mod members;
 mod messages;
+mod pace;
 mod path;
 mod pats;
 mod permissions;
@@ -65,7 +67,7 @@ pub(crate) use visit::Visit;
 use crate::actor::{Persistence, Supervisor};
 use actix_web::web::{self, ServiceConfig};
 use addresses::Addresses;
-use body::Gate;
+use gate::Gate;
 
 /// What every handler works with; cheap to clone, one for all worker threads.
 #[derive(Clone)]
@@ -90,7 +92,7 @@ impl App {
     /// Puts the parts together; to be made once and cloned for each worker.
     pub fn new(persistence: Persistence, supervisor: Supervisor, limits: Limits) -> Self {
         let auth = Auth::new(persistence.clone());
-        let gate = Gate::new(limits.body_in_flight_bytes);
+        let gate = Gate::new(limits.body_in_flight_bytes, limits.share());
         let addresses = Addresses::new(limits.address_connections);
         let proxies = TrustedProxies::default();
         Self { persistence, supervisor, auth, limits, addresses, proxies, gate }

@@ -1,0 +1,149 @@
+//! Bounds the bytes of all request bodies that are held at once, and each project's share of them.
+
+use super::auth::Caller;
+use super::error::ApiError;
+use crate::domain::ProjectId;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Bodies below this many bytes do not count.
+const FREE_BYTES: usize = 64 << 10;
+
+/// The count; cheap to clone, one for all workers.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    /// The bound on all bodies.
+    limit: usize,
+    /// The bound on those of one project.
+    share: usize,
+    /// The bytes held.
+    held: Arc<Mutex<Bytes>>,
+}
+
+/// Bytes that are held.
+#[derive(Default)]
+struct Bytes {
+    /// All of them.
+    all: usize,
+    /// By project; one that holds none has no entry.
+    projects: HashMap<ProjectId, usize>,
+}
+
+/// What one body holds; given back when dropped.
+pub(super) struct Held {
+    /// Where it counts.
+    gate: Gate,
+    /// Under which project; the operator has no share.
+    project: Option<ProjectId>,
+    /// How many bytes.
+    bytes: usize,
+}
+
+impl Gate {
+    /// A gate for so many bytes, and so many of one project.
+    pub(crate) fn new(limit: usize, share: usize) -> Self {
+        Self { limit, share, held: Arc::default() }
+    }
+
+    /// A body of which nothing has come.
+    pub(super) fn hold(&self, caller: &Caller) -> Held {
+        let project = match caller {
+            Caller::Project { project, .. } => Some(project.clone()),
+            Caller::Admin => None,
+        };
+        Held { gate: self.clone(), project, bytes: 0 }
+    }
+
+    /// The bytes held. A panic elsewhere leaves nothing half-done in them.
+    fn bytes(&self) -> MutexGuard<'_, Bytes> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// Holds `size` bytes from now on. They are counted as they arrive, not as they are announced: to announce costs a
+    /// client nothing.
+    ///
+    /// # Errors
+    /// [`ApiError::Overloaded`] when the project has its share, or all have all there is.
+    pub(super) fn cover(&mut self, size: usize) -> Result<(), ApiError> {
+        if size < FREE_BYTES {
+            return Ok(());
+        }
+        let more = size.saturating_sub(self.bytes);
+        let mut bytes = self.gate.bytes();
+        let own = self.project.as_ref().map_or(0, |project| bytes.of(project));
+        if bytes.all + more > self.gate.limit || own + more > self.gate.share {
+            return Err(ApiError::Overloaded);
+        }
+        bytes.all += more;
+        if let Some(project) = &self.project {
+            *bytes.projects.entry(project.clone()).or_default() += more;
+        }
+        self.bytes += more;
+        Ok(())
+    }
+}
+
+impl Bytes {
+    /// What a project holds.
+    fn of(&self, project: &ProjectId) -> usize {
+        self.projects.get(project).copied().unwrap_or_default()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.bytes == 0 {
+            return;
+        }
+        let mut bytes = self.gate.bytes();
+        bytes.all -= self.bytes;
+        let Some(project) = &self.project else { return };
+        let left = bytes.of(project) - self.bytes;
+        if left == 0 {
+            bytes.projects.remove(project);
+        } else {
+            bytes.projects.insert(project.clone(), left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Permissions;
+
+    /// A caller of this project.
+    fn of(project: &str) -> Caller {
+        Caller::Project { project: ProjectId::from(project), permissions: Permissions::OWNER }
+    }
+
+    #[test]
+    fn large_bodies_alone_count_and_give_back() {
+        let gate = Gate::new(256 << 10, 256 << 10);
+        let (mut small, mut first, mut second) =
+            (gate.hold(&of("a")), gate.hold(&of("a")), gate.hold(&Caller::Admin));
+        first.cover(100 << 10).unwrap();
+        first.cover(200 << 10).unwrap();
+        assert_eq!(second.cover(100 << 10), Err(ApiError::Overloaded));
+        small.cover(FREE_BYTES - 1).unwrap();
+        drop(first);
+        second.cover(256 << 10).unwrap();
+        drop(second);
+        let left = gate.bytes();
+        assert_eq!((left.all, left.projects.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_project_with_its_share_leaves_the_rest_to_others() {
+        let gate = Gate::new(400 << 10, 200 << 10);
+        let (mut first, mut second) = (gate.hold(&of("a")), gate.hold(&of("a")));
+        first.cover(150 << 10).unwrap();
+        assert_eq!(second.cover(100 << 10), Err(ApiError::Overloaded));
+        gate.hold(&of("b")).cover(200 << 10).unwrap();
+        second.cover(FREE_BYTES - 1).unwrap();
+        drop(first);
+        second.cover(200 << 10).unwrap();
+    }
+}
