@@ -157,6 +157,9 @@ pub struct Limits {
     pub token_connections: usize,
     /// Connections from one address, default 0 for no bound (behind a proxy all share one); past it 429.
     pub address_connections: usize,
+    /// Tokens that nobody has, tried by one address in a minute, default 60, 0 for no bound; past it 429 for the next that
+    /// is wrong.
+    pub auth_failures: u32,
     /// Messages and state changes of one connection a second, default 1000, twice as many at once, 0 for no bound; past
     /// it the connection is closed, 4008.
     pub publishes_per_second: u32,
@@ -177,6 +180,7 @@ impl Default for Limits {
             session_channels: settings.session_channels,
             token_connections: settings.token_connections,
             address_connections: 0,
+            auth_failures: 60,
             publishes_per_second: settings.timing.publishes.per_second,
             reply_floor_ms: 2,
         }
@@ -270,6 +274,8 @@ pub struct Config {
     pub message_bytes: usize,
     /// The bound on connections from one address; 0 for none.
     pub address_connections: usize,
+    /// The bound on tokens that nobody has, from one address in a minute; 0 for none.
+    pub auth_failures: u32,
     /// Whose word counts about where clients are.
     pub proxies: TrustedProxies,
     /// Where webhooks may call, and when they do so again.
@@ -337,6 +343,7 @@ impl Config {
             },
             message_bytes: limits.message_bytes,
             address_connections: limits.address_connections,
+            auth_failures: limits.auth_failures,
             webhooks: Rules {
                 policy: Policy {
                     allow_private: args

@@ -13,6 +13,9 @@ use std::fmt;
 /// The channel that the quick-start page shows.
 const FIRST_CHANNEL: &str = "hello";
 
+/// The fewest characters of a given secret behind its prefix: as letters and digits, 128 bits.
+const SECRET_CHARS: usize = 22;
+
 /// What a first run made: shown once, never again.
 pub struct FirstRun {
     /// The project.
@@ -29,6 +32,15 @@ pub enum FirstRunError {
     /// There are no random numbers to make secrets of.
     #[error(transparent)]
     NoRandomness(#[from] clock::NoRandomness),
+    /// A secret that could be guessed.
+    #[error(
+        "{name} is too short for a secret: {SECRET_CHARS} characters or more behind its prefix (22 random letters and \
+        digits are 128 bits), or leave it out and let one be made"
+    )]
+    TooShort {
+        /// The setting.
+        name: &'static str,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] AskError),
@@ -49,16 +61,19 @@ pub async fn set_up(
     if !persistence.read(is_empty).await? {
         return Ok(None);
     }
-    let secret = |given: Option<String>, prefix| match given {
+    let secret = |given: Option<String>, prefix, name| match given {
+        Some(given) if given.len() < SECRET_CHARS + "ptk_".len() => {
+            Err(FirstRunError::TooShort { name })
+        }
         Some(given) => Ok(given),
-        None => clock::secret_id(prefix),
+        None => Ok(clock::secret_id(prefix)?),
     };
     let first = FirstRun {
         project: ProjectId::from(
             values.project.unwrap_or_else(|| clock::readable_id("project")).as_str(),
         ),
-        project_token: secret(values.project_token, "ptk")?,
-        admin_token: secret(values.admin_token, "pat")?,
+        project_token: secret(values.project_token, "ptk", "project-token")?,
+        admin_token: secret(values.admin_token, "pat", "admin-token")?,
     };
     let now = clock::now();
     let project = Project {

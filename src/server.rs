@@ -103,6 +103,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
         message_bytes: config.message_bytes,
         state_bytes: config.settings.state_bytes,
         address_connections: config.address_connections,
+        auth_failures: config.auth_failures,
         ..http::Limits::default()
     };
     let app = http::App::new(persistence, supervisor.clone(), limits);

@@ -314,7 +314,7 @@ fn published(answers: &[String]) -> usize {
 
 #[test]
 fn a_publish_means_the_same_at_the_door_and_behind_it() {
-    let server = Server::start();
+    let server = scene::Config::limits("auth-failures = 0").start();
     create(&server, "room", "unprotected", &[]);
     let (mut socket, _) = Socket::enter(server.address, None);
     socket.subscribe("room");
@@ -354,7 +354,7 @@ fn a_publish_means_the_same_at_the_door_and_behind_it() {
 
 #[test]
 fn a_handshake_means_the_same_at_the_door_and_behind_it() {
-    let server = Server::start();
+    let server = scene::Config::limits("auth-failures = 0").start();
     let (mut dice, mut taken) = (Dice(20_261_127), 0);
     for case in 0..HANDSHAKES {
         let mut request = Request::handshake();

@@ -11,7 +11,7 @@ use scene::{Config, cid, create, enter_with, eventually};
 use serde_json::{Value, json};
 use socket::{Received, Socket, frame};
 use std::net::{SocketAddr, TcpStream};
-use support::{OWNER, Server};
+use support::{Answer, OWNER, Server};
 
 #[test]
 fn session_channels_bound_every_way_to_subscribe() {
@@ -246,4 +246,65 @@ fn json_has_at_most_128_levels() {
     let (code, reason) = socket.expect_close();
     assert!(code == 4005 && reason.contains("128 levels"), "{code} {reason}");
     server.assert_well();
+}
+
+/// Every permission.
+const FLAGS: u64 = 2_251_799_805_280_247;
+
+#[test]
+fn failing_tokens_are_bounded_for_each_address_and_right_ones_are_not() {
+    let config = Config::limits("auth-failures = 20");
+    let server = config.start();
+    let right = server.new_project_token(FLAGS);
+    let ask = |token: &str| server.call("GET", "/v1/channels", Some(token), "");
+    let guess = |n: usize| format!("ptk_{n:032}");
+    // The same one again is no guess: the answer is known.
+    for _ in 0..50 {
+        assert_eq!(ask(&guess(0)).failure(), (401, "invalid_auth".to_owned()));
+    }
+    for n in 1..20 {
+        assert_eq!(ask(&guess(n)).failure(), (401, "invalid_auth".to_owned()), "{n}");
+    }
+    let refused = (100..160).map(|n| ask(&guess(n))).filter(|answer| answer.status == 429);
+    let refused: Vec<_> = refused.collect();
+    // One more is forgiven each 3 s.
+    assert!(refused.len() > 50, "{} refused", refused.len());
+    for answer in &refused {
+        assert_eq!(answer.failure().1, "rate_limited");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    // From the same address, never seen before, on both ways in.
+    assert_eq!(ask(&right).status, 200);
+    let publish = |token: &str| {
+        let body = r#"{"e":"A","d":1}"#;
+        let plain = format!(
+            "POST /v1/channels/room/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        Answer::parse(&server.raw_and_close(plain.as_bytes())).unwrap().status
+    };
+    create(&server, "room", "unprotected", &[]);
+    let refused = (200..230).filter(|n| publish(&guess(*n)) == 429).count();
+    assert!(refused > 20, "{refused} refused");
+    assert_eq!(publish(&server.new_project_token(FLAGS)), 204);
+    server.assert_well();
+}
+
+#[test]
+fn a_first_run_takes_no_short_secret() {
+    for (setting, flag, prefix) in [
+        ("WARREN_PROJECT_TOKEN", "project-token", "ptk"),
+        ("WARREN_ADMIN_TOKEN", "admin-token", "pat"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = std::process::Command::new(env!("CARGO_BIN_EXE_warren"))
+            .current_dir(folder.path())
+            .env("WARREN_LISTEN", "127.0.0.1:0")
+            .env(setting, format!("{prefix}_{}", "a".repeat(21)))
+            .output()
+            .unwrap();
+        assert_eq!(refused.status.code(), Some(1));
+        let log = String::from_utf8_lossy(&refused.stderr);
+        assert!(log.contains(flag) && log.contains("too short"), "{log}");
+    }
 }

@@ -62,7 +62,7 @@ impl Drop for Place {
 }
 
 /// What one client can have: an IPv4 address, or a /64 of IPv6, which everybody has whole.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(

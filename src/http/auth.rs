@@ -1,11 +1,14 @@
 //! Whose secret this is: project tokens and admin tokens, by their hash.
 
-use crate::actor::{AskError, Persistence};
+use super::error::ApiError;
+use super::guesses::Guesses;
+use crate::actor::Persistence;
 use crate::domain::project::secret_hash;
 use crate::domain::{Permissions, ProjectId};
 use crate::store::{ReadStore, SecretHash, StoreResult};
 use actix_web::http::header::{self, HeaderMap};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -56,7 +59,7 @@ struct Remembered {
 
 /// Finds out who a secret belongs to; cheap to clone, one memory for all.
 ///
-/// Only hits are remembered, so that guessing fills nothing. Secrets are compared by their hash alone, whose prefix an
+/// What is found and what is not are remembered apart, each within a bound, so that guessing drives out no hit. Secrets are compared by their hash alone, whose prefix an
 /// attacker cannot choose: no timing to learn from.
 #[derive(Clone)]
 pub struct Auth {
@@ -64,38 +67,59 @@ pub struct Auth {
     persistence: Persistence,
     /// The memory.
     remembered: Arc<RwLock<Remembered>>,
+    /// What was not found.
+    guesses: Guesses,
 }
 
 impl Auth {
-    /// An empty memory in front of the store.
-    pub fn new(persistence: Persistence) -> Self {
-        Self { persistence, remembered: Arc::default() }
+    /// An empty memory in front of the store; one address may fail so often in a minute, or as often as it likes if that
+    /// is 0.
+    pub fn new(persistence: Persistence, failures: u32) -> Self {
+        Self { persistence, remembered: Arc::default(), guesses: Guesses::new(failures) }
     }
 
-    /// Who the secret belongs to; none for anything that is not a valid `ptk_` or `pat_`.
+    /// Who the secret belongs to; none for anything that is not a valid `ptk_` or `pat_`. Where it comes from is asked
+    /// only if that is not known already.
     ///
     /// # Errors
-    /// [`AskError`] when the store gives no answer.
-    pub async fn identify(&self, secret: &str) -> Result<Option<Caller>, AskError> {
+    /// [`ApiError::TooManyGuesses`] for a secret that nobody has, from an address that has tried too many;
+    /// [`ApiError::Overloaded`] when the store gives no answer.
+    pub async fn identify(
+        &self,
+        secret: &str,
+        address: impl FnOnce() -> Option<IpAddr>,
+    ) -> Result<Option<Caller>, ApiError> {
         let look_up = match secret.split_once('_') {
             Some(("ptk", _)) => find_project_token,
             Some(("pat", _)) => find_admin_token,
             _ => return Ok(None),
         };
         let hash = secret_hash(secret);
-        let generation = {
+        let (generation, was_found) = {
             let remembered = self.memory();
             if let Some(caller) = remembered.find(&hash) {
                 return Ok(Some(caller.clone()));
             }
-            remembered.generation
+            (remembered.generation, remembered.callers.contains_key(&hash))
         };
-        let asked = Instant::now();
-        let found = self.persistence.read(move |store| look_up(store, &hash)).await?;
-        if let Some(caller) = &found {
-            self.memory_mut().remember(hash, caller.clone(), asked, generation);
+        let (address, asked) = (address(), Instant::now());
+        // One that was right a minute ago is no guess.
+        let is_over = !was_found && self.guesses.is_over(address, asked);
+        let refusal = || if is_over { Err(ApiError::TooManyGuesses) } else { Ok(None) };
+        if self.guesses.is_refused(&hash, asked) {
+            return refusal();
         }
-        Ok(found)
+        let turn = if is_over { Some(self.guesses.turn().await?) } else { None };
+        let found = self.persistence.read(move |store| look_up(store, &hash)).await?;
+        if let Some(caller) = found {
+            self.memory_mut().remember(hash, caller.clone(), asked, generation);
+            return Ok(Some(caller));
+        }
+        self.guesses.note(hash, address, Instant::now());
+        if let Some(turn) = turn {
+            turn.pass().await;
+        }
+        refusal()
     }
 
     /// Drops a secret that was deleted from the store.

@@ -41,7 +41,11 @@ impl Call {
         let app = request.app_data::<web::Data<App>>().cloned();
         let app = app.ok_or_else(|| ApiError::internal(&"the API is mounted without its state"))?;
         let secret = secret_of(request.headers()).ok_or(ApiError::InvalidAuth)?;
-        let caller = app.auth.identify(secret).await?.ok_or(ApiError::InvalidAuth)?;
+        let address = || {
+            let peer = request.peer_addr()?.ip();
+            Some(app.proxies.client_of(peer, request.headers()))
+        };
+        let caller = app.auth.identify(secret, address).await?.ok_or(ApiError::InvalidAuth)?;
         let pattern = request.match_pattern().unwrap_or_default();
         let need = permissions::need_of(request.method(), &pattern);
         let need = need.ok_or_else(|| {

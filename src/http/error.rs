@@ -114,6 +114,11 @@ pub enum ApiError {
     /// Too many connections from one address.
     #[error("too many connections from this address: the limit is {0}")]
     RateLimited(usize),
+    /// Too many secrets that nobody has, from one address.
+    #[error(
+        "too many tokens from this address that nobody has: try again in a second, with one that is right"
+    )]
+    TooManyGuesses,
     /// No such live connection in this project.
     #[error("connection not found")]
     NoSuchConnection,
@@ -202,7 +207,7 @@ impl ApiError {
             Self::UnsupportedMediaType { .. } => "unsupported_media_type",
             Self::MissingCapability(_) => "missing_capability",
             Self::LimitReached { .. } => "limit_reached",
-            Self::RateLimited(_) => "rate_limited",
+            Self::RateLimited(_) | Self::TooManyGuesses => "rate_limited",
             Self::NoSuchConnection => "connection_not_found",
             Self::Overloaded => "overloaded",
             Self::StorageUnavailable => "storage_unavailable",
@@ -254,7 +259,7 @@ impl ResponseError for ApiError {
             Self::Exists(_) | Self::MissingCapability(_) | Self::LimitReached { .. } => {
                 StatusCode::CONFLICT
             }
-            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited(_) | Self::TooManyGuesses => StatusCode::TOO_MANY_REQUESTS,
             Self::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLong => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -271,7 +276,7 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         let mut answer = HttpResponse::build(self.status_code());
         match self {
-            Self::Overloaded | Self::Stopping | Self::RateLimited(_) => {
+            Self::Overloaded | Self::Stopping | Self::RateLimited(_) | Self::TooManyGuesses => {
                 answer.insert_header((header::RETRY_AFTER, "1"));
             }
             Self::StorageUnavailable => {

@@ -10,6 +10,9 @@ pub struct Limits {
     pub state_bytes: usize,
     /// How many sockets one address may have open; over it, 429. Zero for no bound.
     pub address_connections: usize,
+    /// How many secrets that nobody has one address may try in a minute; over it, 429, if the next is wrong too. Zero for
+    /// no bound.
+    pub auth_failures: u32,
     /// How many bytes of request bodies may be held at once; over it, 503; one project's may have
     /// half of it. Bodies under 64 KiB do not count.
     pub body_in_flight_bytes: usize,
@@ -22,6 +25,7 @@ impl Default for Limits {
             message_bytes: 64 << 20,
             state_bytes: 1 << 20,
             address_connections: 0,
+            auth_failures: 60,
             body_in_flight_bytes: 256 << 20,
         }
     }

@@ -25,6 +25,7 @@ mod fields;
 mod frames;
 mod front;
 mod gate;
+mod guesses;
 mod health;
 mod last_words;
 mod limits;
@@ -91,7 +92,7 @@ pub struct App {
 impl App {
     /// Puts the parts together; to be made once and cloned for each worker.
     pub fn new(persistence: Persistence, supervisor: Supervisor, limits: Limits) -> Self {
-        let auth = Auth::new(persistence.clone());
+        let auth = Auth::new(persistence.clone(), limits.auth_failures);
         let gate = Gate::new(limits.body_in_flight_bytes, limits.share());
         let addresses = Addresses::new(limits.address_connections);
         let proxies = TrustedProxies::default();

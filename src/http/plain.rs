@@ -13,10 +13,11 @@ use super::visit::KEEP_ALIVE_HINT;
 use crate::domain::{ChannelId, ChannelKey, Permission};
 use bytes::Bytes;
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Publishes a body of JSON to a channel of the token's own project.
+/// Publishes a body of JSON to a channel of the token's own project; `address` says where it comes from.
 ///
 /// # Errors
 /// As the route's, as far as they are looked at; the request may then still go the long way, for nothing has happened.
@@ -25,8 +26,9 @@ pub(crate) async fn publish(
     authorization: &str,
     channel: &str,
     body: &[u8],
+    address: impl FnOnce() -> IpAddr,
 ) -> Result<(), ApiError> {
-    let caller = app.auth.identify(secret_in(authorization)).await?;
+    let caller = app.auth.identify(secret_in(authorization), || Some(address())).await?;
     let caller = caller.ok_or(ApiError::InvalidAuth)?;
     Need::Flag(Permission::PublishChannelMessages).check(&caller)?;
     let Caller::Project { project, .. } = caller else { return Err(ApiError::ProjectRequired) };

@@ -215,8 +215,10 @@ impl Guest {
                     let running = upgrade::open(&hall.app, admitted, &head, self.stream, rest);
                     return Wish::Socket(running);
                 }
-                Lane::Publish(Publish { channel, authorization, body, size }) => {
-                    let done = http::publish(&hall.app, authorization, channel, body).await;
+                Lane::Publish(read) => {
+                    let Publish { channel, authorization, body, size, .. } = read;
+                    let from = || hall.app.proxies.client_of(peer.ip(), &read.forwarding());
+                    let done = http::publish(&hall.app, authorization, channel, body, from).await;
                     // Whatever is wrong with it, the HTTP layer knows how to say.
                     if done.is_err() {
                         break;

@@ -4,7 +4,7 @@
 
 use actix_http::RequestHead;
 use actix_http::Uri;
-use actix_http::header::{HeaderName, HeaderValue};
+use actix_http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, X_FORWARDED_FOR};
 use httparse::{EMPTY_HEADER, Header, Request, Status};
 
 /// The most headers of a request that is looked at.
@@ -34,6 +34,8 @@ pub(super) struct Publish<'a> {
     pub(super) authorization: &'a str,
     /// The body.
     pub(super) body: &'a [u8],
+    /// The lines by which proxies say where it comes from.
+    pub(super) hops: Vec<(HeaderName, &'a str)>,
     /// The bytes of the whole request.
     pub(super) size: usize,
 }
@@ -129,6 +131,13 @@ const fn is_plain(byte: u8) -> bool {
 }
 
 impl<'a> Publish<'a> {
+    /// Those lines, as headers.
+    pub(super) fn forwarding(&self) -> HeaderMap {
+        let value = |text: &str| HeaderValue::from_str(text).ok();
+        let hops = self.hops.iter();
+        hops.filter_map(|(name, text)| Some((name.clone(), value(text)?))).collect()
+    }
+
     /// A request whose headers say nothing that has to be thought about; none for any other.
     fn read(
         path: &'a str,
@@ -142,7 +151,7 @@ impl<'a> Publish<'a> {
         if channel.is_empty() || !channel.bytes().all(is_plain) || !has_one_host(headers) {
             return None;
         }
-        let (mut authorization, mut length) = (None, None);
+        let (mut authorization, mut length, mut hops) = (None, None, Vec::new());
         for header in headers {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             let text = text_of(header)?;
@@ -168,6 +177,10 @@ impl<'a> Publish<'a> {
                 if !text.eq_ignore_ascii_case("h2c") {
                     return None;
                 }
+            } else if is("x-forwarded-for") {
+                hops.push((X_FORWARDED_FOR, text));
+            } else if is("forwarded") {
+                hops.push((FORWARDED, text));
             } else if !IGNORED.iter().any(|name| is(name)) {
                 return None;
             }
@@ -175,7 +188,7 @@ impl<'a> Publish<'a> {
         let length = length.filter(|length| *length <= MAX_BODY_BYTES)?;
         let Some(body) = body.get(..length) else { return Some(Lane::Unknown) };
         let authorization = authorization?;
-        Some(Lane::Publish(Publish { channel, authorization, body, size: head + length }))
+        Some(Lane::Publish(Publish { channel, authorization, body, hops, size: head + length }))
     }
 }
 
@@ -207,7 +220,6 @@ const IGNORED: &[&str] = &[
     "traceparent",
     "tracestate",
     "user-agent",
-    "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",
     "x-real-ip",
