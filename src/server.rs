@@ -1,5 +1,6 @@
 //! Wires store, supervisor and HTTP together, and takes them down in order.
 
+mod descriptors;
 mod door;
 mod head;
 mod listen;
@@ -99,7 +100,9 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     let first = first_run::set_up(&persistence, config.first_run.clone()).await?;
     Dispatcher::launch(persistence.clone(), config.webhooks.clone());
     let supervisor = Supervisor::new(config.workers, persistence.clone(), config.settings);
+    let connections = descriptors::connections(descriptors::limit(), config.workers);
     let limits = http::Limits {
+        sockets: descriptors::sockets(connections),
         message_bytes: config.message_bytes,
         state_bytes: config.settings.state_bytes,
         address_connections: config.address_connections,
@@ -109,7 +112,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     let app = http::App::new(persistence, supervisor.clone(), limits);
     let app = app.with_proxies(config.proxies.clone());
     let mut signals = Signals::take();
-    let (workers, address) = listen(&config, &app)?;
+    let (workers, address) = listen(&config, &app, connections)?;
     let base = format!("http://{address}");
     match &first {
         Some(first) => say(&first.lines(&base)),

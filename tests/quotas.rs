@@ -10,8 +10,9 @@ mod support;
 use scene::{Config, cid, create, enter_with, eventually};
 use serde_json::{Value, json};
 use socket::{Received, Socket, frame};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use support::{Answer, OWNER, Server};
+use support::{Answer, OWNER, PATIENCE, Server};
 
 #[test]
 fn session_channels_bound_every_way_to_subscribe() {
@@ -114,7 +115,7 @@ fn address_connections_bound_the_sockets_of_one_address() {
     let (one, _) = Socket::enter(server.address, None);
     let (mut two, init) = Socket::enter(server.address, None);
     let ask = || Socket::exchange(server.address, UPGRADE);
-    let refused = support::Answer::parse(&ask()).unwrap();
+    let refused = Answer::parse(&ask()).unwrap();
     assert_eq!(refused.failure(), (429, "rate_limited".to_owned()));
     assert_eq!((refused.header("retry-after"), &refused.error()["limit"]), (Some("1"), &json!(2)));
     // HTTP goes on, the sockets that are open go on, and another address has places of its own.
@@ -307,4 +308,71 @@ fn a_first_run_takes_no_short_secret() {
         let log = String::from_utf8_lossy(&refused.stderr);
         assert!(log.contains(flag) && log.contains("too short"), "{log}");
     }
+}
+
+/// A handshake.
+const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// A connection that sent this and got an answer, and the answer's first bytes.
+fn opened(server: &Server, request: &str) -> (TcpStream, String) {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut head = vec![0; 12];
+    stream.read_exact(&mut head).unwrap();
+    (stream, String::from_utf8(head).unwrap())
+}
+
+#[test]
+fn sockets_and_connections_leave_descriptors_for_everything_else() {
+    let server = Server::start_with_files(256);
+    let mut sockets = Vec::new();
+    let mut refused = loop {
+        let (stream, status) = opened(&server, HANDSHAKE);
+        if status != "HTTP/1.1 101" {
+            assert_eq!(status, "HTTP/1.1 503");
+            break stream;
+        }
+        sockets.push(stream);
+        assert!(sockets.len() < 250, "no end");
+    };
+    let mut rest = String::new();
+    refused.read_to_string(&mut rest).unwrap();
+    assert!(rest.to_ascii_lowercase().contains("retry-after: 1"), "{rest}");
+    assert!(sockets.len() > 100, "only {}", sockets.len());
+    // The others go on: requests, the database, webhooks.
+    assert_eq!(server.call("GET", "/health/ready", None, "").status, 200);
+    server.data("PUT", "/v1/channels/room", "{}");
+    // Idle connections may take what is left; who comes then is told, and the server still has descriptors of its own.
+    let live = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut idle = Vec::new();
+    let mut refused = loop {
+        let (stream, status) = opened(&server, live);
+        if status != "HTTP/1.1 200" {
+            assert_eq!(status, "HTTP/1.1 503");
+            break stream;
+        }
+        idle.push(stream);
+        assert!(idle.len() < 250, "no end");
+    };
+    let mut rest = String::new();
+    refused.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains(r#""code":"overloaded""#), "{rest}");
+    let (_, kept) = (sockets.pop(), &mut idle[0]);
+    let change = format!(
+        "PUT /v1/channels/other HTTP/1.1\r\nHost: x\r\nAuthorization: {OWNER}\r\nContent-Length: 2\r\n\r\n{{}}"
+    );
+    kept.write_all(change.as_bytes()).unwrap();
+    let mut answers = String::new();
+    while !answers.contains(r#""id":"other""#) {
+        let mut piece = [0; 4096];
+        let size = kept.read(&mut piece).unwrap();
+        assert!(size > 0, "{answers}");
+        answers.push_str(std::str::from_utf8(&piece[..size]).unwrap());
+    }
+    drop((sockets, idle));
+    eventually("there is room again", || {
+        server.raw_and_close(live.as_bytes()).starts_with(b"HTTP/1.1 200")
+    });
+    server.assert_well();
 }

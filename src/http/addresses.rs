@@ -1,15 +1,18 @@
-//! How many sockets each address has open, where that is bounded.
+//! How many sockets there are, and how many each address has open, where that is bounded.
 
 use super::error::ApiError;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The open sockets by address; cheap to clone, one count for all workers.
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses {
-    /// The bound; 0 for none.
+    /// The bound for one address; 0 for none.
     limit: usize,
+    /// The places for all of them.
+    all: Arc<Semaphore>,
     /// The numbers; an address without a socket has no entry.
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
@@ -21,21 +24,25 @@ pub(crate) struct Place {
     address: IpAddr,
     /// Where it counts; nowhere if there is no bound.
     addresses: Option<Addresses>,
+    /// Its place among all.
+    _all: OwnedSemaphorePermit,
 }
 
 impl Addresses {
-    /// Nothing open.
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, open: Arc::default() }
+    /// Nothing open; so many of one address and so many in all, 0 for no bound.
+    pub(crate) fn new(limit: usize, all: usize) -> Self {
+        let all = if all == 0 { Semaphore::MAX_PERMITS } else { all.min(Semaphore::MAX_PERMITS) };
+        Self { limit, all: Arc::new(Semaphore::new(all)), open: Arc::default() }
     }
 
     /// Takes a place for a socket.
     ///
     /// # Errors
-    /// [`ApiError::RateLimited`] at the bound.
+    /// [`ApiError::RateLimited`] at the address's bound, [`ApiError::Overloaded`] at that of all.
     pub(crate) fn take(&self, address: IpAddr) -> Result<Place, ApiError> {
+        let all = Arc::clone(&self.all).try_acquire_owned().ok().ok_or(ApiError::Overloaded)?;
         if self.limit == 0 {
-            return Ok(Place { address, addresses: None });
+            return Ok(Place { address, addresses: None, _all: all });
         }
         let address = network_of(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,7 +51,7 @@ impl Addresses {
             return Err(ApiError::RateLimited(self.limit));
         }
         *count += 1;
-        Ok(Place { address, addresses: Some(self.clone()) })
+        Ok(Place { address, addresses: Some(self.clone()), _all: all })
     }
 }
 
@@ -81,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_bound_holds_and_places_come_back() {
-        let addresses = Addresses::new(2);
+        let addresses = Addresses::new(2, 0);
         let one = IpAddr::from([127, 0, 0, 1]);
         let first = addresses.take(one).unwrap();
         let _second = addresses.take(one).unwrap();
@@ -94,9 +101,20 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_counts_as_one() {
-        let addresses = Addresses::new(1);
+        let addresses = Addresses::new(1, 0);
         let _place = addresses.take("2001:db8::1".parse().unwrap()).unwrap();
         assert!(addresses.take("2001:db8::2".parse().unwrap()).is_err());
         assert!(addresses.take("2001:db8:0:1::1".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn all_sockets_together_have_a_bound_too() {
+        let addresses = Addresses::new(0, 2);
+        let one = |n| addresses.take(IpAddr::from([192, 0, 2, n]));
+        let first = one(1).unwrap();
+        let _second = one(2).unwrap();
+        assert!(matches!(one(3), Err(ApiError::Overloaded)));
+        drop(first);
+        assert!(one(3).is_ok());
     }
 }

@@ -8,6 +8,8 @@ pub struct Limits {
     pub message_bytes: usize,
     /// The largest state of a channel or a leap token, bytes of JSON; over it, 413.
     pub state_bytes: usize,
+    /// How many sockets there may be in all; over it, 503. Zero for no bound.
+    pub sockets: usize,
     /// How many sockets one address may have open; over it, 429. Zero for no bound.
     pub address_connections: usize,
     /// How many secrets that nobody has one address may try in a minute; over it, 429, if the next is wrong too. Zero for
@@ -24,6 +26,7 @@ impl Default for Limits {
         Self {
             message_bytes: 64 << 20,
             state_bytes: 1 << 20,
+            sockets: 0,
             address_connections: 0,
             auth_failures: 60,
             body_in_flight_bytes: 256 << 20,

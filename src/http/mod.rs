@@ -94,7 +94,7 @@ impl App {
     pub fn new(persistence: Persistence, supervisor: Supervisor, limits: Limits) -> Self {
         let auth = Auth::new(persistence.clone(), limits.auth_failures);
         let gate = Gate::new(limits.body_in_flight_bytes, limits.share());
-        let addresses = Addresses::new(limits.address_connections);
+        let addresses = Addresses::new(limits.address_connections, limits.sockets);
         let proxies = TrustedProxies::default();
         Self { persistence, supervisor, auth, limits, addresses, proxies, gate }
     }

@@ -11,17 +11,19 @@ use std::net::{SocketAddr, TcpListener};
 /// How many connections the system keeps for us that have not been accepted yet.
 const BACKLOG: i32 = 4096;
 
-/// Binds the address and starts the worker threads; each takes a shard of the supervisor in.
+/// Binds the address and starts the worker threads, which accept so many connections together; each takes a
+/// shard of the supervisor in.
 pub(super) fn listen(
     config: &Config,
     app: &http::App,
+    connections: usize,
 ) -> Result<(Workers, SocketAddr), ServerError> {
     let address = config.listen;
     let failed = |source| ServerError::Listen { address, source };
     let first = bind(address, false).map_err(failed)?;
     let bound = first.local_addr().map_err(failed)?;
     let workers = listeners(first, bound, config.workers)
-        .and_then(|listeners| Workers::start(listeners, app, config.socket));
+        .and_then(|listeners| Workers::start(listeners, app, config.socket, connections));
     Ok((workers.map_err(failed)?, bound))
 }
 

@@ -14,14 +14,19 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener as Listener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener as Listener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The most connections of one worker; the process's file descriptors are the bound that counts.
-const MAX_CONNECTIONS: usize = 100_000;
+/// How many connections are told at once that there is no room for them; more are ended without a word.
+const MAX_REFUSALS: usize = 32;
+/// How long one of them may take to read it.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+/// How often a worker logs that it cannot accept.
+const LOG_PAUSE: Duration = Duration::from_mins(1);
 /// How long a worker leaves its listener alone that could not accept: for want of file descriptors, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How much longer a stopping worker accepts: those whom the system has connected by then would be reset.
@@ -93,16 +98,18 @@ impl Workers {
         listeners: Vec<TcpListener>,
         app: &http::App,
         way: SocketWay,
+        connections: usize,
     ) -> io::Result<Self> {
+        let places = Places::new(connections);
         let stop = Stop::new();
         let mut arbiters = Vec::new();
         for listener in listeners {
             listener.set_nonblocking(true)?;
             let arbiter = Arbiter::new();
-            let (app, stop) = (app.clone(), stop.clone());
+            let (app, stop, places) = (app.clone(), stop.clone(), places.clone());
             arbiter.spawn_fn(move || {
                 app.supervisor.settle_here();
-                actix::spawn(work(listener, app, way, stop));
+                actix::spawn(work(listener, app, way, stop, places));
             });
             arbiters.push(arbiter);
         }
@@ -124,7 +131,7 @@ impl Workers {
 }
 
 /// What one worker does until it is stopped.
-async fn work(listener: TcpListener, app: http::App, way: SocketWay, stop: Stop) {
+async fn work(listener: TcpListener, app: http::App, way: SocketWay, stop: Stop, places: Places) {
     let opened = Listener::from_std(listener);
     // Who is accepted last still has a request to make.
     let place = stop.requests.token();
@@ -135,21 +142,68 @@ async fn work(listener: TcpListener, app: http::App, way: SocketWay, stop: Stop)
             return;
         }
     };
-    stop.listeners_end.run_until_cancelled(accept(&listener, &door, &stop)).await;
-    let _ = timeout(LAST_CONNECTIONS, accept(&listener, &door, &stop)).await;
+    stop.listeners_end.run_until_cancelled(accept(&listener, &door, &stop, &places)).await;
+    let _ = timeout(LAST_CONNECTIONS, accept(&listener, &door, &stop, &places)).await;
     drop(place);
 }
 
+/// The connections that there may be; cheap to clone, one count for all workers.
+#[derive(Clone)]
+struct Places {
+    /// Those that are served.
+    served: Arc<Semaphore>,
+    /// Those that are told that there is no room.
+    refused: Arc<Semaphore>,
+}
+
+impl Places {
+    /// So many.
+    fn new(connections: usize) -> Self {
+        Self {
+            served: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
+            refused: Arc::new(Semaphore::new(MAX_REFUSALS)),
+        }
+    }
+
+    /// Tells a connection that there is no room, if not too many are being told.
+    fn refuse(&self, stream: TcpStream) {
+        let Ok(place) = Arc::clone(&self.refused).try_acquire_owned() else { return };
+        actix::spawn(async move {
+            let _ = timeout(REFUSAL_TIME, turn_away(stream)).await;
+            drop(place);
+        });
+    }
+}
+
+/// Says to come back later, and reads on to the end: a stream that is ended unread is reset, and its words are lost.
+async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(&http::last_words(&http::ApiError::Overloaded)).await?;
+    stream.shutdown().await?;
+    let mut unread = [0; 1024];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
+}
+
 /// Accepts connections for ever.
-async fn accept<S>(listener: &Listener, door: &Door<S>, stop: &Stop)
+async fn accept<S>(listener: &Listener, door: &Door<S>, stop: &Stop, places: &Places)
 where
     S: Service<door::Request, Response = (), Error = DispatchError> + 'static,
 {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    // The semaphore is never closed.
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    let mut logged: Option<Instant> = None;
+    let mut complain = |error: &dyn std::fmt::Display| {
+        if logged.is_none_or(|at| at.elapsed() >= LOG_PAUSE) {
+            logged = Some(Instant::now());
+            tracing::warn!(%error, "connections are not accepted; said once a minute at most");
+        }
+    };
+    loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let Ok(place) = Arc::clone(&places.served).try_acquire_owned() else {
+                    complain(&"there are as many as the file descriptors allow");
+                    places.refuse(stream);
+                    continue;
+                };
                 let (door, request) = (door.clone(), stop.requests.token());
                 let serve = async move {
                     door.serve(stream, peer, request).await;
@@ -158,7 +212,7 @@ where
                 actix::spawn(stop.connections.track_future(serve));
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
+                complain(&error);
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

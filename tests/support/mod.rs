@@ -64,10 +64,23 @@ impl Server {
         server
     }
 
+    /// Starts a server that may have so many file descriptors.
+    pub fn start_with_files(files: u32) -> Self {
+        let mut shell = Command::new("sh");
+        let line = format!("ulimit -n {files} && exec \"$0\"");
+        shell.args(["-c", &line, env!("CARGO_BIN_EXE_warren")]);
+        Self::spawn(shell, tempfile::tempdir().unwrap(), &[])
+    }
+
     /// Starts a server on the data that a folder holds.
     pub fn start_in(folder: TempDir, settings: &[(&str, &str)]) -> Self {
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_warren")), folder, settings)
+    }
+
+    /// Starts a server by this command and waits until it is ready.
+    fn spawn(mut command: Command, folder: TempDir, settings: &[(&str, &str)]) -> Self {
         let log = File::options().create(true).append(true).open(folder.path().join("log"));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_warren"))
+        let mut child = command
             .current_dir(folder.path())
             .env("WARREN_LISTEN", "127.0.0.1:0")
             .env("WARREN_DATA", folder.path().join("data"))
