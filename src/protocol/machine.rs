@@ -3,6 +3,8 @@
 //! Time is counted from the opening of the socket and comes in as an argument, so that every rule can be tested
 //! without waiting. What needs an answer from elsewhere leaves as an [`Action`].
 
+mod liveness;
+
 use super::close::{Close, CloseCode};
 use super::command::{Command, DecodeError, Frame, Identify};
 use super::etf::EtfError;
@@ -10,6 +12,7 @@ use super::rate::{Bucket, Rate};
 use super::wire::{Encoding, Wire};
 use super::{dispatch, etf};
 use bytes::Bytes;
+use liveness::{Liveness, Look};
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::time::Duration;
@@ -20,18 +23,8 @@ const MAX_WAITING: usize = 64;
 const MAX_WAITING_BYTES: usize = 256 * 1024;
 /// The most frames that wait for INIT, for which nobody can stop reading: past it, the connection is closed.
 const MAX_EARLY: usize = 1024;
-/// A server heartbeat goes out with every so many intervals (`docs/PROTOCOL.md`, Socket).
-const SERVER_HEARTBEAT_INTERVALS: u32 = 3;
-/// A client whose heartbeat is so late is sent one: a page that nobody sees answers, one that is frozen does not.
-const LATE: Duration = Duration::from_secs(5);
-/// How long it may take to answer, if it has ever answered one.
-const ANSWER: Duration = Duration::from_secs(15);
 /// How long what came before the end may take to be served: longer than a back end has to answer for a private channel.
 const FINISH: Duration = Duration::from_secs(6);
-
-/// How long after a time ran out it is looked at once more: what lies unread is read before that, as after a pause of the
-/// whole process.
-const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// How often browsers wake a page that nobody sees.
 const HIDDEN: Duration = Duration::from_mins(1);
@@ -112,24 +105,6 @@ struct Ending {
     close: Option<Close>,
 }
 
-/// A time that ran out, as far as is known.
-#[derive(Debug)]
-struct Doubt {
-    /// Since when it is known.
-    since: Duration,
-    /// When it counts.
-    until: Duration,
-}
-
-/// A heartbeat of ours that has no answer yet.
-#[derive(Debug)]
-struct Probe {
-    /// Its tag.
-    tag: String,
-    /// When it was sent.
-    sent: Duration,
-}
-
 /// One connection's state.
 #[derive(Debug)]
 pub struct Machine {
@@ -139,26 +114,14 @@ pub struct Machine {
     timing: Timing,
     /// How far it has come.
     phase: Phase,
-    /// When the last heartbeat came.
-    heard: Duration,
-    /// When the next heartbeat of ours is due.
-    next_probe: Option<Duration>,
-    /// How many of ours were sent.
-    probes: u64,
-    /// The last of ours, until it is answered.
-    probe: Option<Probe>,
-    /// Whether the client has answered one of ours.
-    has_answered: bool,
-    /// When one of ours was sent because the client's was late.
-    asked: Option<Duration>,
+    /// Whether the client is there.
+    liveness: Liveness,
     /// Frames that wait, in the order they came.
     waiting: VecDeque<Waiting>,
     /// The bytes of them.
     waiting_bytes: usize,
     /// The end that comes behind them; nothing more is taken in.
     ending: Option<Ending>,
-    /// Whether the client seems to be late.
-    doubt: Option<Doubt>,
     /// What is left of the messages and state changes that the client may send.
     publishes: Bucket,
 }
@@ -170,16 +133,10 @@ impl Machine {
             wire,
             timing,
             phase: Phase::Opened,
-            heard: Duration::ZERO,
-            next_probe: None,
-            probes: 0,
-            probe: None,
-            has_answered: false,
-            asked: None,
+            liveness: Liveness::new(timing),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             ending: None,
-            doubt: None,
             publishes: Bucket::full(timing.publishes),
         };
         (machine, Action::Send(dispatch::hello(wire, timing.heartbeat.as_millis())))
@@ -235,8 +192,7 @@ impl Machine {
             }
         };
         if matches!(frame.command, Command::Heartbeat { .. }) {
-            self.heard = now;
-            self.asked = None;
+            self.liveness.hear(now);
         }
         if frame.command.is_publish() && !self.publishes.take(self.timing.publishes, now) {
             let limit = self.timing.publishes.per_second;
@@ -264,9 +220,7 @@ impl Machine {
             return Vec::new();
         }
         self.phase = Phase::Identified;
-        // Between two of the client's own: the Rust client takes a heartbeat that it sends while one is unanswered for
-        // a dead connection, and its answer to ours counts as one.
-        self.next_probe = Some(now + self.timing.heartbeat / 2);
+        self.liveness.begin(now);
         self.on_timeout(now)
     }
 
@@ -280,57 +234,24 @@ impl Machine {
                 actions.push(Action::GiveUp);
                 self.finished();
             }
-        } else if let Some(Close { code, reason }) = self.overdue(now) {
-            let look = now + self.timing.heartbeat.min(SECOND_LOOK);
-            let doubt = self.doubt.get_or_insert(Doubt { since: now, until: look });
-            if now >= doubt.until {
-                actions.extend(self.close(code, reason));
+        } else if self.phase != Phase::Closed {
+            match self.liveness.look(now, self.phase != Phase::Opened) {
+                Look::Fine => {}
+                Look::Ask(tag) => actions.push(Action::Send(dispatch::heartbeat(self.wire, &tag))),
+                Look::Gone(Close { code, reason }) => actions.extend(self.close(code, reason)),
             }
-        } else if self.question_due().is_some_and(|due| now >= due) {
-            self.asked = Some(now);
-            actions.push(self.send_probe(now));
-        } else if self.next_probe.is_some_and(|due| now >= due) && self.phase == Phase::Identified {
-            actions.push(self.send_probe(now));
         }
         actions
     }
 
-    /// When a client that is late is to be asked whether it is there.
-    fn question_due(&self) -> Option<Duration> {
-        let is_asked = self.phase == Phase::Identified && self.has_answered && self.asked.is_none();
-        is_asked.then(|| self.heard + self.timing.heartbeat + LATE)
-    }
-
-    /// What the client should have sent by now.
-    fn overdue(&mut self, now: Duration) -> Option<Close> {
-        if self.phase == Phase::Opened && now >= self.timing.identify {
-            return Some(Close::new(CloseCode::IdentifyTimeout, "no IDENTIFY in time"));
-        }
-        let silence = self.timing.silence;
-        if self.phase != Phase::Closed && now >= self.heard + silence {
-            let reason = format!("no heartbeat for {} s", silence.as_secs_f64());
-            return Some(Close::new(CloseCode::OutOfSync, reason));
-        }
-        if self.asked.is_some_and(|asked| now >= asked + ANSWER) {
-            let reason = format!("no answer to a heartbeat for {} s", ANSWER.as_secs());
-            return Some(Close::new(CloseCode::OutOfSync, reason));
-        }
-        self.doubt = None;
-        None
-    }
-
     /// Whether the client seems to be late, and it depends on what lies unread.
-    pub fn is_in_doubt(&self) -> bool {
-        self.doubt.is_some()
+    pub const fn is_in_doubt(&self) -> bool {
+        self.liveness.is_in_doubt()
     }
 
-    /// Something lies unread: it may be what seems to be late. Whoever sends without end gets as long again, no longer.
+    /// Something lies unread: it may be what seems to be late.
     pub fn put_off(&mut self, now: Duration) {
-        if let Some(doubt) = &mut self.doubt
-            && now < doubt.since + self.timing.silence
-        {
-            doubt.until = now + self.timing.heartbeat.min(SECOND_LOOK);
-        }
+        self.liveness.put_off(now);
     }
 
     /// When [`Self::on_timeout`] must be called at the latest; never again once closed.
@@ -340,17 +261,11 @@ impl Machine {
         }
         let head = self.waiting.front().filter(|head| !self.must_wait(&head.frame.command));
         let due = head.map(|head| head.due);
-        if let Some(ending) = &self.ending {
-            return [due, Some(ending.until)].into_iter().flatten().min();
-        }
-        if let Some(doubt) = &self.doubt {
-            return [due, Some(doubt.until)].into_iter().flatten().min();
-        }
-        let identify = (self.phase == Phase::Opened).then_some(self.timing.identify);
-        let silence = Some(self.heard + self.timing.silence);
-        let answer = self.asked.map(|asked| asked + ANSWER);
-        let all = [identify, due, self.next_probe, silence, self.question_due(), answer];
-        all.into_iter().flatten().min()
+        let other = match &self.ending {
+            Some(ending) => Some(ending.until),
+            None => self.liveness.deadline(self.phase != Phase::Opened),
+        };
+        [due, other].into_iter().flatten().min()
     }
 
     /// Whether so much waits that the shell should stop reading until the deadline.
@@ -446,25 +361,12 @@ impl Machine {
 
     /// Acknowledges a heartbeat; the answer to one of ours tells how long it took.
     fn on_heartbeat(&mut self, now: Duration, tag: Option<&str>) -> Action {
-        let is_ours = |probe: &Probe| Some(probe.tag.as_str()) == tag;
-        let latency =
-            self.probe.take_if(|probe| is_ours(probe)).map(|probe| now.saturating_sub(probe.sent));
-        self.has_answered |= latency.is_some();
+        let latency = self.liveness.answer(now, tag);
         Action::Send(dispatch::heartbeat_ack(
             self.wire,
             tag,
             latency.map(|latency| latency.as_millis()),
         ))
-    }
-
-    /// Sends a heartbeat of ours and plans the next.
-    fn send_probe(&mut self, now: Duration) -> Action {
-        self.probes += 1;
-        let tag = format!("w{}", self.probes);
-        let frame = dispatch::heartbeat(self.wire, &tag);
-        self.probe = Some(Probe { tag, sent: now });
-        self.next_probe = Some(now + self.timing.heartbeat * SERVER_HEARTBEAT_INTERVALS);
-        Action::Send(frame)
     }
 }
 

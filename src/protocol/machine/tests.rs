@@ -1,5 +1,6 @@
 //! The machine's rules, in virtual time.
 
+use super::liveness::{ANSWER, LATE, SECOND_LOOK};
 use super::*;
 
 /// The defaults of the product.
