@@ -200,3 +200,39 @@ fn permissions_are_kept() {
     scene::assert_silent(&server, &mut socket, &cid);
     server.assert_well();
 }
+
+#[test]
+fn a_channel_that_is_deleted_under_patches_is_gone_for_everybody() {
+    let server = Server::start();
+    let (mut socket, init) = Socket::enter(server.address, None);
+    for round in 0..60 {
+        create(&server, "room", "unprotected", &[]);
+        socket.subscribe("room");
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let server = &server;
+                scope.spawn(move || {
+                    for n in 0.. {
+                        let body = json!({"writer": writer, "n": n}).to_string();
+                        let path = "/v1/channels/room/state";
+                        let patched = server.call("PATCH", path, Some(OWNER), &body);
+                        if patched.status != 200 {
+                            let refused = (404, "channel_not_found".to_owned());
+                            assert_eq!(patched.failure(), refused, "round {round}");
+                            return;
+                        }
+                    }
+                });
+            }
+            while socket.next()["e"] != "STATE_UPDATE" {}
+            server.done("DELETE", "/v1/channels/room", "");
+        });
+        while socket.next()["e"] != "UNAVAILABLE" {}
+    }
+    create(&server, "other", "unprotected", &[]);
+    socket.subscribe("other");
+    let listed = server.data("GET", "/v1/channels/other/connections", "");
+    assert_eq!(listed["connections"][0]["cid"], cid(&init));
+    assert_eq!(listed["connections"][0]["channels"], json!(["other"]), "rooms were left behind");
+    server.assert_well();
+}

@@ -9,7 +9,9 @@ mod support;
 use scene::{cid, create, enter_with};
 use serde_json::{Value, json};
 use socket::Socket;
-use support::Server;
+use std::time::Duration;
+use support::receiver::{Receiver, Says};
+use support::{OWNER, Server};
 
 /// Every extension that there is.
 const ALL: [&str; 5] = ["errors", "version", "presence", "token_state", "patch"];
@@ -133,6 +135,76 @@ fn versions_are_in_every_state_and_without_a_gap() {
     }
     let (_, init) = enter_with(server.address, Some(&token), &["version"]);
     assert_eq!(init["channels"][0]["version"], 20);
+    server.assert_well();
+}
+
+#[test]
+fn a_session_ends_on_the_state_that_the_store_has_however_patches_cross() {
+    let server = Server::start();
+    let token = server.new_leap_token();
+    let path = format!("/v1/channels/tokens/{token}");
+    let (mut socket, init) = enter_with(server.address, Some(&token), &["token_state"]);
+    for round in 0..40 {
+        std::thread::scope(|scope| {
+            for writer in 0..6 {
+                let body = json!({"state": {"round": round, "writer": writer}}).to_string();
+                let (server, path) = (&server, &path);
+                scope.spawn(move || server.data("PATCH", path, &body));
+            }
+        });
+        scene::mark(&server, &cid(&init), "marker");
+        let (mut shown, mut heard) = (Value::Null, socket.next());
+        while heard["e"] == "TOKEN_STATE_UPDATE" {
+            shown = heard["d"]["state"].take();
+            heard = socket.next();
+        }
+        assert_eq!(heard["d"]["e"], "marker");
+        let stored = server.data("GET", &path, "")["token"]["state"].clone();
+        assert_eq!(shown, stored, "round {round}");
+        let (_, other) = Socket::enter(server.address, Some(&token));
+        assert_eq!(other["metadata"], stored, "round {round}");
+    }
+    server.assert_well();
+}
+
+#[test]
+fn a_state_that_the_channel_authorizer_sets_is_told_before_the_channel() {
+    let server = Server::start_with(&[("WARREN_WEBHOOK_NETWORKS", "127.0.0.0/8")]);
+    let answer = r#"{"granted":true,"state":{"public":{"n":7}}}"#;
+    let receiver = Receiver::start(|_, _| Says(200, "", answer, Duration::ZERO));
+    let body = json!({"url": receiver.url()}).to_string();
+    server.data("PUT", "/v1/projects/@this/channel-authorizer", &body);
+    create(&server, "room", "private", &[]);
+    let token = server.new_leap_token();
+    let (mut socket, _) = enter_with(server.address, Some(&token), &["token_state"]);
+    socket.dispatch("SUBSCRIBE", "room", &Value::Null);
+    assert_eq!(socket.expect("TOKEN_STATE_UPDATE")["d"]["state"], json!({"public": {"n": 7}}));
+    socket.expect("AVAILABLE");
+    server.assert_well();
+}
+
+#[test]
+fn an_expiry_and_a_deletion_count_however_they_cross_with_patches() {
+    let server = Server::start();
+    for round in 0..20 {
+        let token = server.new_leap_token();
+        let path = format!("/v1/channels/tokens/{token}");
+        let (mut socket, _) = Socket::enter(server.address, Some(&token));
+        std::thread::scope(|scope| {
+            for expiry in ["null", r#""2099-01-01T00:00:00Z""#, r#""2099-01-02T00:00:00Z""#] {
+                let body = format!(r#"{{"expires_at":{expiry}}}"#);
+                let (server, path) = (&server, &path);
+                scope.spawn(move || server.call("PATCH", path, Some(OWNER), &body));
+            }
+            if round % 2 == 0 {
+                scope.spawn(|| server.done("DELETE", &path, ""));
+            }
+        });
+        if round % 2 == 1 {
+            server.data("PATCH", &path, r#"{"expires_at":"2001-01-01T00:00:00Z"}"#);
+        }
+        assert_eq!(socket.expect_close().0, 4001, "round {round}");
+    }
     server.assert_well();
 }
 

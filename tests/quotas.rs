@@ -1,7 +1,11 @@
 //! Bounds on how many and how deep, each on both sides of its edge (`config.rs`, `[limits]`; `docs/PROTOCOL.md`, Bad input
 //! gets): what is over one is refused with the bound, and nobody else notices.
 
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test, a panic is the report"
+)]
 
 mod scene;
 mod socket;
@@ -41,6 +45,61 @@ fn session_channels_bound_every_way_to_subscribe() {
     socket.dispatch("UNSUBSCRIBE", "a", &Value::Null);
     socket.subscribe("c");
     assert_eq!(scene::subscriptions(&server, &token), ["b", "c"]);
+    server.assert_well();
+}
+
+/// The ids of all tokens.
+fn tokens(server: &Server) -> Vec<String> {
+    let listed = server.data("GET", "/v1/channels/tokens", "");
+    let listed = listed["tokens"].as_array().unwrap().iter();
+    let mut ids: Vec<_> = listed.map(|token| token["id"].as_str().unwrap().to_owned()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[test]
+fn a_token_that_is_refused_over_a_limit_is_not_there() {
+    let config = Config::limits("session-channels = 2");
+    let server = config.start();
+    for id in ["a", "b", "c"] {
+        create(&server, id, "public", &[]);
+    }
+    for (third, status) in [(json!("c"), 409), (json!({"id": "c", "ephemeral": true}), 409)] {
+        let body = json!({"channels": ["a", {"id": "b", "ephemeral": true}, third]}).to_string();
+        let refused = server.call("POST", "/v1/channels/tokens", Some(OWNER), &body);
+        assert_eq!(refused.failure(), (status, "limit_reached".to_owned()));
+        assert_eq!(refused.error()["limit"], 2);
+    }
+    assert_eq!(tokens(&server), [""; 0]);
+    let body = json!({"channels": ["a", {"id": "b", "ephemeral": true}]});
+    let token = scene::new_token(&server, &body);
+    assert_eq!(tokens(&server), [token]);
+    server.assert_well();
+}
+
+#[test]
+fn every_token_that_is_there_was_answered() {
+    let server = Server::start();
+    let mut answered = Vec::new();
+    std::thread::scope(|scope| {
+        let churn = scope.spawn(|| {
+            for _ in 0..150 {
+                create(&server, "passing", "public", &[]);
+                server.done("DELETE", "/v1/channels/passing", "");
+            }
+        });
+        let body = json!({"channels": [{"id": "passing", "ephemeral": true}]}).to_string();
+        while !churn.is_finished() {
+            let made = server.call("POST", "/v1/channels/tokens", Some(OWNER), &body);
+            if made.status == 200 {
+                answered.push(made.data()["token"]["id"].as_str().unwrap().to_owned());
+            } else {
+                assert_eq!(made.status, 404, "{}", made.text());
+            }
+        }
+    });
+    answered.sort_unstable();
+    assert_eq!(tokens(&server), answered);
     server.assert_well();
 }
 

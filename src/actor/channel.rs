@@ -59,6 +59,8 @@ pub struct ChannelActor {
     outlet: Outlet,
     /// When it was last asked something.
     used: Instant,
+    /// How many deletions are on their way to the store.
+    deletions: usize,
     /// Whether the channel was deleted.
     is_deleted: bool,
     /// Whether a session with a connection has ever been in: only then is there a last one to go with.
@@ -80,6 +82,7 @@ impl ChannelActor {
             available: None,
             outlet: Outlet::default(),
             used: Instant::now(),
+            deletions: 0,
             is_deleted: false,
             had_subscriber: false,
             is_marked: false,
@@ -125,6 +128,9 @@ impl ChannelActor {
         let read = async move { persistence.read(move |store| store.find_channel(&key)).await };
         let resume = read.into_actor(self).map(|outcome, actor, ctx| match outcome {
             Ok(Some(stored)) => actor.on_reloaded(stored, ctx),
+            // Whoever deletes it is about to hear so, and then tells everybody.
+            Ok(None) if actor.deletions > 0 => {}
+            Ok(None) => actor.on_deleted(ctx),
             // Without its state the channel is of no use; whoever asks next has it loaded again.
             _ => ctx.stop(),
         });
@@ -160,16 +166,18 @@ impl Actor for ChannelActor {
         });
     }
 
-    /// Also after a crash: the shard forgets this incarnation, its sessions look for the next one.
+    /// Also after a crash: the shard forgets this incarnation, its sessions look for the next one, which has rooms of its
+    /// own. The shard first: whoever looks then must not be given this one.
     fn stopped(&mut self, ctx: &mut Context<Self>) {
         let (key, address) = (self.key().clone(), ctx.address());
+        tell(&self.around.shard, ChannelGone { key: key.clone(), address: address.clone() });
         if !self.is_deleted {
+            self.dissolve(None);
             self.tell_sessions(|| FromChannel::Died {
                 channel: key.id.clone(),
                 address: address.clone(),
             });
         }
-        tell(&self.around.shard, ChannelGone { key: key.clone(), address });
     }
 }
 

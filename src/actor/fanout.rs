@@ -238,6 +238,12 @@ impl LocalFanout {
         self.plan_flush();
     }
 
+    /// How many channels have connections of this thread.
+    #[cfg(test)]
+    pub fn rooms(&self) -> usize {
+        self.registry.borrow().rooms()
+    }
+
     /// Sees to it that what waits is written.
     fn plan_flush(&self) {
         Flusher::plan(&self.flusher, &self.registry, THREADS.load(Ordering::Relaxed));

@@ -41,7 +41,9 @@ impl Outlet {
         A: Actor<Context = Context<A>>,
     {
         if let Some(drained) = self.drained() {
-            ctx.wait(fut::wrap_future::<_, A>(drained));
+            // An actor that ends while it waits must not take along what is on its way.
+            let left = actix::spawn(drained);
+            ctx.wait(fut::wrap_future::<_, A>(left).map(|_, _, _| ()));
         }
     }
 

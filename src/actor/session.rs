@@ -7,6 +7,7 @@ mod handlers;
 mod hooking;
 pub mod listing;
 pub mod messages;
+mod renewing;
 pub mod replay;
 mod subscribing;
 
@@ -119,6 +120,8 @@ pub struct SessionActor {
     joining: HashSet<ChannelId>,
     /// Taken while something about a channel's subscription is under way.
     locks: HashMap<ChannelId, Arc<Mutex<()>>>,
+    /// Taken while the token is being read again.
+    renewing: Arc<Mutex<()>>,
     /// What is kept while there is no connection.
     replay: Replay,
     /// Whether it ever had a connection: only then is there anything to be graceful about.
@@ -155,6 +158,7 @@ impl SessionActor {
             subscriptions: permanent.into_iter().map(held).collect(),
             joining: HashSet::new(),
             locks: HashMap::new(),
+            renewing: Arc::default(),
             replay: Replay::default(),
             had_members: false,
             grace: None,

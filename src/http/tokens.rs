@@ -9,10 +9,11 @@ use super::limits::Content;
 use super::routes::{Mounted, on};
 use super::token_input::{self, NewToken};
 use super::views::{SubscriptionView, TokenView};
+use crate::actor::ask::AskError;
 use crate::actor::clock;
 use crate::domain::event::Subscribing;
 use crate::domain::{
-    ChannelId, ChannelKey, EventKind, HookEvent, LeapToken, LeapTokenId, Permission,
+    ChannelId, ChannelKey, EventKind, HookEvent, LeapToken, LeapTokenId, Permission, ProjectId,
 };
 use crate::store::{StoreError, Thing, WriteStore};
 use actix_web::http::Method;
@@ -61,6 +62,10 @@ async fn create(call: Call, body: Body) -> Answer {
     if !(new.permanent.is_empty() && new.ephemeral.is_empty()) {
         call.require(Permission::ManageChannelSubscribers)?;
     }
+    let limit = call.app.supervisor.settings().session_channels;
+    if new.permanent.len() + new.ephemeral.len() > limit {
+        return Err(AskError::TooManyChannels(limit).into());
+    }
     let now = clock::now();
     let secret = clock::secret_id("leap_token")?;
     let token = LeapToken {
@@ -92,7 +97,11 @@ async fn create(call: Call, body: Body) -> Answer {
         .write_causing(is_wanted, create, move |(token, _)| created(token, &permanent))
         .await?;
     for key in &keys {
-        call.app.supervisor.subscribe(key, &token.id, true).await?;
+        if let Err(error) = call.app.supervisor.subscribe(key, &token.id, true).await {
+            // Nobody will ever learn this token's secret.
+            erase(&call, token.project, &token.id).await?;
+            return Err(error.into());
+        }
     }
     answer::data(One { token: TokenView::new(&token, false) })
 }
@@ -153,13 +162,19 @@ async fn update(call: Call, body: Body) -> Answer {
     drop(text);
     let token =
         call.app.persistence.write(move |store| store.update_token(&project, &id, &update)).await?;
-    call.app.supervisor.token_changed(token.clone()).await?;
+    call.app.supervisor.token_changed(&token.id).await?;
     one(&call, &token).await
 }
 
 /// `DELETE /channels/tokens/:token`: gone for good, its connections too.
 async fn delete(call: Call) -> Answer {
     let (project, id) = call.token().await?;
+    erase(&call, project, &id).await?;
+    Ok(answer::done())
+}
+
+/// Deletes a token from the store, then ends its session.
+async fn erase(call: &Call, project: ProjectId, id: &LeapTokenId) -> Result<(), ApiError> {
     let (deleted, kind) = (id.clone(), EventKind::TokenDeleted);
     let is_wanted = call.wants(&project, kind);
     let delete = move |store: &mut dyn WriteStore| {
@@ -174,8 +189,8 @@ async fn delete(call: Call) -> Answer {
             found.as_ref().map(event).into_iter().collect()
         })
         .await?;
-    call.app.supervisor.token_deleted(&id).await?;
-    Ok(answer::done())
+    call.app.supervisor.token_deleted(id).await?;
+    Ok(())
 }
 
 /// `GET /channels/tokens/:token/subscriptions`: the permanent ones, then the ephemeral ones of its live session.

@@ -6,7 +6,7 @@
 
 use super::super::ask::{AskError, ChangeError};
 use crate::domain::{Change, State, Version};
-use crate::store::StoreError;
+use crate::store::{StoreError, Thing};
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
@@ -100,6 +100,14 @@ impl Changes {
         shown
     }
 
+    /// The channel was deleted behind all that is under way: whoever has no answer yet finds no channel.
+    pub fn end(&mut self) {
+        for Pending { asker, .. } in self.pending.drain(..) {
+            // The asker may have gone.
+            let _ = asker.send(Err(AskError::not_found(Thing::Channel).into()));
+        }
+    }
+
     /// Whether nothing is under way.
     pub fn is_settled(&self) -> bool {
         self.pending.is_empty()
@@ -129,7 +137,6 @@ fn cause(first: AskError) -> AskError {
 mod tests {
     use super::*;
     use crate::domain::RawJson;
-    use crate::store::Thing;
 
     /// Accepts and pushes `{"n":<n>}`.
     fn push(

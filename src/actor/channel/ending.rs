@@ -1,6 +1,5 @@
 //! The end of a channel whose project was deleted.
 
-use super::super::session::FromChannel;
 use super::super::shard::EndProject;
 use super::ChannelActor;
 use actix::prelude::*;
@@ -11,9 +10,7 @@ impl Handler<EndProject> for ChannelActor {
     /// Passed on by the shard. Nobody is told `UNAVAILABLE`: all who could hear it are being closed with 4001.
     fn handle(&mut self, EndProject(project): EndProject, ctx: &mut Context<Self>) {
         if self.key().project == project {
-            let channel = self.key().id.clone();
-            self.is_deleted = true;
-            self.tell_sessions(|| FromChannel::Deleted { channel: channel.clone() });
+            self.tell_deleted(ctx);
             ctx.stop();
         }
     }

@@ -13,11 +13,17 @@ use std::sync::Arc;
 impl Handler<Delete> for ChannelActor {
     type Result = ResponseActFuture<Self, Result<(), AskError>>;
 
+    /// Changes that come meanwhile find no channel in the store; that is no reason for the actor to end before it has told
+    /// of its deletion.
     fn handle(&mut self, _: Delete, _: &mut Context<Self>) -> Self::Result {
         let write = self.delete();
+        self.deletions += 1;
         Box::pin(write.into_actor(self).map(|outcome, actor, ctx| {
+            actor.deletions -= 1;
             if outcome.is_ok() {
                 actor.on_deleted(ctx);
+            } else if actor.changes.needs_reload() {
+                actor.reload(ctx);
             }
             outcome
         }))
@@ -34,17 +40,31 @@ impl ChannelActor {
     }
 
     /// Tells everybody that the channel has gone, and ends.
-    fn on_deleted(&mut self, ctx: &mut Context<Self>) {
-        let id = self.key().id.clone();
+    pub(super) fn on_deleted(&mut self, ctx: &mut Context<Self>) {
         let dispatch = Arc::new(Dispatch::new(self.gone()));
+        self.dissolve(Some(&dispatch));
+        self.tell_deleted(ctx);
+        self.changes.end();
+        ctx.stop();
+    }
+
+    /// Takes every connection out of the fan-outs' rooms, with a last word if there is one.
+    pub(super) fn dissolve(&mut self, last: Option<&Arc<Dispatch>>) {
         for fanout in self.subscribers.fanouts() {
-            let dispatch = Arc::clone(&dispatch);
+            let dispatch = last.map(Arc::clone);
             self.outlet.send(fanout, Order::Dissolve { channel: self.uid, dispatch });
         }
-        self.tell_sessions(|| FromChannel::Deleted { channel: id.clone() });
-        self.is_deleted = true;
         self.outlet.leave_behind();
-        ctx.stop();
+    }
+
+    /// Tells every session that there is no such channel any more; nobody looks for another actor of it.
+    pub(super) fn tell_deleted(&mut self, ctx: &Context<Self>) {
+        self.is_deleted = true;
+        let (channel, address) = (self.key().id.clone(), ctx.address());
+        self.tell_sessions(|| FromChannel::Deleted {
+            channel: channel.clone(),
+            address: address.clone(),
+        });
     }
 }
 

@@ -207,7 +207,10 @@ impl World {
                 self.expect(link, number);
             }
             Step::Dissolve(room) => {
-                self.registry.perform(Order::Dissolve { channel: self.rooms[room], dispatch });
+                self.registry.perform(Order::Dissolve {
+                    channel: self.rooms[room],
+                    dispatch: Some(dispatch),
+                });
                 self.expect_in(room, number);
                 self.members[room] = [false; LINKS];
                 self.rooms[room] = ChannelUid::next();

@@ -51,8 +51,8 @@ pub enum Order {
     Dissolve {
         /// The channel.
         channel: ChannelUid,
-        /// The event.
-        dispatch: Arc<Dispatch>,
+        /// The event, if any.
+        dispatch: Option<Arc<Dispatch>>,
     },
     /// Hand an event to one connection.
     Direct {
@@ -125,10 +125,11 @@ impl Order {
     pub(super) fn units(&self) -> u32 {
         let bytes = match self {
             Self::Deliver { dispatch, .. }
-            | Self::Dissolve { dispatch, .. }
             | Self::Direct { dispatch, .. }
             | Self::Visit { visit: Visit::Deliver(dispatch), .. } => dispatch.size_hint(),
-            Self::Join { dispatch, .. } | Self::Leave { dispatch, .. } => {
+            Self::Join { dispatch, .. }
+            | Self::Leave { dispatch, .. }
+            | Self::Dissolve { dispatch, .. } => {
                 dispatch.as_ref().map_or(0, |dispatch| dispatch.size_hint())
             }
             Self::Init { init, kept, .. } => {

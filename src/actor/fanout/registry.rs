@@ -47,6 +47,12 @@ impl Registry {
         self.line.logged > MOST_LOGGED
     }
 
+    /// How many channels have connections here.
+    #[cfg(test)]
+    pub(super) fn rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
     /// Carries out an order.
     pub(super) fn perform(&mut self, order: Order) {
         match order {
@@ -76,7 +82,9 @@ impl Registry {
                 let Some(room) = self.rooms.remove(&channel) else { return };
                 for link in room.dissolve(&mut self.line) {
                     link.remove_channel(channel);
-                    deliver(&mut self.line, &link, &dispatch);
+                    if let Some(dispatch) = &dispatch {
+                        deliver(&mut self.line, &link, dispatch);
+                    }
                 }
             }
             Order::Direct { connection, dispatch } => {

@@ -169,7 +169,7 @@ async fn a_dissolved_channel_is_forgotten_by_everybody() {
     let fanout = LocalFanout::here();
     let [one, two] = [(); 2].map(|()| connection(&fanout));
     let room = ChannelUid::next();
-    let end = Order::Dissolve { channel: room, dispatch: event("end") };
+    let end = Order::Dissolve { channel: room, dispatch: Some(event("end")) };
     for order in [join(room, &one), join(room, &two), end, deliver(room, "after")] {
         fanout.handle().send(order).await;
     }

@@ -1,11 +1,12 @@
 //! A token asks for a private channel that it was not granted: the project's back end may grant it now.
 
-use super::subscribing::{Admitted, Plan, SubscribeError};
-use super::{Arc, ConnectionUid, Semaphore, SessionActor, clock};
+use super::subscribing::{Plan, SubscribeError};
+use super::{Arc, ChannelActor, ConnectionUid, Semaphore, SessionActor, clock};
 use crate::actor::webhook::Ask;
 use crate::domain::{ConnectionId, LeapToken, RawJson};
 use crate::store::TokenUpdate;
 use crate::webhook::authorize::Verdict;
+use actix::Addr;
 use std::net::IpAddr;
 use tokio::time::Instant;
 
@@ -43,7 +44,7 @@ impl SessionActor {
 impl Plan {
     /// Asks the project's back end, if it has somebody to be asked; a yes may make the subscription ephemeral or
     /// permanent, and may give the token a new state.
-    pub(super) async fn authorised(&mut self) -> Result<Admitted, SubscribeError> {
+    pub(super) async fn authorised(&mut self) -> Result<Addr<ChannelActor>, SubscribeError> {
         let Some(asker) = self.asker.take() else { return Err(SubscribeError::NotGranted) };
         let Asker { token, cid, address, since, places } = asker;
         let _place = places.acquire_owned().await;
@@ -63,11 +64,14 @@ impl Plan {
         self.token = (!self.is_ephemeral).then(|| token.id.clone());
         let news = state.map(|state| self.checked(state)).transpose()?;
         let address = self.hub.channel(&self.key).await?;
-        let Some(state) = news else { return Ok(Admitted { address, token: None }) };
+        let Some(state) = news else { return Ok(address) };
         let update = TokenUpdate { state: Some(state), ..TokenUpdate::default() };
         let (project, id) = (token.project.clone(), token.id.clone());
         let write = persistence.write(move |store| store.update_token(&project, &id, &update));
-        Ok(Admitted { address, token: Some(write.await?) })
+        write.await?;
+        // The session that asks here hears of it as of any change, before it joins the channel.
+        self.hub.token_changed(&token.id).await?;
+        Ok(address)
     }
 
     /// A state for the token, within the bound that holds for every state; a larger one is no proper answer.

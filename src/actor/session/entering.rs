@@ -7,7 +7,7 @@ use super::super::ask::AskError;
 use super::{
     Arc, Channel, ChannelActor, ChannelId, Close, CloseCode, ConnectionRef, ConnectionUid,
     Dispatch, Enter, Event, HashSet, Identity, Member, Order, Scope, SessionActor, authorizing,
-    channel, clock, tell,
+    channel, clock,
 };
 use crate::domain::RawJson;
 use crate::protocol::Extensions;
@@ -149,7 +149,14 @@ impl SessionActor {
         }
         let (session, home) = (self.uid, ctx.address());
         let member = Arc::clone(&self.member);
-        tell(address, channel::Subscribe { session, address: home, member, connections: inside });
+        let subscribe = channel::Subscribe { session, address: home, member, connections: inside };
+        let (told, wanted) = (address.send(subscribe).into_actor(self), id.clone());
+        ctx.spawn(told.map(move |outcome, actor, ctx| {
+            if outcome.is_err() {
+                // It ended just then and does not know this session, so it could not say so: its successor has to answer.
+                actor.look_for(wanted, ctx);
+            }
+        }));
         for connection in outside {
             self.attach(id, &connection, ctx);
         }

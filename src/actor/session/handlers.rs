@@ -3,9 +3,9 @@
 use super::super::ask::{AskError, ChangeError};
 use super::subscribing::SubscribeError;
 use super::{
-    Arc, ChannelActor, ChannelId, Close, CloseCode, ConnectionUid, Connections, Direct, EndIfIdle,
-    Event, Exit, FromChannel, Grant, Held, Identity, IsOnline, Revoke, Serve, SessionActor,
-    TokenChanged, TokenEnded, channel, tell,
+    ChannelActor, ChannelId, Close, CloseCode, ConnectionUid, Connections, Direct, EndIfIdle,
+    Event, Exit, FromChannel, Grant, Held, IsOnline, Revoke, Serve, SessionActor, TokenChanged,
+    TokenEnded, channel, tell,
 };
 use crate::domain::{Change, Message, Version};
 use crate::protocol::{Command, ErrorCode, Extension, Refusal};
@@ -276,6 +276,11 @@ impl Handler<Revoke> for SessionActor {
 }
 
 impl SessionActor {
+    /// Whether this is the actor of a channel that the session holds.
+    fn holds(&self, channel: &ChannelId, address: &Addr<ChannelActor>) -> bool {
+        self.subscriptions.get(channel).is_some_and(|held| held.address.as_ref() == Some(address))
+    }
+
     /// Answers a project that the token does not belong to: it does not exist for that one.
     fn foreign(
         &mut self,
@@ -307,21 +312,10 @@ impl Handler<IsOnline> for SessionActor {
 }
 
 impl Handler<TokenChanged> for SessionActor {
-    type Result = ();
+    type Result = ResponseActFuture<Self, ()>;
 
-    fn handle(&mut self, TokenChanged(token): TokenChanged, ctx: &mut Context<Self>) {
-        let news = self.token().is_some_and(|known| known.state != token.state);
-        let state = token.state.clone();
-        self.identity = Identity::Token(token);
-        self.member = Arc::new(self.identity.member());
-        for address in self.subscriptions.values().filter_map(|held| held.address.as_ref()) {
-            let (session, member) = (self.uid, Arc::clone(&self.member));
-            tell(address, channel::Rename { session, member });
-        }
-        self.watch_expiry(ctx);
-        if news && !self.members.is_empty() {
-            self.dispatch(Event::TokenStateUpdate { state }, ctx);
-        }
+    fn handle(&mut self, _: TokenChanged, _: &mut Context<Self>) -> Self::Result {
+        self.reread_token()
     }
 }
 
@@ -359,13 +353,13 @@ impl Handler<FromChannel> for SessionActor {
                 self.replay.keep(dispatch, events, bytes);
                 self.replay.miss(missed);
             }
-            FromChannel::Deleted { channel } => self.vanished(&channel, ctx),
-            FromChannel::Died { channel, address } => {
-                let held = self.subscriptions.get(&channel);
-                if held.is_some_and(|held| held.address.as_ref() == Some(&address)) {
-                    self.look_for(channel, ctx);
-                }
+            FromChannel::Deleted { channel, address } if self.holds(&channel, &address) => {
+                self.vanished(&channel, ctx);
             }
+            FromChannel::Died { channel, address } if self.holds(&channel, &address) => {
+                self.look_for(channel, ctx);
+            }
+            FromChannel::Deleted { .. } | FromChannel::Died { .. } => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::super::ask::AskError;
 use super::super::channel::{ChannelActor, ConnectionRef};
 use super::super::fanout::ConnectionUid;
-use crate::domain::{Channel, ChannelId, ConnectionId, LeapToken, Message, ProjectId, Version};
+use crate::domain::{Channel, ChannelId, ConnectionId, Message, ProjectId, Version};
 use crate::protocol::{Close, Dispatch, Extensions, Frame, Refusal};
 use actix::prelude::*;
 use std::net::IpAddr;
@@ -87,10 +87,10 @@ pub struct Direct {
 #[rtype(result = "bool")]
 pub struct IsOnline;
 
-/// Sent by HTTP through the supervisor: the token was changed in the store.
+/// Sent by HTTP through the supervisor: the token was changed in the store, where the session reads what it is by now.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
-pub struct TokenChanged(pub LeapToken);
+pub struct TokenChanged;
 
 /// Sent by HTTP through the supervisor, and by the session's own clock: the token works no more.
 #[derive(actix::Message)]
@@ -124,6 +124,8 @@ pub enum FromChannel {
     Deleted {
         /// The channel.
         channel: ChannelId,
+        /// Which actor: another may have another channel of that name by now.
+        address: Addr<ChannelActor>,
     },
     /// The channel's actor ended or crashed; the channel itself may well go on.
     Died {

@@ -8,7 +8,7 @@ use super::{
     Arc, ChannelActor, ChannelId, ChannelKey, ConnectionUid, Held, Identity, Mutex, SessionActor,
     Subscriber, Supervisor, authorizing::Asker, channel, clock, tell,
 };
-use crate::domain::{EventKind, HookEvent, LeapToken, LeapTokenId};
+use crate::domain::{EventKind, HookEvent, LeapTokenId};
 use crate::protocol::ErrorCode;
 use crate::store::{StoreError, Thing, WriteStore};
 use actix::prelude::*;
@@ -63,19 +63,11 @@ pub(super) struct Plan {
     pub(super) hub: Supervisor,
 }
 
-/// A subscription that may be noted.
-pub(super) struct Admitted {
-    /// The channel's actor.
-    pub(super) address: Addr<ChannelActor>,
-    /// The token as it is now, where the grant changed it.
-    pub(super) token: Option<LeapToken>,
-}
-
 impl Plan {
     /// Checks and stores; returns the channel's actor and whether the subscription is ephemeral.
-    async fn carry_out(mut self) -> Result<(Admitted, bool), SubscribeError> {
-        let admitted = match self.admitted().await {
-            Ok(address) => Admitted { address, token: None },
+    async fn carry_out(mut self) -> Result<(Addr<ChannelActor>, bool), SubscribeError> {
+        let address = match self.admitted().await {
+            Ok(address) => address,
             Err(SubscribeError::NotGranted) => self.authorised().await?,
             Err(error) => return Err(error),
         };
@@ -89,7 +81,7 @@ impl Plan {
         } else if let Some(event) = ephemeral.filter(|_| self.is_ephemeral) {
             self.hub.persistence().record(vec![event]).await?;
         }
-        Ok((admitted, self.is_ephemeral))
+        Ok((address, self.is_ephemeral))
     }
 
     /// Finds the channel's actor and asks it, if it has to be asked.
@@ -156,12 +148,8 @@ impl SessionActor {
             let joined = checked.into_actor(actor).then({
                 let id = id.clone();
                 move |outcome, actor: &mut Self, ctx| {
-                    let joined = outcome.map(|(admitted, is_ephemeral)| {
-                        if let Some(token) = admitted.token {
-                            actor.identity = Identity::Token(token);
-                            actor.member = Arc::new(actor.identity.member());
-                        }
-                        actor.join(&id, &admitted.address, is_ephemeral, ctx)
+                    let joined = outcome.map(|(address, is_ephemeral)| {
+                        actor.join(&id, &address, is_ephemeral, ctx)
                     });
                     // The outcome counts once the channel has put `AVAILABLE` on its way.
                     async move { Ok(joined?.await.is_ok()) }.into_actor(actor)

@@ -95,14 +95,7 @@ impl World {
             persistence.write(move |store| store.create_project(&project)).await.unwrap();
         }
         for (id, capabilities) in channels {
-            let channel = Channel {
-                key: key(id),
-                visibility: Visibility::Public,
-                capabilities: *capabilities,
-                state: State::empty(),
-                version: Version::FIRST,
-                created_at: Timestamp(1),
-            };
+            let channel = channel_of(id, *capabilities);
             persistence.write(move |store| store.create_channel(&channel)).await.unwrap();
         }
         let token = LeapToken {
@@ -149,6 +142,13 @@ impl World {
         Instant::now()
     }
 
+    /// Adds a channel.
+    async fn add_channel(&self, id: &str, capabilities: Capabilities) {
+        let channel = channel_of(id, capabilities);
+        let write = self.hub.persistence().write(move |store| store.create_channel(&channel));
+        write.await.unwrap();
+    }
+
     /// Whether a channel is in the store.
     async fn has(&self, channel: &str) -> bool {
         let key = key(channel);
@@ -165,6 +165,18 @@ impl World {
             .await
             .unwrap()
             .is_some()
+    }
+}
+
+/// A public channel, new.
+fn channel_of(id: &str, capabilities: Capabilities) -> Channel {
+    Channel {
+        key: key(id),
+        visibility: Visibility::Public,
+        capabilities,
+        state: State::empty(),
+        version: Version::FIRST,
+        created_at: Timestamp(1),
     }
 }
 
@@ -367,4 +379,44 @@ async fn a_clock_that_is_set_forward_ends_a_token_within_a_minute() {
     // A timer that had been set for the hour would run for all of it.
     advance(connected, Duration::from_secs(61)).await;
     assert!(until(async || !world.has_session().await).await);
+}
+
+/// Makes a channel's actor crash.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+struct Crash;
+
+impl Handler<Crash> for ChannelActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Crash, _: &mut Context<Self>) {
+        panic!("a test wants it");
+    }
+}
+
+#[actix_rt::test]
+async fn rooms_go_with_their_channels_actors_however_those_end() {
+    let world = World::with(&[("room", Capabilities::default())]).await;
+    let fake = world.connect().await;
+    let empty = world.fanout.rooms();
+    fake.subscribe("room", false).await;
+    for _ in 0..5 {
+        let actor = world.hub.channel(&key("room")).await.unwrap();
+        assert!(actor.send(Crash).await.is_err());
+        assert!(until(async || world.fanout.rooms() == empty + 1 && !actor.connected()).await);
+        tokio::time::advance(Duration::from_millis(10)).await;
+        fake.expect("AVAILABLE").await;
+    }
+    assert_eq!(world.fanout.rooms(), empty + 1);
+    for _ in 0..5 {
+        world.hub.delete_channel(&key("room")).await.unwrap();
+        assert_eq!(world.fanout.rooms(), empty);
+        tokio::time::advance(Duration::from_millis(10)).await;
+        fake.expect("UNAVAILABLE").await;
+        world.add_channel("room", Capabilities::default()).await;
+        fake.subscribe("room", true).await;
+        assert_eq!(world.fanout.rooms(), empty + 1);
+    }
+    world.disconnect(&fake).await;
+    assert_eq!(world.fanout.rooms(), empty);
 }

@@ -8,8 +8,8 @@ use super::super::session::{self, SessionActor};
 use super::super::shard::{FindChannel, FindSession};
 use super::{ATTEMPTS, Supervisor};
 use crate::domain::{
-    Capabilities, Change, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, Message,
-    ProjectId, State, Subscription, Version, Visibility,
+    Capabilities, Change, Channel, ChannelKey, ConnectionId, LeapTokenId, Message, ProjectId,
+    State, Subscription, Version, Visibility,
 };
 use crate::protocol::{Close, CloseCode, Dispatch, Event, PresentMember};
 use crate::store::Thing;
@@ -168,10 +168,10 @@ impl Supervisor {
     ///
     /// # Errors
     /// [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn token_changed(&self, token: LeapToken) -> Result<(), AskError> {
-        if let Some(live) = self.find_session(&token.id).await? {
+    pub async fn token_changed(&self, token: &LeapTokenId) -> Result<(), AskError> {
+        if let Some(live) = self.find_session(token).await? {
             // One that ends just now is read from the store anew.
-            let _ = live.send(session::TokenChanged(token)).await;
+            let _ = live.send(session::TokenChanged).await;
         }
         Ok(())
     }
