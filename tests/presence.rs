@@ -242,3 +242,53 @@ fn plain_clients_of_hop_hear_nothing_of_it() {
     assert!(scene::hears(&server, &mut plain, &cid(&init), "room"));
     server.assert_well();
 }
+
+#[test]
+fn those_who_watch_see_changes_of_public_data_and_of_the_capability() {
+    let server = Server::start();
+    create(&server, "room", "unprotected", &[]);
+    let (mut watcher, init) = enter_with(server.address, None, &["presence"]);
+    watcher.subscribe("room");
+    let token = named(&server, "before");
+    let (mut socket, _) = Socket::enter(server.address, Some(&token));
+    socket.subscribe("room");
+    scene::assert_silent(&server, &mut watcher, &cid(&init));
+    server.data("PATCH", "/v1/channels/room", r#"{"capabilities":["PRESENCE"]}"#);
+    let state = watcher.expect("PRESENCE_STATE")["d"].clone();
+    assert_eq!((&state["from"], &state["count"]), (&json!(0), &json!(2)));
+    let change = json!({"state": {"public": {"name": "after"}, "secret": "hidden"}}).to_string();
+    server.data("PATCH", &format!("/v1/channels/tokens/{token}"), &change);
+    let update = watcher.expect("PRESENCE_UPDATE");
+    assert_member(&update["d"]["member"], &json!({"name": "after"}), 1, &token);
+    // What others do not see is nothing to tell.
+    let change = json!({"state": {"public": {"name": "after"}, "secret": "x"}}).to_string();
+    server.data("PATCH", &format!("/v1/channels/tokens/{token}"), &change);
+    scene::assert_silent(&server, &mut watcher, &cid(&init));
+    server.assert_well();
+}
+
+#[test]
+fn many_members_with_much_data_close_nobody() {
+    let server = Server::start();
+    let (mut sockets, rooms) = (Vec::new(), ["one", "two"]);
+    for room in rooms {
+        create(&server, room, "public", &["PRESENCE"]);
+    }
+    for _ in 0..30 {
+        let state = json!({"state": {"public": {"x": "x".repeat(20_000)}}, "channels": rooms});
+        let token = scene::new_token(&server, &state);
+        sockets.push(Socket::enter(server.address, Some(&token)).0);
+    }
+    let token = scene::new_token(&server, &json!({"channels": rooms}));
+    for _ in 0..3 {
+        let (mut socket, _) = enter_with(server.address, Some(&token), &["presence"]);
+        let mut seen = [0, 0];
+        while seen != [31, 31] {
+            let piece = socket.expect("PRESENCE_STATE");
+            let at = rooms.iter().position(|room| piece["c"] == *room).unwrap();
+            assert_eq!((&piece["d"]["from"], &piece["d"]["count"]), (&json!(seen[at]), &json!(31)));
+            seen[at] += piece["d"]["members"].as_array().unwrap().len();
+        }
+    }
+    server.assert_well();
+}

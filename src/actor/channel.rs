@@ -11,13 +11,14 @@ pub mod subscribers;
 
 pub use messages::{
     Admit, Attach, ChangeState, ClientPublish, ConnectionRef, Connections, Delete, Detach,
-    EndIfIdle, Leave, OnlineCount, Presence, Publish, Rename, Subscribe, Sweep, Update,
+    EndIfIdle, Leave, OnlineCount, Presence, Publish, Rename, ShowPresence, Subscribe, Sweep,
+    Update,
 };
 
 use super::fanout::{ChannelUid, Order};
 use super::outlet::Outlet;
 use super::persistence::Persistence;
-use super::session::{FromChannel, SessionActor};
+use super::session::{FromChannel, SessionActor, SessionUid};
 use super::settings::Settings;
 use super::shard::{ChannelGone, RetireChannel, Shard};
 use super::tell::tell;
@@ -53,6 +54,8 @@ pub struct ChannelActor {
     changes: Changes,
     /// Who hears it.
     subscribers: Subscribers,
+    /// Connections that wait to be shown who is in.
+    newcomers: Vec<(SessionUid, ConnectionRef)>,
     /// `AVAILABLE` as it would be now, built when first needed.
     available: Option<Arc<Dispatch>>,
     /// Orders on their way.
@@ -79,6 +82,7 @@ impl ChannelActor {
             changes: Changes::new(channel.state.clone(), channel.version),
             channel,
             subscribers: Subscribers::default(),
+            newcomers: Vec::new(),
             available: None,
             outlet: Outlet::default(),
             used: Instant::now(),

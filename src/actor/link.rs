@@ -5,7 +5,7 @@ use super::outbox::{Batch, Outbox, Overrun, Sink};
 use super::session::{Exit, SessionActor};
 use super::tell::tell;
 use crate::domain::{ChannelId, ConnectionId, ProjectId, Timestamp};
-use crate::protocol::{Close, CloseCode, Dispatch, Extension, Extensions, Profile, Wire};
+use crate::protocol::{Close, CloseCode, Dispatch, Event, Extension, Extensions, Profile, Wire};
 use actix::prelude::*;
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
@@ -183,14 +183,25 @@ impl Link {
         if dispatch.event().needs().is_some_and(|needed| !self.extensions.get().has(needed)) {
             return false;
         }
+        let needs = dispatch.event().needs();
         if let Some(gate) = self.gate.borrow_mut().as_mut() {
+            // Who is in comes fresh behind INIT.
+            if needs == Some(Extension::Presence) {
+                return false;
+            }
             gate.bytes += dispatch.size_hint();
             if gate.bytes <= self.limit || gate.held.is_empty() {
                 gate.held.push(Arc::clone(dispatch));
                 return false;
             }
         } else {
-            self.queue(dispatch.frame(self.profile.get()));
+            let frame = dispatch.frame(self.profile.get());
+            if !matches!(dispatch.event(), Event::PresenceState { .. }) {
+                self.queue(frame);
+            } else if self.outbox.borrow_mut().push(frame).is_err() {
+                // No reason to close: what there is no room for is left out, and the count says so.
+                return false;
+            }
             return !self.is_dirty.replace(true);
         }
         self.overrun();

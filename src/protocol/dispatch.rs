@@ -125,15 +125,26 @@ pub enum Event {
         /// Whether it is for one connection alone.
         is_unicast: bool,
     },
-    /// Extension `presence`: everybody who is in the channel.
+    /// Extension `presence`: everybody who is in the channel, or a part of them.
     PresenceState {
         /// The channel.
         channel: ChannelId,
         /// Who is in.
         members: Vec<PresentMember>,
+        /// How many come before these.
+        from: usize,
+        /// How many there are in all.
+        count: usize,
     },
     /// Extension `presence`: somebody came in.
     PresenceJoin {
+        /// The channel.
+        channel: ChannelId,
+        /// Who.
+        member: PresentMember,
+    },
+    /// Extension `presence`: what others may see of somebody has changed.
+    PresenceUpdate {
         /// The channel.
         channel: ChannelId,
         /// Who.
@@ -213,13 +224,12 @@ impl Dispatch {
             Event::Message { message, .. } | Event::DirectMessage { message, .. } => {
                 message.data.as_str().len()
             }
-            Event::Unavailable { .. }
-            | Event::PresenceJoin { .. }
-            | Event::PresenceLeave { .. }
-            | Event::Error { .. }
-            | Event::Ack { .. } => 256,
+            Event::Unavailable { .. } | Event::Error { .. } | Event::Ack { .. } => 256,
+            Event::PresenceJoin { member, .. }
+            | Event::PresenceUpdate { member, .. }
+            | Event::PresenceLeave { member, .. } => member.size_hint(),
             Event::PresenceState { members, .. } => {
-                members.iter().map(|present| 128 + present.member.data.as_str().len()).sum()
+                members.iter().map(PresentMember::size_hint).sum()
             }
             Event::TokenStateUpdate { state } => state.as_str().len(),
             Event::PipeUnavailable { join_token } => join_token.as_str().len(),
@@ -231,9 +241,10 @@ impl Event {
     /// The extension without which a connection does not hear of it.
     pub const fn needs(&self) -> Option<Extension> {
         match self {
-            Self::PresenceState { .. } | Self::PresenceJoin { .. } | Self::PresenceLeave { .. } => {
-                Some(Extension::Presence)
-            }
+            Self::PresenceState { .. }
+            | Self::PresenceJoin { .. }
+            | Self::PresenceUpdate { .. }
+            | Self::PresenceLeave { .. } => Some(Extension::Presence),
             Self::TokenStateUpdate { .. } => Some(Extension::TokenState),
             Self::Error { .. } | Self::Ack { .. } => Some(Extension::Errors),
             _ => None,
@@ -256,6 +267,7 @@ impl Event {
             Self::DirectMessage { .. } => "DIRECT_MESSAGE",
             Self::PresenceState { .. } => "PRESENCE_STATE",
             Self::PresenceJoin { .. } => "PRESENCE_JOIN",
+            Self::PresenceUpdate { .. } => "PRESENCE_UPDATE",
             Self::PresenceLeave { .. } => "PRESENCE_LEAVE",
             Self::TokenStateUpdate { .. } => "TOKEN_STATE_UPDATE",
             Self::Error { .. } => "ERROR",
@@ -273,6 +285,7 @@ impl Event {
             | Self::Message { channel, .. }
             | Self::PresenceState { channel, .. }
             | Self::PresenceJoin { channel, .. }
+            | Self::PresenceUpdate { channel, .. }
             | Self::PresenceLeave { channel, .. } => Some(channel.as_str()),
             _ => None,
         }
@@ -338,7 +351,7 @@ impl Event {
                 out.push_str(message.data.as_str());
                 out.push('}');
             }
-            Self::PresenceState { members, .. } => {
+            Self::PresenceState { members, from, count, .. } => {
                 out.push_str(r#"{"members":["#);
                 for (index, member) in members.iter().enumerate() {
                     if index > 0 {
@@ -346,9 +359,11 @@ impl Event {
                     }
                     write_member(member, out);
                 }
-                out.push_str("]}");
+                put(out, format_args!(r#"],"from":{from},"count":{count}}}"#));
             }
-            Self::PresenceJoin { member, .. } | Self::PresenceLeave { member, .. } => {
+            Self::PresenceJoin { member, .. }
+            | Self::PresenceUpdate { member, .. }
+            | Self::PresenceLeave { member, .. } => {
                 out.push_str(r#"{"member":"#);
                 write_member(member, out);
                 out.push('}');
@@ -460,6 +475,13 @@ fn write_member(present: &PresentMember, out: &mut String) {
             present.since
         ),
     );
+}
+
+impl PresentMember {
+    /// Roughly what it occupies in a frame, bytes.
+    pub fn size_hint(&self) -> usize {
+        128 + self.member.data.as_str().len()
+    }
 }
 
 /// Appends formatted text.

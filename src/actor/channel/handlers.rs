@@ -119,10 +119,14 @@ impl Handler<Update> for ChannelActor {
         let (asker, answer) = oneshot::channel();
         ctx.wait(write.into_actor(self).map(move |outcome, actor, ctx| {
             let outcome = outcome.map(|()| {
+                let was_shown = actor.has_presence();
                 actor.channel.visibility = visibility;
                 actor.channel.capabilities = capabilities;
                 actor.available = None;
                 actor.mark_subscribed(ctx);
+                if !was_shown {
+                    actor.show_presence(actor.subscribers.with_sessions(), ctx);
+                }
                 actor.channel.clone()
             });
             // The asker may have gone; the update stands.
@@ -159,10 +163,11 @@ impl Handler<Subscribe> for ChannelActor {
             self.announce(ask.session, ctx);
         }
         let available = self.available();
-        for connection in ask.connections {
-            self.join(ask.session, &connection, Some(Arc::clone(&available)));
+        for connection in &ask.connections {
+            self.join(ask.session, connection, Some(Arc::clone(&available)));
         }
         self.outlet.settle(ctx);
+        self.show_presence(ask.connections.into_iter().map(|one| (ask.session, one)), ctx);
     }
 }
 
@@ -181,7 +186,7 @@ impl Handler<Attach> for ChannelActor {
 }
 
 impl ChannelActor {
-    /// Puts a connection under the channel: it hears `first`, then who is in, then everything that follows.
+    /// Puts a connection under the channel: it hears `first`, then everything that follows.
     fn join(
         &mut self,
         session: SessionUid,
@@ -196,7 +201,6 @@ impl ChannelActor {
             dispatch: first,
         };
         self.outlet.send(&connection.fanout, join);
-        self.show_presence(connection);
     }
 }
 

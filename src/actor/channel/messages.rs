@@ -104,6 +104,16 @@ pub struct Rename {
     pub member: Arc<Member>,
 }
 
+/// Sent by a session for a connection whose INIT is out, if it has the extension: show it who is in.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct ShowPresence {
+    /// The session.
+    pub session: SessionUid,
+    /// The connection.
+    pub connection: ConnectionRef,
+}
+
 /// Sent by a session: a connection has gone; the subscription stays.
 #[derive(actix::Message)]
 #[rtype(result = "()")]

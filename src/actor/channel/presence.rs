@@ -5,15 +5,23 @@
 use super::super::clock;
 use super::super::fanout::Order;
 use super::super::session::SessionUid;
-use super::{ChannelActor, ConnectionRef, Presence, Rename};
+use super::{ChannelActor, ConnectionRef, Presence, Rename, ShowPresence};
 use crate::domain::Capabilities;
 use crate::protocol::{Dispatch, Event, PresentMember};
 use actix::prelude::*;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// About how much of a list goes into one frame.
+const PIECE_BYTES: usize = 64 * 1024;
+/// How long newcomers wait for each other, for each member that they are shown.
+const PAUSE_PER_MEMBER: Duration = Duration::from_micros(20);
+/// How long they wait at most.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 impl ChannelActor {
     /// Whether members are shown.
-    fn has_presence(&self) -> bool {
+    pub(super) fn has_presence(&self) -> bool {
         self.channel.capabilities.contains(Capabilities::PRESENCE)
     }
 
@@ -36,15 +44,71 @@ impl ChannelActor {
         }
     }
 
-    /// Shows a new connection who is in.
-    pub(super) fn show_presence(&mut self, connection: &ConnectionRef) {
-        if self.has_presence() {
-            let (channel, members) = (self.key().id.clone(), self.subscribers.present());
-            let dispatch = Arc::new(Dispatch::new(Event::PresenceState { channel, members }));
-            self.outlet
-                .send(&connection.fanout, Order::Direct { connection: connection.uid, dispatch });
+    /// Sees to it that these connections are shown who is in: in a while, so that the newcomers of a wave share one list.
+    pub(super) fn show_presence(
+        &mut self,
+        newcomers: impl IntoIterator<Item = (SessionUid, ConnectionRef)>,
+        ctx: &mut Context<Self>,
+    ) {
+        if !self.has_presence() {
+            return;
+        }
+        let is_planned = !self.newcomers.is_empty();
+        self.newcomers.extend(newcomers);
+        if !is_planned && !self.newcomers.is_empty() {
+            ctx.run_later(pause(self.subscribers.online_count()), Self::show_newcomers);
         }
     }
+
+    /// Shows everybody who waits for it who is in.
+    fn show_newcomers(&mut self, ctx: &mut Context<Self>) {
+        let newcomers = std::mem::take(&mut self.newcomers);
+        if !self.has_presence() {
+            return;
+        }
+        let members = self.subscribers.present();
+        let (channel, count) = (self.key().id.clone(), members.len());
+        let mut from = 0;
+        for members in pieces(members) {
+            let before = from;
+            from += members.len();
+            let channel = channel.clone();
+            let event = Event::PresenceState { channel, members, from: before, count };
+            let dispatch = Arc::new(Dispatch::new(event));
+            for (session, connection) in &newcomers {
+                if self.subscribers.has_connection(*session, connection.uid) {
+                    let dispatch = Arc::clone(&dispatch);
+                    let order = Order::Direct { connection: connection.uid, dispatch };
+                    self.outlet.send(&connection.fanout, order);
+                }
+            }
+        }
+        self.outlet.settle(ctx);
+    }
+}
+
+/// How long newcomers wait for others: about what a list of so many costs, many times over.
+fn pause(members: usize) -> Duration {
+    let members = u32::try_from(members).unwrap_or(u32::MAX);
+    (PAUSE_PER_MEMBER.saturating_mul(members)).min(LONGEST_PAUSE)
+}
+
+/// Cuts a list into pieces of about [`PIECE_BYTES`]; one piece at least, and one member at least in each but the empty one.
+fn pieces(members: Vec<PresentMember>) -> Vec<Vec<PresentMember>> {
+    let mut pieces = vec![Vec::new()];
+    let mut bytes = 0;
+    for member in members {
+        let size = member.size_hint();
+        if bytes > 0 && bytes + size > PIECE_BYTES {
+            pieces.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += size;
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(member);
+        }
+    }
+    pieces
 }
 
 impl Handler<Presence> for ChannelActor {
@@ -58,8 +122,48 @@ impl Handler<Presence> for ChannelActor {
 impl Handler<Rename> for ChannelActor {
     type Result = ();
 
-    /// Nobody is told: whoever asks from now on sees it.
-    fn handle(&mut self, Rename { session, member }: Rename, _: &mut Context<Self>) {
-        self.subscribers.rename(session, member);
+    /// Told to those who are in.
+    fn handle(&mut self, Rename { session, member }: Rename, ctx: &mut Context<Self>) {
+        let present = self.subscribers.rename(session, member);
+        if let Some(member) = present.filter(|_| self.has_presence()) {
+            self.broadcast(Event::PresenceUpdate { channel: self.key().id.clone(), member }, ctx);
+        }
+    }
+}
+
+impl Handler<ShowPresence> for ChannelActor {
+    type Result = ();
+
+    fn handle(&mut self, ask: ShowPresence, ctx: &mut Context<Self>) {
+        self.show_presence([(ask.session, ask.connection)], ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Member, RawJson, Timestamp};
+
+    /// Members with so many bytes of data each.
+    fn members(count: usize, bytes: usize) -> Vec<PresentMember> {
+        let data = RawJson::trusted(format!("\"{}\"", "x".repeat(bytes)));
+        let member = Arc::new(Member { data, ..Member::of_session("s") });
+        vec![PresentMember { member, connections: 1, since: Timestamp(1) }; count]
+    }
+
+    #[test]
+    fn a_list_is_cut_into_pieces_and_nobody_is_left_out() {
+        for (count, bytes, expected) in [(0, 0, 1), (3, 10, 1), (30, 20_000, 10), (3, 100_000, 3)] {
+            let pieces = pieces(members(count, bytes));
+            assert_eq!(pieces.len(), expected, "{count} of {bytes}");
+            assert_eq!(pieces.iter().map(Vec::len).sum::<usize>(), count);
+        }
+    }
+
+    #[test]
+    fn a_wave_waits_in_proportion_to_the_list_and_never_long() {
+        assert_eq!(pause(0), Duration::ZERO);
+        assert_eq!(pause(1000), Duration::from_millis(20));
+        assert_eq!(pause(usize::MAX), LONGEST_PAUSE);
     }
 }

@@ -102,11 +102,26 @@ impl Subscribers {
             .insert(uid, Subscriber { address, member, since: None, missed: 0, connections });
     }
 
-    /// Notes who a session is by now.
-    pub fn rename(&mut self, uid: SessionUid, member: Arc<Member>) {
-        if let Some(known) = self.sessions.get_mut(&uid) {
-            known.member = member;
-        }
+    /// Notes who a session is by now; returns how others see it if it is in.
+    pub fn rename(&mut self, uid: SessionUid, member: Arc<Member>) -> Option<PresentMember> {
+        let known = self.sessions.get_mut(&uid)?;
+        known.member = member;
+        known.present()
+    }
+
+    /// Whether a connection of a session is here.
+    pub fn has_connection(&self, uid: SessionUid, connection: ConnectionUid) -> bool {
+        let known = self.sessions.get(&uid);
+        known.is_some_and(|known| known.connections.iter().any(|one| one.uid == connection))
+    }
+
+    /// Every connection, with its session.
+    pub fn with_sessions(&self) -> Vec<(SessionUid, ConnectionRef)> {
+        let of = |(uid, known): (&SessionUid, &Subscriber)| {
+            let uid = *uid;
+            known.connections.iter().map(move |one| (uid, one.clone())).collect::<Vec<_>>()
+        };
+        self.sessions.iter().flat_map(of).collect()
     }
 
     /// Notes that a session comes in now, with its first connection; returns how others see it if that is news.

@@ -7,10 +7,10 @@ use super::super::ask::AskError;
 use super::{
     Arc, Channel, ChannelActor, ChannelId, Close, CloseCode, ConnectionRef, ConnectionUid,
     Dispatch, Enter, Event, HashSet, Identity, Member, Order, Scope, SessionActor, authorizing,
-    channel, clock,
+    channel, clock, tell,
 };
 use crate::domain::RawJson;
-use crate::protocol::Extensions;
+use crate::protocol::{Extension, Extensions};
 use crate::store::Thing;
 use actix::prelude::*;
 
@@ -250,5 +250,19 @@ impl SessionActor {
         }));
         self.outlet.send(&fanout, Order::Init { connection: uid, init, kept });
         self.outlet.settle(ctx);
+        if enter.extensions.is_some_and(|extensions| extensions.has(Extension::Presence)) {
+            // Behind INIT, should that still be on its way.
+            let sent = async {}.into_actor(self);
+            ctx.spawn(sent.map(move |(), actor, _| actor.ask_who_is_in(uid)));
+        }
+    }
+
+    /// Asks every channel to show a connection who is in.
+    fn ask_who_is_in(&self, uid: ConnectionUid) {
+        let Some(member) = self.members.get(&uid) else { return };
+        for address in self.subscriptions.values().filter_map(|held| held.address.as_ref()) {
+            let (session, connection) = (self.uid, member.connection.clone());
+            tell(address, channel::ShowPresence { session, connection });
+        }
     }
 }

@@ -131,11 +131,12 @@ fn extensions_have_their_frames() {
     );
     let who = Member { id: Arc::from("member_x"), data: RawJson::null(), token: None };
     let member = PresentMember { member: Arc::new(who), connections: 2, since: Timestamp(0) };
-    let state = Event::PresenceState { channel: ChannelId::trusted("r"), members: vec![member] };
+    let (channel, members) = (ChannelId::trusted("r"), vec![member]);
+    let state = Event::PresenceState { channel, members, from: 2, count: 3 };
     assert_eq!(state.needs(), Some(Extension::Presence));
     assert_eq!(
         plain(state),
-        r#"{"op":0,"d":{"c":"r","u":true,"e":"PRESENCE_STATE","d":{"members":[{"id":"member_x","data":null,"connections":2,"since":"1970-01-01T00:00:00.000Z"}]}}}"#
+        r#"{"op":0,"d":{"c":"r","u":true,"e":"PRESENCE_STATE","d":{"members":[{"id":"member_x","data":null,"connections":2,"since":"1970-01-01T00:00:00.000Z"}],"from":2,"count":3}}}"#
     );
 }
 
