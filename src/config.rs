@@ -160,6 +160,8 @@ pub struct Limits {
     /// Tokens that nobody has, tried by one address in a minute, default 60, 0 for no bound; past it 429 for the next that
     /// is wrong.
     pub auth_failures: u32,
+    /// Webhooks of a project, default 50, 0 for no bound; past it 409.
+    pub project_webhooks: usize,
     /// Messages and state changes of one connection a second, default 1000, twice as many at once, 0 for no bound; past
     /// it the connection is closed, 4008.
     pub publishes_per_second: u32,
@@ -181,6 +183,7 @@ impl Default for Limits {
             token_connections: settings.token_connections,
             address_connections: 0,
             auth_failures: 60,
+            project_webhooks: 50,
             publishes_per_second: settings.timing.publishes.per_second,
             reply_floor_ms: 2,
         }
@@ -276,6 +279,8 @@ pub struct Config {
     pub address_connections: usize,
     /// The bound on tokens that nobody has, from one address in a minute; 0 for none.
     pub auth_failures: u32,
+    /// The bound on webhooks of a project; 0 for none.
+    pub project_webhooks: usize,
     /// Whose word counts about where clients are.
     pub proxies: TrustedProxies,
     /// Where webhooks may call, and when they do so again.
@@ -344,6 +349,7 @@ impl Config {
             message_bytes: limits.message_bytes,
             address_connections: limits.address_connections,
             auth_failures: limits.auth_failures,
+            project_webhooks: limits.project_webhooks,
             webhooks: Rules {
                 policy: Policy {
                     allow_private: args

@@ -107,6 +107,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
         state_bytes: config.settings.state_bytes,
         address_connections: config.address_connections,
         auth_failures: config.auth_failures,
+        project_webhooks: config.project_webhooks,
         ..http::Limits::default()
     };
     let app = http::App::new(persistence, supervisor.clone(), limits);

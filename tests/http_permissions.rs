@@ -149,7 +149,7 @@ impl Bench {
                 assert!(is_allowed(&answer, pattern), "{context}");
             } else {
                 assert_eq!(answer.failure(), (403, "missing_permission".to_owned()), "{context}");
-                assert_eq!(missing(&answer), missing_of(need), "{context}");
+                assert_eq!(missing(&answer), missing_of(need, flag), "{context}");
             }
         }
         let owned = self.target(method, pattern, need).path;
@@ -214,10 +214,13 @@ fn missing(answer: &Answer) -> Option<String> {
     answer.error().get("permission").and_then(Value::as_str).map(str::to_owned)
 }
 
-/// The flag that it has to name.
-fn missing_of(need: Need) -> Option<String> {
+/// The flag that it has to name to somebody who has this one.
+fn missing_of(need: Need, held: Permission) -> Option<String> {
     match need {
         Need::Flag(flag) => Some(flag.name().to_owned()),
+        Need::All(flags) => {
+            flags.iter().find(|flag| **flag != held).map(|flag| flag.name().to_owned())
+        }
         Need::AnyToken | Need::AdminOnly => None,
     }
 }
@@ -231,6 +234,64 @@ fn every_route_opens_to_its_flag_its_project_and_the_operator_alone() {
     }
     assert_eq!(calls, TABLE.len() * (Permission::ALL.len() + 8));
     bench.server.assert_well();
+}
+
+#[test]
+fn nobody_is_told_by_webhook_what_they_may_not_read() {
+    let server = Server::start();
+    let holder = |flags: &[Permission]| {
+        let bits = flags.iter().map(|flag| warren::domain::Permissions::from(*flag).bits());
+        server.new_project_token(bits.sum())
+    };
+    let path = "/v1/projects/@this/webhooks";
+    let body =
+        |event: &str| format!(r#"{{"webhook_url":"https://a.example/","events":["{event}"]}}"#);
+    let mut checked = 0;
+    for event in warren::domain::webhook::EVENTS {
+        let needed = warren::domain::webhook::reveals(event);
+        assert!(!needed.is_empty(), "{event}");
+        let made = server.call("POST", path, Some(OWNER), &body(event));
+        let own = format!("{path}/{}", made.data()["webhook"]["id"].as_str().unwrap());
+        for missing in needed {
+            let mut flags = vec![Permission::CreateWebhook, Permission::UpdateWebhook];
+            flags.extend(needed.iter().filter(|flag| *flag != missing));
+            let caller = holder(&flags);
+            let moved = r#"{"webhook_url":"https://b.example/"}"#;
+            for (method, path, body) in [
+                ("POST", path, body(event)),
+                ("PATCH", &own, body(event)),
+                ("PATCH", &own, moved.to_owned()),
+            ] {
+                let refused = server.call(method, path, Some(&caller), &body);
+                assert_eq!(refused.failure().0, 403, "{method} {event} without {missing}");
+                assert_eq!(self::missing(&refused).as_deref(), Some(missing.name()));
+                checked += 1;
+            }
+        }
+        let mut flags = vec![Permission::CreateWebhook, Permission::UpdateWebhook];
+        flags.extend(needed);
+        let caller = holder(&flags);
+        assert_eq!(server.call("POST", path, Some(&caller), &body(event)).status, 200, "{event}");
+        assert_eq!(server.call("PATCH", &own, Some(&caller), &body(event)).status, 200, "{event}");
+    }
+    assert!(checked >= 3 * warren::domain::webhook::EVENTS.len(), "{checked}");
+    let unseen = server.data("GET", path, "");
+    assert!(!unseen.to_string().contains("b.example"), "an address was changed");
+}
+
+#[test]
+fn a_project_has_so_many_webhooks_and_no_more() {
+    let server = Server::start();
+    let body = r#"{"webhook_url":" https://a.example/ ","events":[]}"#;
+    let path = "/v1/projects/@this/webhooks";
+    for _ in 0..50 {
+        assert_eq!(server.data("POST", path, body)["webhook"]["webhook_url"], "https://a.example/");
+    }
+    let refused = server.call("POST", path, Some(OWNER), body);
+    assert_eq!(refused.failure(), (409, "limit_reached".to_owned()));
+    assert_eq!(refused.error()["limit"], 50);
+    let (_, other) = server.new_project("Other");
+    assert_eq!(server.call("POST", path, Some(&other), body).status, 200);
 }
 
 #[test]

@@ -383,3 +383,139 @@ fn an_unsubscribe_behind_a_slow_ephemeral_grant_is_told() {
     let kept = server.data("GET", &format!("/v1/channels/tokens/{token}/subscriptions"), "");
     assert_eq!(kept["subscriptions"], json!([]));
 }
+
+/// Answers before the one that counts (RFC 9110 §15.2).
+const INTERIM: &str = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n\
+    HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
+
+#[test]
+fn interim_answers_are_passed_over() {
+    let server = server();
+    let taken = Receiver::raw(format!("{INTERIM}HTTP/1.1 204 No Content\r\n\r\n"));
+    let granted = r#"{"granted":true}"#;
+    let length = granted.len();
+    let grants = Receiver::raw(format!(
+        "{INTERIM}HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{granted}"
+    ));
+    authorizer(&server, &grants.url());
+    let (id, _) = hook(&server, &taken.url(), &["channel.created"]);
+    server.data("PUT", "/v1/channels/room", "{}");
+    let delivery = settled(&server, &id, "delivered");
+    assert_eq!((&delivery["attempts"], &delivery["last_status"]), (&json!(1), &json!(204)));
+    assert_eq!(taken.calls().len(), 1);
+    let mut socket = Socket::enter(&server, Some(&server.new_leap_token()));
+    socket.dispatch("SUBSCRIBE", "room", &Value::Null);
+    assert_eq!(socket.either(&["AVAILABLE", "UNAVAILABLE"])["e"], "AVAILABLE");
+}
+
+#[test]
+fn nothing_but_interim_answers_is_a_failure_soon() {
+    let server = server();
+    let endless = Receiver::raw("HTTP/1.1 102 Processing\r\n\r\n".repeat(1000));
+    let (id, _) = hook(&server, &endless.url(), &["channel.created"]);
+    server.data("PUT", "/v1/channels/room", "{}");
+    endless.wait_for(2);
+    let newest = &deliveries(&server, &id)[0];
+    assert!(newest["last_error"].as_str().unwrap().contains("1xx"), "{newest}");
+}
+
+#[test]
+fn a_success_counts_however_long_its_body_is() {
+    let server = server();
+    for head in ["Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "Content-Length: 9\r\n\r\nhal"]
+    {
+        let unending = Receiver::raw(format!("HTTP/1.1 200 OK\r\n{head}"));
+        let (id, _) = hook(&server, &unending.url(), &["channel.updated"]);
+        let room = format!("/v1/channels/{id}");
+        server.data("PUT", &room, "{}");
+        server.data("PATCH", &room, r#"{"type":"public"}"#);
+        let delivery = settled(&server, &id, "delivered");
+        assert_eq!(delivery["attempts"], 1, "{delivery}");
+        server.done("DELETE", &format!("/v1/projects/@this/webhooks/{id}"), "");
+    }
+}
+
+#[test]
+fn an_endpoint_that_asks_for_a_pause_gets_it() {
+    let server = server();
+    let busy = Receiver::raw("HTTP/1.1 503 X\r\nRetry-After: 20\r\nContent-Length: 0\r\n\r\n");
+    let (id, _) = hook(&server, &busy.url(), &["channel.created"]);
+    server.data("PUT", "/v1/channels/room", "{}");
+    busy.wait_for(1);
+    let begin = Instant::now();
+    let next = loop {
+        let newest = deliveries(&server, &id).remove(0);
+        if newest["attempts"] == 1 {
+            break newest["next_attempt_at"].as_str().unwrap().to_owned();
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "{newest}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let rfc = &time::format_description::well_known::Rfc3339;
+    let next = time::OffsetDateTime::parse(&next, rfc).unwrap();
+    // 28.8 s is the longest pause of this schedule; without the header it would be 40 ms.
+    assert!(next - time::OffsetDateTime::now_utc() > time::Duration::seconds(10), "{next}");
+}
+
+/// An endpoint behind TLS with a certificate of an authority of its own, which is written to a file for the server.
+fn secure_endpoint(folder: &std::path::Path) -> (String, std::path::PathBuf) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let (root_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut root = CertificateParams::new(Vec::new()).unwrap();
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = root.self_signed(&root_key).unwrap();
+    let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&key, &Issuer::new(root, root_key)).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![leaf.der().clone()],
+            rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+        );
+    let config = std::sync::Arc::new(config.unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        for stream in listener.incoming().map_while(Result::ok) {
+            let connection = rustls::ServerConnection::new(std::sync::Arc::clone(&config)).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            // A caller that does not trust the certificate ends here.
+            if stream.read(&mut [0; 4096]).is_ok() {
+                let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+            }
+        }
+    });
+    let file = folder.join("authority.pem");
+    std::fs::write(&file, authority.pem()).unwrap();
+    (url, file)
+}
+
+#[test]
+fn https_is_checked_against_the_root_certificates_of_the_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, authority) = secure_endpoint(folder.path());
+    let authority = authority.to_str().unwrap();
+    for (roots, state) in [(Some(authority), "delivered"), (None, "pending")] {
+        let mut settings = OPEN.to_vec();
+        settings.extend(roots.map(|file| ("SSL_CERT_FILE", file)));
+        let server = Server::start_with(&settings);
+        let (id, _) = hook(&server, &url, &["channel.created"]);
+        server.data("PUT", "/v1/channels/room", "{}");
+        let begin = Instant::now();
+        let newest = loop {
+            let newest = deliveries(&server, &id).remove(0);
+            if newest["attempts"].as_u64() > Some(0) {
+                break newest;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(20), "{newest}");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(newest["state"], state, "{newest}");
+        let error = newest["last_error"].as_str().unwrap_or_default();
+        assert_eq!(error.contains("certificate"), roots.is_none(), "{newest}");
+    }
+}

@@ -11,7 +11,7 @@ use crate::store::{StoreResult, WriteStore};
 use crate::webhook::authorize::Verdict;
 use actix::prelude::*;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Mutex, Notify};
 
 /// What all handles share.
@@ -23,8 +23,8 @@ struct Inner {
     refreshing: Mutex<()>,
     /// Wakes the dispatcher.
     news: Notify,
-    /// The dispatcher, once it runs.
-    dispatcher: OnceLock<Addr<Dispatcher>>,
+    /// The dispatcher, once it runs; the newest one after a crash.
+    dispatcher: RwLock<Option<Addr<Dispatcher>>>,
 }
 
 /// The handle to what webhooks want, cheap to clone.
@@ -58,15 +58,20 @@ impl Hooks {
         self.0.news.notified().await;
     }
 
-    /// Makes the dispatcher known; the first one stays.
+    /// Makes the dispatcher known, in the place of one that has crashed.
     pub(super) fn introduce(&self, dispatcher: Addr<Dispatcher>) {
-        // A second one would be a second server in one process, which has a store and hooks of its own.
-        let _ = self.0.dispatcher.set(dispatcher);
+        let mut known = self.0.dispatcher.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(dispatcher);
+    }
+
+    /// The dispatcher, once it runs.
+    pub(super) fn dispatcher(&self) -> Option<Addr<Dispatcher>> {
+        self.0.dispatcher.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Asks a project's back end whether a token may subscribe; whatever goes wrong means no.
     pub(super) async fn ask(&self, question: Ask) -> Verdict {
-        match self.0.dispatcher.get() {
+        match self.dispatcher() {
             Some(dispatcher) => dispatcher.send(question).await.unwrap_or(Verdict::Refused),
             None => Verdict::Refused,
         }

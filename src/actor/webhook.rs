@@ -14,14 +14,16 @@ use super::ask::AskError;
 use super::clock;
 use super::hooks::Hooks;
 use super::persistence::Persistence;
-use crate::domain::{Attempt, DeliveryKey, Due, Outcome, Timestamp, Webhook};
+use crate::domain::{Attempt, DeliveryKey, Due, Outcome, ProjectId, Timestamp, Webhook};
 use crate::webhook::schedule::Schedule;
 use crate::webhook::{Client, Policy};
 use actix::prelude::*;
 use authorizing::Questions;
 use lanes::Lanes;
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// The most calls under way.
 const IN_FLIGHT: usize = 64;
@@ -31,6 +33,8 @@ const PER_ENDPOINT: usize = 8;
 const POLL: Duration = Duration::from_secs(5);
 /// The same while something is due that cannot be started; a call that ends comes first as a rule.
 const CROWDED_POLL: Duration = Duration::from_secs(1);
+/// How long nothing is delivered after a crash, so that one that comes at once costs little.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// How often finished deliveries are looked through for what may be forgotten.
 const PRUNE: Duration = Duration::from_mins(1);
 
@@ -61,6 +65,8 @@ pub struct Dispatcher {
     timer: Option<SpawnHandle>,
     /// Questions to authorise webhooks.
     questions: Questions,
+    /// Tells by its end that the dispatcher has gone.
+    _alive: oneshot::Sender<Infallible>,
 }
 
 /// What a look into the outbox found.
@@ -72,10 +78,29 @@ struct Found {
 }
 
 impl Dispatcher {
-    /// Starts the dispatcher on a thread of its own.
+    /// Starts the dispatcher on a thread of its own, and another one whenever it has crashed: what it had under way is
+    /// due still, and is posted again.
     pub fn launch(persistence: Persistence, rules: Rules) {
+        let mut running = Self::begin(persistence.clone(), rules.clone());
+        actix::spawn(async move {
+            loop {
+                let (arbiter, ended) = running;
+                // Nothing is sent: it ends when the dispatcher is dropped.
+                let _ = ended.await;
+                tracing::error!("the webhook dispatcher ended and is started again");
+                arbiter.stop();
+                tokio::time::sleep(RESTART_PAUSE).await;
+                running = Self::begin(persistence.clone(), rules.clone());
+            }
+        });
+    }
+
+    /// Starts a dispatcher; what comes back ends with it.
+    fn begin(persistence: Persistence, rules: Rules) -> (Arbiter, oneshot::Receiver<Infallible>) {
         let hooks = persistence.hooks().clone();
-        let dispatcher = Self::start_in_arbiter(&Arbiter::new().handle(), move |_| Self {
+        let (alive, ended) = oneshot::channel();
+        let arbiter = Arbiter::new();
+        let dispatcher = Self::start_in_arbiter(&arbiter.handle(), move |_| Self {
             client: Rc::new(Client::new(rules.policy)),
             persistence,
             schedule: rules.schedule,
@@ -84,8 +109,10 @@ impl Dispatcher {
             looks_again: false,
             timer: None,
             questions: Questions::default(),
+            _alive: alive,
         });
         hooks.introduce(dispatcher);
+        (arbiter, ended)
     }
 
     /// The way to be woken.
@@ -151,10 +178,10 @@ impl Dispatcher {
 
     /// Makes one attempt.
     fn start(&mut self, webhook: Rc<Webhook>, due: Due, ctx: &mut Context<Self>) {
-        if !self.lanes.enter(&due.key) {
+        if !self.lanes.enter(&due.project, &due.key) {
             return;
         }
-        let key = due.key.clone();
+        let (project, key) = (due.project.clone(), due.key.clone());
         let attempted = posting::attempt(
             Rc::clone(&self.client),
             self.persistence.clone(),
@@ -165,14 +192,20 @@ impl Dispatcher {
         ctx.spawn(
             attempted
                 .into_actor(self)
-                .map(move |attempt, actor, ctx| actor.on_attempted(&key, &attempt, ctx)),
+                .map(move |attempt, actor, ctx| actor.on_attempted(&project, &key, &attempt, ctx)),
         );
     }
 
     /// Notes the end of an attempt that is in the outbox by now.
-    fn on_attempted(&mut self, key: &DeliveryKey, attempt: &Attempt, ctx: &mut Context<Self>) {
+    fn on_attempted(
+        &mut self,
+        project: &ProjectId,
+        key: &DeliveryKey,
+        attempt: &Attempt,
+        ctx: &mut Context<Self>,
+    ) {
         let is_down = attempt.status.is_none_or(|status| status >= 500);
-        self.lanes.leave(key, is_down);
+        self.lanes.leave(project, key, is_down);
         match attempt.outcome {
             Outcome::Dead => tracing::warn!(webhook = %key.webhook, event = %key.event,
                 error = attempt.error.as_deref(), "a delivery was given up"),
@@ -216,3 +249,6 @@ impl Actor for Dispatcher {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Project webhooks: where a back end wants to hear of events.
 
-use super::{ProjectId, Timestamp, WebhookId};
+use super::{Permission, ProjectId, Timestamp, WebhookId};
 
 /// Every event name that a webhook may ask for (`docs/PROTOCOL.md`, Webhooks).
 pub const EVENTS: [&str; 13] = [
@@ -83,6 +83,22 @@ pub fn is_known_event(name: &str) -> bool {
     EVENTS.contains(&name) || FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// What a back end must be allowed to read to be told of such an event: whoever names the address would see it otherwise.
+pub fn reveals(event: &str) -> &'static [Permission] {
+    match event {
+        "channel.created" | "channel.updated" | "channel.deleted" | "channel.state.updated" => {
+            &[Permission::ReadChannels]
+        }
+        "token.created" | "token.deleted" => &[Permission::ReadLeapTokens],
+        "project.tokens.created" | "project.tokens.deleted" => &[Permission::ReadProjectTokens],
+        // Whose connection or message it is, by their token, which is a secret.
+        name if name.starts_with("channel.") => {
+            &[Permission::ReadChannels, Permission::ReadLeapTokens]
+        }
+        _ => &[],
+    }
+}
+
 /// The secret as listings show it: its prefix and stars.
 pub fn masked_secret(secret: &str) -> String {
     let stars = "*".repeat(secret.len().saturating_sub("whsec_".len()));
@@ -96,6 +112,13 @@ mod tests {
     #[test]
     fn a_masked_secret_shows_nothing_but_its_length() {
         assert_eq!(masked_secret("whsec_abcd"), "whsec_****");
+    }
+
+    #[test]
+    fn every_event_of_ours_reveals_something() {
+        assert!(EVENTS.iter().all(|event| !reveals(event).is_empty()));
+        assert!(reveals("channel.message").contains(&Permission::ReadLeapTokens));
+        assert_eq!(reveals("ignite.deployment.created"), []);
     }
 
     #[test]

@@ -55,7 +55,7 @@ async fn set(call: Call, body: Body) -> Answer {
     let project = call.project().await?;
     let text = body.json(&call, Content::Record).await?;
     let url = Fields::parse(text.as_str(), &["url"])?.string("url")?;
-    let url = url.ok_or_else(|| ApiError::field("url", "is missing"))?;
+    let url = url.ok_or_else(|| ApiError::field("url", "is missing"))?.trim().to_owned();
     if !is_address(&url) {
         return Err(ApiError::field("url", "must be an http:// or https:// address"));
     }

@@ -15,6 +15,8 @@ pub struct Limits {
     /// How many secrets that nobody has one address may try in a minute; over it, 429, if the next is wrong too. Zero for
     /// no bound.
     pub auth_failures: u32,
+    /// How many webhooks a project may have; over it, 409. Zero for no bound.
+    pub project_webhooks: usize,
     /// How many bytes of request bodies may be held at once; over it, 503; one project's may have
     /// half of it. Bodies under 64 KiB do not count.
     pub body_in_flight_bytes: usize,
@@ -29,6 +31,7 @@ impl Default for Limits {
             sockets: 0,
             address_connections: 0,
             auth_failures: 60,
+            project_webhooks: 50,
             body_in_flight_bytes: 256 << 20,
         }
     }

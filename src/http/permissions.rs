@@ -2,7 +2,7 @@
 
 use super::auth::Caller;
 use super::error::ApiError;
-use crate::domain::Permission;
+use crate::domain::{Permission, Permissions};
 use actix_web::http::Method;
 
 /// What a caller needs for a route.
@@ -10,19 +10,26 @@ use actix_web::http::Method;
 pub enum Need {
     /// This flag; admins have all.
     Flag(Permission),
+    /// All of these flags, told of in this order; admins have all.
+    All(&'static [Permission]),
     /// Any valid token.
     AnyToken,
     /// An admin token.
     AdminOnly,
 }
 
-use Need::{AdminOnly, AnyToken, Flag};
+use Need::{AdminOnly, All, AnyToken, Flag};
 use Permission::{
     CreateChannel, CreateLeapToken, CreateProjectToken, CreateWebhook, DeleteChannels,
     DeleteProjectToken, DeleteWebhook, GetProjectMembers, ManageChannelSubscribers, MessageToken,
     PublishChannelMessages, ReadChannels, ReadLeapTokens, ReadProjectTokens, ReadWebhooks,
     UpdateChannelState, UpdateLeapToken, UpdateWebhook,
 };
+
+/// What it takes to name who decides about subscriptions: it is shown channels, states and the tokens of those who ask,
+/// and it grants.
+const DECIDES: &[Permission] =
+    &[CreateWebhook, ReadChannels, ReadLeapTokens, ManageChannelSubscribers];
 
 /// Every route below `/v1`, with what it needs (`docs/PROTOCOL.md`, HTTP).
 ///
@@ -80,7 +87,7 @@ pub const TABLE: &[(Method, &str, Need)] = &[
         Flag(UpdateWebhook),
     ),
     (Method::GET, "projects/{project}/channel-authorizer", Flag(ReadWebhooks)),
-    (Method::PUT, "projects/{project}/channel-authorizer", Flag(CreateWebhook)),
+    (Method::PUT, "projects/{project}/channel-authorizer", All(DECIDES)),
     (Method::DELETE, "projects/{project}/channel-authorizer", Flag(DeleteWebhook)),
     (Method::GET, "users/@me", AnyToken),
     (Method::GET, "users/@me/pats", AdminOnly),
@@ -111,16 +118,24 @@ impl Need {
         match (self, caller) {
             (_, Caller::Admin) | (AnyToken, _) => Ok(()),
             (AdminOnly, Caller::Project { .. }) => Err(ApiError::AdminOnly),
-            (Flag(flag), Caller::Project { permissions, .. }) if permissions.allows(flag) => Ok(()),
-            (Flag(flag), Caller::Project { .. }) => Err(ApiError::MissingPermission(flag)),
+            (Flag(flag), Caller::Project { permissions, .. }) => {
+                first_missing(*permissions, &[flag])
+            }
+            (All(flags), Caller::Project { permissions, .. }) => first_missing(*permissions, flags),
         }
     }
+}
+
+/// Refuses with the first flag that is missing.
+fn first_missing(held: Permissions, flags: &[Permission]) -> Result<(), ApiError> {
+    let missing = flags.iter().find(|flag| !held.allows(**flag));
+    missing.map_or(Ok(()), |flag| Err(ApiError::MissingPermission(*flag)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Permissions, ProjectId};
+    use crate::domain::ProjectId;
 
     /// A project token with these permissions.
     fn token(permissions: Permissions) -> Caller {
@@ -136,6 +151,18 @@ mod tests {
                 let is_open = need.check(&token(flag.into())).is_ok();
                 assert_eq!(is_open, *need == Flag(flag) || *need == AnyToken, "{method} {pattern}");
             }
+        }
+    }
+
+    #[test]
+    fn several_flags_are_needed_together() {
+        let all = DECIDES.iter().fold(Permissions::default(), |all, f| all.union((*f).into()));
+        assert!(All(DECIDES).check(&token(all)).is_ok());
+        for missing in DECIDES {
+            let others = DECIDES.iter().filter(|flag| *flag != missing);
+            let held = others.fold(Permissions::default(), |all, f| all.union((*f).into()));
+            let refused = All(DECIDES).check(&token(held));
+            assert_eq!(refused, Err(ApiError::MissingPermission(*missing)));
         }
     }
 

@@ -11,9 +11,9 @@ use super::routes::{Mounted, on};
 use super::views::WebhookView;
 use crate::actor::clock;
 use crate::domain::delivery::ROTATION;
-use crate::domain::webhook::{EVENTS, MAX_EVENTS, is_known_event, masked_secret};
+use crate::domain::webhook::{EVENTS, MAX_EVENTS, is_known_event, masked_secret, reveals};
 use crate::domain::{Webhook, WebhookId};
-use crate::store::WebhookUpdate;
+use crate::store::{Thing, WebhookUpdate};
 use crate::webhook::target::Target;
 use actix_web::http::Method;
 use base64::Engine as _;
@@ -87,6 +87,7 @@ async fn create(call: Call, body: Body) -> Answer {
     let project = call.project().await?;
     let text = body.json(&call, Content::Record).await?;
     let input = input(text.as_str())?;
+    require_readers(&call, input.events.as_deref().unwrap_or_default())?;
     let created_at = clock::now();
     let webhook = Webhook {
         id: WebhookId::from(clock::readable_id("webhook").as_str()),
@@ -98,14 +99,17 @@ async fn create(call: Call, body: Body) -> Answer {
         disabled_at: None,
         created_at,
     };
-    let webhook = call
-        .app
-        .persistence
-        .write(move |store| {
-            store.create_webhook(&webhook)?;
-            Ok(webhook)
-        })
-        .await?;
+    let limit = call.app.limits.project_webhooks;
+    // Counted in the write itself: two at once cannot both be the last.
+    let created = call.app.persistence.write(move |store| {
+        if limit > 0 && store.list_webhooks(&webhook.project)?.len() >= limit {
+            return Ok(None);
+        }
+        store.create_webhook(&webhook)?;
+        Ok(Some(webhook))
+    });
+    let what = "the project has too many webhooks";
+    let webhook = created.await?.ok_or(ApiError::LimitReached { what, limit })?;
     call.app.persistence.refresh_hooks(&webhook.project).await;
     one(&call, &webhook, &webhook.secret)
 }
@@ -116,6 +120,11 @@ async fn update(call: Call, body: Body) -> Answer {
     let id = call.parts.webhook();
     let text = body.json(&call, Content::Record).await?;
     let update = input(text.as_str())?;
+    let (owner, wanted) = (project.clone(), id.clone());
+    let found = call.app.persistence.read(move |store| store.find_webhook(&owner, &wanted)).await?;
+    let found = found.ok_or(ApiError::NotFound(Thing::Webhook))?;
+    // Another address hears what the events tell as much as another event does.
+    require_readers(&call, update.events.as_ref().unwrap_or(&found.events))?;
     let webhook = call
         .app
         .persistence
@@ -152,10 +161,16 @@ async fn delete(call: Call) -> Answer {
     Ok(answer::done())
 }
 
+/// Refuses whoever may not read themselves what these events tell.
+fn require_readers(call: &Call, events: &[String]) -> Result<(), ApiError> {
+    let flags = events.iter().flat_map(|event| reveals(event));
+    flags.copied().try_for_each(|flag| call.require(flag))
+}
+
 /// Reads `{webhook_url?, events?}`.
 fn input(text: &str) -> Result<WebhookUpdate, ApiError> {
     let fields = Fields::parse(text, &["webhook_url", "events"])?;
-    let url = fields.string("webhook_url")?;
+    let url = fields.string("webhook_url")?.map(|url| url.trim().to_owned());
     if url.as_deref().is_some_and(|url| !is_address(url)) {
         return Err(ApiError::field("webhook_url", "must be an http:// or https:// address"));
     }

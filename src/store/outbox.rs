@@ -11,7 +11,8 @@ use crate::domain::{
 pub trait ReadOutbox {
     /// The webhooks that have a delivery due at `now`.
     fn due_webhooks(&mut self, now: Timestamp) -> StoreResult<Vec<Webhook>>;
-    /// A webhook's deliveries that are due at `now`, the longest due first, at most `limit`.
+    /// A webhook's deliveries that are due at `now`, at most `limit`: one that was tried before and one that was not by
+    /// turns, of either kind the longest due first.
     fn due_deliveries(
         &mut self,
         webhook: &WebhookId,

@@ -1,28 +1,65 @@
 //! The HTTP client: one call, to a checked address, within bounds.
+//!
+//! Interim answers (1xx, RFC 9110 §15.2) are passed over, as HTTP asks of every client; a bound keeps an endpoint from
+//! sending nothing else.
 
 use super::guard::Policy;
 use super::signing::Header;
 use super::target::{Resolve, SystemResolver, Target, TargetError};
-use awc::error::{ConnectError, SendRequestError};
-use awc::http::Uri;
-use awc::http::header::{CONTENT_TYPE, USER_AGENT};
+use crate::domain::Timestamp;
 use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER, USER_AGENT};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
 
 /// The most of an answer that is read.
 pub const MAX_ANSWER_BYTES: usize = 64 << 10;
+/// The most interim answers before the one that counts; past it the call has failed.
+const MAX_INTERIM: usize = 32;
+/// How long the body of an answer is read of which only the status counts: for the endpoint's sake, which may take a
+/// reset for a failure.
+const UNREAD_TIME: Duration = Duration::from_secs(1);
 /// How we call ourselves.
 const AGENT: &str = concat!("warren/", env!("CARGO_PKG_VERSION"));
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct Call<'a> {
+    /// Where to.
+    pub url: &'a str,
+    /// The signature and what goes with it.
+    pub headers: Vec<Header>,
+    /// A JSON text.
+    pub body: String,
+    /// How long the whole answer may take.
+    pub timeout: Duration,
+    /// Chooses among several addresses, so that the next attempt tries the next one.
+    pub turn: i64,
+}
 
 /// What an endpoint answered.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// The body; none if it was longer than [`MAX_ANSWER_BYTES`] or broke off.
+    /// How long it asks to be left alone (`Retry-After`).
+    pub retry_after: Option<Duration>,
+    /// The body; none if it was longer than [`MAX_ANSWER_BYTES`], broke off, was late or was not asked for.
     pub body: Option<Bytes>,
 }
 
@@ -42,12 +79,26 @@ pub enum CallError {
 
 /// Calls endpoints. Belongs to one thread.
 pub struct Client {
-    /// The HTTP client; it follows no redirects.
-    inner: awc::Client,
+    /// TLS; none where the system gives no way to check certificates.
+    tls: Option<TlsConnector>,
     /// What may be called.
     policy: Policy,
     /// Turns names into addresses.
     resolver: Box<dyn Resolve>,
+}
+
+/// A connection that is driven beside the call, and no longer.
+struct Driven {
+    /// Sends the request.
+    sender: SendRequest<Full<Bytes>>,
+    /// Ends the connection.
+    driver: AbortHandle,
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
 }
 
 impl Client {
@@ -58,71 +109,131 @@ impl Client {
 
     /// The same with a resolver of the caller's.
     pub fn with_resolver(policy: Policy, resolver: Box<dyn Resolve>) -> Self {
-        let mut connector = awc::Connector::new();
-        if let Some(tls) = tls() {
-            connector = connector.rustls_0_23(tls);
-        }
-        let inner = awc::Client::builder()
-            .connector(connector)
-            .disable_redirects()
-            .disable_timeout()
-            .no_default_headers()
-            .finish();
-        Self { inner, policy, resolver }
+        Self { tls: tls().map(TlsConnector::from), policy, resolver }
     }
 
-    /// Posts a JSON text and reads the answer, all within `timeout`.
+    /// Posts and waits for the status. An answer counts as soon as its head is there, however long its body is.
     ///
-    /// The connection is not kept: so each call is known to go to an address that its own resolution gave. `turn`
-    /// chooses among several addresses, so that the next attempt tries the next one.
+    /// The connection is not kept: so each call is known to go to an address that its own resolution gave. No redirect
+    /// is followed.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn post(
-        &self,
-        url: &str,
-        headers: Vec<Header>,
-        body: String,
-        timeout: Duration,
-        turn: i64,
-    ) -> Result<Reply, CallError> {
-        let call = self.call(url, headers, body, turn);
-        tokio::time::timeout(timeout, call).await.unwrap_or(Err(CallError::Timeout(timeout)))
+    pub async fn tell(&self, call: Call<'_>, now: Timestamp) -> Result<Reply, CallError> {
+        let until = Instant::now() + call.timeout;
+        let (reply, _connection, body) = self.exchange(&call, until, now).await?;
+        // What is read of it says nothing; that it was read lets the endpoint end in peace.
+        let _ = timeout_at(until.min(Instant::now() + UNREAD_TIME), whole(body)).await;
+        Ok(reply)
     }
 
-    /// The call itself.
-    async fn call(
+    /// Posts and reads the whole answer.
+    ///
+    /// # Errors
+    /// As [`Self::tell`].
+    pub async fn ask(&self, call: Call<'_>, now: Timestamp) -> Result<Reply, CallError> {
+        let until = Instant::now() + call.timeout;
+        let (reply, _connection, body) = self.exchange(&call, until, now).await?;
+        let body = timeout_at(until, whole(body)).await.ok().flatten();
+        Ok(Reply { body, ..reply })
+    }
+
+    /// Sends the request; the head of the answer, its body to be read, and the connection that it comes by.
+    async fn exchange(
         &self,
-        url: &str,
-        headers: Vec<Header>,
-        body: String,
-        turn: i64,
-    ) -> Result<Reply, CallError> {
-        let target = Target::parse(url)?;
+        call: &Call<'_>,
+        until: Instant,
+        now: Timestamp,
+    ) -> Result<(Reply, Driven, Incoming), CallError> {
+        let answered = timeout_at(until, self.answered(call)).await;
+        let (connection, answer) = answered.unwrap_or(Err(CallError::Timeout(call.timeout)))?;
+        let (head, body) = answer.into_parts();
+        let retry_after = retry_after(&head.headers, now);
+        let reply = Reply { status: head.status.as_u16(), retry_after, body: None };
+        Ok((reply, connection, body))
+    }
+
+    /// Connects, sends, and waits for the head of the final answer.
+    async fn answered(&self, call: &Call<'_>) -> Result<(Driven, Response<Incoming>), CallError> {
+        let target = Target::parse(call.url)?;
         let addresses = target.addresses(&self.policy, &*self.resolver).await?;
-        let turn = usize::try_from(turn).unwrap_or(0) % addresses.len();
+        let turn = usize::try_from(call.turn).unwrap_or(0) % addresses.len();
         let address = *addresses.get(turn).ok_or(TargetError::NoAddress)?;
-        let uri: Uri = target.as_str().parse().ok().ok_or(TargetError::Form)?;
-        let mut request = self.inner.post(uri).address(address).force_close();
-        request = request.insert_header((CONTENT_TYPE, "application/json"));
-        request = request.insert_header((USER_AGENT, AGENT));
-        for header in headers {
-            request = request.insert_header(header);
-        }
-        let mut answer = request.send_body(body).await.map_err(|error| broken(&error))?;
-        let status = answer.status().as_u16();
-        let body = answer.body().limit(MAX_ANSWER_BYTES).await.ok();
-        Ok(Reply { status, body })
+        let mut connection = self.connect(&target, address).await?;
+        let mut request = request(&target, call)?;
+        let too_many = Arc::new(Notify::new());
+        let (seen, bell) = (AtomicUsize::new(0), Arc::clone(&too_many));
+        hyper::ext::on_informational(&mut request, move |_| {
+            if seen.fetch_add(1, Ordering::Relaxed) >= MAX_INTERIM {
+                bell.notify_one();
+            }
+        });
+        let answer = tokio::select! {
+            answer = connection.sender.send_request(request) => answer.map_err(|e| broken(&e))?,
+            () = too_many.notified() => {
+                return Err(CallError::Broken("nothing but interim answers (1xx)".to_owned()));
+            }
+        };
+        Ok((connection, answer))
+    }
+
+    /// Dials, with TLS where the address asks for it.
+    async fn connect(&self, target: &Target, address: SocketAddr) -> Result<Driven, CallError> {
+        let unreachable = |error| CallError::Broken(format!("no connection: {error}"));
+        let stream = TcpStream::connect(address).await.map_err(unreachable)?;
+        let Some(name) = target.tls_name()? else { return driven(stream).await };
+        let tls = self.tls.as_ref();
+        let tls = tls.ok_or_else(|| CallError::Broken("no TLS on this machine".to_owned()))?;
+        driven(tls.connect(name, stream).await.map_err(unreachable)?).await
     }
 }
 
+/// Speaks HTTP/1.1 over a stream.
+async fn driven<S>(stream: S) -> Result<Driven, CallError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let (sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+    // How it ends, the request and the body tell.
+    let driver = spawn_local(async { drop(connection.await) }).abort_handle();
+    Ok(Driven { sender, driver })
+}
+
+/// The request of a call.
+fn request(target: &Target, call: &Call<'_>) -> Result<Request<Full<Bytes>>, CallError> {
+    let mut request = Request::post(target.path_and_query())
+        .header(HOST, target.authority())
+        .header(CONTENT_TYPE, "application/json")
+        .header(USER_AGENT, AGENT)
+        .header(CONNECTION, "close");
+    for (name, value) in &call.headers {
+        request = request.header(*name, value);
+    }
+    let body = Full::new(Bytes::from(call.body.clone()));
+    request.body(body).map_err(|_wrong| TargetError::Form.into())
+}
+
+/// A whole body within the bound; none if it is longer or breaks off.
+async fn whole(body: Incoming) -> Option<Bytes> {
+    let read = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
+    read.ok().map(http_body_util::Collected::to_bytes)
+}
+
+/// What `Retry-After` asks for: seconds, or a date (RFC 9110 §10.2.3).
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    let at = Timestamp(i64::try_from(at.as_millis()).ok()?);
+    Some(Duration::from_millis(now.millis_until(at)))
+}
+
 /// An error of the HTTP client in words that name no more than the endpoint's owner may know.
-fn broken(error: &SendRequestError) -> CallError {
-    CallError::Broken(match error {
-        SendRequestError::Connect(ConnectError::Timeout) => "no connection in time".to_owned(),
-        SendRequestError::Connect(error) => format!("no connection: {error}"),
-        other => format!("the connection broke: {other}"),
-    })
+fn broken(error: &hyper::Error) -> CallError {
+    CallError::Broken(format!("the connection broke: {error}"))
 }
 
 /// TLS with the operating system's root certificates, among which an operator puts their own; none where the crypto

@@ -9,5 +9,5 @@ pub mod schedule;
 pub mod signing;
 pub mod target;
 
-pub use client::{CallError, Client, Reply};
+pub use client::{Call, CallError, Client, Reply};
 pub use guard::Policy;

@@ -43,7 +43,10 @@ impl Schedule {
         if now >= attempt.gives_up_at {
             return Outcome::Dead;
         }
-        let pause = self.pause(attempt.number, chance).as_millis();
+        // An endpoint may ask for a longer pause, up to the longest that we would make.
+        let longest = self.first_pause.saturating_mul(LONGEST);
+        let asked = attempt.retry_after.unwrap_or_default().min(longest);
+        let pause = self.pause(attempt.number, chance).max(asked).as_millis();
         let next = now.0.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX));
         Outcome::Retry(Timestamp(next).min(attempt.gives_up_at))
     }
@@ -58,6 +61,8 @@ pub struct Try {
     pub status: Option<u16>,
     /// When the delivery's time is up.
     pub gives_up_at: Timestamp,
+    /// How long the endpoint asked to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 #[cfg(test)]
@@ -70,7 +75,7 @@ mod tests {
         let gives_up_at = Timestamp(24 * 3_600_000);
         for number in 1.. {
             tried.push(now.0);
-            let attempt = Try { number, status: answer(now.0), gives_up_at };
+            let attempt = Try { number, status: answer(now.0), gives_up_at, retry_after: None };
             match Schedule::default().outcome(attempt, now, chance) {
                 Outcome::Retry(at) => now = at,
                 end => return (tried, end),
@@ -112,9 +117,23 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_may_ask_for_a_longer_pause_within_the_longest() {
+        let next = |seconds: u64| {
+            let retry_after = Some(Duration::from_secs(seconds));
+            let gives_up_at = Timestamp(24 * 3_600_000);
+            let attempt = Try { number: 1, status: Some(503), gives_up_at, retry_after };
+            Schedule::default().outcome(attempt, Timestamp(0), u32::MAX)
+        };
+        assert_eq!(next(1), Outcome::Retry(Timestamp(5000)), "never a shorter one");
+        assert_eq!(next(90), Outcome::Retry(Timestamp(90_000)));
+        assert_eq!(next(u64::MAX), Outcome::Retry(Timestamp(3_600_000)));
+    }
+
+    #[test]
     fn redirects_are_failures_and_gone_is_the_end() {
         for status in [100, 301, 302, 307, 308, 400, 404, 429, 500, 503] {
-            let attempt = Try { number: 1, status: Some(status), gives_up_at: Timestamp(10) };
+            let (number, gives_up_at) = (1, Timestamp(10));
+            let attempt = Try { number, status: Some(status), gives_up_at, retry_after: None };
             let outcome = Schedule::default().outcome(attempt, Timestamp(0), 7);
             assert!(matches!(outcome, Outcome::Retry(_)), "{status}");
         }

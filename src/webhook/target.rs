@@ -5,8 +5,9 @@
 
 use super::guard::Policy;
 use futures_util::future::LocalBoxFuture;
+use rustls::pki_types::ServerName;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use url::{Host, Url};
 
 /// The longest address, bytes.
@@ -74,9 +75,33 @@ impl Target {
         if is_plain && is_web && has_host { Ok(Self { url, port }) } else { Err(TargetError::Form) }
     }
 
-    /// The address as it is sent.
-    pub fn as_str(&self) -> &str {
-        self.url.as_str()
+    /// What is asked for of the host.
+    pub fn path_and_query(&self) -> &str {
+        use url::Position::{AfterQuery, BeforePath};
+        &self.url[BeforePath..AfterQuery]
+    }
+
+    /// The host as the endpoint is told, with its port unless that is the scheme's own.
+    pub fn authority(&self) -> &str {
+        use url::Position::{AfterPort, BeforeHost};
+        &self.url[BeforeHost..AfterPort]
+    }
+
+    /// The name that the endpoint's certificate has to be for; none without TLS.
+    ///
+    /// # Errors
+    /// [`TargetError::Form`] for a host that cannot stand in a certificate.
+    pub fn tls_name(&self) -> Result<Option<ServerName<'static>>, TargetError> {
+        if self.url.scheme() != "https" {
+            return Ok(None);
+        }
+        let name = match self.url.host() {
+            Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).ok(),
+            Some(Host::Ipv4(ip)) => Some(ServerName::from(IpAddr::from(ip))),
+            Some(Host::Ipv6(ip)) => Some(ServerName::from(IpAddr::from(ip))),
+            None => None,
+        };
+        name.map(Some).ok_or(TargetError::Form)
     }
 
     /// The sockets that may be dialled; one address that may not be spoils them all.

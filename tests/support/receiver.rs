@@ -74,6 +74,28 @@ impl Receiver {
         Self { address, calls }
     }
 
+    /// Starts one that answers each call with these bytes and then stays on the line.
+    pub fn raw(answer: impl Into<Vec<u8>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, calls) = (listener.local_addr().unwrap(), Calls::default());
+        let (heard, answer) = (Arc::clone(&calls), Arc::new(answer.into()));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (heard, answer) = (Arc::clone(&heard), Arc::clone(&answer));
+                std::thread::spawn(move || {
+                    let mut reader = BufReader::new(&stream);
+                    let Some(call) = read(&mut reader) else { return };
+                    heard.0.lock().unwrap().push(call);
+                    heard.1.notify_all();
+                    // The caller may have given up; until it hangs up, nothing more is said.
+                    let _ = (&stream).write_all(&answer);
+                    let _ = reader.read_to_end(&mut Vec::new());
+                });
+            }
+        });
+        Self { address, calls }
+    }
+
     /// Its address as a webhook has it.
     pub fn url(&self) -> String {
         format!("http://{}/hook", self.address)

@@ -5,6 +5,7 @@ use super::Dispatcher;
 use crate::domain::{
     Authorizer, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, ProjectId,
 };
+use crate::webhook::Call;
 use crate::webhook::authorize::{self, TIMEOUT, Verdict};
 use crate::webhook::signing::{self, Envelope};
 use actix::prelude::*;
@@ -115,7 +116,8 @@ impl Dispatcher {
             let headers = signing::headers(envelope, &[&ask.authorizer.secret], &body);
             let whole = async {
                 let _place = places.acquire().await;
-                client.post(&ask.authorizer.url, headers, body, TIMEOUT, 0).await
+                let url = &ask.authorizer.url;
+                client.ask(Call { url, headers, body, timeout: TIMEOUT, turn: 0 }, at).await
             };
             match tokio::time::timeout(TIMEOUT, whole).await {
                 Ok(Ok(reply)) => {

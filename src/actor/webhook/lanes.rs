@@ -1,7 +1,7 @@
 //! How many calls are under way to which webhook, and how many more may be.
 
 use super::{IN_FLIGHT, PER_ENDPOINT};
-use crate::domain::{DeliveryKey, Due, Timestamp, Webhook, WebhookId};
+use crate::domain::{DeliveryKey, Due, ProjectId, Timestamp, Webhook, WebhookId};
 use crate::store::{ReadStore, StoreResult};
 use std::collections::{HashMap, HashSet};
 
@@ -22,11 +22,23 @@ impl Lane {
     }
 }
 
+/// How many calls more a project may have under way, of which it has so many already: half of the places that the others
+/// leave. So one whose endpoints hang never takes the last place from the others, and one that is alone has half.
+const fn share(under_way: usize, of_project: usize) -> usize {
+    let others = under_way.saturating_sub(of_project);
+    let most = IN_FLIGHT.saturating_sub(others).div_ceil(2);
+    let free = IN_FLIGHT.saturating_sub(under_way);
+    let room = most.saturating_sub(of_project);
+    if room < free { room } else { free }
+}
+
 /// All calls under way.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     /// By webhook; one without calls and without trouble is not here.
     by_webhook: HashMap<WebhookId, Lane>,
+    /// How many calls of each project are under way.
+    by_project: HashMap<ProjectId, usize>,
     /// What is being delivered.
     under_way: HashSet<DeliveryKey>,
     /// The webhook that was served last: the next look begins behind it.
@@ -37,6 +49,8 @@ pub(super) struct Lanes {
 pub(super) struct Plan {
     /// By webhook.
     lanes: HashMap<WebhookId, Lane>,
+    /// By project.
+    by_project: HashMap<ProjectId, usize>,
     /// What is being delivered already.
     under_way: HashSet<DeliveryKey>,
     /// Behind which webhook to begin.
@@ -51,28 +65,36 @@ impl Lanes {
     pub(super) fn plan(&self) -> Plan {
         Plan {
             lanes: self.by_webhook.clone(),
+            by_project: self.by_project.clone(),
             under_way: self.under_way.clone(),
             last: self.last.clone(),
         }
     }
 
     /// Notes a call that begins; false where it must not.
-    pub(super) fn enter(&mut self, key: &DeliveryKey) -> bool {
+    pub(super) fn enter(&mut self, project: &ProjectId, key: &DeliveryKey) -> bool {
         let lane = self.by_webhook.get(&key.webhook).copied().unwrap_or_default();
-        if self.under_way.len() >= IN_FLIGHT || lane.busy >= lane.limit() {
+        let of_project = self.by_project.get(project).copied().unwrap_or(0);
+        let has_room = share(self.under_way.len(), of_project) > 0 && lane.busy < lane.limit();
+        if !has_room {
             return false;
         }
         if !self.under_way.insert(key.clone()) {
             return false;
         }
         self.by_webhook.entry(key.webhook.clone()).or_default().busy += 1;
+        *self.by_project.entry(project.clone()).or_default() += 1;
         self.last = Some(key.webhook.clone());
         true
     }
 
     /// Notes a call that ended.
-    pub(super) fn leave(&mut self, key: &DeliveryKey, is_down: bool) {
+    pub(super) fn leave(&mut self, project: &ProjectId, key: &DeliveryKey, is_down: bool) {
         self.under_way.remove(key);
+        if let Some(busy) = self.by_project.get_mut(project) {
+            *busy = busy.saturating_sub(1);
+        }
+        self.by_project.retain(|_, busy| *busy > 0);
         if let Some(lane) = self.by_webhook.get_mut(&key.webhook) {
             lane.busy = lane.busy.saturating_sub(1);
             lane.is_down = is_down;
@@ -95,7 +117,8 @@ impl Plan {
         store: &mut dyn ReadStore,
         now: Timestamp,
     ) -> StoreResult<(Batch, Option<Timestamp>)> {
-        let mut free = IN_FLIGHT.saturating_sub(self.under_way.len());
+        let mut under_way = self.under_way.len();
+        let mut by_project = self.by_project.clone();
         let mut webhooks = store.due_webhooks(now)?;
         if let Some(last) = &self.last {
             let behind = webhooks.partition_point(|webhook| webhook.id <= *last);
@@ -104,7 +127,8 @@ impl Plan {
         let mut batch = Vec::new();
         for webhook in webhooks {
             let lane = self.lanes.get(&webhook.id).copied().unwrap_or_default();
-            let room = lane.limit().saturating_sub(lane.busy).min(free);
+            let of_project = by_project.entry(webhook.project.clone()).or_default();
+            let room = lane.limit().saturating_sub(lane.busy).min(share(under_way, *of_project));
             if room == 0 {
                 continue;
             }
@@ -113,7 +137,8 @@ impl Plan {
             let mut due = store.due_deliveries(&webhook.id, now, limit)?;
             due.retain(|due| !self.under_way.contains(&due.key));
             due.truncate(room);
-            free -= due.len();
+            under_way += due.len();
+            *of_project += due.len();
             batch.push((webhook, due));
         }
         Ok((batch, store.next_due()?))
@@ -133,27 +158,50 @@ mod tests {
         }
     }
 
+    /// A project.
+    fn project(number: usize) -> ProjectId {
+        ProjectId::from(number.to_string().as_str())
+    }
+
     #[test]
     fn an_endpoint_has_eight_places_and_one_while_it_is_down() {
-        let mut lanes = Lanes::default();
-        assert!((0..PER_ENDPOINT).all(|event| lanes.enter(&key(1, event))));
-        assert!(!lanes.enter(&key(1, 99)));
+        let (mut lanes, home) = (Lanes::default(), project(1));
+        assert!((0..PER_ENDPOINT).all(|event| lanes.enter(&home, &key(1, event))));
+        assert!(!lanes.enter(&home, &key(1, 99)));
         for event in 0..PER_ENDPOINT {
-            lanes.leave(&key(1, event), true);
+            lanes.leave(&home, &key(1, event), true);
         }
-        assert!(lanes.enter(&key(1, 1)));
-        assert!(!lanes.enter(&key(1, 2)), "one at a time while it is down");
-        assert!(lanes.enter(&key(2, 1)), "another has its own places");
-        lanes.leave(&key(1, 1), false);
-        assert!((0..PER_ENDPOINT).all(|event| lanes.enter(&key(1, event))));
+        assert!(lanes.enter(&home, &key(1, 1)));
+        assert!(!lanes.enter(&home, &key(1, 2)), "one at a time while it is down");
+        assert!(lanes.enter(&home, &key(2, 1)), "another has its own places");
+        lanes.leave(&home, &key(1, 1), false);
+        assert!((0..PER_ENDPOINT).all(|event| lanes.enter(&home, &key(1, event))));
     }
 
     #[test]
     fn a_delivery_is_under_way_once_and_all_together_are_bounded() {
         let mut lanes = Lanes::default();
-        assert!(lanes.enter(&key(1, 1)));
-        assert!(!lanes.enter(&key(1, 1)));
-        let started = (0..100).filter(|webhook| lanes.enter(&key(*webhook, 7))).count();
-        assert_eq!(started, IN_FLIGHT - 1);
+        assert!(lanes.enter(&project(1), &key(1, 1)));
+        assert!(!lanes.enter(&project(1), &key(1, 1)));
+        let mut enter = |n: usize| lanes.enter(&project(n / 100), &key(n, 7));
+        assert_eq!((100..10_000).filter(|n| enter(*n)).count(), IN_FLIGHT - 1);
+        assert!(lanes.under_way.len() == IN_FLIGHT);
+    }
+
+    #[test]
+    fn a_project_leaves_half_of_the_places_to_the_others() {
+        let mut lanes = Lanes::default();
+        let take = |lanes: &mut Lanes, owner: usize| {
+            let hook = |n: usize| key(owner * 1000 + n, 1);
+            (0..100).filter(|n| lanes.enter(&project(owner), &hook(*n))).count()
+        };
+        assert_eq!(take(&mut lanes, 1), IN_FLIGHT / 2);
+        assert_eq!(take(&mut lanes, 2), IN_FLIGHT / 4);
+        assert_eq!(take(&mut lanes, 3), IN_FLIGHT / 8);
+        for n in 0..IN_FLIGHT / 2 {
+            lanes.leave(&project(1), &key(1000 + n, 1), false);
+        }
+        assert!(!lanes.by_project.contains_key(&project(1)));
+        assert!(take(&mut lanes, 4) > IN_FLIGHT / 4);
     }
 }

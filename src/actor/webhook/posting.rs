@@ -2,17 +2,19 @@
 
 use super::super::clock;
 use super::super::persistence::Persistence;
-use crate::domain::{Attempt, Due, Outcome, Timestamp, Webhook};
+use crate::domain::{Attempt, DeliveryKey, Due, Outcome, Timestamp, Webhook};
 use crate::webhook::schedule::{Schedule, Try};
 use crate::webhook::signing::{self, Envelope};
-use crate::webhook::{CallError, Client, Reply};
+use crate::webhook::{Call, CallError, Client, Reply};
 use std::rc::Rc;
 use std::time::Duration;
 
 /// How long an endpoint may take for its whole answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The pause after an outcome that could not be noted: the delivery is due still and will be made again.
-const SETBACK: Duration = Duration::from_secs(1);
+/// The pause before an outcome that could not be stored is tried again; each further one is twice as long.
+const FIRST_SETBACK: Duration = Duration::from_millis(500);
+/// The longest of these pauses.
+const LONGEST_SETBACK: Duration = Duration::from_secs(5);
 
 /// Makes an attempt; done when its outcome is in the outbox.
 pub(super) async fn attempt(
@@ -25,21 +27,32 @@ pub(super) async fn attempt(
     let (key, number, at) = (due.key, due.attempts.saturating_add(1), clock::now());
     let envelope = Envelope { id: key.event.as_str(), at, attempt: number };
     let headers = signing::headers(envelope, &webhook.secrets(at), &due.body);
-    let answer = client.post(&webhook.url, headers, due.body, TIMEOUT, due.attempts).await;
+    let (body, turn) = (due.body, due.attempts);
+    let call = Call { url: &webhook.url, headers, body, timeout: TIMEOUT, turn };
+    let answer = client.tell(call, at).await;
     let attempt = judged(schedule, number, due.gives_up_at, &answer);
-    let noted = attempt.clone();
-    let noting = persistence.write({
-        let key = key.clone();
-        move |store| store.settle_delivery(&key, &noted)
-    });
-    if let Err(error) = noting.await {
-        tracing::warn!(%error, event = %key.event, "the outcome of a delivery was not stored");
-        tokio::time::sleep(SETBACK).await;
-    }
+    note(&persistence, &key, &attempt).await;
     if attempt.outcome == Outcome::Gone {
         persistence.refresh_hooks(&due.project).await;
     }
     attempt
+}
+
+/// Stores an outcome, for as long as that takes: the call was made, and to make it again because the disk is full would
+/// be to tell the endpoint the same thing over and over. Meanwhile the delivery keeps its place among those under way, so
+/// what waits here is bounded.
+async fn note(persistence: &Persistence, key: &DeliveryKey, attempt: &Attempt) {
+    let mut pause = FIRST_SETBACK;
+    loop {
+        let (row, noted) = (key.clone(), attempt.clone());
+        let noting = persistence.write(move |store| store.settle_delivery(&row, &noted));
+        let Err(error) = noting.await else { return };
+        if pause == FIRST_SETBACK {
+            tracing::warn!(%error, event = %key.event, "the outcome of a delivery is not stored yet");
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_SETBACK);
+    }
 }
 
 /// What an answer means.
@@ -57,6 +70,8 @@ fn judged(
     let at = clock::now();
     // Without randomness the pauses are the longest, which is as good.
     let chance = clock::random().map_or(u32::MAX, u32::from_ne_bytes);
-    let outcome = schedule.outcome(Try { number, status, gives_up_at }, at, chance);
+    let retry_after = answer.as_ref().ok().and_then(|reply| reply.retry_after);
+    let attempt = Try { number, status, gives_up_at, retry_after };
+    let outcome = schedule.outcome(attempt, at, chance);
     Attempt { at, status, error, outcome }
 }

@@ -144,6 +144,25 @@ pub(crate) fn what_is_due_comes_by_webhook_and_time(bench: &mut Bench) {
     assert_eq!(one.len(), 1);
 }
 
+pub(crate) fn retries_and_first_attempts_take_turns(bench: &mut Bench) {
+    hooks(bench, "a", &["1"]);
+    for at in 1..=6 {
+        record(bench, &created("a", &format!("e{at}"), at));
+    }
+    settle(bench, "1", "e1", 7, Outcome::Retry(Timestamp(50)));
+    settle(bench, "1", "e2", 7, Outcome::Retry(Timestamp(40)));
+    let order = |bench: &Bench, at: i64, limit: u64| {
+        let id = WebhookId::from("1");
+        let due = bench.read(|store| store.due_deliveries(&id, Timestamp(at), limit));
+        due.into_iter().map(|due| due.key.event.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(order(bench, 39, 9), ["e3", "e4", "e5", "e6"]);
+    assert_eq!(order(bench, 40, 9), ["e2", "e3", "e4", "e5", "e6"]);
+    assert_eq!(order(bench, 50, 3), ["e2", "e3", "e1"]);
+    assert_eq!(order(bench, 50, 9), ["e2", "e3", "e1", "e4", "e5", "e6"]);
+    assert_eq!(due_webhooks(bench, 50), ["1"]);
+}
+
 pub(crate) fn a_delivery_is_settled(bench: &mut Bench) {
     hooks(bench, "a", &["1"]);
     record(bench, &created("a", "x", 1));

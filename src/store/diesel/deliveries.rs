@@ -126,6 +126,7 @@ fn insert(
             deliveries::state.eq(DeliveryState::Pending.as_str()),
             deliveries::created_at.eq(event.occurred_at.0),
             deliveries::attempts.eq(0),
+            deliveries::is_retry.eq(0),
             deliveries::next_attempt_at.eq(event.occurred_at.0),
             deliveries::gives_up_at.eq(later(event.occurred_at, RETRY_FOR).0),
             deliveries::body.eq(event.body(&WebhookId::from(hook), seq)),

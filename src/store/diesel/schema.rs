@@ -48,6 +48,7 @@ diesel::table! {
         last_error -> Nullable<Text>,
         delivered_at -> Nullable<BigInt>,
         body -> Text,
+        is_retry -> BigInt,
     }
 }
 

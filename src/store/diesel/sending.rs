@@ -51,35 +51,65 @@ impl Row for DueRow {
     }
 }
 
-/// `ReadStore::due_webhooks`: one look into the index for each webhook, however long its queue is.
+/// The two lines of a webhook's pending deliveries: those that were never tried, and those that were.
+const LINES: [i64; 2] = [0, 1];
+
+/// `ReadStore::due_webhooks`: two looks into the index for each webhook, however long its queues are.
 pub(super) fn due_webhooks(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> StoreResult<Vec<Webhook>> {
-    let due = deliveries::table
-        .filter(deliveries::webhook_id.eq(webhooks::id))
-        .filter(deliveries::state.eq(PENDING))
-        .filter(deliveries::next_attempt_at.le(now.0));
-    let query =
-        webhooks::table.filter(exists(due)).order_by(webhooks::id).select(WebhookRow::as_select());
+    let due = |line: i64| {
+        deliveries::table
+            .filter(deliveries::webhook_id.eq(webhooks::id))
+            .filter(deliveries::state.eq(PENDING))
+            .filter(deliveries::is_retry.eq(line))
+            .filter(deliveries::next_attempt_at.le(now.0))
+    };
+    let [first, retries] = LINES.map(due);
+    let query = webhooks::table
+        .filter(exists(first).or(exists(retries)))
+        .order_by(webhooks::id)
+        .select(WebhookRow::as_select());
     all(query.load(connection))
 }
 
-/// `ReadStore::due_deliveries`.
+/// `ReadStore::due_deliveries`: retries and first attempts in turns, each by its own time. A retry has waited already, and
+/// by time alone it would stand behind everything that came before it failed.
 pub(super) fn due(
     connection: &mut SqliteConnection,
     webhook: &WebhookId,
     now: Timestamp,
     limit: u64,
 ) -> StoreResult<Vec<Due>> {
-    let query = deliveries::table
-        .filter(deliveries::webhook_id.eq(webhook.as_str()))
-        .filter(deliveries::state.eq(PENDING))
-        .filter(deliveries::next_attempt_at.le(now.0))
-        .order_by((deliveries::next_attempt_at, deliveries::seq))
-        .limit(sql_count(limit))
-        .select(DueRow::as_select());
-    all(query.load(connection))
+    let mut line = |line: i64| {
+        let query = deliveries::table
+            .filter(deliveries::webhook_id.eq(webhook.as_str()))
+            .filter(deliveries::state.eq(PENDING))
+            .filter(deliveries::is_retry.eq(line))
+            .filter(deliveries::next_attempt_at.le(now.0))
+            .order_by((deliveries::next_attempt_at, deliveries::seq))
+            .limit(sql_count(limit))
+            .select(DueRow::as_select());
+        all::<DueRow>(query.load(connection))
+    };
+    let (first, retries) = (line(0)?, line(1)?);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    Ok(in_turns(retries, first).take(limit).collect())
+}
+
+/// One of each by turns, then what is left of the longer one.
+fn in_turns<T>(one: Vec<T>, other: Vec<T>) -> impl Iterator<Item = T> {
+    let (mut one, mut other) = (one.into_iter(), other.into_iter());
+    let mut is_turn = false;
+    std::iter::from_fn(move || {
+        is_turn = !is_turn;
+        if is_turn {
+            one.next().or_else(|| other.next())
+        } else {
+            other.next().or_else(|| one.next())
+        }
+    })
 }
 
 /// `ReadStore::next_due`.
@@ -110,6 +140,7 @@ pub(super) fn settle(
         .set((
             deliveries::state.eq(state.as_str()),
             deliveries::attempts.eq(deliveries::attempts + 1),
+            deliveries::is_retry.eq(1),
             next.map(|next| deliveries::next_attempt_at.eq(next)),
             deliveries::last_status.eq(attempt.status.map(i64::from)),
             deliveries::last_error.eq(attempt.error.as_deref()),
@@ -157,6 +188,7 @@ pub(super) fn resend(
         .set((
             deliveries::state.eq(PENDING),
             deliveries::attempts.eq(0),
+            deliveries::is_retry.eq(0),
             deliveries::next_attempt_at.eq(now.0),
             deliveries::gives_up_at.eq(later(now, RETRY_FOR).0),
         ))

@@ -1,0 +1,106 @@
+//! The dispatcher against a real store and an endpoint on loopback.
+
+use super::*;
+use crate::domain::{
+    Capabilities, Channel, ChannelId, ChannelKey, EventKind, HookEvent, Project, ProjectId, Stamp,
+    State, Version, Visibility, WebhookId,
+};
+use crate::store::diesel::SqliteDatabase;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::sync::{Arc, mpsc};
+
+/// Makes the dispatcher panic.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Crash;
+
+impl Handler<Crash> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: Crash, _: &mut Context<Self>) {
+        panic!("on purpose");
+    }
+}
+
+/// An endpoint that takes everything and tells the ids of what came.
+fn endpoint() -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (heard, ids) = mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let head = lines.map_while(Result::ok).take_while(|line| !line.is_empty());
+            let id = head.filter_map(|line| Some(line.strip_prefix("webhook-id: ")?.to_owned()));
+            // Nobody listens any more when the test is over.
+            let _ = heard.send(id.last().unwrap_or_default());
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+        }
+    });
+    (url, ids)
+}
+
+/// A store with a project and a webhook for new channels at this address.
+async fn store(folder: &std::path::Path, url: String) -> Persistence {
+    let database = SqliteDatabase::open(&folder.join("warren.db"), 1).unwrap();
+    let persistence = Persistence::start(Arc::new(database)).unwrap();
+    let made = persistence.write(move |store| {
+        let (id, created_at) = (ProjectId::from("project_a"), clock::now());
+        let project = Project { id, name: "A".into(), namespace: "a".into(), created_at };
+        store.create_project(&project)?;
+        store.create_webhook(&Webhook {
+            id: WebhookId::from("webhook_a"),
+            project: project.id,
+            url,
+            events: vec!["channel.created".to_owned()],
+            secret: "whsec_AAAA".to_owned(),
+            previous: None,
+            disabled_at: None,
+            created_at,
+        })
+    });
+    made.await.unwrap();
+    persistence
+}
+
+/// Something to tell, under this id.
+fn event(id: &str) -> HookEvent {
+    let key = ChannelKey { project: ProjectId::from("project_a"), id: ChannelId::trusted("room") };
+    let channel = Channel {
+        key,
+        visibility: Visibility::Public,
+        capabilities: Capabilities::default(),
+        state: State::empty(),
+        version: Version::FIRST,
+        created_at: clock::now(),
+    };
+    let stamp = Stamp { id: id.into(), at: clock::now() };
+    HookEvent::channel(stamp, EventKind::ChannelCreated, &channel)
+}
+
+/// What comes next; waits beside the runtime.
+async fn next(ids: mpsc::Receiver<String>) -> (String, mpsc::Receiver<String>) {
+    let waited = tokio::task::spawn_blocking(move || {
+        (ids.recv_timeout(Duration::from_secs(20)).unwrap(), ids)
+    });
+    waited.await.unwrap()
+}
+
+#[actix_rt::test]
+async fn a_crash_of_the_dispatcher_does_not_stop_deliveries() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, ids) = endpoint();
+    let persistence = store(folder.path(), url).await;
+    let policy = Policy { allow_private: true, ..Policy::default() };
+    Dispatcher::launch(persistence.clone(), Rules { policy, ..Rules::default() });
+    persistence.record(vec![event("event_1")]).await.unwrap();
+    let (first, ids) = next(ids).await;
+    assert_eq!(first, "event_1");
+    let dispatcher = persistence.hooks().dispatcher().unwrap();
+    assert!(dispatcher.send(Crash).await.is_err());
+    persistence.record(vec![event("event_2")]).await.unwrap();
+    let (second, _) = next(ids).await;
+    assert_eq!(second, "event_2");
+    assert!(persistence.hooks().dispatcher().unwrap() != dispatcher);
+}
