@@ -192,7 +192,7 @@ impl Registry {
     /// over and over while another waits.
     pub(super) fn flush(&mut self, most: usize) -> Flushed {
         let mut all = Flushed { writes: 0, saved: std::mem::take(&mut self.line.saved) };
-        let mut group = Vec::with_capacity(AHEAD);
+        let (mut group, mut again) = (Vec::with_capacity(AHEAD), Vec::new());
         while all.writes < most
             && let Some(turn) = self.line.turns.pop_front()
         {
@@ -208,14 +208,18 @@ impl Registry {
                         link.flush();
                     }
                 }
-                Turn::Room(channel) => all += self.flush_room(channel, most - all.writes),
+                Turn::Room(channel) => {
+                    all += self.flush_room(channel, most - all.writes, &mut again);
+                }
             }
         }
+        // What was said to a channel while it was served waits for the next flush, and for more to go with it.
+        self.line.turns.extend(again);
         all
     }
 
     /// Serves at most so many connections of a channel, and gives it its next turn if it needs one.
-    fn flush_room(&mut self, channel: ChannelUid, most: usize) -> Flushed {
+    fn flush_room(&mut self, channel: ChannelUid, most: usize, again: &mut Vec<Turn>) -> Flushed {
         // A channel that was dissolved has left its turn behind.
         let Some(room) = self.rooms.get_mut(&channel) else { return Flushed::default() };
         let logged = room.logged();
@@ -226,7 +230,7 @@ impl Registry {
                 self.rooms.remove(&channel);
             }
             Progress::Done => {}
-            Progress::Again => self.line.turns.push_back(Turn::Room(channel)),
+            Progress::Again => again.push(Turn::Room(channel)),
             Progress::Unfinished => self.line.turns.push_front(Turn::Room(channel)),
         }
         flushed

@@ -321,3 +321,25 @@ async fn a_flush_tells_what_merging_saved() {
     assert_eq!((part.writes, rest.writes), (30, 10));
     assert_eq!(part.saved + rest.saved, 39 + 2);
 }
+
+#[actix_rt::test]
+async fn what_is_said_during_a_flush_waits_for_the_next() {
+    let fanout = LocalFanout::here();
+    let mut registry = Registry::default();
+    let room = ChannelUid::next();
+    for link in [(); 4].map(|()| connection(&fanout)) {
+        registry.register(&link);
+        registry.perform(join(room, &link));
+    }
+    while registry.has_news() {
+        registry.flush(usize::MAX);
+    }
+    registry.perform(deliver(room, "a"));
+    assert_eq!(registry.flush(3).writes, 3);
+    registry.perform(deliver(room, "b"));
+    // The one that is left; then more may be said, and goes into one write with it.
+    assert_eq!(registry.flush(10).writes, 1);
+    registry.perform(deliver(room, "c"));
+    assert_eq!(registry.flush(10), Flushed { writes: 4, saved: 4 });
+    assert!(!registry.has_news());
+}
