@@ -13,6 +13,11 @@ fn with<'a>(name: &'a str, value: &'a str) -> [(&'a str, &'a str); 2] {
     [("Authorization", OWNER), (name, value)]
 }
 
+/// The entity tag of an answer.
+fn tag(answer: &support::Answer) -> String {
+    answer.header("etag").unwrap_or_default().to_owned()
+}
+
 /// The ids of the things in a list.
 fn ids(list: &Value) -> Vec<String> {
     let list = list.as_array().cloned().unwrap_or_default();
@@ -80,21 +85,26 @@ fn a_state_has_versions() {
     server.data("PUT", ROOM, "{}");
     let path = "/v1/channels/room/state";
     let first = server.call("GET", path, Some(OWNER), "");
-    assert_eq!(first.header("etag"), Some("\"1\""));
+    assert!(tag(&first).ends_with(".1\""), "{}", tag(&first));
     assert_eq!(first.data(), json!({"state": {}, "version": 1}));
     let put = server.call("PUT", path, Some(OWNER), r#"{"a":{"x":1,"y":2},"b":2}"#);
-    assert_eq!((put.status, put.header("etag")), (200, Some("\"2\"")));
+    assert_eq!(put.status, 200);
     assert_eq!(put.data()["state"], json!({"a": {"x": 1, "y": 2}, "b": 2}));
-    let seen = server.request("GET", path, &with("If-None-Match", "\"2\""), b"");
-    assert_eq!((seen.status, seen.body.len(), seen.header("etag")), (304, 0, Some("\"2\"")));
-    let fresh = server.request("PUT", path, &with("If-Match", "\"2\""), br#"{"c":3}"#);
+    let second = tag(&put);
+    assert!(second.ends_with(".2\""), "{second}");
+    let seen = server.request("GET", path, &with("If-None-Match", &second), b"");
+    assert_eq!((seen.status, seen.body.len(), tag(&seen)), (304, 0, second.clone()));
+    assert_eq!(seen.header("cache-control"), Some("no-cache"));
+    let fresh = server.request("PUT", path, &with("If-Match", &second), br#"{"c":3}"#);
     assert_eq!(fresh.data(), json!({"state": {"c": 3}, "version": 3}));
-    let stale = server.request("PUT", path, &with("If-Match", "\"2\""), b"{}");
+    let stale = server.request("PUT", path, &with("If-Match", &second), b"{}");
     assert_eq!(stale.failure(), (412, "version_conflict".to_owned()));
     assert_eq!(stale.error()["version"], 3);
-    for if_match in ["*", "\"1\", \"3\""] {
+    let third = format!("\"x\", {}", tag(&fresh));
+    let versions = "\"3\", 3";
+    for (if_match, status) in [(versions, 412), (&third, 200), ("*", 200), (&third, 412)] {
         let listed = server.request("PATCH", path, &with("If-Match", if_match), b"{}");
-        assert_eq!(listed.status, if if_match == "*" { 200 } else { 412 }, "{if_match}");
+        assert_eq!(listed.status, status, "{if_match}");
     }
     for blank in ["", "null"] {
         let answer = server.request(
@@ -439,4 +449,45 @@ fn the_console_is_served_under_its_policy() {
         assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
     }
     assert_eq!(server.call("GET", "/health/live", None, "").status, 200);
+}
+
+#[test]
+fn a_tag_is_of_one_channel_alone() {
+    let server = Server::start();
+    let path = "/v1/channels/room/state";
+    let filled = r#"{"state":{"room":"old"}}"#;
+    server.data("PUT", ROOM, filled);
+    let old = tag(&server.call("GET", path, Some(OWNER), ""));
+    server.done("DELETE", ROOM, "");
+    for new in [r#"{"state":{"room":"new"}}"#, filled] {
+        server.data("PUT", ROOM, new);
+        let seen = server.request("GET", path, &with("If-None-Match", &old), b"");
+        assert_eq!(seen.status, 200, "{new}");
+        for method in ["PUT", "PATCH"] {
+            let stale = server.request(method, path, &with("If-Match", &old), b"{}");
+            assert_eq!(stale.failure(), (412, "version_conflict".to_owned()), "{new}");
+        }
+        assert_eq!(server.data("GET", path, "")["version"], 1);
+        server.done("DELETE", ROOM, "");
+    }
+}
+
+#[test]
+fn a_first_write_is_made_once() {
+    let server = Server::start();
+    server.data("PUT", ROOM, "{}");
+    let path = "/v1/channels/room/state";
+    let first = with("If-None-Match", "*");
+    assert_eq!(server.request("PUT", path, &first, br#"{"by":1}"#).status, 200);
+    for method in ["PUT", "PATCH"] {
+        let late = server.request(method, path, &first, br#"{"by":2}"#);
+        assert_eq!(late.failure(), (412, "version_conflict".to_owned()));
+    }
+    let now = server.call("GET", path, Some(OWNER), "");
+    assert_eq!(now.data(), json!({"state": {"by": 1}, "version": 2}));
+    let unless_this = tag(&now);
+    let same = server.request("PUT", path, &with("If-None-Match", &unless_this), b"{}");
+    assert_eq!(same.status, 412);
+    let list = server.call("GET", "/v1/channels", Some(OWNER), "");
+    assert_eq!(list.header("cache-control"), Some("no-store"));
 }

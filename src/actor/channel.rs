@@ -10,9 +10,9 @@ mod presence;
 pub mod subscribers;
 
 pub use messages::{
-    Admit, Attach, ChangeState, ClientPublish, ConnectionRef, Connections, Delete, Detach,
-    EndIfIdle, Leave, OnlineCount, Presence, Publish, Rename, ShowPresence, Subscribe, Sweep,
-    Update,
+    Admit, Attach, ChangeState, Changed, ClientPublish, ConnectionRef, Connections, Delete, Detach,
+    EndIfIdle, Expected, Leave, OnlineCount, Presence, Publish, Rename, ShowPresence, Subscribe,
+    Sweep, Update,
 };
 
 use super::fanout::{ChannelUid, Order};

@@ -23,6 +23,7 @@ pub mod tell;
 pub mod webhook;
 
 pub use ask::{AskError, ChangeError};
+pub use channel::{Changed, Expected};
 pub use connection::{Connection, Inbound, Socket};
 pub use link::{ConnectionInfo, Link, Note, Origin};
 pub use outbox::Sink;

@@ -1,64 +1,85 @@
-//! Conditional requests on a state: `ETag` is its version in quotes.
+//! Conditional requests on a state: its `ETag` names what it says and which channel says it.
+//!
+//! A version alone is no name: a channel that is deleted and created again, and one in a restored backup, count through
+//! numbers that stood for something else before. So the tag holds a digest of the state and of its channel's creation
+//! too: two states that share a tag are the same bytes (`docs/adr/0011-what-a-states-tag-names.md`).
 
-use crate::domain::Version;
-use actix_web::http::header::{HeaderMap, HeaderName};
+use crate::domain::{State, Timestamp, Version};
+use actix_web::http::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 
-/// The entity tag of a version.
-pub(crate) fn etag(version: Version) -> String {
-    format!("\"{version}\"")
+/// How much of the digest a tag shows, bytes.
+const DIGEST_BYTES: usize = 12;
+
+/// The entity tag of a state: `"<digest>.<version>"`.
+pub(crate) fn etag(created_at: Timestamp, state: &State, version: Version) -> String {
+    let mut digest = Sha256::new();
+    digest.update(created_at.0.to_be_bytes());
+    digest.update(state.json().as_str());
+    let digest = digest.finalize();
+    let shown = digest.get(..DIGEST_BYTES).unwrap_or_default();
+    format!("\"{}.{version}\"", URL_SAFE_NO_PAD.encode(shown))
 }
 
-/// What `If-Match` asks for.
+/// The tags that a header names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum IfMatch {
-    /// Nothing, or only that the state exists.
+pub(crate) enum Tags {
+    /// The header is not there.
+    Missing,
+    /// `*`: any state at all.
     Any,
-    /// Exactly this version.
-    Version(Version),
-    /// One of several versions; none at all when no tag can be a version of ours.
-    OneOf(Vec<Version>),
+    /// These.
+    These(Vec<String>),
 }
 
-/// Reads `If-Match`, RFC 9110 §13.1.1: tags are compared strongly, so weak ones never match.
-pub(crate) fn if_match(headers: &HeaderMap) -> IfMatch {
-    let Some(tags) = tags(headers, &actix_web::http::header::IF_MATCH) else { return IfMatch::Any };
-    if tags.iter().any(|tag| tag == "*") {
-        return IfMatch::Any;
+impl Tags {
+    /// `If-Match`.
+    pub(crate) fn if_match(headers: &HeaderMap) -> Self {
+        Self::read(headers, &IF_MATCH)
     }
-    let versions: Vec<Version> = tags.iter().filter_map(|tag| version_of(tag)).collect();
-    match versions.as_slice() {
-        [only] if tags.len() == 1 => IfMatch::Version(*only),
-        _ => IfMatch::OneOf(versions),
+
+    /// `If-None-Match`.
+    pub(crate) fn if_none_match(headers: &HeaderMap) -> Self {
+        Self::read(headers, &IF_NONE_MATCH)
     }
-}
 
-/// Whether `If-None-Match` holds this version, RFC 9110 §13.1.2: compared weakly.
-pub(crate) fn has_seen(headers: &HeaderMap, version: Version) -> bool {
-    let tags = tags(headers, &actix_web::http::header::IF_NONE_MATCH).unwrap_or_default();
-    let is_this = |tag: &str| version_of(tag.strip_prefix("W/").unwrap_or(tag)) == Some(version);
-    tags.iter().any(|tag| tag == "*" || is_this(tag))
-}
-
-/// The tags of a header, of all its lines; none when it is not there.
-fn tags(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
-    if !headers.contains_key(name) {
-        return None;
+    /// The tags of a header, of all its lines.
+    fn read(headers: &HeaderMap, name: &HeaderName) -> Self {
+        if !headers.contains_key(name) {
+            return Self::Missing;
+        }
+        let lines = headers.get_all(name).filter_map(|line| line.to_str().ok());
+        let tags = lines.flat_map(|line| line.split(',')).map(|tag| tag.trim().to_owned());
+        let tags: Vec<String> = tags.collect();
+        if tags.iter().any(|tag| tag == "*") { Self::Any } else { Self::These(tags) }
     }
-    let lines = headers.get_all(name).filter_map(|line| line.to_str().ok());
-    Some(lines.flat_map(|line| line.split(',')).map(|tag| tag.trim().to_owned()).collect())
-}
 
-/// The version that a tag stands for; quotes may be missing, as people leave them out.
-fn version_of(tag: &str) -> Option<Version> {
-    let inner = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(tag);
-    let is_plain = !inner.is_empty() && inner.bytes().all(|byte| byte.is_ascii_digit());
-    is_plain.then(|| inner.parse().ok()).flatten().map(Version)
+    /// Whether `tag` is among them by RFC 9110's strong comparison (§8.8.3.2): weak ones never are.
+    pub(crate) fn hold(&self, tag: &str) -> bool {
+        match self {
+            Self::Missing => false,
+            Self::Any => true,
+            Self::These(tags) => tags.iter().any(|one| one == tag),
+        }
+    }
+
+    /// The same by the weak comparison, in which `W/` does not count.
+    pub(crate) fn hold_weakly(&self, tag: &str) -> bool {
+        match self {
+            Self::These(tags) => {
+                tags.iter().any(|one| one.strip_prefix("W/").unwrap_or(one) == tag)
+            }
+            Self::Missing | Self::Any => self.hold(tag),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::http::header::{HeaderValue, IF_MATCH, IF_NONE_MATCH};
+    use actix_web::http::header::HeaderValue;
 
     /// Headers with one line.
     fn line(name: HeaderName, value: &'static str) -> HeaderMap {
@@ -68,27 +89,36 @@ mod tests {
     }
 
     #[test]
-    fn if_match_reads_versions_and_nothing_else_matches() {
-        let read = |value| if_match(&line(IF_MATCH, value));
-        assert_eq!(if_match(&HeaderMap::new()), IfMatch::Any);
-        assert_eq!(read("*"), IfMatch::Any);
-        assert_eq!(read("\"5\""), IfMatch::Version(Version(5)));
-        assert_eq!(read("5"), IfMatch::Version(Version(5)));
-        assert_eq!(read("\"5\", \"6\""), IfMatch::OneOf(vec![Version(5), Version(6)]));
-        for never in ["W/\"5\"", "\"abc\"", "", "\"", "\"-1\"", "\"99999999999999999999\""] {
-            assert_eq!(read(never), IfMatch::OneOf(Vec::new()), "{never}");
+    fn a_tag_names_state_version_and_channel() {
+        let tag = |at, text, version| etag(Timestamp(at), &State::trusted(text), Version(version));
+        let one = tag(1, "{}", 1);
+        assert_eq!(one, tag(1, "{}", 1));
+        assert!(one.starts_with('"') && one.ends_with(".1\""), "{one}");
+        for other in [tag(2, "{}", 1), tag(1, "{ }", 1), tag(1, "{}", 2)] {
+            assert_ne!(one, other);
         }
-        assert_eq!(read("\"5\", \"x\""), IfMatch::OneOf(vec![Version(5)]));
+    }
+
+    #[test]
+    fn if_match_is_strong() {
+        let holds = |value| Tags::if_match(&line(IF_MATCH, value)).hold("\"a.5\"");
+        for value in ["*", "\"a.5\"", "\"x\" , \"a.5\""] {
+            assert!(holds(value), "{value}");
+        }
+        for value in ["W/\"a.5\"", "\"5\"", "5", "a.5", "", "\"", "\"a.55\""] {
+            assert!(!holds(value), "{value}");
+        }
+        assert_eq!(Tags::if_match(&HeaderMap::new()), Tags::Missing);
     }
 
     #[test]
     fn if_none_match_is_weak() {
-        let seen = |value| has_seen(&line(IF_NONE_MATCH, value), Version(5));
-        for value in ["\"5\"", "W/\"5\"", "*", "\"4\", \"5\""] {
-            assert!(seen(value), "{value}");
+        let holds = |value| Tags::if_none_match(&line(IF_NONE_MATCH, value)).hold_weakly("\"a.5\"");
+        for value in ["\"a.5\"", "W/\"a.5\"", "*", "\"4\", \"a.5\""] {
+            assert!(holds(value), "{value}");
         }
-        for value in ["\"4\"", "", "\"55\""] {
-            assert!(!seen(value), "{value}");
+        for value in ["\"4\"", "", "\"a.55\"", "\"5\""] {
+            assert!(!holds(value), "{value}");
         }
     }
 }

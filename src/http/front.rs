@@ -64,10 +64,15 @@ where
     if is_head {
         request.head_mut().method = Method::GET;
     }
+    let reads = request.method() == Method::GET;
     let answered = AssertUnwindSafe(async move { next.call(request).await }).catch_unwind().await;
     let outcome = answered.map_err(|crash| ApiError::internal(&words_of(&*crash)))?;
     let mut response = envelope::guard(outcome?.map_into_boxed_body());
     cors::allow(response.headers_mut());
+    // Nothing of the API is kept unless its route says how: answers hold secrets, and the next may differ.
+    if !response.headers().contains_key(header::CACHE_CONTROL) && reads {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     Ok(if is_head { without_body(response) } else { response })
 }
 

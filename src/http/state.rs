@@ -3,16 +3,20 @@
 use super::answer::Answer;
 use super::body::{self, Body};
 use super::call::Call;
-use super::conditions::{self, IfMatch};
+use super::conditions::{self, Tags};
 use super::envelope::Success;
 use super::error::ApiError;
 use super::limits::Content;
 use super::routes::{Mounted, on};
 use super::views::StateView;
-use crate::domain::{Change, Channel, ChannelKey, RawJson, State, Version};
+use crate::actor::{Changed, Expected};
+use crate::domain::{Change, Channel, ChannelKey, RawJson, Version};
 use crate::store::Thing;
 use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
+
+/// Whoever keeps a state asks each time whether it is still the one.
+const REVALIDATE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-cache");
 
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
@@ -26,12 +30,14 @@ pub(crate) fn routes() -> Vec<Mounted> {
 /// `GET /channels/:id/state`; 304 for who has this version already.
 async fn show(call: Call) -> Answer {
     let key = call.channel().await?;
-    let Channel { state, version, .. } = find(&call, &key).await?;
-    if conditions::has_seen(call.request.headers(), version) {
-        let tag = (header::ETAG, conditions::etag(version));
-        return Ok(HttpResponse::NotModified().insert_header(tag).finish());
+    let channel = find(&call, &key).await?;
+    let tag = tag_of(&channel);
+    if Tags::if_none_match(call.request.headers()).hold_weakly(&tag) {
+        let mut answer = HttpResponse::NotModified();
+        return Ok(answer.insert_header((header::ETAG, tag)).insert_header(REVALIDATE).finish());
     }
-    at(&state, version)
+    let Channel { state, version, created_at, .. } = channel;
+    at(&Changed { state, version, created_at })
 }
 
 /// `PUT /channels/:id/state`: the body is the new state; an empty one and `null` are `{}`.
@@ -69,25 +75,34 @@ fn kind_of(media_type: Option<&str>) -> Result<fn(RawJson) -> Change, ApiError> 
 
 /// Makes a change and answers with what came of it.
 async fn apply(call: &Call, key: &ChannelKey, change: Change) -> Answer {
-    let if_version = expected(call, key).await?;
-    let (state, version) = call.app.supervisor.change_state(key, change, if_version).await?;
-    at(&state, version)
+    let expected = expected(call, key).await?;
+    at(&call.app.supervisor.change_state(key, change, expected).await?)
 }
 
-/// The version that the state has to be at, by `If-Match`.
-async fn expected(call: &Call, key: &ChannelKey) -> Result<Option<Version>, ApiError> {
-    match conditions::if_match(call.request.headers()) {
-        IfMatch::Any => Ok(None),
-        IfMatch::Version(version) => Ok(Some(version)),
-        IfMatch::OneOf(versions) => {
-            let current = find(call, key).await?.version;
-            // Still checked when the change is made: the state may move on before that.
-            let is_among = versions.contains(&current);
-            is_among
-                .then_some(Some(current))
-                .ok_or(ApiError::VersionConflict { current: Some(current) })
-        }
+/// The state that `If-Match` and `If-None-Match` want the change to be made from.
+async fn expected(call: &Call, key: &ChannelKey) -> Result<Expected, ApiError> {
+    let headers = call.request.headers();
+    let (wanted, unwanted) = (Tags::if_match(headers), Tags::if_none_match(headers));
+    // A state that was never written is the one that its channel was created with.
+    let version = (unwanted == Tags::Any).then_some(Version::FIRST);
+    if !matches!(wanted, Tags::These(_)) && !matches!(unwanted, Tags::These(_)) {
+        return Ok(Expected { version, created_at: None });
     }
+    let current = find(call, key).await?;
+    let tag = tag_of(&current);
+    let is_wanted = wanted == Tags::Missing || wanted.hold(&tag);
+    let is_unwanted = matches!(unwanted, Tags::These(_)) && unwanted.hold_weakly(&tag);
+    let is_written = version.is_some_and(|first| first != current.version);
+    if !is_wanted || is_unwanted || is_written {
+        return Err(ApiError::VersionConflict { current: Some(current.version) });
+    }
+    // Still checked when the change is made: the state may move on, or its channel be another, before that.
+    Ok(Expected { version: Some(current.version), created_at: Some(current.created_at) })
+}
+
+/// The entity tag of a channel's state.
+fn tag_of(channel: &Channel) -> String {
+    conditions::etag(channel.created_at, &channel.state, channel.version)
 }
 
 /// The channel as it is stored, which is as its subscribers know it: changes are durable before anybody sees them.
@@ -98,11 +113,13 @@ async fn find(call: &Call, key: &ChannelKey) -> Result<Channel, ApiError> {
 }
 
 /// 200 with a state and its version.
-fn at(state: &State, version: Version) -> Answer {
-    let view = StateView { state: state.json(), version };
+fn at(Changed { state, version, created_at }: &Changed) -> Answer {
+    let view = StateView { state: state.json(), version: *version };
     let text = serde_json::to_vec(&Success::new(view)).map_err(|e| ApiError::internal(&e))?;
-    let tag = (header::ETAG, conditions::etag(version));
-    Ok(HttpResponse::Ok().insert_header(tag).content_type(super::error::mime()).body(text))
+    let tag = (header::ETAG, conditions::etag(*created_at, state, *version));
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header(tag).insert_header(REVALIDATE).content_type(super::error::mime());
+    Ok(answer.body(text))
 }
 
 #[cfg(test)]

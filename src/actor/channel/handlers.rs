@@ -4,7 +4,7 @@ use super::super::ask::{AskError, ChangeError};
 use super::super::fanout::Order;
 use super::super::session::SessionUid;
 use super::{
-    Admit, Arc, Attach, ChangeState, Channel, ChannelActor, ClientPublish, ConnectionRef,
+    Admit, Arc, Attach, ChangeState, Changed, Channel, ChannelActor, ClientPublish, ConnectionRef,
     Connections, Detach, Dispatch, EndIfIdle, Event, Instant, Leave, OnlineCount, Publish,
     Subscribe, Update, hooking,
 };
@@ -39,18 +39,26 @@ impl Handler<ClientPublish> for ChannelActor {
 }
 
 impl Handler<ChangeState> for ChannelActor {
-    type Result = ResponseFuture<Result<(State, Version), ChangeError>>;
+    type Result = ResponseFuture<Result<Changed, ChangeError>>;
 
     fn handle(&mut self, ask: ChangeState, ctx: &mut Context<Self>) -> Self::Result {
         self.used = Instant::now();
         if ask.is_client && !self.channel.capabilities.contains(Capabilities::CLIENT_STATE) {
             return Box::pin(async { Err(ChangeError::MissingCapability("CLIENT_STATE")) });
         }
+        let created_at = self.channel.created_at;
+        if ask.expected.created_at.is_some_and(|expected| expected != created_at) {
+            let current = self.channel.version;
+            return Box::pin(async move { Err(ChangeError::Stale(current)) });
+        }
         let limit = self.around.settings.state_bytes;
-        match self.changes.accept(&ask.change, ask.if_version, limit) {
+        match self.changes.accept(&ask.change, ask.expected.version, limit) {
             Ok((state, version)) => {
                 let answer = self.store(state, version, ctx);
-                Box::pin(async { answer.await.unwrap_or(Err(AskError::Closed.into())) })
+                Box::pin(async move {
+                    let (state, version) = answer.await.unwrap_or(Err(AskError::Closed.into()))?;
+                    Ok(Changed { state, version, created_at })
+                })
             }
             Err(refused) => Box::pin(async { Err(refused) }),
         }

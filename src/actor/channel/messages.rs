@@ -4,7 +4,9 @@ use super::super::ask::{AskError, ChangeError};
 use super::super::fanout::{ConnectionUid, FanoutHandle};
 use super::super::session::{SessionActor, SessionUid};
 use crate::domain::channel::Subscriber;
-use crate::domain::{Capabilities, Change, Channel, Member, Message, State, Version, Visibility};
+use crate::domain::{
+    Capabilities, Change, Channel, Member, Message, State, Timestamp, Version, Visibility,
+};
 use crate::protocol::{ErrorCode, PresentMember, Refusal};
 use actix::prelude::*;
 use std::sync::Arc;
@@ -30,14 +32,34 @@ pub struct ClientPublish(pub Message);
 
 /// Sent by HTTP through the supervisor, and by sessions: change the state. Answered when durable and dispatched.
 #[derive(actix::Message)]
-#[rtype(result = "Result<(State, Version), ChangeError>")]
+#[rtype(result = "Result<Changed, ChangeError>")]
 pub struct ChangeState {
     /// The change.
     pub change: Change,
-    /// Only if the state is at this version.
-    pub if_version: Option<Version>,
+    /// Only if the state is the one that the asker means.
+    pub expected: Expected,
     /// Whether a client asks, which the channel must allow.
     pub is_client: bool,
+}
+
+/// Which state a change was made from, as far as its asker says.
+#[derive(Clone, Copy, Default)]
+pub struct Expected {
+    /// The version.
+    pub version: Option<Version>,
+    /// When the channel was created: one of the same name that was created later is another.
+    pub created_at: Option<Timestamp>,
+}
+
+/// A state that was changed.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The new state.
+    pub state: State,
+    /// Its version.
+    pub version: Version,
+    /// When its channel was created.
+    pub created_at: Timestamp,
 }
 
 /// Sent by HTTP through the supervisor: change who may subscribe and what the channel can do.

@@ -195,10 +195,11 @@ impl SessionActor {
             Ok(address) => address,
             Err(refusal) => return done(self, Err(refusal)),
         };
-        let changed = address.send(channel::ChangeState { change, if_version, is_client: true });
+        let expected = channel::Expected { version: if_version, created_at: None };
+        let changed = address.send(channel::ChangeState { change, expected, is_client: true });
         let served = async move {
             match changed.await.unwrap_or(Err(AskError::Closed.into())) {
-                Ok((_, version)) => Ok(Some(version)),
+                Ok(channel::Changed { version, .. }) => Ok(Some(version)),
                 Err(ChangeError::Stale(version)) => Err(Refusal::VersionConflict(version)),
                 Err(ChangeError::MissingCapability(name)) => Err(Refusal::MissingCapability(name)),
                 Err(ChangeError::Refused(why)) => Err(Refusal::InvalidState(why.to_string())),

@@ -9,7 +9,7 @@ use super::super::shard::{FindChannel, FindSession};
 use super::{ATTEMPTS, Supervisor};
 use crate::domain::{
     Capabilities, Change, Channel, ChannelKey, ConnectionId, LeapTokenId, Message, ProjectId,
-    State, Subscription, Version, Visibility,
+    Subscription, Visibility,
 };
 use crate::protocol::{Close, CloseCode, Dispatch, Event, PresentMember};
 use crate::store::Thing;
@@ -31,7 +31,7 @@ impl Supervisor {
 
     /// Changes a channel's state; done when the change is durable and on its way to every subscriber.
     ///
-    /// `if_version` refuses the change unless the state is at that version.
+    /// `expected` refuses the change unless the state is the one that it names.
     ///
     /// # Errors
     /// [`ChangeError`]; `NotFound(Channel)` is in its `Ask`.
@@ -39,9 +39,9 @@ impl Supervisor {
         &self,
         key: &ChannelKey,
         change: Change,
-        if_version: Option<Version>,
-    ) -> Result<(State, Version), ChangeError> {
-        let ask = || channel::ChangeState { change: change.clone(), if_version, is_client: false };
+        expected: channel::Expected,
+    ) -> Result<channel::Changed, ChangeError> {
+        let ask = || channel::ChangeState { change: change.clone(), expected, is_client: false };
         self.ask_channel(key, ask).await?
     }
 

@@ -53,7 +53,7 @@ impl<'a> ChannelView<'a> {
 pub(crate) struct StateView<'a> {
     /// The object.
     pub(crate) state: &'a RawJson,
-    /// Its version, which is also the `ETag`.
+    /// Its version, which is a part of the `ETag`.
     pub(crate) version: Version,
 }
 
