@@ -12,6 +12,7 @@ pub mod fanout;
 pub mod hooks;
 pub mod link;
 pub mod mint;
+pub mod online;
 pub mod outbox;
 pub mod outlet;
 pub mod persistence;

@@ -12,13 +12,14 @@ pub mod replay;
 mod subscribing;
 
 pub use messages::{
-    Connections, Direct, EndIfIdle, Enter, Exit, FromChannel, Grant, IsOnline, Revoke, Serve,
-    TokenChanged, TokenEnded,
+    Connections, Direct, EndIfIdle, Enter, Exit, FromChannel, Grant, Revoke, Serve, TokenChanged,
+    TokenEnded,
 };
 
 use super::channel::{self, ChannelActor, ConnectionRef};
 use super::clock;
 use super::fanout::{ConnectionUid, Order};
+use super::online::OnlineMark;
 use super::outlet::Outlet;
 use super::shard::{RetireSession, SessionGone};
 use super::supervisor::Supervisor;
@@ -124,6 +125,8 @@ pub struct SessionActor {
     renewing: Arc<Mutex<()>>,
     /// What is kept while there is no connection.
     replay: Replay,
+    /// Says that the token is online, while there is a connection.
+    online: Option<OnlineMark>,
     /// Whether it ever had a connection: only then is there anything to be graceful about.
     had_members: bool,
     /// The timer that runs while there is no connection.
@@ -160,6 +163,7 @@ impl SessionActor {
             locks: HashMap::new(),
             renewing: Arc::default(),
             replay: Replay::default(),
+            online: None,
             had_members: false,
             grace: None,
             expiry: None,

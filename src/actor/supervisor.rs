@@ -11,6 +11,7 @@ mod stopping;
 use super::ask::AskError;
 use super::channel::{ChannelActor, ConnectionRef};
 use super::fanout::{ConnectionUid, FanoutHandle, LocalFanout};
+use super::online::Online;
 use super::persistence::Persistence;
 use super::session::{Enter, Exit, Identity, SessionActor};
 use super::settings::Settings;
@@ -57,6 +58,8 @@ struct Inner {
     settings: Arc<Settings>,
     /// Projects that are known to exist.
     projects: RwLock<KnownProjects>,
+    /// Which leap tokens have a connection.
+    online: Online,
     /// The fan-outs that have ever had a connection.
     fanouts: Mutex<Vec<FanoutHandle>>,
     /// How far the stop is, and who has still to go.
@@ -89,6 +92,7 @@ impl Supervisor {
             persistence,
             settings: Arc::new(settings),
             projects: RwLock::default(),
+            online: Online::default(),
             fanouts: Mutex::default(),
             stopping: Stopping::default(),
         }))
@@ -132,6 +136,11 @@ impl Supervisor {
     /// The store.
     pub fn persistence(&self) -> &Persistence {
         &self.0.persistence
+    }
+
+    /// Which leap tokens have a connection now.
+    pub fn online(&self) -> &Online {
+        &self.0.online
     }
 
     /// Intervals and bounds.

@@ -46,6 +46,7 @@ mod routes;
 mod state;
 mod subscribers;
 mod token_input;
+mod token_list;
 mod tokens;
 mod users;
 mod views;

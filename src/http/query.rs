@@ -1,8 +1,11 @@
 //! Query strings: the project, and the page of a list.
 
 use super::error::ApiError;
-use crate::store::{ChannelPage, ChannelSort};
+use crate::domain::{LeapTokenId, Timestamp};
+use crate::store::{ChannelPage, ChannelSort, TokenCursor};
 use actix_web::web;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 /// How many channels a page has when the caller does not say (`docs/PROTOCOL.md`, HTTP).
@@ -22,6 +25,8 @@ struct Parameters {
     page: Option<String>,
     /// How many a page.
     page_size: Option<String>,
+    /// Where to go on.
+    cursor: Option<String>,
     /// `created_at` or `id`.
     sort_by: Option<String>,
     /// `asc` or `desc`.
@@ -66,18 +71,50 @@ pub(crate) fn page(query: &str) -> Result<Option<ChannelPage>, ApiError> {
         Some("desc") => true,
         Some(_) => return Err(refused("orderBy", "must be asc or desc")),
     };
-    let limit = match parameters.page_size.as_deref() {
-        None => DEFAULT_PAGE_SIZE,
-        Some(text) => number(text)
-            .filter(|size| (1..=MAX_PAGE_SIZE).contains(size))
-            .ok_or_else(|| refused("pageSize", "must be a number from 1 to 1000"))?,
-    };
+    let limit = page_size(&parameters)?;
     let Some(text) = parameters.page.as_deref() else { return Ok(None) };
     let page = number(text)
         .filter(|page| *page >= 1)
         .ok_or_else(|| refused("page", "must be a number from 1"))?;
     let offset = (page - 1).saturating_mul(limit).min(MAX_OFFSET);
     Ok(Some(ChannelPage { sort, is_descending, offset, limit }))
+}
+
+/// How many things a page has.
+fn page_size(parameters: &Parameters) -> Result<u64, ApiError> {
+    let Some(text) = parameters.page_size.as_deref() else { return Ok(DEFAULT_PAGE_SIZE) };
+    number(text)
+        .filter(|size| (1..=MAX_PAGE_SIZE).contains(size))
+        .ok_or_else(|| refused("pageSize", "must be a number from 1 to 1000"))
+}
+
+/// The step of a walk through leap tokens that a query asks for: behind which token, and how many; none when it asks for
+/// all of them. An empty cursor stands before the first one.
+///
+/// # Errors
+/// [`ApiError::InvalidQuery`] names the parameter at fault.
+pub(crate) fn token_step(query: &str) -> Result<Option<(Option<TokenCursor>, u64)>, ApiError> {
+    let parameters = Parameters::parse(query)?;
+    let limit = page_size(&parameters)?;
+    let Some(text) = parameters.cursor.as_deref() else { return Ok(None) };
+    if text.is_empty() {
+        return Ok(Some((None, limit)));
+    }
+    let cursor =
+        cursor_of(text).ok_or_else(|| refused("cursor", "is none that `next` has said"))?;
+    Ok(Some((Some(cursor), limit)))
+}
+
+/// A cursor as `next` says it.
+pub(crate) fn cursor_text(cursor: &TokenCursor) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}.{}", cursor.created_at.0, cursor.id.as_str()))
+}
+
+/// Reads what [`cursor_text`] wrote.
+fn cursor_of(text: &str) -> Option<TokenCursor> {
+    let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+    let (at, id) = plain.split_once('.')?;
+    Some(TokenCursor { created_at: Timestamp(at.parse().ok()?), id: LeapTokenId::from(id) })
 }
 
 /// A plain decimal number; neither a sign nor a space.
@@ -131,6 +168,19 @@ mod tests {
                 panic!("{query} was taken")
             };
             assert_eq!(field, name, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        let cursor =
+            TokenCursor { created_at: Timestamp(-7), id: LeapTokenId::from("leap_token_a.b") };
+        let query = format!("cursor={}&pageSize=3", cursor_text(&cursor));
+        assert_eq!(token_step(&query).unwrap(), Some((Some(cursor), 3)));
+        assert_eq!(token_step("cursor=").unwrap(), Some((None, DEFAULT_PAGE_SIZE)));
+        assert_eq!(token_step("page=1").unwrap(), None);
+        for broken in ["cursor=!", "cursor=YQ", "cursor=eC55", "cursor=a&cursor=b"] {
+            assert!(token_step(broken).is_err(), "{broken}");
         }
     }
 

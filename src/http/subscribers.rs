@@ -126,7 +126,7 @@ async fn list(call: Call) -> Answer {
             store.tokens_of_channel(&key)
         })
         .await?;
-    tokens::many(&call, &found).await
+    tokens::many(&call, &found)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::error::ApiError;
 use super::limits::Content;
 use super::routes::{Mounted, on};
 use super::token_input::{self, NewToken};
+use super::token_list;
 use super::views::{SubscriptionView, TokenView};
 use crate::actor::ask::AskError;
 use crate::actor::clock;
@@ -24,7 +25,7 @@ use std::collections::HashSet;
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
         on(Method::POST, "channels/tokens", create),
-        on(Method::GET, "channels/tokens", list),
+        on(Method::GET, "channels/tokens", token_list::list),
         on(Method::GET, "channels/tokens/{token}", show),
         on(Method::PATCH, "channels/tokens/{token}", update),
         on(Method::DELETE, "channels/tokens/{token}", delete),
@@ -34,9 +35,9 @@ pub(crate) fn routes() -> Vec<Mounted> {
 
 /// `{token}`.
 #[derive(Serialize)]
-struct One<'a> {
+pub(crate) struct One<'a> {
     /// The token.
-    token: TokenView<'a>,
+    pub(crate) token: TokenView<'a>,
 }
 
 /// `{tokens}`.
@@ -117,18 +118,10 @@ fn created(token: &LeapToken, permanent: &[ChannelId]) -> Vec<HookEvent> {
     events
 }
 
-/// `GET /channels/tokens`: all of the project's.
-async fn list(call: Call) -> Answer {
-    let project = call.project().await?;
-    let found = call.app.persistence.read(move |store| store.list_tokens(&project)).await?;
-    many(&call, &found).await
-}
-
 /// Answers with these tokens; the `hop` crate reads a list of a form of its own.
-pub(crate) async fn many(call: &Call, found: &[LeapToken]) -> Answer {
-    let ids = found.iter().map(|token| token.id.clone()).collect();
-    let online = call.app.supervisor.online_tokens(ids).await?;
-    let views = found.iter().map(|token| TokenView::new(token, online.contains(&token.id)));
+pub(crate) fn many(call: &Call, found: &[LeapToken]) -> Answer {
+    let online = call.app.supervisor.online();
+    let views = found.iter().map(|token| TokenView::new(token, online.holds(&token.id)));
     match Client::of(&call.request) {
         Client::HopCrate => answer::data(views.map(|token| One { token }).collect::<Vec<_>>()),
         _ => answer::data(Many { tokens: views.collect() }),
@@ -138,13 +131,13 @@ pub(crate) async fn many(call: &Call, found: &[LeapToken]) -> Answer {
 /// `GET /channels/tokens/:token`.
 async fn show(call: Call) -> Answer {
     let token = find(&call).await?;
-    one(&call, &token).await
+    one(&call, &token)
 }
 
 /// Answers with one token.
-async fn one(call: &Call, token: &LeapToken) -> Answer {
-    let online = call.app.supervisor.online_tokens(vec![token.id.clone()]).await?;
-    answer::data(One { token: TokenView::new(token, online.contains(&token.id)) })
+fn one(call: &Call, token: &LeapToken) -> Answer {
+    let is_online = call.app.supervisor.online().holds(&token.id);
+    answer::data(One { token: TokenView::new(token, is_online) })
 }
 
 /// The token that the path names; another project's is as unknown as none.
@@ -163,7 +156,7 @@ async fn update(call: Call, body: Body) -> Answer {
     let token =
         call.app.persistence.write(move |store| store.update_token(&project, &id, &update)).await?;
     call.app.supervisor.token_changed(&token.id).await?;
-    one(&call, &token).await
+    one(&call, &token)
 }
 
 /// `DELETE /channels/tokens/:token`: gone for good, its connections too.

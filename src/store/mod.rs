@@ -96,6 +96,15 @@ pub struct ChannelCursor {
     pub id: ChannelId,
 }
 
+/// Where a walk through leap tokens in creation order goes on: behind this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenCursor {
+    /// Its creation time.
+    pub created_at: Timestamp,
+    /// Its id.
+    pub id: LeapTokenId,
+}
+
 /// What changes about a leap token.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TokenUpdate {
@@ -167,8 +176,13 @@ pub trait ReadStore: ReadOutbox {
     ) -> StoreResult<Vec<ChannelKey>>;
     /// A leap token by id.
     fn find_token(&mut self, id: &LeapTokenId) -> StoreResult<Option<LeapToken>>;
-    /// A project's leap tokens, oldest first.
-    fn list_tokens(&mut self, project: &ProjectId) -> StoreResult<Vec<LeapToken>>;
+    /// The next leap tokens of a project in creation order behind the cursor, at most `limit`.
+    fn tokens_after(
+        &mut self,
+        project: &ProjectId,
+        cursor: Option<&TokenCursor>,
+        limit: u64,
+    ) -> StoreResult<Vec<LeapToken>>;
     /// The leap tokens with a permanent subscription to a channel, oldest subscription first.
     fn tokens_of_channel(&mut self, key: &ChannelKey) -> StoreResult<Vec<LeapToken>>;
     /// A token's permanent subscriptions, oldest first.

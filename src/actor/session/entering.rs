@@ -45,6 +45,9 @@ impl Handler<Enter> for SessionActor {
         let member = Member { connection: connection.clone(), cid, address, entering, questions };
         self.members.insert(uid, member);
         self.had_members = true;
+        if self.online.is_none() {
+            self.online = self.token().map(|token| self.hub.online().mark(&token.id));
+        }
         for channel in self.subscriptions.keys().cloned().collect::<Vec<_>>() {
             if !self.attach(&channel, &connection, ctx) {
                 self.look_for(channel, ctx);

@@ -4,8 +4,8 @@ use super::super::ask::{AskError, ChangeError};
 use super::subscribing::SubscribeError;
 use super::{
     ChannelActor, ChannelId, Close, CloseCode, ConnectionUid, Connections, Direct, EndIfIdle,
-    Event, Exit, FromChannel, Grant, Held, IsOnline, Revoke, Serve, SessionActor, TokenChanged,
-    TokenEnded, channel, tell,
+    Event, Exit, FromChannel, Grant, Held, Revoke, Serve, SessionActor, TokenChanged, TokenEnded,
+    channel, tell,
 };
 use crate::domain::{Change, Message, Version};
 use crate::protocol::{Command, ErrorCode, Extension, Refusal};
@@ -239,6 +239,7 @@ impl Handler<Exit> for SessionActor {
         }
         if self.members.is_empty() {
             self.replay.miss(lost);
+            self.online = None;
         }
         self.check_idle(ctx);
     }
@@ -301,14 +302,6 @@ impl Handler<Direct> for SessionActor {
         }
         self.dispatch(Event::DirectMessage { message: direct.message, is_unicast: false }, ctx);
         Ok(())
-    }
-}
-
-impl Handler<IsOnline> for SessionActor {
-    type Result = bool;
-
-    fn handle(&mut self, _: IsOnline, _: &mut Context<Self>) -> bool {
-        !self.members.is_empty()
     }
 }
 

@@ -82,11 +82,6 @@ pub struct Direct {
     pub message: Message,
 }
 
-/// Sent by HTTP through the supervisor: has the token a connection now?
-#[derive(actix::Message)]
-#[rtype(result = "bool")]
-pub struct IsOnline;
-
 /// Sent by HTTP through the supervisor: the token was changed in the store, where the session reads what it is by now.
 #[derive(actix::Message)]
 #[rtype(result = "()")]

@@ -15,7 +15,7 @@ use crate::protocol::{Close, CloseCode, Dispatch, Event, PresentMember};
 use crate::store::Thing;
 use actix::dev::{MessageResponse, ToEnvelope};
 use actix::prelude::*;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -128,25 +128,6 @@ impl Supervisor {
         let found = self.persistence().read(move |store| store.find_token(&wanted)).await?;
         let is_ours = found.is_some_and(|token| token.project == *project);
         is_ours.then_some(()).ok_or(AskError::not_found(Thing::Token))
-    }
-
-    /// Which of these tokens have a connection now.
-    ///
-    /// # Errors
-    /// [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn online_tokens(
-        &self,
-        tokens: Vec<LeapTokenId>,
-    ) -> Result<HashSet<LeapTokenId>, AskError> {
-        let mut online = HashSet::new();
-        for token in tokens {
-            if let Some(live) = self.find_session(&token).await?
-                && live.send(session::IsOnline).await.unwrap_or(false)
-            {
-                online.insert(token);
-            }
-        }
-        Ok(online)
     }
 
     /// A token's ephemeral subscriptions, which only its live session knows; none where there is no session.

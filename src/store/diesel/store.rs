@@ -7,8 +7,8 @@ use crate::domain::{
     Visibility, Webhook, WebhookId,
 };
 use crate::store::{
-    ChannelCursor, ChannelPage, ReadStore, SecretHash, StoreError, StoreResult, TokenUpdate,
-    WebhookUpdate, WriteStore,
+    ChannelCursor, ChannelPage, ReadStore, SecretHash, StoreError, StoreResult, TokenCursor,
+    TokenUpdate, WebhookUpdate, WriteStore,
 };
 use diesel::sqlite::SqliteConnection;
 
@@ -121,8 +121,13 @@ impl ReadStore for SqliteStore<'_> {
         tokens::find(self.connection, id)
     }
 
-    fn list_tokens(&mut self, project: &ProjectId) -> StoreResult<Vec<LeapToken>> {
-        tokens::list(self.connection, project)
+    fn tokens_after(
+        &mut self,
+        project: &ProjectId,
+        cursor: Option<&TokenCursor>,
+        limit: u64,
+    ) -> StoreResult<Vec<LeapToken>> {
+        tokens::after(self.connection, project, cursor, limit)
     }
 
     fn tokens_of_channel(&mut self, key: &ChannelKey) -> StoreResult<Vec<LeapToken>> {

@@ -1,11 +1,11 @@
 //! Leap tokens.
 
 use super::error::{found, is_missing_parent, refusal};
-use super::rows::{TokenRow, all, one};
+use super::rows::{TokenRow, all, one, sql_count};
 use super::schema::{subscriptions, tokens};
 use super::subscriptions as subscribing;
 use crate::domain::{ChannelId, ChannelKey, LeapToken, LeapTokenId, ProjectId, RawJson};
-use crate::store::{StoreError, StoreResult, Thing, TokenUpdate};
+use crate::store::{StoreError, StoreResult, Thing, TokenCursor, TokenUpdate};
 use diesel::prelude::*;
 
 /// The columns that an update sets; those that are `None` stay.
@@ -27,16 +27,25 @@ pub(super) fn find(
     one(tokens::table.find(id.as_str()).select(TokenRow::as_select()).first(connection))
 }
 
-/// `ReadStore::list_tokens`.
-pub(super) fn list(
+/// `ReadStore::tokens_after`.
+pub(super) fn after(
     connection: &mut SqliteConnection,
     project: &ProjectId,
+    cursor: Option<&TokenCursor>,
+    limit: u64,
 ) -> StoreResult<Vec<LeapToken>> {
-    let query = tokens::table
+    let all_of_project = tokens::table
         .filter(tokens::project_id.eq(project.as_str()))
         .order_by((tokens::created_at, tokens::id))
+        .limit(sql_count(limit))
         .select(TokenRow::as_select());
-    all(query.load(connection))
+    let Some(TokenCursor { created_at, id }) = cursor else {
+        return all(all_of_project.load(connection));
+    };
+    // The bound on the time alone is implied by the rest; it is what lets the index find the place.
+    let is_behind = tokens::created_at.gt(created_at.0).or(tokens::id.gt(id.as_str()));
+    let rest = all_of_project.filter(tokens::created_at.ge(created_at.0)).filter(is_behind);
+    all(rest.load(connection))
 }
 
 /// `ReadStore::tokens_of_channel`.

@@ -8,8 +8,8 @@ use crate::domain::{
     Webhook, WebhookId,
 };
 use crate::store::{
-    ChannelCursor, ChannelPage, ChannelSort, ReadOutbox as _, ReadStore as _, TokenUpdate,
-    WebhookUpdate, WriteOutbox as _, WriteStore as _,
+    ChannelCursor, ChannelPage, ChannelSort, ReadOutbox as _, ReadStore as _, TokenCursor,
+    TokenUpdate, WebhookUpdate, WriteOutbox as _, WriteStore as _,
 };
 
 /// The project of everything below.
@@ -138,7 +138,9 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
     store.channels_after(&project, Some(&cursor), 1).unwrap();
     store.marked_channels_after(Some(&key()), 1).unwrap();
     store.find_token(&token()).unwrap();
-    store.list_tokens(&project).unwrap();
+    let behind = TokenCursor { created_at: now, id: token() };
+    store.tokens_after(&project, None, 1).unwrap();
+    store.tokens_after(&project, Some(&behind), 1).unwrap();
     store.tokens_of_channel(&key()).unwrap();
     store.subscriptions_of(&token()).unwrap();
     store.list_webhooks(&project).unwrap();
