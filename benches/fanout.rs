@@ -7,7 +7,7 @@ mod text;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use std::task::{Context, Poll, Waker};
-use warren::actor::outbox::Outbox;
+use warren::actor::outbox::{Batch, Outbox};
 use warren::domain::{ChannelId, Message, RawJson};
 use warren::protocol::{Dispatch, Event, Profile};
 
@@ -43,7 +43,8 @@ fn main() {
 /// Encodes an event, queues it everywhere and takes it out again.
 fn deliver(dispatch: &Dispatch, outboxes: &mut [Outbox]) {
     for outbox in &mut *outboxes {
-        outbox.push(dispatch.frame(Profile::default())).unwrap();
+        let bytes = dispatch.frame(Profile::default());
+        outbox.push(Batch { bytes, messages: 1 }).unwrap();
     }
     let context = Context::from_waker(Waker::noop());
     for outbox in outboxes {

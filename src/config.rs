@@ -147,6 +147,9 @@ pub struct Limits {
     pub frame_bytes: usize,
     /// Bytes of a connection's outgoing queue, default 1 MiB; past it close 4009.
     pub outbox_bytes: usize,
+    /// Bytes that the system keeps for a socket whose client does not read, default 256 KiB, 0 for the system's own bound;
+    /// past it they wait in the outgoing queue.
+    pub send_buffer_bytes: usize,
     /// Events kept for a session without connections, default 256; past it the oldest go and INIT says how many.
     pub replay_events: usize,
     /// Bytes kept likewise, default 1 MiB.
@@ -177,6 +180,7 @@ impl Default for Limits {
             state_bytes: settings.state_bytes,
             frame_bytes: settings.frame_bytes,
             outbox_bytes: settings.outbox_bytes,
+            send_buffer_bytes: settings.send_buffer_bytes,
             replay_events: settings.replay_events,
             replay_bytes: settings.replay_bytes,
             session_channels: settings.session_channels,
@@ -205,6 +209,7 @@ impl Limits {
     fn settings(&self) -> Settings {
         Settings {
             outbox_bytes: lifted(self.outbox_bytes),
+            send_buffer_bytes: self.send_buffer_bytes,
             replay_events: self.replay_events,
             replay_bytes: self.replay_bytes,
             state_bytes: lifted(self.state_bytes),

@@ -8,6 +8,7 @@ mod preface;
 mod prefixed;
 mod signals;
 mod stopping;
+mod unacknowledged;
 mod upgrade;
 mod workers;
 

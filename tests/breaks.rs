@@ -79,9 +79,80 @@ fn past_the_bound_the_oldest_go_and_init_says_how_many() {
     assert_eq!(init["missed"], 5);
     assert_eq!(heard(&mut back, 3), ["5", "6", "7"]);
     scene::assert_silent(&server, &mut back, &cid(&init));
+    back.beat();
     leave(&server, back, &token);
     let (_back, init) = Socket::enter(server.address, Some(&token));
     assert!(init.get("missed").is_none(), "counted once: {init}");
+    server.assert_well();
+}
+
+/// Comes back until nothing is left to be heard, and shows each time that it is there; returns what came and was missed.
+fn all_that_waits(server: &Server, token: &str, n: usize) -> Vec<String> {
+    let mut all = Vec::new();
+    scene::eventually("everything has come", || {
+        let (mut back, init) = Socket::enter(server.address, Some(token));
+        assert!(init.get("missed").is_none(), "{init}");
+        let marker = json!({"e": "marker", "d": null}).to_string();
+        server.done("POST", &format!("/v1/channels/connections/{}/messages", cid(&init)), &marker);
+        loop {
+            let event = heard(&mut back, 1).remove(0);
+            if event == "marker" {
+                break;
+            }
+            all.push(event);
+        }
+        back.beat();
+        leave(server, back, token);
+        all.len() >= n
+    });
+    all
+}
+
+#[test]
+fn a_return_that_dies_around_its_init_takes_nothing_along() {
+    let server = Server::start();
+    create(&server, "room", "public", &[]);
+    let token = server.new_leap_token();
+    let (mut socket, _) = Socket::enter(server.address, Some(&token));
+    socket.subscribe("room");
+    leave(&server, socket, &token);
+    for (round, delay) in [0, 1, 2, 3, 4, 5, 8, 0, 1, 2, 3, 20].into_iter().enumerate() {
+        let expected: Vec<_> = (0..20).map(|n| format!("{round}.{n}")).collect();
+        for event in &expected {
+            publish(&server, "room", event, &Value::Null);
+        }
+        let mut dying = Socket::open(server.address);
+        dying.identify(Some(&token));
+        // Not to wait for something, but to die at a certain moment.
+        std::thread::sleep(Duration::from_millis(delay));
+        dying.reset();
+        assert_eq!(all_that_waits(&server, &token, 20), expected, "reset after {delay} ms");
+    }
+    let (mut back, init) = Socket::enter(server.address, Some(&token));
+    scene::assert_silent(&server, &mut back, &cid(&init));
+    server.assert_well();
+}
+
+#[test]
+fn what_is_missed_is_told_until_somebody_was_there_to_hear_it() {
+    let config = Config::limits("replay-events = 3");
+    let server = config.start();
+    create(&server, "room", "public", &[]);
+    let token = server.new_leap_token();
+    let (mut socket, _) = Socket::enter(server.address, Some(&token));
+    socket.subscribe("room");
+    leave(&server, socket, &token);
+    for n in 0..8 {
+        publish(&server, "room", &n.to_string(), &Value::Null);
+    }
+    let (dying, init) = Socket::enter(server.address, Some(&token));
+    assert_eq!(init["missed"], 5);
+    dying.reset();
+    scene::await_offline(&server, &token);
+    publish(&server, "room", "8", &Value::Null);
+    let (mut back, init) = Socket::enter(server.address, Some(&token));
+    assert_eq!(init["missed"], 6, "the oldest kept one made room");
+    assert_eq!(heard(&mut back, 3), ["6", "7", "8"]);
     server.assert_well();
 }
 

@@ -172,6 +172,7 @@ fn replay_events_and_bytes_bound_what_is_kept() {
                 back.expect("MESSAGE");
             }
             scene::assert_silent(&server, &mut back, &cid(&init));
+            back.beat();
             leave(&server, back, &token);
             missed
         };

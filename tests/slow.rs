@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use socket::{Http, Process, Received, Socket};
 use std::net::SocketAddr;
 use std::thread;
+use std::time::Duration;
 
 /// How many messages are published.
 const MESSAGES: u64 = 400;
@@ -21,8 +22,6 @@ const MESSAGES: u64 = 400;
 const TEXT_BYTES: usize = 64 * 1024;
 /// What the server may grow by: a queue of 1 MiB for each of the five, what a session keeps, and an allocator's slack.
 const MAX_GROWTH: u64 = 24 << 20;
-/// The messages that a queue of 1 MiB holds, and the one that it has no room for.
-const MAX_LOST: u64 = 17;
 /// Publishes this channel's messages.
 const MESSAGES_PATH: &str = "/v1/channels/room/messages";
 
@@ -109,14 +108,71 @@ fn who_stops_reading_is_closed_and_harms_nobody() {
     // The newest are kept without a gap.
     let first = kept.first().copied().unwrap_or(MESSAGES);
     assert_eq!(kept, (first..MESSAGES).collect::<Vec<_>>());
-    let lost = MESSAGES.checked_sub(read + missed + (MESSAGES - first)).expect("nothing twice");
-    // From the moment that it is given up its session keeps what comes; only its queue is lost.
-    assert!(lost <= MAX_LOST, "{lost} lost, {missed} missed, from {first} on kept");
+    // Its queue is lost and counted, what the system had taken it has read, and what came later its session has kept.
+    if !by_route() {
+        assert_eq!(read + missed, first, "read and missed, and from {first} on kept");
+    }
     println!(
-        "{MESSAGES} messages of 64 KiB: slow after {read}, {missed} missed, {} kept, {lost} lost in its queue; \
-         grown by {grown} bytes",
+        "{MESSAGES} messages of 64 KiB: slow after {read}, {missed} missed, {} kept; grown by {grown} bytes",
         kept.len(),
     );
+    server.assert_well();
+}
+
+/// Whether sockets are a route of the HTTP layer, which does not say what has arrived and ends its streams itself.
+fn by_route() -> bool {
+    std::env::var("WARREN_SOCKET").is_ok_and(|way| way == "route")
+}
+
+#[test]
+fn who_is_closed_reads_on_to_its_close_frame_however_slowly() {
+    if by_route() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (server, tokens) = server(folder.path(), 1);
+    let (mut slow, init) = Socket::enter(server.address, tokens.first().map(String::as_str));
+    slow.read_little();
+    let cid = init["cid"].as_str().unwrap();
+    // Half of it lies in the system's buffer by the time of the close, and the rest in the queue.
+    let count = 10;
+    publish(&server, count, 100 * 1024);
+    server.http().data("DELETE", &format!("/v1/channels/connections/{cid}"), "").unwrap();
+    for n in 0..count {
+        assert_eq!(number(&slow.next()), n);
+        // As slowly as a bad line: this is what is tested.
+        thread::sleep(Duration::from_millis(600));
+    }
+    assert_eq!(slow.expect_close().0, 4000);
+    server.assert_well();
+}
+
+#[test]
+fn what_a_reset_leaves_in_the_systems_buffer_is_missed() {
+    if by_route() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (server, tokens) = server(folder.path(), 1);
+    let token = tokens.first().map(String::as_str);
+    let (one, _) = Socket::enter(server.address, token);
+    one.read_little();
+    let count = 1000;
+    publish(&server, count, 500);
+    // What this side's system has acknowledged is what could be read now; a message that is there in part is not there.
+    let read = one.whole_frames_there();
+    assert!(0 < read && read < count, "{read}");
+    one.reset();
+    let mut http = server.http();
+    let path = format!("/v1/channels/tokens/{}", tokens.first().unwrap());
+    while http.data("GET", &path, "").unwrap()["token"]["is_online"] == true {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let (_back, init) = Socket::enter(server.address, token);
+    let missed = init["missed"].as_u64().unwrap_or(0);
+    // Several that left in one write count until all of it has arrived.
+    let most = count + 32;
+    assert!((count..=most).contains(&(read + missed)), "{read} read, {missed} missed");
     server.assert_well();
 }
 

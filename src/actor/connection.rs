@@ -9,6 +9,7 @@ mod valve;
 
 use super::channel::ConnectionRef;
 use super::fanout::{ConnectionUid, LocalFanout, Order, Owner};
+use super::linger::Linger;
 use super::link::{Link, Note, Origin};
 use super::session::Serve;
 use super::supervisor::{Entered, Supervisor};
@@ -33,11 +34,15 @@ use valve::{Valve, Valved};
 
 /// A kind of socket.
 pub trait Socket: Unpin + 'static {
-    /// How long the peer may take to end the stream after the close frame, where that is ours to see to.
+    /// How often a peer that was sent a close frame is looked at until it has ended the stream, where that is ours to see
+    /// to.
     const LINGER: Option<Duration>;
 
     /// Whether something of the client lies unread, as far as the socket tells.
     fn has_unread(&self) -> bool;
+
+    /// Whether the client ended the stream in order, as far as the socket tells: then it was there to the end.
+    fn has_ended_well(&self) -> bool;
 }
 
 /// What a socket reads, its fragments put together.
@@ -148,7 +153,10 @@ impl<K> Connection<K> {
     /// Nobody is to deliver here any more; said once, however often called.
     fn leave(&mut self) {
         self.fanout.unregister(&self.link);
-        self.session = None;
+        let is_told = self.link.leave();
+        if let Some(entered) = self.session.take() {
+            entered.give_back(is_told);
+        }
     }
 }
 
@@ -180,6 +188,9 @@ where
     /// Takes what the socket read.
     pub fn on_inbound(&mut self, inbound: Inbound, ctx: &mut <Self as Actor>::Context) {
         let now = self.now();
+        if !matches!(inbound, Inbound::End) || self.socket.has_ended_well() {
+            self.link.heard(now);
+        }
         let actions = match inbound {
             Inbound::Text(text) => self.machine.on_text(now, &text),
             Inbound::Binary(bytes) => {
@@ -322,13 +333,21 @@ where
         let project = ProjectId::from(who.project_id.as_str());
         self.link.set_identity(project, extensions.unwrap_or_default(), self.machine.wire());
         self.link.set_owners(owners(&who));
+        if who.token.as_deref().is_some_and(|token| !token.starts_with("ptk_")) {
+            self.link.count();
+        }
         let connection = ConnectionRef { uid: self.link.uid(), fanout: self.fanout.handle() };
         let (cid, address) = (self.link.cid().clone(), self.link.address());
-        let hub = self.hub.clone();
+        let (hub, link) = (self.hub.clone(), Rc::clone(&self.link));
         let (reply, entered) = oneshot::channel();
-        // On its own, so that it ends also where the socket goes first: a place in the session is then given back.
+        // On its own, so that it ends also where the socket goes first: a place in the session is then given back, with
+        // what was on its way to the connection.
         actix::spawn(async move {
-            let _ = reply.send(hub.enter(&who, extensions, connection, cid, address).await);
+            let entered = hub.enter(&who, extensions, connection, cid, address).await;
+            if let Ok(entered) = &entered {
+                link.set_session(entered.session.clone());
+            }
+            let _ = reply.send(entered);
         });
         let closed = || Err(Close::new(CloseCode::Unknown, "the server cannot answer, reconnect"));
         let entered = async move { entered.await.unwrap_or_else(|_| closed()) };
@@ -338,7 +357,6 @@ where
                     // Dropped with this, and so given back.
                     Ok(_) if actor.machine.is_closed() => {}
                     Ok(entered) => {
-                        actor.link.set_session(entered.session.clone());
                         actor.session = Some(entered);
                         let actions = actor.begin_serving();
                         actor.carry_out(actions, ctx);
@@ -363,11 +381,20 @@ where
         self.leave();
         match K::LINGER {
             _ if self.has_ended => ctx.stop(),
-            Some(linger) => {
-                ctx.run_later(linger, |_, ctx| ctx.stop());
-            }
+            Some(look) => Self::linger(Linger::new(self.link.left_bytes()), look, ctx),
             None => {}
         }
+    }
+
+    /// Waits for the peer to take what is left and to end the stream, as long as it takes anything.
+    fn linger(mut linger: Linger, look: Duration, ctx: &mut <Self as Actor>::Context) {
+        ctx.run_later(look, move |actor, ctx| {
+            if linger.goes_on(actor.link.left_bytes()) {
+                Self::linger(linger, look, ctx);
+            } else {
+                ctx.stop();
+            }
+        });
     }
 
     /// Lets the machine do what time has brought.

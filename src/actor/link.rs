@@ -2,7 +2,8 @@
 
 use super::fanout::{ChannelUid, ConnectionUid, Owner};
 use super::outbox::{Batch, Outbox, Overrun, Sink};
-use super::session::{Exit, SessionActor};
+use super::owed::{Kept, Owed, Undelivered};
+use super::session::{Exit, SessionActor, Settled};
 use super::tell::tell;
 use crate::domain::{ChannelId, ConnectionId, ProjectId, Timestamp};
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Extension, Extensions, Profile, Wire};
@@ -14,6 +15,10 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How often, at the most, what has arrived is asked about because the client sent something.
+const SETTLE_PAUSE: Duration = Duration::from_secs(10);
 
 /// What a connection's actor is told by the fan-out of its thread.
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
@@ -62,6 +67,24 @@ struct Gate {
     bytes: usize,
 }
 
+impl Gate {
+    /// The messages in it.
+    fn into_messages(self) -> Vec<Arc<Dispatch>> {
+        self.held.into_iter().filter(|dispatch| dispatch.event().is_message()).collect()
+    }
+}
+
+/// How far a connection has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+enum Gone {
+    /// It is there.
+    Not,
+    /// Nobody is to deliver to it any more; what was delivered may still arrive.
+    Left,
+    /// Its socket has ended.
+    Ended,
+}
+
 /// A connection's end on its own thread, shared between its actor, its socket and the fan-out.
 pub struct Link {
     /// The connection.
@@ -88,8 +111,18 @@ pub struct Link {
     is_dirty: Cell<bool>,
     /// The connection's actor, once it runs.
     actor: RefCell<Option<Recipient<Note>>>,
-    /// The session, once the connection has entered it and until it was told that the reader is given up.
+    /// The session, once the connection has entered it.
     session: RefCell<Option<Addr<SessionActor>>>,
+    /// Whether the session wants to know what did not arrive.
+    is_counted: Cell<bool>,
+    /// How far the connection has gone.
+    gone: Cell<Gone>,
+    /// How far the session was told of that.
+    told: Cell<Gone>,
+    /// What it was given at its beginning and has not been seen to take.
+    owed: RefCell<Option<Box<Owed>>>,
+    /// When it was last asked what has arrived, since the opening.
+    settled: Cell<Duration>,
     /// Whom it belongs to, from the moment that it says so: a deletion that falls into the check must hit it too.
     owners: RefCell<Vec<Owner>>,
 }
@@ -111,6 +144,11 @@ impl Link {
             is_dirty: Cell::default(),
             actor: RefCell::default(),
             session: RefCell::default(),
+            is_counted: Cell::default(),
+            gone: Cell::new(Gone::Not),
+            told: Cell::new(Gone::Not),
+            owed: RefCell::default(),
+            settled: Cell::default(),
             owners: RefCell::default(),
         }
     }
@@ -125,9 +163,85 @@ impl Link {
         self.actor.replace(Some(actor));
     }
 
-    /// Says who has to know when the reader is given up.
+    /// Says who has to know when it goes, and what did not reach it then; it may have gone already.
     pub fn set_session(&self, session: Addr<SessionActor>) {
         self.session.replace(Some(session));
+        self.tell_session();
+    }
+
+    /// From now on it is counted which messages do not arrive: its session goes on without it.
+    pub fn count(&self) {
+        self.is_counted.set(true);
+        self.outbox.borrow_mut().count();
+    }
+
+    /// Nobody is to deliver here any more. Returns whether the session knows.
+    pub fn leave(&self) -> bool {
+        self.go(Gone::Left)
+    }
+
+    /// It has gone so far, if not farther. Returns whether the session knows.
+    fn go(&self, so_far: Gone) -> bool {
+        if self.gone.get() < so_far {
+            self.gone.set(so_far);
+        }
+        self.tell_session()
+    }
+
+    /// Tells the session how far it has gone, if that is known and news; returns whether it is known.
+    fn tell_session(&self) -> bool {
+        let session = self.session.borrow();
+        let Some(session) = session.as_ref() else { return false };
+        let (connection, gone) = (self.uid, self.gone.get());
+        if gone >= Gone::Left && self.told.get() < Gone::Left {
+            tell(session, Exit { connection, undelivered: self.unwritten() });
+        }
+        if gone == Gone::Ended && self.told.get() < Gone::Ended && self.is_counted.get() {
+            tell(session, Settled { connection, undelivered: self.unarrived() });
+        }
+        self.told.set(gone);
+        true
+    }
+
+    /// What is not going to be written, by what is known when it leaves: what is held back, and what was dropped.
+    fn unwritten(&self) -> Undelivered {
+        let held = self.gate.borrow_mut().as_mut().map(std::mem::take).unwrap_or_default();
+        let end = self.outbox.borrow().end_bytes();
+        let cut = self.owed.borrow_mut().as_mut().map(|owed| owed.cut(end)).unwrap_or_default();
+        let held = cut.held.into_iter().chain(held.into_messages()).collect();
+        Undelivered { held, lost: self.outbox.borrow_mut().take_lost(), ..cut }
+    }
+
+    /// What was written, or was to be, and has not arrived.
+    fn unarrived(&self) -> Undelivered {
+        let outbox = self.outbox.borrow();
+        let owed = self.owed.take().map(|owed| owed.ended(outbox.acknowledged()));
+        let owed = owed.unwrap_or_default();
+        let held = self.gate.take().unwrap_or_default().into_messages();
+        let held = owed.held.into_iter().chain(held).collect();
+        Undelivered { held, lost: outbox.unarrived(), ..owed }
+    }
+
+    /// The client sent something, so long after the opening: it is there.
+    pub fn heard(&self, now: Duration) {
+        let mut owed = self.owed.borrow_mut();
+        if let Some(due) = owed.as_mut() {
+            let outbox = self.outbox.borrow();
+            due.taken(outbox.acknowledged().unwrap_or_else(|| outbox.written()));
+            if due.is_settled() {
+                *owed = None;
+            }
+        }
+        drop(owed);
+        if self.settled.get() + SETTLE_PAUSE <= now {
+            self.settled.set(now);
+            self.outbox.borrow_mut().settle();
+        }
+    }
+
+    /// How many bytes have not arrived, as far as that is known.
+    pub fn left_bytes(&self) -> u64 {
+        self.outbox.borrow().left_bytes()
     }
 
     /// Notes what the client said in IDENTIFY.
@@ -195,7 +309,8 @@ impl Link {
                 return false;
             }
         } else {
-            let frame = dispatch.frame(self.profile.get());
+            let messages = usize::from(dispatch.event().is_message());
+            let frame = Batch { bytes: dispatch.frame(self.profile.get()), messages };
             if !matches!(dispatch.event(), Event::PresenceState { .. }) {
                 self.queue(frame);
             } else if self.outbox.borrow_mut().push(frame).is_err() {
@@ -205,6 +320,10 @@ impl Link {
             return !self.is_dirty.replace(true);
         }
         self.overrun();
+        // It was one too many.
+        if let Some(gate) = self.gate.borrow_mut().as_mut() {
+            gate.held.push(Arc::clone(dispatch));
+        }
         false
     }
 
@@ -253,23 +372,33 @@ impl Link {
     }
 
     /// Queues INIT, then what the session kept, then what was held back; opens the gate.
-    pub fn initialise(self: &Rc<Self>, init: &Dispatch, kept: &[Arc<Dispatch>]) {
+    pub fn initialise(self: &Rc<Self>, init: &Dispatch, kept: Kept) {
+        if self.gone.get() > Gone::Not {
+            kept.give_back();
+            return;
+        }
         let Some(gate) = self.gate.take() else { return };
         let profile = self.profile.get();
         // Each has its own bound already, and together they may be more than the queue's.
         let mut outbox = self.outbox.borrow_mut();
         outbox.push_uncounted(init.frame(profile));
-        for dispatch in kept.iter().chain(&gate.held) {
+        let mut owed = Owed::new(outbox.end_bytes(), kept.missed);
+        let kept = kept.events.iter().map(|dispatch| (dispatch, true));
+        for (dispatch, is_kept) in kept.chain(gate.held.iter().map(|dispatch| (dispatch, false))) {
             outbox.push_uncounted(dispatch.frame(profile));
+            owed.add(outbox.end_bytes(), dispatch, is_kept);
         }
         drop(outbox);
+        if self.is_counted.get() && !owed.is_settled() {
+            self.owed.replace(Some(Box::new(owed)));
+        }
         self.wake();
         self.note(Note::Initialised);
     }
 
     /// Writes a frame at once, before INIT too: heartbeats.
     pub fn send(self: &Rc<Self>, frame: Bytes) {
-        self.queue(frame);
+        self.queue(Batch { bytes: frame, messages: 0 });
         self.wake();
     }
 
@@ -279,7 +408,7 @@ impl Link {
     }
 
     /// Queues a frame.
-    fn queue(self: &Rc<Self>, frame: Bytes) {
+    fn queue(self: &Rc<Self>, frame: Batch) {
         let outcome = self.outbox.borrow_mut().push(frame);
         if outcome == Err(Overrun) {
             self.overrun();
@@ -294,6 +423,7 @@ impl Link {
 
     /// The connection's actor has ended, and the socket with it, as far as that is the actor's to end.
     pub fn end(&self) {
+        self.go(Gone::Ended);
         self.outbox.borrow_mut().end();
     }
 
@@ -346,15 +476,12 @@ impl Link {
     /// Gives up on a reader that is too slow: what waits is dropped, a close frame takes its place.
     fn overrun(self: &Rc<Self>) {
         let reason = format!("slow consumer: more than {} bytes would wait", self.limit);
-        let mut outbox = self.outbox.borrow_mut();
-        let lost = u64::try_from(outbox.clear()).unwrap_or(u64::MAX);
-        outbox.close(&Close::new(CloseCode::SlowConsumer, reason));
-        drop(outbox);
+        self.outbox.borrow_mut().clear();
+        // At once, so that its session keeps what comes from now on: the connection's actor may not run before its socket
+        // moves.
+        self.leave();
+        self.outbox.borrow_mut().close(&Close::new(CloseCode::SlowConsumer, reason));
         self.wake();
-        // At once, so that it keeps what comes from now on: the connection's actor may not run before its socket moves.
-        if let Some(session) = self.session.take() {
-            tell(&session, Exit { connection: self.uid, lost });
-        }
         self.note(Note::Overrun);
     }
 }
@@ -363,7 +490,7 @@ impl Link {
 async fn drain(link: Rc<Link>, sink: Rc<dyn Sink>) {
     loop {
         if poll_fn(|cx| sink.poll_writable(cx)).await.is_err() {
-            link.end();
+            link.outbox.borrow_mut().end();
         }
         if !link.outbox.borrow_mut().pump(&*sink) {
             return;

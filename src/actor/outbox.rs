@@ -4,8 +4,9 @@
 //! actix-web response. A [`Sink`] is *pushed* to: what it can take leaves in the very call that brings it, and only what
 //! it cannot take waits here until it is ready again.
 
+use super::flight::Flight;
 use crate::protocol::{Close, frame};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
@@ -35,6 +36,10 @@ pub trait Sink {
     /// Looks at what the next write will look at, so that it is in the processor's cache by then.
     fn touch(&self);
 
+    /// How many of the bytes that were taken the peer has not acknowledged; none if the system does not tell. Also of a
+    /// socket that has ended.
+    fn unacknowledged(&self) -> Option<u64>;
+
     /// Nothing more will be written: the peer learns that this was the end.
     fn finish(&self);
 
@@ -47,8 +52,8 @@ pub trait Sink {
 pub struct Batch {
     /// The frames' bytes.
     pub bytes: Bytes,
-    /// How many frames that are.
-    pub frames: usize,
+    /// How many of them are messages.
+    pub messages: usize,
 }
 
 /// A part of the queue.
@@ -60,6 +65,13 @@ struct Piece {
     weight: usize,
     /// Whether a part has left already: what is left of the frame is owed.
     is_begun: bool,
+}
+
+impl Piece {
+    /// Its bytes.
+    const fn len(&self) -> usize {
+        self.batch.bytes.len()
+    }
 }
 
 /// The way out.
@@ -84,10 +96,18 @@ enum Way {
 pub struct Outbox {
     /// What waits, oldest first.
     pieces: VecDeque<Piece>,
+    /// The bytes in it.
+    queued: usize,
     /// The bytes that count.
     bytes: usize,
     /// The bound on them.
     limit: usize,
+    /// What was written and may not have arrived.
+    flight: Flight,
+    /// Whether messages are counted: somebody wants to know of those that do not arrive.
+    counts: bool,
+    /// Messages that are not going to be written, and of which nobody was told.
+    lost: u64,
     /// Whether nothing more is taken, because the last frame is a close frame or the socket has gone.
     is_closed: bool,
     /// The way out.
@@ -99,8 +119,12 @@ impl Outbox {
     pub const fn new(limit: usize) -> Self {
         Self {
             pieces: VecDeque::new(),
+            queued: 0,
             bytes: 0,
             limit,
+            flight: Flight::new(),
+            counts: false,
+            lost: 0,
             is_closed: false,
             way: Way::Pull { waker: None, had_turn: false },
         }
@@ -111,20 +135,21 @@ impl Outbox {
         self.way = Way::Push { sink, is_blocked: false };
     }
 
-    /// Queues a frame; one over the bound is taken by an empty queue, and counts for nothing. The writer hears of it with
+    /// From now on, messages that do not arrive are counted.
+    pub fn count(&mut self) {
+        self.counts = true;
+    }
+
+    /// Queues a batch; one over the bound is taken by an empty queue, and counts for nothing. The writer hears of it with
     /// [`Self::wake`].
     ///
     /// # Errors
-    /// [`Overrun`] when the queue would exceed its bound; the frame is not taken.
-    pub fn push(&mut self, frame: Bytes) -> Result<(), Overrun> {
-        self.push_batch(Batch { bytes: frame, frames: 1 })
-    }
-
-    /// Queues a batch as [`Self::push`] does a frame.
-    fn push_batch(&mut self, batch: Batch) -> Result<(), Overrun> {
+    /// [`Overrun`] when the queue would exceed its bound; the batch is not taken.
+    pub fn push(&mut self, batch: Batch) -> Result<(), Overrun> {
         let weight = self.weight_of(&batch);
         let most = if self.is_burst() { self.limit.saturating_mul(BURST) } else { self.limit };
         if !self.is_closed && self.bytes.saturating_add(weight) > most {
+            self.lose(batch.messages);
             return Err(Overrun);
         }
         self.take_in(batch, weight);
@@ -152,31 +177,98 @@ impl Outbox {
     /// As [`Self::push`].
     pub fn write(&mut self, batch: &Batch) -> Result<bool, Overrun> {
         let Way::Push { sink, is_blocked: false } = &self.way else {
-            return self.push_batch(batch.clone()).map(|()| true);
+            return self.push(batch.clone()).map(|()| true);
         };
         if self.is_closed {
+            self.lose(batch.messages);
             return Ok(false);
         }
         if !self.pieces.is_empty() {
-            return self.push_batch(batch.clone()).map(|()| true);
+            return self.push(batch.clone()).map(|()| true);
         }
         match sink.try_write(&batch.bytes) {
-            Ok(written) if written == batch.bytes.len() => Ok(false),
+            Ok(written) if written == batch.bytes.len() => {
+                self.flight.wrote(written);
+                self.end_messages(batch.messages);
+                Ok(false)
+            }
             Ok(written) => {
                 // The rest is owed, whatever the bound.
-                let batch = batch.clone();
-                let weight = self.weight_of(&batch);
-                self.put_back(Piece { batch, weight, is_begun: false }, written);
+                self.take_in(batch.clone(), self.weight_of(batch));
+                self.advance(written);
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.push_batch(batch.clone()).map(|()| true)
+                self.push(batch.clone()).map(|()| true)
             }
             Err(_) => {
+                self.lose(batch.messages);
                 self.abandon();
                 Ok(false)
             }
         }
+    }
+
+    /// The bytes of so many messages have been written to the end.
+    fn end_messages(&mut self, messages: usize) {
+        let Way::Push { sink, .. } = &self.way else { return };
+        if self.counts && self.flight.ended(messages) {
+            match sink.unacknowledged() {
+                Some(bytes) => self.flight.arrived(bytes),
+                None => self.flight.forget(),
+            }
+        }
+    }
+
+    /// So many messages are never going to be written.
+    fn lose(&mut self, messages: usize) {
+        self.lost = self.lost.saturating_add(u64::try_from(messages).unwrap_or(u64::MAX));
+    }
+
+    /// Asks which messages have arrived, so that they need not be remembered.
+    pub fn settle(&mut self) {
+        if self.flight.is_tracking()
+            && let Some(bytes) = self.unacknowledged()
+        {
+            self.flight.arrived(bytes);
+        }
+    }
+
+    /// How many messages have not arrived, nor will by what is known now.
+    pub fn unarrived(&self) -> u64 {
+        let queued: usize = self.pieces.iter().map(|piece| piece.batch.messages).sum();
+        let under_way = self.unacknowledged().map_or(0, |bytes| self.flight.under_way(bytes));
+        let queued = u64::try_from(queued).unwrap_or(u64::MAX);
+        self.lost.saturating_add(under_way).saturating_add(queued)
+    }
+
+    /// The bytes that were written and are not acknowledged, where that is known.
+    fn unacknowledged(&self) -> Option<u64> {
+        match &self.way {
+            Way::Push { sink, .. } => sink.unacknowledged(),
+            Way::Pull { .. } => None,
+        }
+    }
+
+    /// How many of all bytes are acknowledged, where that is known.
+    pub fn acknowledged(&self) -> Option<u64> {
+        self.unacknowledged().map(|bytes| self.written().saturating_sub(bytes))
+    }
+
+    /// How many bytes have been written.
+    pub const fn written(&self) -> u64 {
+        self.flight.written()
+    }
+
+    /// How many bytes will have been written once nothing waits.
+    pub fn end_bytes(&self) -> u64 {
+        self.written().saturating_add(u64::try_from(self.queued).unwrap_or(u64::MAX))
+    }
+
+    /// How many bytes have not arrived, as far as that is known.
+    pub fn left_bytes(&self) -> u64 {
+        let queued = u64::try_from(self.queued).unwrap_or(u64::MAX);
+        queued.saturating_add(self.unacknowledged().unwrap_or(0))
     }
 
     /// Looks at what [`Self::write`] will look at.
@@ -188,15 +280,18 @@ impl Outbox {
 
     /// Queues a frame that is bounded elsewhere: INIT and what comes with it, once for each connection.
     pub fn push_uncounted(&mut self, frame: Bytes) {
-        self.take_in(Batch { bytes: frame, frames: 1 }, 0);
+        self.take_in(Batch { bytes: frame, messages: 0 }, 0);
     }
 
     /// Queues a batch that counts for so many bytes.
     fn take_in(&mut self, batch: Batch, weight: usize) {
-        if !self.is_closed {
-            self.bytes += weight;
-            self.pieces.push_back(Piece { batch, weight, is_begun: false });
+        if self.is_closed {
+            self.lose(batch.messages);
+            return;
         }
+        self.bytes += weight;
+        self.queued += batch.bytes.len();
+        self.pieces.push_back(Piece { batch, weight, is_begun: false });
     }
 
     /// Queues a close frame behind everything else; nothing is taken after it. The writer hears of it with
@@ -208,24 +303,26 @@ impl Outbox {
         }
     }
 
-    /// Drops what waits, but for what has begun to leave; used before the close of a reader that is too slow. Returns how
-    /// many frames that were.
-    pub fn clear(&mut self) -> usize {
-        let mut pieces = std::mem::take(&mut self.pieces);
-        self.bytes = 0;
-        if pieces.front().is_some_and(|piece| piece.is_begun)
-            && let Some(begun) = pieces.pop_front()
-        {
-            self.bytes = begun.weight;
-            self.pieces.push_back(begun);
-        }
-        pieces.iter().map(|piece| piece.batch.frames).sum()
+    /// Drops what waits, but for what has begun to leave; used before the close of a reader that is too slow.
+    pub fn clear(&mut self) {
+        let keep = usize::from(self.pieces.front().is_some_and(|piece| piece.is_begun));
+        let dropped = self.pieces.split_off(keep.min(self.pieces.len()));
+        self.queued = self.pieces.iter().map(Piece::len).sum();
+        self.bytes = self.pieces.iter().map(|piece| piece.weight).sum();
+        self.lose(dropped.iter().map(|piece| piece.batch.messages).sum());
+    }
+
+    /// How many messages were dropped before they were written; told once.
+    pub const fn take_lost(&mut self) -> u64 {
+        std::mem::replace(&mut self.lost, 0)
     }
 
     /// The socket has gone: nothing is written or taken any more.
     fn abandon(&mut self) {
+        let messages = self.pieces.iter().map(|piece| piece.batch.messages).sum();
+        self.lose(messages);
         self.pieces = VecDeque::new();
-        self.bytes = 0;
+        (self.queued, self.bytes) = (0, 0);
         self.is_closed = true;
         if let Way::Push { sink, .. } = &self.way {
             sink.abandon();
@@ -246,8 +343,11 @@ impl Outbox {
 
     /// Everything that waits, as far as it fits one write; `None` after the close frame has been taken.
     pub fn poll_take(&mut self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
-        let taken = match self.take_chunk() {
-            Some(chunk) => Poll::Ready(Some(chunk.batch.bytes)),
+        let taken = match self.gather() {
+            Some(bytes) => {
+                self.advance(bytes.len());
+                Poll::Ready(Some(bytes))
+            }
             None if self.is_closed => Poll::Ready(None),
             None => Poll::Pending,
         };
@@ -256,45 +356,50 @@ impl Outbox {
         taken
     }
 
-    /// The oldest pieces as one.
-    fn take_chunk(&mut self) -> Option<Piece> {
-        let mut first = self.pop()?;
-        if self.pieces.is_empty() {
-            return Some(first);
+    /// The oldest pieces as one; they stay where they are.
+    fn gather(&self) -> Option<Bytes> {
+        let first = self.pieces.front()?;
+        let is_alone = self.pieces.get(1).is_none_or(|next| first.len() + next.len() > CHUNK_BYTES);
+        if is_alone {
+            return Some(first.batch.bytes.clone());
         }
-        let mut bytes = BytesMut::with_capacity((first.weight + self.bytes).min(CHUNK_BYTES));
-        bytes.extend_from_slice(&first.batch.bytes);
-        while let Some(next) = self.pieces.front() {
-            if bytes.len() + next.batch.bytes.len() > CHUNK_BYTES {
+        let mut bytes = BytesMut::with_capacity(self.queued.min(CHUNK_BYTES));
+        for piece in &self.pieces {
+            if bytes.len() + piece.len() > CHUNK_BYTES {
                 break;
             }
-            let Some(Piece { batch, weight, .. }) = self.pop() else { break };
-            bytes.extend_from_slice(&batch.bytes);
-            first.batch.frames += batch.frames;
-            first.weight += weight;
+            bytes.extend_from_slice(&piece.batch.bytes);
         }
-        first.batch.bytes = bytes.freeze();
-        Some(first)
+        Some(bytes.freeze())
     }
 
-    /// Takes the oldest piece.
-    fn pop(&mut self) -> Option<Piece> {
-        let piece = self.pieces.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(piece.weight);
+    /// So many bytes of what waits have left.
+    fn advance(&mut self, mut bytes: usize) {
+        while bytes > 0
+            && let Some(first) = self.pieces.front_mut()
+        {
+            let size = first.len();
+            if bytes < size {
+                first.batch.bytes.advance(bytes);
+                first.is_begun = true;
+                let weight = first.weight.min(size - bytes);
+                self.bytes -= std::mem::replace(&mut first.weight, weight) - weight;
+                self.queued -= bytes;
+                self.flight.wrote(bytes);
+                return;
+            }
+            let (messages, weight) = (first.batch.messages, first.weight);
+            self.pieces.pop_front();
+            bytes -= size;
+            self.queued -= size;
+            self.bytes -= weight;
+            self.flight.wrote(size);
+            self.end_messages(messages);
+        }
         if self.pieces.is_empty() {
             // An idle connection should not keep the room that a burst needed.
             self.pieces = VecDeque::new();
         }
-        Some(piece)
-    }
-
-    /// Puts back what the socket did not take of a chunk.
-    fn put_back(&mut self, mut chunk: Piece, written: usize) {
-        chunk.is_begun |= written > 0;
-        chunk.batch.bytes = chunk.batch.bytes.slice(written..);
-        chunk.weight = chunk.weight.min(chunk.batch.bytes.len());
-        self.bytes += chunk.weight;
-        self.pieces.push_front(chunk);
     }
 
     /// Sees to it that what waits is written: now, as far as a socket can be pushed to, or when the one who pulls gets
@@ -319,14 +424,10 @@ impl Outbox {
     /// Writes what waits until the socket takes no more; true if something is left, and the socket has to be waited for.
     pub fn pump(&mut self, sink: &dyn Sink) -> bool {
         let mut is_left = false;
-        while !is_left && let Some(chunk) = self.take_chunk() {
-            match sink.try_write(&chunk.batch.bytes) {
-                Ok(written) if written == chunk.batch.bytes.len() => {}
-                Ok(written) => self.put_back(chunk, written),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.put_back(chunk, 0);
-                    is_left = true;
-                }
+        while !is_left && let Some(bytes) = self.gather() {
+            match sink.try_write(&bytes) {
+                Ok(written) => self.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => is_left = true,
                 Err(_) => self.abandon(),
             }
         }
@@ -342,8 +443,8 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::protocol::CloseCode;
     use super::*;
+    use crate::protocol::{CloseCode, frame as protocol_frame};
     use futures_util::task::noop_waker;
 
     /// What a writer would get now.
@@ -351,11 +452,16 @@ mod tests {
         outbox.poll_take(&Context::from_waker(&noop_waker()))
     }
 
+    /// A frame with a message in it.
+    fn frame(bytes: impl Into<Bytes>) -> Batch {
+        Batch { bytes: bytes.into(), messages: 1 }
+    }
+
     #[test]
     fn everything_pending_leaves_in_one_piece() {
         let mut outbox = Outbox::new(100);
-        for frame in ["one", "two", "three"] {
-            outbox.push(Bytes::from(frame)).unwrap();
+        for text in ["one", "two", "three"] {
+            outbox.push(frame(text)).unwrap();
         }
         assert_eq!(take(&mut outbox), Poll::Ready(Some(Bytes::from("onetwothree"))));
         assert_eq!(take(&mut outbox), Poll::Pending);
@@ -364,12 +470,12 @@ mod tests {
     #[test]
     fn the_bound_holds_and_one_large_frame_is_always_taken() {
         let mut outbox = Outbox::new(10);
-        outbox.push(Bytes::from("first")).unwrap();
+        outbox.push(frame("first")).unwrap();
         assert!(take(&mut outbox).is_ready());
-        outbox.push(Bytes::from(vec![0; 50])).unwrap();
-        outbox.push(Bytes::from(vec![0; 9])).unwrap();
-        outbox.push(Bytes::from("x")).unwrap();
-        assert_eq!(outbox.push(Bytes::from("y")), Err(Overrun));
+        outbox.push(frame(vec![0; 50])).unwrap();
+        outbox.push(frame(vec![0; 9])).unwrap();
+        outbox.push(frame("x")).unwrap();
+        assert_eq!(outbox.push(frame("y")), Err(Overrun));
     }
 
     #[test]
@@ -377,27 +483,28 @@ mod tests {
         let mut outbox = Outbox::new(10);
         assert!(take(&mut outbox).is_pending());
         for _ in 0..BURST {
-            outbox.push(Bytes::from(vec![0; 10])).unwrap();
+            outbox.push(frame(vec![0; 10])).unwrap();
         }
-        assert_eq!(outbox.push(Bytes::from("x")), Err(Overrun));
+        assert_eq!(outbox.push(frame("x")), Err(Overrun));
         outbox.wake();
-        assert_eq!(outbox.clear(), BURST);
-        outbox.push(Bytes::from(vec![0; 10])).unwrap();
-        outbox.push(Bytes::from(vec![0; 10])).unwrap();
+        outbox.clear();
+        assert_eq!(outbox.take_lost(), u64::try_from(BURST + 1).unwrap());
+        outbox.push(frame(vec![0; 10])).unwrap();
+        outbox.push(frame(vec![0; 10])).unwrap();
         assert!(take(&mut outbox).is_ready());
-        outbox.push(Bytes::from(vec![0; 10])).unwrap();
-        assert_eq!(outbox.push(Bytes::from("x")), Err(Overrun));
+        outbox.push(frame(vec![0; 10])).unwrap();
+        assert_eq!(outbox.push(frame("x")), Err(Overrun));
     }
 
     #[test]
     fn a_close_is_the_last_thing_that_leaves() {
         let mut outbox = Outbox::new(10);
         let close = Close::new(CloseCode::GoingAway, "");
-        outbox.push(Bytes::from("last")).unwrap();
+        outbox.push(frame("last")).unwrap();
         outbox.close(&close);
-        outbox.push(Bytes::from("late")).unwrap();
+        outbox.push(frame("late")).unwrap();
         let mut expected = b"last".to_vec();
-        expected.extend_from_slice(&frame::close(&close));
+        expected.extend_from_slice(&protocol_frame::close(&close));
         assert_eq!(take(&mut outbox), Poll::Ready(Some(Bytes::from(expected))));
         assert_eq!(take(&mut outbox), Poll::Ready(None));
     }

@@ -12,8 +12,8 @@ pub mod replay;
 mod subscribing;
 
 pub use messages::{
-    Connections, Direct, EndIfIdle, Enter, Exit, FromChannel, Grant, Revoke, Serve, TokenChanged,
-    TokenEnded,
+    Connections, Direct, EndIfIdle, Enter, Exit, FromChannel, Grant, Returned, Revoke, Serve,
+    Settled, TokenChanged, TokenEnded,
 };
 
 use super::channel::{self, ChannelActor, ConnectionRef};
@@ -127,6 +127,8 @@ pub struct SessionActor {
     replay: Replay,
     /// Says that the token is online, while there is a connection.
     online: Option<OnlineMark>,
+    /// Connections that left nobody behind and whose sockets have not ended.
+    parting: Vec<ConnectionUid>,
     /// Whether it ever had a connection: only then is there anything to be graceful about.
     had_members: bool,
     /// The timer that runs while there is no connection.
@@ -164,6 +166,7 @@ impl SessionActor {
             renewing: Arc::default(),
             replay: Replay::default(),
             online: None,
+            parting: Vec::new(),
             had_members: false,
             grace: None,
             expiry: None,

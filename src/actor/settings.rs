@@ -13,6 +13,8 @@ pub struct Settings {
     /// The most bytes in a connection's outgoing queue; past it the connection is closed (4009). One frame of any size
     /// is always taken by an empty queue.
     pub outbox_bytes: usize,
+    /// The most bytes that the system keeps for a socket; 0 for its own bound. Past it they wait in the outgoing queue.
+    pub send_buffer_bytes: usize,
     /// The most events kept for a session without connections; past it the oldest go and INIT tells.
     pub replay_events: usize,
     /// The most bytes kept likewise.
@@ -43,6 +45,7 @@ impl Default for Settings {
             },
             session_grace: Duration::from_secs(30),
             outbox_bytes: 1 << 20,
+            send_buffer_bytes: 256 << 10,
             replay_events: 256,
             replay_bytes: 1 << 20,
             state_bytes: 1 << 20,

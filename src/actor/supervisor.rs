@@ -12,6 +12,7 @@ use super::ask::AskError;
 use super::channel::{ChannelActor, ConnectionRef};
 use super::fanout::{ConnectionUid, FanoutHandle, LocalFanout};
 use super::online::Online;
+use super::owed::Undelivered;
 use super::persistence::Persistence;
 use super::session::{Enter, Exit, Identity, SessionActor};
 use super::settings::Settings;
@@ -66,17 +67,29 @@ struct Inner {
     stopping: Stopping,
 }
 
-/// A place in a session; given back when dropped, by whoever held it last.
+/// A place in a session; given back when dropped, by whoever held it last, unless the session knows already.
 pub struct Entered {
     /// The session.
     pub session: Addr<SessionActor>,
     /// The connection that has the place.
     connection: ConnectionUid,
+    /// Whether the session knows that the connection has gone.
+    is_told: bool,
+}
+
+impl Entered {
+    /// Gives the place back; nothing is to be done if the session knows that the connection has gone.
+    pub(super) fn give_back(mut self, is_told: bool) {
+        self.is_told = is_told;
+    }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        tell(&self.session, Exit { connection: self.connection, lost: 0 });
+        if !self.is_told {
+            let undelivered = Undelivered::default();
+            tell(&self.session, Exit { connection: self.connection, undelivered });
+        }
     }
 }
 
@@ -230,7 +243,7 @@ impl Supervisor {
         let session = SessionActor::new(project, identity, Vec::new(), self.clone()).start();
         let connection = enter.connection.uid;
         session.send(enter).await.unwrap_or_else(|_ended| Err(overloaded()))?;
-        Ok(Entered { session, connection })
+        Ok(Entered { session, connection, is_told: false })
     }
 
     /// Brings a connection into its token's session.
@@ -239,7 +252,9 @@ impl Supervisor {
         for _ in 0..ATTEMPTS {
             let session = self.session(token).await.map_err(|error| refusal(&error))?;
             match session.send(enter.clone()).await {
-                Ok(outcome) => return outcome.map(|()| Entered { session, connection }),
+                Ok(outcome) => {
+                    return outcome.map(|()| Entered { session, connection, is_told: false });
+                }
                 Err(_ended) => {}
             }
         }

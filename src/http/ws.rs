@@ -54,6 +54,11 @@ impl Socket for Route {
     fn has_unread(&self) -> bool {
         false
     }
+
+    /// The HTTP layer makes no difference.
+    fn has_ended_well(&self) -> bool {
+        false
+    }
 }
 
 impl Actor for Connection<Route> {

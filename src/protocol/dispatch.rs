@@ -251,6 +251,11 @@ impl Event {
         }
     }
 
+    /// Whether the event is a message: the one kind that nothing else brings up to date.
+    pub const fn is_message(&self) -> bool {
+        matches!(self, Self::Message { .. } | Self::DirectMessage { .. })
+    }
+
     /// Whether the event shows a version to those who asked for it.
     const fn has_version(&self) -> bool {
         matches!(self, Self::Init { .. } | Self::Available { .. } | Self::StateUpdate { .. })

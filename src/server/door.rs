@@ -107,7 +107,11 @@ where
         }
         let wish = match self.0.way {
             SocketWay::Stream => Box::pin(guest.negotiate(&self.0, peer)).await,
-            SocketWay::Route => Wish::Http(guest),
+            SocketWay::Route => {
+                let bytes = self.0.app.supervisor.settings().send_buffer_bytes;
+                upgrade::bound_send_buffer(&guest.stream, bytes);
+                Wish::Http(guest)
+            }
         };
         match wish {
             Wish::Nothing => {}

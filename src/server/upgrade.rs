@@ -3,6 +3,7 @@
 //! Nothing stands between the connection's actor and the stream, and an idle connection holds no buffer: reading uses one
 //! of the thread's, and what is to be written is shared.
 
+use super::unacknowledged::unacknowledged;
 use crate::actor::{Connection, Inbound, Sink, Socket};
 use crate::http;
 use crate::http::ws::{Admitted, Assembly, Decoder, Place};
@@ -17,7 +18,7 @@ use futures_util::Stream;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::SockRef;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::io;
 use std::net::Shutdown;
@@ -27,6 +28,8 @@ use std::rc::Rc;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
+/// How often, at the most, what nobody wants any more is read before a stream is ended.
+const LAST_READS: usize = 256;
 /// The most bytes read at once.
 const READ_BYTES: usize = 64 << 10;
 
@@ -51,6 +54,10 @@ impl Socket for Raw {
 
     fn has_unread(&self) -> bool {
         self.stream.has_unread()
+    }
+
+    fn has_ended_well(&self) -> bool {
+        self.stream.has_ended_well.get()
     }
 }
 
@@ -91,7 +98,8 @@ pub(super) fn open(
 ) -> Running {
     let Admitted { origin, wire, place } = admitted;
     let limit = app.supervisor.settings().frame_bytes;
-    let stream = Rc::new(Line(stream));
+    bound_send_buffer(&stream, app.supervisor.settings().send_buffer_bytes);
+    let stream = Rc::new(Line { stream, has_ended_well: Cell::new(false) });
     let raw = Raw { stream: Rc::clone(&stream), assembly: Assembly::new(limit), _place: place };
     let (connection, link) = Connection::open(app.supervisor.clone(), raw, origin, wire);
     link.push_to(Rc::<Line>::clone(&stream));
@@ -101,6 +109,14 @@ pub(super) fn open(
     let mut ctx = Context::new();
     ctx.add_stream(connection.pace(Reader { stream, decoder, is_spoilt: false }));
     Box::pin(ctx.into_future(connection))
+}
+
+/// Bounds what the system keeps for a peer that does not read: that is out of reach when the peer is given up.
+pub(super) fn bound_send_buffer(stream: &TcpStream, bytes: usize) {
+    if bytes > 0 {
+        // One that refuses keeps the system's own bound.
+        let _ = SockRef::from(stream).set_send_buffer_size(bytes);
+    }
 }
 
 /// The answer to the handshake (RFC 6455 §4.2.2), which leaves together with the first frame.
@@ -115,25 +131,30 @@ fn switching(head: &RequestHead) -> Bytes {
 }
 
 /// A stream that one reads and others write to.
-struct Line(TcpStream);
+struct Line {
+    /// The stream.
+    stream: TcpStream,
+    /// Whether its peer has ended it in order.
+    has_ended_well: Cell<bool>,
+}
 
 impl Line {
     /// Ends one direction or both; a stream that has ended already needs no more.
     fn shut(&self, how: Shutdown) {
-        let _ = SockRef::from(&self.0).shutdown(how);
+        let _ = SockRef::from(&self.stream).shutdown(how);
     }
 
     /// Asks the system, not the runtime, which may not have looked yet.
     fn has_unread(&self) -> bool {
-        let peeked = recv(&self.0, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        let peeked = recv(&self.stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         peeked.is_ok_and(|(read, _)| read > 0)
     }
 
     /// Reads what there is.
     fn poll_read(&self, task: &mut Task<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.0.poll_read_ready(task))?;
-            match self.0.try_read(buffer) {
+            ready!(self.stream.poll_read_ready(task))?;
+            match self.stream.try_read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => return Poll::Ready(done),
             }
@@ -145,25 +166,37 @@ impl Sink for Line {
     /// Asks the system straight away: it nearly always takes everything, and what the runtime keeps for each stream need
     /// not be looked at. Only the runtime can wait for a stream, so one that takes nothing is tried again by its way.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match send(&self.0, bytes, SendFlags::NOSIGNAL) {
-            Err(Errno::AGAIN | Errno::INTR) => self.0.try_write(bytes),
+        match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
+            Err(Errno::AGAIN | Errno::INTR) => self.stream.try_write(bytes),
             done => Ok(done?),
         }
     }
 
     fn poll_writable(&self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_write_ready(task)
+        self.stream.poll_write_ready(task)
     }
 
     fn touch(&self) {
-        black_box(self.0.as_raw_fd());
+        black_box(self.stream.as_raw_fd());
+    }
+
+    fn unacknowledged(&self) -> Option<u64> {
+        unacknowledged(&self.stream)
     }
 
     fn finish(&self) {
         self.shut(Shutdown::Write);
     }
 
+    /// What the peer sent is read first: input that lies unread makes of the end a reset, which takes along what is still on
+    /// its way to the peer.
     fn abandon(&self) {
+        for _ in 0..LAST_READS {
+            match recv(&self.stream, &mut [0; 4096], RecvFlags::DONTWAIT) {
+                Ok((read, _)) if read > 0 => {}
+                _ => break,
+            }
+        }
         self.shut(Shutdown::Both);
     }
 }
@@ -197,7 +230,9 @@ impl Stream for Reader {
                 }
             }
             let size = SCRATCH.with_borrow_mut(|scratch| {
-                let size = ready!(this.stream.poll_read(task, scratch)).unwrap_or(0);
+                let read = ready!(this.stream.poll_read(task, scratch));
+                this.stream.has_ended_well.set(matches!(read, Ok(0)));
+                let size = read.unwrap_or(0);
                 if !this.is_spoilt {
                     this.decoder.feed(scratch.get(..size).unwrap_or_default());
                 }

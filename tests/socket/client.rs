@@ -3,6 +3,7 @@
 use super::{PATIENCE, frame};
 use crate::support::PROJECT;
 use serde_json::{Value, json};
+use socket2::SockRef;
 use socket2::{Domain, Type};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -151,6 +152,49 @@ impl Socket {
     /// Ends the sending side; the other one stays.
     pub fn finish(&self) {
         self.stream.get_ref().shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Ends the connection with a reset, whatever is under way.
+    pub fn reset(self) {
+        SockRef::from(self.stream.get_ref()).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    /// How many whole frames could be read now, once no more of them come.
+    pub fn whole_frames_there(&self) -> u64 {
+        assert!(self.stream.buffer().is_empty(), "something was read and not looked at");
+        let (mut bytes, mut before) = (vec![0; 1 << 20], 0);
+        let size = loop {
+            let size = self.stream.get_ref().peek(&mut bytes).unwrap();
+            if size == before {
+                break size;
+            }
+            before = size;
+            std::thread::sleep(Duration::from_millis(300));
+        };
+        let (mut frames, mut at) = (0, 0);
+        loop {
+            let length = match bytes[at + 1] {
+                126 => 4 + usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]])),
+                short => 2 + usize::from(short),
+            };
+            at += length;
+            if at + 4 > size {
+                return frames + u64::from(at <= size);
+            }
+            frames += 1;
+        }
+    }
+
+    /// Lets the system keep little that is not read.
+    pub fn read_little(&self) {
+        SockRef::from(self.stream.get_ref()).set_recv_buffer_size(8192).unwrap();
+    }
+
+    /// Sends a heartbeat and waits for its acknowledgement, which has to be next.
+    pub fn beat(&mut self) {
+        self.send(&json!({"op": 3, "d": {"tag": "here"}}));
+        let Received::Text(text) = self.receive() else { panic!("no acknowledgement") };
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["op"], 4, "{text}");
     }
 
     /// Sets how long a read may take.

@@ -3,6 +3,7 @@
 
 use super::super::link::{Link, Origin};
 use super::super::outbox::Sink;
+use super::super::owed::Kept;
 use super::order::Order;
 use super::registry::Registry;
 use super::uid::{ChannelUid, ConnectionUid};
@@ -86,6 +87,10 @@ impl Sink for Socket {
 
     fn touch(&self) {}
 
+    fn unacknowledged(&self) -> Option<u64> {
+        Some(0)
+    }
+
     fn finish(&self) {}
 
     fn abandon(&self) {}
@@ -108,7 +113,7 @@ fn connection(registry: &mut Registry, socket: &Rc<Socket>) -> Rc<Link> {
     link.push_to(Rc::<Socket>::clone(socket));
     let link = Rc::new(link);
     registry.register(&link);
-    link.initialise(&event(0), &[]);
+    link.initialise(&event(0), Kept::default());
     socket.bytes.borrow_mut().clear();
     link
 }

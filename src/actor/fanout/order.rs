@@ -1,6 +1,7 @@
 //! What a fan-out is asked to do.
 
 use super::super::link::ConnectionInfo;
+use super::super::owed::Kept;
 use super::{BUDGET_UNITS, ChannelUid, ConnectionUid, UNIT_BYTES};
 use crate::domain::{ChannelId, ConnectionId, ProjectId};
 use crate::protocol::{Close, Dispatch};
@@ -67,8 +68,8 @@ pub enum Order {
         connection: ConnectionUid,
         /// INIT.
         init: Box<Dispatch>,
-        /// What the session kept, in order.
-        kept: Vec<Arc<Dispatch>>,
+        /// What the session kept.
+        kept: Kept,
     },
     /// End a connection.
     Close {
@@ -133,7 +134,8 @@ impl Order {
                 dispatch.as_ref().map_or(0, |dispatch| dispatch.size_hint())
             }
             Self::Init { init, kept, .. } => {
-                init.size_hint() + kept.iter().map(|dispatch| dispatch.size_hint()).sum::<usize>()
+                init.size_hint()
+                    + kept.events.iter().map(|dispatch| dispatch.size_hint()).sum::<usize>()
             }
             Self::Close { .. }
             | Self::CloseAll { .. }

@@ -99,11 +99,10 @@ impl Registry {
     /// Carries out an order that concerns connections by themselves.
     fn attend(&mut self, order: Order) {
         match order {
-            Order::Init { connection, init, kept } => {
-                if let Some(link) = self.current(connection) {
-                    link.initialise(&init, &kept);
-                }
-            }
+            Order::Init { connection, init, kept } => match self.current(connection) {
+                Some(link) => link.initialise(&init, kept),
+                None => kept.give_back(),
+            },
             Order::Close { connection, close } => {
                 if let Some(link) = self.links.get(&connection) {
                     link.note(Note::Close(close));

@@ -143,17 +143,16 @@ impl Batches {
 
 /// Events in one piece; a single one is not copied.
 fn joined(profile: Profile, log: &Log, from: u64, to: u64) -> Batch {
+    let messages = log.between(from, to).filter(|event| event.event().is_message()).count();
     let mut events = log.between(from, to).map(|event| event.frame(profile));
     let first = events.next().unwrap_or_default();
-    let Some(second) = events.next() else { return Batch { bytes: first, frames: 1 } };
+    let Some(second) = events.next() else { return Batch { bytes: first, messages } };
     let mut bytes = BytesMut::from(&first[..]);
     bytes.extend_from_slice(&second);
-    let mut frames = 2;
     for event in events {
         bytes.extend_from_slice(&event);
-        frames += 1;
     }
-    Batch { bytes: bytes.freeze(), frames }
+    Batch { bytes: bytes.freeze(), messages }
 }
 
 /// A flush that is under way.

@@ -1,6 +1,7 @@
 //! One thread's fan-out, with connections that have no socket.
 
 use super::super::link::{ConnectionInfo, Origin};
+use super::super::owed::Kept;
 use super::room::Flushed;
 use super::*;
 use crate::domain::{ChannelId, ConnectionId, Message, ProjectId, RawJson, Timestamp};
@@ -36,7 +37,7 @@ fn waiting(fanout: &LocalFanout) -> Rc<Link> {
 /// A connection that has had its INIT.
 fn connection(fanout: &LocalFanout) -> Rc<Link> {
     let link = waiting(fanout);
-    link.initialise(&event("init"), &[]);
+    link.initialise(&event("init"), Kept::default());
     assert_eq!(names(&taken(&link)), ["init"]);
     link
 }
@@ -190,7 +191,7 @@ async fn nothing_comes_before_init_and_everything_after_it_in_order() {
     assert_eq!(heard(&fanout, &link).await, [""; 0]);
     let message = Message { event: "init".into(), data: RawJson::null() };
     let init = Box::new(Dispatch::new(Event::DirectMessage { message, is_unicast: true }));
-    let kept = vec![event("kept")];
+    let kept = Kept { events: vec![event("kept")], ..Kept::default() };
     for order in [Order::Init { connection: link.uid(), init, kept }, deliver(room, "live")] {
         fanout.handle().send(order).await;
     }

@@ -4,6 +4,7 @@
 //! holds them back until INIT. So what follows INIT is exactly what happened after the states in it: no gap, no repeat.
 
 use super::super::ask::AskError;
+use super::super::owed::Kept;
 use super::{
     Arc, Channel, ChannelActor, ChannelId, Close, CloseCode, ConnectionRef, ConnectionUid,
     Dispatch, Enter, Event, HashSet, Identity, Member, Order, Scope, SessionActor, authorizing,
@@ -236,7 +237,8 @@ impl SessionActor {
         // What was unsubscribed in between is not shown; the rest in the order of subscribing.
         snapshots.retain(|channel| self.subscriptions.contains_key(&channel.key.id));
         snapshots.sort_by_key(|channel| self.subscriptions.get_index_of(&channel.key.id));
-        let (kept, missed) = self.replay.take();
+        let (events, missed) = self.replay.take();
+        let kept = Kept { events, missed, home: Some(ctx.address()) };
         let (metadata, scope) = match &self.identity {
             Identity::Token(token) => (token.metadata(), Scope::Token),
             Identity::Anonymous => (RawJson::null(), Scope::NoAuth),

@@ -1,11 +1,12 @@
 //! What a session does with each message.
 
 use super::super::ask::{AskError, ChangeError};
+use super::super::owed::Undelivered;
 use super::subscribing::SubscribeError;
 use super::{
     ChannelActor, ChannelId, Close, CloseCode, ConnectionUid, Connections, Direct, EndIfIdle,
-    Event, Exit, FromChannel, Grant, Held, Revoke, Serve, SessionActor, TokenChanged, TokenEnded,
-    channel, tell,
+    Event, Exit, FromChannel, Grant, Held, Returned, Revoke, Serve, SessionActor, Settled,
+    TokenChanged, TokenEnded, channel, tell,
 };
 use crate::domain::{Change, Message, Version};
 use crate::protocol::{Command, ErrorCode, Extension, Refusal};
@@ -230,18 +231,54 @@ impl SessionActor {
 impl Handler<Exit> for SessionActor {
     type Result = ();
 
-    fn handle(&mut self, Exit { connection, lost }: Exit, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Exit { connection, undelivered }: Exit, ctx: &mut Context<Self>) {
         if self.members.shift_remove(&connection).is_none() {
             return;
         }
         for address in self.subscriptions.values().filter_map(|held| held.address.as_ref()) {
             tell(address, channel::Detach { session: self.uid, connection });
         }
-        if self.members.is_empty() {
-            self.replay.miss(lost);
+        let was_last = self.members.is_empty();
+        if was_last {
             self.online = None;
+            self.parting.push(connection);
         }
+        self.take_back(undelivered, was_last);
         self.check_idle(ctx);
+    }
+}
+
+impl Handler<Settled> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, settled: Settled, _: &mut Context<Self>) {
+        let was_last = self.parting.iter().position(|uid| *uid == settled.connection);
+        if let Some(at) = was_last {
+            self.parting.swap_remove(at);
+        }
+        self.take_back(settled.undelivered, was_last.is_some());
+    }
+}
+
+impl Handler<Returned> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, Returned(undelivered): Returned, _: &mut Context<Self>) {
+        self.take_back(undelivered, false);
+    }
+}
+
+impl SessionActor {
+    /// Keeps for the next connection what did not reach one: what that alone was given, and, if no other had it, the rest.
+    fn take_back(&mut self, undelivered: Undelivered, was_last: bool) {
+        let Undelivered { mut kept, mut missed, held, lost } = undelivered;
+        if was_last {
+            kept.extend(held);
+            missed = missed.saturating_add(lost);
+        }
+        let settings = self.hub.settings();
+        self.replay.put_back(kept, settings.replay_events, settings.replay_bytes);
+        self.replay.miss(missed);
     }
 }
 

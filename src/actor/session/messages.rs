@@ -3,6 +3,7 @@
 use super::super::ask::AskError;
 use super::super::channel::{ChannelActor, ConnectionRef};
 use super::super::fanout::ConnectionUid;
+use super::super::owed::Undelivered;
 use crate::domain::{Channel, ChannelId, ConnectionId, Message, ProjectId, Version};
 use crate::protocol::{Close, Dispatch, Extensions, Frame, Refusal};
 use actix::prelude::*;
@@ -46,9 +47,24 @@ pub struct Serve {
 pub struct Exit {
     /// The connection.
     pub connection: ConnectionUid,
-    /// How many events it was sent and did not take; the next one is told, if nobody else had them.
-    pub lost: u64,
+    /// What it was not sent: the next one gets it or is told, if nobody else had it.
+    pub undelivered: Undelivered,
 }
+
+/// Sent by a connection that has gone, behind its [`Exit`], when its socket has ended: by then it is known what arrived.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Settled {
+    /// The connection.
+    pub connection: ConnectionUid,
+    /// What it was sent and did not take: the next one gets it or is told, if nobody else had it.
+    pub undelivered: Undelivered,
+}
+
+/// Sent by a fan-out: what was kept found the connection that it was for gone.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Returned(pub Undelivered);
 
 /// Sent by HTTP through the supervisor: subscribe the token.
 #[derive(actix::Message)]

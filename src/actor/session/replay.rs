@@ -1,6 +1,6 @@
 //! What a session without connections keeps for the next one, bounded in number and bytes.
 
-use crate::protocol::{Dispatch, Event};
+use crate::protocol::Dispatch;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -20,11 +20,25 @@ impl Replay {
     ///
     /// Only messages: state and subscriptions are in INIT, fresh, and an older state after it would turn back time.
     pub fn keep(&mut self, dispatch: Arc<Dispatch>, max_events: usize, max_bytes: usize) {
-        if !matches!(dispatch.event(), Event::Message { .. } | Event::DirectMessage { .. }) {
+        if !dispatch.event().is_message() {
             return;
         }
         self.bytes += dispatch.size_hint();
         self.events.push_back(dispatch);
+        self.cut(max_events, max_bytes);
+    }
+
+    /// Keeps events again that came before all others that are kept, in order; drops the oldest past the bound.
+    pub fn put_back(&mut self, events: Vec<Arc<Dispatch>>, max_events: usize, max_bytes: usize) {
+        for dispatch in events.into_iter().rev() {
+            self.bytes += dispatch.size_hint();
+            self.events.push_front(dispatch);
+        }
+        self.cut(max_events, max_bytes);
+    }
+
+    /// Drops the oldest past the bound and counts them.
+    fn cut(&mut self, max_events: usize, max_bytes: usize) {
         while self.events.len() > max_events || self.bytes > max_bytes {
             let Some(oldest) = self.events.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(oldest.size_hint());
@@ -48,6 +62,7 @@ impl Replay {
 mod tests {
     use super::*;
     use crate::domain::{ChannelId, Message, RawJson, State, Version};
+    use crate::protocol::Event;
 
     /// A direct message of so many bytes.
     fn message(bytes: usize) -> Arc<Dispatch> {
@@ -77,6 +92,23 @@ mod tests {
         }
         let (kept, missed) = replay.take();
         assert_eq!((kept.len(), missed), (3, 7));
+    }
+
+    #[test]
+    fn what_comes_back_stands_before_what_came_since_and_the_oldest_still_go_first() {
+        let all: Vec<_> = (0..5).map(|_| message(10)).collect();
+        for (bound, missed) in [(9, 0), (4, 1), (2, 3)] {
+            let mut replay = Replay::default();
+            replay.keep(Arc::clone(&all[3]), bound, 1 << 20);
+            replay.keep(Arc::clone(&all[4]), bound, 1 << 20);
+            replay.put_back(all[..3].to_vec(), bound, 1 << 20);
+            let (kept, counted) = replay.take();
+            assert_eq!(u64::try_from(all.len() - kept.len()).unwrap(), missed);
+            assert_eq!(counted, missed);
+            assert!(
+                kept.iter().zip(&all[all.len() - kept.len()..]).all(|(a, b)| Arc::ptr_eq(a, b))
+            );
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::super::Settings;
 use super::super::connection::{Connection, Inbound, Socket};
 use super::super::fanout::{ConnectionUid, LocalFanout};
 use super::super::link::{Link, Origin};
+use super::super::owed::Undelivered;
 use super::super::persistence::Persistence;
 use super::super::shard::FindSession;
 use super::*;
@@ -138,7 +139,8 @@ impl World {
     /// Ends a connection as its socket's end does; returns when that was.
     async fn disconnect(&self, fake: &Fake) -> Instant {
         self.fanout.unregister(&fake.link);
-        fake.session.send(Exit { connection: fake.link.uid(), lost: 0 }).await.unwrap();
+        let (connection, undelivered) = (fake.link.uid(), Undelivered::default());
+        fake.session.send(Exit { connection, undelivered }).await.unwrap();
         Instant::now()
     }
 
@@ -285,6 +287,10 @@ impl Socket for Fed {
     const LINGER: Option<Duration> = None;
 
     fn has_unread(&self) -> bool {
+        false
+    }
+
+    fn has_ended_well(&self) -> bool {
         false
     }
 }

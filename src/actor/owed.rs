@@ -1,0 +1,136 @@
+//! What a connection was given at its beginning and has not been seen to take.
+//!
+//! A session hands what it kept to the next connection, and that one may be gone before it has read a thing. So it is held
+//! until the client has shown that it is there: a frame of its own after INIT, or a while in which its side acknowledged
+//! what it got. If it ends before, the session gets it back.
+
+use super::session::{Returned, SessionActor};
+use super::tell::tell;
+use crate::protocol::Dispatch;
+use actix::prelude::*;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a connection has to last before what its side acknowledged counts as read: a client that dies at once has
+/// an operating system that acknowledges and nobody who reads.
+const READ_AFTER: Duration = Duration::from_secs(1);
+
+/// What a session kept, on its way to a connection.
+#[derive(Default)]
+pub struct Kept {
+    /// The messages, in order.
+    pub events: Vec<Arc<Dispatch>>,
+    /// How many INIT says are missed.
+    pub missed: u64,
+    /// Where it goes if the connection does not take it.
+    pub home: Option<Addr<SessionActor>>,
+}
+
+impl Kept {
+    /// The connection has gone: the session gets it back.
+    pub(super) fn give_back(self) {
+        let Self { events: kept, missed, home } = self;
+        if let Some(home) = home
+            && (missed > 0 || !kept.is_empty())
+        {
+            tell(&home, Returned(Undelivered { kept, missed, ..Undelivered::default() }));
+        }
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("events", &self.events.len()).finish_non_exhaustive()
+    }
+}
+
+/// What did not reach a connection.
+#[derive(Debug, Default)]
+pub struct Undelivered {
+    /// What its session had kept and gave to it alone, in order.
+    pub kept: Vec<Arc<Dispatch>>,
+    /// How many it should have been told are missed.
+    pub missed: u64,
+    /// What was dispatched to it and, as the case may be, to the session's other connections, in order.
+    pub held: Vec<Arc<Dispatch>>,
+    /// How many messages more.
+    pub lost: u64,
+}
+
+/// A message that INIT was followed by.
+struct Due {
+    /// Where its frame ends among all bytes of the connection.
+    end: u64,
+    /// Whether the session had kept it.
+    is_kept: bool,
+    /// The message.
+    dispatch: Arc<Dispatch>,
+}
+
+/// What a connection has not been seen to take.
+pub(super) struct Owed {
+    /// Where INIT ends.
+    init_end: u64,
+    /// How many it says are missed.
+    missed: u64,
+    /// What follows, in order.
+    due: VecDeque<Due>,
+    /// When it was written.
+    since: Instant,
+}
+
+impl Owed {
+    /// INIT alone, which ends there and says that so many are missed.
+    pub(super) fn new(init_end: u64, missed: u64) -> Self {
+        Self { init_end, missed, due: VecDeque::new(), since: Instant::now() }
+    }
+
+    /// A message follows whose frame ends there.
+    pub(super) fn add(&mut self, end: u64, dispatch: &Arc<Dispatch>, is_kept: bool) {
+        if dispatch.event().is_message() {
+            self.due.push_back(Due { end, is_kept, dispatch: Arc::clone(dispatch) });
+        }
+    }
+
+    /// Whether nothing is owed any more.
+    pub(super) fn is_settled(&self) -> bool {
+        self.due.is_empty() && self.missed == 0
+    }
+
+    /// The client has shown that it is there, and everything up to here has arrived.
+    pub(super) fn taken(&mut self, upto: u64) {
+        if self.init_end <= upto {
+            self.missed = 0;
+        }
+        while self.due.front().is_some_and(|due| due.end <= upto) {
+            self.due.pop_front();
+        }
+    }
+
+    /// Everything from here on is not going to be written.
+    pub(super) fn cut(&mut self, from: u64) -> Undelivered {
+        let at = self.due.partition_point(|due| due.end <= from);
+        let missed = if self.init_end > from { std::mem::take(&mut self.missed) } else { 0 };
+        undelivered(self.due.split_off(at), missed)
+    }
+
+    /// The connection has ended, and everything up to here, if that is known, was acknowledged.
+    pub(super) fn ended(mut self, upto: Option<u64>) -> Undelivered {
+        if let Some(upto) = upto
+            && self.since.elapsed() >= READ_AFTER
+        {
+            self.taken(upto);
+        }
+        undelivered(self.due, self.missed)
+    }
+}
+
+/// Sorts what did not reach a connection.
+fn undelivered(due: VecDeque<Due>, missed: u64) -> Undelivered {
+    let (kept, held): (Vec<_>, Vec<_>) = due.into_iter().partition(|due| due.is_kept);
+    let events = |due: Vec<Due>| due.into_iter().map(|due| due.dispatch).collect();
+    Undelivered { kept: events(kept), missed, held: events(held), lost: 0 }
+}
