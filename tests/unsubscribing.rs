@@ -6,7 +6,7 @@ mod scene;
 mod socket;
 mod support;
 
-use scene::{cid, create, hears, publish, subscriptions};
+use scene::{cid, create, eventually, hears, publish, subscriptions};
 use serde_json::{Value, json};
 use socket::{Socket, frame};
 use support::{OWNER, Server};
@@ -164,7 +164,7 @@ fn a_deleted_token_takes_its_subscriptions_and_nobody_elses() {
     for mut socket in sockets {
         assert_eq!(socket.expect_close(), (4001, "the token was deleted".to_owned()));
     }
-    scene::eventually("only one is in", || scene::members(&server, "room") == 1);
+    eventually("only one is in", || scene::members(&server, "room") == 1);
     publish(&server, "room", "still", &Value::Null);
     assert_eq!(other.next()["d"]["e"], "still");
     let tokens = server.data("GET", "/v1/channels/room/tokens", "");
@@ -195,5 +195,21 @@ fn who_takes_a_subscribe_back_at_once_hears_that_the_channel_has_gone() {
     assert_eq!(socket.next(), gone("room"));
     socket.expect("AVAILABLE");
     assert!(hears(&server, &mut socket, &cid(&init), "room"));
+    server.assert_well();
+}
+
+#[test]
+fn who_unsubscribes_right_after_available_hears_nothing_of_it() {
+    let server = Server::start();
+    create(&server, "room", "public", &[]);
+    let token = server.new_leap_token();
+    let (mut socket, init) = Socket::enter(server.address, Some(&token));
+    // `AVAILABLE` may be here before the server's own parts have told each other of it.
+    for _ in 0..200 {
+        socket.subscribe("room");
+        socket.dispatch("UNSUBSCRIBE", "room", &Value::Null);
+        eventually("the subscription has ended", || subscriptions(&server, &token).is_empty());
+        scene::assert_silent(&server, &mut socket, &cid(&init));
+    }
     server.assert_well();
 }

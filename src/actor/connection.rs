@@ -16,8 +16,8 @@ use super::supervisor::{Entered, Supervisor};
 use crate::domain::project::secret_hash;
 use crate::domain::{ConnectionId, ProjectId, Version};
 use crate::protocol::{
-    Action, Close, CloseCode, Dispatch, Event, Extension, Extensions, Identify, Machine, Refusal,
-    Wire, frame,
+    Action, Close, CloseCode, Command, Dispatch, Event, Extension, Extensions, Frame, Identify,
+    Machine, Refusal, Wire, frame,
 };
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
@@ -254,7 +254,7 @@ where
             match action {
                 Action::Send(frame) => self.link.send(frame),
                 Action::Identify(identify) => self.identify(identify, ctx),
-                Action::Serve(frame) => self.serving.push(frame),
+                Action::Serve(frame) => self.take_in(frame),
                 Action::Finish(close) => {
                     self.ending = Some(Ending { close, is_on_its_way: false });
                 }
@@ -272,6 +272,18 @@ where
         self.set_timer(ctx);
     }
 
+    /// Takes in a frame to be served. Whether an UNSUBSCRIBE takes back a SUBSCRIBE whose outcome its client has not heard
+    /// is known now and not later: `AVAILABLE` may be on its way before the session's answer is here.
+    fn take_in(&mut self, frame: Frame) {
+        let channel = frame.command.channel().unwrap_or_default();
+        let is_unsubscribe = matches!(frame.command, Command::Unsubscribe { .. });
+        let is_hasty = is_unsubscribe && self.link.awaits_available(channel);
+        if serving::is_subscribe(&frame) {
+            self.link.await_available(channel);
+        }
+        self.serving.push(frame, is_hasty);
+    }
+
     /// Hands the session the frames that may be served now.
     fn serve(&mut self, ctx: &mut <Self as Actor>::Context) {
         let Some(Entered { session, .. }) = &self.session else { return };
@@ -281,7 +293,8 @@ where
             let served = session.send(Serve { connection, extensions, frame, is_hasty });
             ctx.spawn(served.into_actor(self).map(
                 move |served, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
-                    actor.serving.end(&ticket);
+                    let left = actor.serving.end(&ticket);
+                    actor.link.settle_available(&ticket.channel, left);
                     // A session that has ended closes its connections itself.
                     if let Ok(served) = served {
                         actor.answer(served, reference);

@@ -125,6 +125,8 @@ pub struct Link {
     settled: Cell<Duration>,
     /// Whom it belongs to, from the moment that it says so: a deletion that falls into the check must hit it too.
     owners: RefCell<Vec<Owner>>,
+    /// The channels that the client has asked for and whose `AVAILABLE` is not in the outbox, once for each question.
+    awaited: RefCell<Vec<Box<str>>>,
 }
 
 impl Link {
@@ -150,6 +152,7 @@ impl Link {
             owed: RefCell::default(),
             settled: Cell::default(),
             owners: RefCell::default(),
+            awaited: RefCell::default(),
         }
     }
 
@@ -292,6 +295,31 @@ impl Link {
         self.owners.borrow().contains(owner)
     }
 
+    /// Notes that the client waits for a channel to be `AVAILABLE`.
+    pub fn await_available(&self, channel: &str) {
+        self.awaited.borrow_mut().push(channel.into());
+    }
+
+    /// Whether it waits for that still: `AVAILABLE` is not even in its queue.
+    pub fn awaits_available(&self, channel: &str) -> bool {
+        self.awaited.borrow().iter().any(|awaited| **awaited == *channel)
+    }
+
+    /// Notes that all but so many questions about a channel have been answered, one way or the other.
+    pub fn settle_available(&self, channel: &str, left: usize) {
+        let mut awaited = self.awaited.borrow_mut();
+        let mut more = awaited.iter().filter(|name| ***name == *channel).count();
+        awaited.retain(|name| {
+            let is_answered = **name == *channel && more > left;
+            more -= usize::from(is_answered);
+            !is_answered
+        });
+        if awaited.is_empty() {
+            // An idle connection should not keep the room that a burst needed.
+            *awaited = Vec::new();
+        }
+    }
+
     /// Queues an event, behind INIT; true if the writer has to be told ([`Self::flush`]) and was not yet going to be.
     pub fn deliver(self: &Rc<Self>, dispatch: &Arc<Dispatch>) -> bool {
         if dispatch.event().needs().is_some_and(|needed| !self.extensions.get().has(needed)) {
@@ -309,6 +337,9 @@ impl Link {
                 return false;
             }
         } else {
+            if let Event::Available { channel } = dispatch.event() {
+                self.heard_available(channel.key.id.as_str());
+            }
             let messages = usize::from(dispatch.event().is_message());
             let frame = Batch { bytes: dispatch.frame(self.profile.get()), messages };
             if !matches!(dispatch.event(), Event::PresenceState { .. }) {
@@ -325,6 +356,14 @@ impl Link {
             gate.held.push(Arc::clone(dispatch));
         }
         false
+    }
+
+    /// A channel's `AVAILABLE` is on its way: one question about it has its answer.
+    fn heard_available(&self, channel: &str) {
+        let mut awaited = self.awaited.borrow_mut();
+        if let Some(at) = awaited.iter().position(|name| **name == *channel) {
+            awaited.remove(at);
+        }
     }
 
     /// Whether events are held back for INIT.

@@ -49,7 +49,7 @@ pub(super) struct Begun {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     /// The channel, as the client wrote it.
-    channel: String,
+    pub(super) channel: String,
     /// Whether it is a SUBSCRIBE.
     is_subscribe: bool,
     /// How long its text was.
@@ -76,22 +76,20 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    /// Takes a frame in.
-    pub(super) fn push(&mut self, frame: Frame) {
+    /// Takes a frame in; `is_hasty` as in [`Begun`].
+    pub(super) fn push(&mut self, frame: Frame, is_hasty: bool) {
         self.came += 1;
         self.unserved += 1;
         self.bytes += frame.bytes;
         let channel = frame.command.channel().unwrap_or_default().to_owned();
-        let is_unsubscribe = matches!(frame.command, Command::Unsubscribe { .. });
         let number = self.came;
         if let Some(line) = self.lines.get_mut(&channel) {
-            let is_hasty = is_unsubscribe && line.subscribes > 0;
             line.subscribes += usize::from(is_subscribe(&frame));
             line.behind.push_back(Waiting { number, frame, is_hasty });
         } else {
             let line = Line { subscribes: usize::from(is_subscribe(&frame)), ..Line::default() };
             self.lines.insert(channel, line);
-            self.may_begin(Waiting { number, frame, is_hasty: false });
+            self.may_begin(Waiting { number, frame, is_hasty });
         }
     }
 
@@ -124,20 +122,22 @@ impl Serving {
         Some(Begun { frame, is_hasty, ticket })
     }
 
-    /// Notes that a frame has been served.
-    pub(super) fn end(&mut self, ticket: &Ticket) {
+    /// Notes that a frame has been served; how many SUBSCRIBEs of its channel have no outcome yet.
+    pub(super) fn end(&mut self, ticket: &Ticket) -> usize {
         let subscribes = usize::from(ticket.is_subscribe);
         self.unserved = self.unserved.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(ticket.bytes);
         self.subscribing = self.subscribing.saturating_sub(subscribes);
         self.is_alone &= ticket.is_subscribe;
-        let Some(line) = self.lines.get_mut(&ticket.channel) else { return };
+        let Some(line) = self.lines.get_mut(&ticket.channel) else { return 0 };
         line.subscribes = line.subscribes.saturating_sub(subscribes);
+        let left = line.subscribes;
         if let Some(next) = line.behind.pop_front() {
             self.may_begin(next);
         } else {
             self.lines.remove(&ticket.channel);
         }
+        left
     }
 
     /// Whether so much is not served that nothing more should be read.
@@ -157,7 +157,7 @@ impl Serving {
 }
 
 /// Whether a frame is a SUBSCRIBE.
-const fn is_subscribe(frame: &Frame) -> bool {
+pub(super) const fn is_subscribe(frame: &Frame) -> bool {
     matches!(frame.command, Command::Subscribe { .. })
 }
 
@@ -180,7 +180,7 @@ mod tests {
     fn serving(names: &[&str]) -> Serving {
         let mut serving = Serving::default();
         for name in names {
-            serving.push(frame(name));
+            serving.push(frame(name), false);
         }
         serving
     }
@@ -232,25 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unsubscribe_before_the_outcome_of_a_subscribe_is_hasty() {
-        let mut serving = serving(&["Sa", "Ua", "Sa", "Ub"]);
-        let hasty = |begun: &[Begun]| begun.iter().map(|b| b.is_hasty).collect::<Vec<_>>();
-        let first = begin(&mut serving);
-        assert_eq!((names(&first), hasty(&first)), (vec!["Sa", "Ub"], vec![false, false]));
-        serving.end(&first[1].ticket);
-        serving.end(&first[0].ticket);
-        let second = begin(&mut serving);
-        assert_eq!((names(&second), hasty(&second)), (vec!["Ua"], vec![true]));
-        serving.push(frame("Ua"));
-        serving.end(&second[0].ticket);
-        let third = begin(&mut serving);
-        serving.end(&third[0].ticket);
-        let last = begin(&mut serving);
-        assert_eq!((names(&third), names(&last)), (vec!["Sa"], vec!["Ua"]));
-        assert_eq!((hasty(&third), hasty(&last)), (vec![false], vec![true]));
-        serving.end(&last[0].ticket);
-        serving.push(frame("Ua"));
-        assert_eq!(hasty(&begin(&mut serving)), [false], "the outcome is known");
+    fn how_many_subscribes_have_no_outcome_is_told_by_each_end() {
+        let mut serving = serving(&["Sa", "Ua", "Sa"]);
+        serving.push(frame("Ua"), true);
+        let mut ends = Vec::new();
+        while let Some(begun) = serving.begin() {
+            ends.push((begun.is_hasty, serving.end(&begun.ticket)));
+        }
+        assert_eq!(ends, [(false, 1), (false, 1), (false, 0), (true, 0)]);
     }
 
     #[test]
@@ -260,7 +249,7 @@ mod tests {
         let mut serving = serving(&channels);
         let first = begin(&mut serving);
         assert_eq!(first.len(), MAX_SUBSCRIBES);
-        serving.push(frame("Uother"));
+        serving.push(frame("Uother"), false);
         let other = begin(&mut serving);
         assert_eq!(names(&other), ["Uother"]);
         serving.end(&first[0].ticket);
@@ -273,16 +262,16 @@ mod tests {
     fn frames_and_bytes_crowd_until_they_are_served() {
         let mut serving = Serving::default();
         for n in 1..MAX_UNSERVED {
-            serving.push(frame(&format!("S{n}")));
+            serving.push(frame(&format!("S{n}")), false);
         }
         assert!(!serving.is_crowded());
-        serving.push(frame("Slast"));
+        serving.push(frame("Slast"), false);
         assert!(serving.is_crowded());
         let begun = begin(&mut serving);
         serving.end(&begun[0].ticket);
         assert!(!serving.is_crowded());
         let mut serving = Serving::default();
-        serving.push(Frame { bytes: MAX_UNSERVED_BYTES, ..frame("Ulong") });
+        serving.push(Frame { bytes: MAX_UNSERVED_BYTES, ..frame("Ulong") }, false);
         assert!(serving.is_crowded());
         let begun = begin(&mut serving);
         serving.end(&begun[0].ticket);
