@@ -11,12 +11,20 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The most bytes handed to the socket in one piece, unless a single frame is larger.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// How often its bound the queue may hold until its writer had a turn: a burst is not the reader's fault.
 const BURST: usize = 16;
+
+/// How often its bound the queue may hold while the reader takes something every now and then: it is not slow then, only
+/// behind.
+const BEHIND: usize = 4;
+/// How long ago it may have taken something for that.
+const PROGRESS_TIME: Duration = Duration::from_secs(1);
 
 /// The queue is over its bound: the reader is too slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +110,8 @@ pub struct Outbox {
     bytes: usize,
     /// The bound on them.
     limit: usize,
+    /// When something last left of what waited; what never had to wait leaves no trace here.
+    progress: Option<Instant>,
     /// What was written and may not have arrived.
     flight: Flight,
     /// Whether messages are counted: somebody wants to know of those that do not arrive.
@@ -122,6 +132,7 @@ impl Outbox {
             queued: 0,
             bytes: 0,
             limit,
+            progress: None,
             flight: Flight::new(),
             counts: false,
             lost: 0,
@@ -147,8 +158,8 @@ impl Outbox {
     /// [`Overrun`] when the queue would exceed its bound; the batch is not taken.
     pub fn push(&mut self, batch: Batch) -> Result<(), Overrun> {
         let weight = self.weight_of(&batch);
-        let most = if self.is_burst() { self.limit.saturating_mul(BURST) } else { self.limit };
-        if !self.is_closed && self.bytes.saturating_add(weight) > most {
+        let wanted = self.bytes.saturating_add(weight);
+        if !self.is_closed && wanted > self.limit && wanted > self.most() {
             self.lose(batch.messages);
             return Err(Overrun);
         }
@@ -160,6 +171,19 @@ impl Outbox {
     fn weight_of(&self, batch: &Batch) -> usize {
         let size = batch.bytes.len();
         if self.pieces.is_empty() && size > self.limit { 0 } else { size }
+    }
+
+    /// How many bytes the queue may hold now.
+    fn most(&self) -> usize {
+        let has_progress = || self.progress.is_some_and(|at| at.elapsed() < PROGRESS_TIME);
+        let factor = if self.is_burst() {
+            BURST
+        } else if has_progress() {
+            BEHIND
+        } else {
+            1
+        };
+        self.limit.saturating_mul(factor)
     }
 
     /// Whether a writer that waits, or was woken and has not run yet, would take what comes now.
@@ -375,6 +399,9 @@ impl Outbox {
 
     /// So many bytes of what waits have left.
     fn advance(&mut self, mut bytes: usize) {
+        if bytes > 0 {
+            self.progress = Some(Instant::now());
+        }
         while bytes > 0
             && let Some(first) = self.pieces.front_mut()
         {
@@ -467,19 +494,41 @@ mod tests {
         assert_eq!(take(&mut outbox), Poll::Pending);
     }
 
-    #[test]
-    fn the_bound_holds_and_one_large_frame_is_always_taken() {
+    #[actix_rt::test]
+    async fn the_bound_holds_and_one_large_frame_is_always_taken() {
+        tokio::time::pause();
         let mut outbox = Outbox::new(10);
         outbox.push(frame("first")).unwrap();
         assert!(take(&mut outbox).is_ready());
+        tokio::time::advance(PROGRESS_TIME).await;
         outbox.push(frame(vec![0; 50])).unwrap();
         outbox.push(frame(vec![0; 9])).unwrap();
         outbox.push(frame("x")).unwrap();
         assert_eq!(outbox.push(frame("y")), Err(Overrun));
     }
 
-    #[test]
-    fn a_burst_is_taken_until_the_writer_had_its_turn() {
+    #[actix_rt::test]
+    async fn a_reader_that_takes_something_is_behind_and_not_slow() {
+        tokio::time::pause();
+        let mut outbox = Outbox::new(10);
+        outbox.push(frame(vec![0; CHUNK_BYTES])).unwrap();
+        outbox.push(frame(vec![0; 10])).unwrap();
+        assert!(take(&mut outbox).is_ready());
+        for _ in 1..BEHIND {
+            outbox.push(frame(vec![0; 10])).unwrap();
+        }
+        assert_eq!(outbox.push(frame("x")), Err(Overrun), "behind within a bound");
+        assert!(take(&mut outbox).is_ready());
+        for _ in 0..2 {
+            outbox.push(frame(vec![0; 10])).unwrap();
+        }
+        tokio::time::advance(PROGRESS_TIME).await;
+        assert_eq!(outbox.push(frame("x")), Err(Overrun), "it takes nothing any more");
+    }
+
+    #[actix_rt::test]
+    async fn a_burst_is_taken_until_the_writer_had_its_turn() {
+        tokio::time::pause();
         let mut outbox = Outbox::new(10);
         assert!(take(&mut outbox).is_pending());
         for _ in 0..BURST {
@@ -492,6 +541,7 @@ mod tests {
         outbox.push(frame(vec![0; 10])).unwrap();
         outbox.push(frame(vec![0; 10])).unwrap();
         assert!(take(&mut outbox).is_ready());
+        tokio::time::advance(PROGRESS_TIME).await;
         outbox.push(frame(vec![0; 10])).unwrap();
         assert_eq!(outbox.push(frame("x")), Err(Overrun));
     }
