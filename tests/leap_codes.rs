@@ -103,7 +103,7 @@ fn ten_seconds_are_there_to_identify() {
         (Stopwatch::start(), Socket::open(server.address), Socket::open(server.address));
     beating.send(&json!({"op": 3}));
     assert!(matches!(beating.receive(), Received::Text(ack) if ack.contains("\"op\":4")));
-    assert_eq!(silent.expect_close().0, 4002);
+    assert_eq!(silent.close_frame().0, 4002);
     let passed = clock.elapsed();
     assert!(passed >= Duration::from_millis(9900), "{passed:?}");
     assert!(passed < Duration::from_secs(12), "{passed:?}");
@@ -314,7 +314,7 @@ fn who_sends_no_heartbeat_is_out_of_sync_and_who_does_stays() {
     // A ping is no heartbeat, and neither is service; nor does an answer come to the server's own heartbeat.
     silent.write(&frame::masked(frame::PING, b"x"));
     silent.dispatch("UNSUBSCRIBE", "room", &Value::Null);
-    assert_eq!(silent.expect_close().0, 4007);
+    assert_eq!(silent.close_frame().0, 4007);
     let passed = clock.elapsed();
     assert!(passed >= Duration::from_millis(2400), "{passed:?}");
     assert!(passed < Duration::from_secs(5), "{passed:?}");

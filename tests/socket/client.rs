@@ -253,12 +253,16 @@ impl Socket {
 
     /// Reads up to the server's close frame and asserts that it ends the connection then; returns code and reason.
     pub fn expect_close(&mut self) -> (u16, String) {
+        let close = self.close_frame();
+        assert_eq!(self.receive(), Received::End, "after the close frame");
+        close
+    }
+
+    /// The next close frame, at the moment that it comes: the connection's end may take seconds more.
+    pub fn close_frame(&mut self) -> (u16, String) {
         loop {
             match self.receive() {
-                Received::Close(code, reason) => {
-                    assert_eq!(self.receive(), Received::End, "after the close frame");
-                    return (code, reason);
-                }
+                Received::Close(code, reason) => return (code, reason),
                 Received::End => panic!("the connection ended without a close frame"),
                 Received::Text(_) | Received::Pong(_) => {}
             }
