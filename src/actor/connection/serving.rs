@@ -129,6 +129,12 @@ impl Serving {
         self.bytes = self.bytes.saturating_sub(ticket.bytes);
         self.subscribing = self.subscribing.saturating_sub(subscribes);
         self.is_alone &= ticket.is_subscribe;
+        if self.unserved == 0 {
+            // A map that has been emptied keeps room for several entries: kilobytes, for a connection that is idle now.
+            self.first = Default::default();
+            self.lines = BTreeMap::new();
+            return 0;
+        }
         let Some(line) = self.lines.get_mut(&ticket.channel) else { return 0 };
         line.subscribes = line.subscribes.saturating_sub(subscribes);
         let left = line.subscribes;
