@@ -437,7 +437,10 @@ impl Link {
 
     /// Writes a frame at once, before INIT too: heartbeats.
     pub fn send(self: &Rc<Self>, frame: Bytes) {
-        self.queue(Batch { bytes: frame, messages: 0 });
+        let outcome = self.outbox.borrow_mut().push_answer(frame);
+        if outcome == Err(Overrun) {
+            self.overrun();
+        }
         self.wake();
     }
 

@@ -22,7 +22,7 @@ const BURST: usize = 16;
 
 /// How often its bound the queue may hold while the reader takes something every now and then: it is not slow then, only
 /// behind.
-const BEHIND: usize = 4;
+const BEHIND: usize = 8;
 /// How long ago it may have taken something for that.
 const PROGRESS_TIME: Duration = Duration::from_secs(1);
 
@@ -157,9 +157,23 @@ impl Outbox {
     /// # Errors
     /// [`Overrun`] when the queue would exceed its bound; the batch is not taken.
     pub fn push(&mut self, batch: Batch) -> Result<(), Overrun> {
+        self.push_within(batch, BEHIND)
+    }
+
+    /// Queues an answer to a frame of the client itself, as [`Self::push`] but without patience: who asks faster than it
+    /// reads is not behind.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_answer(&mut self, frame: Bytes) -> Result<(), Overrun> {
+        self.push_within(Batch { bytes: frame, messages: 0 }, 1)
+    }
+
+    /// Queues a batch within so many times the bound while the reader takes something.
+    fn push_within(&mut self, batch: Batch, behind: usize) -> Result<(), Overrun> {
         let weight = self.weight_of(&batch);
         let wanted = self.bytes.saturating_add(weight);
-        if !self.is_closed && wanted > self.limit && wanted > self.most() {
+        if !self.is_closed && wanted > self.limit && wanted > self.most(behind) {
             self.lose(batch.messages);
             return Err(Overrun);
         }
@@ -173,13 +187,13 @@ impl Outbox {
         if self.pieces.is_empty() && size > self.limit { 0 } else { size }
     }
 
-    /// How many bytes the queue may hold now.
-    fn most(&self) -> usize {
+    /// How many bytes the queue may hold now, if it may be so many times its bound behind.
+    fn most(&self, behind: usize) -> usize {
         let has_progress = || self.progress.is_some_and(|at| at.elapsed() < PROGRESS_TIME);
         let factor = if self.is_burst() {
             BURST
         } else if has_progress() {
-            BEHIND
+            behind
         } else {
             1
         };
