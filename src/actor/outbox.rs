@@ -473,6 +473,10 @@ impl Outbox {
             }
         }
         if let Way::Push { is_blocked, .. } = &mut self.way {
+            if is_left && !*is_blocked {
+                // Until now it took everything.
+                self.progress = Some(Instant::now());
+            }
             *is_blocked = is_left;
         }
         if self.is_closed && !is_left {
