@@ -4,8 +4,7 @@
 //!
 //! ```text
 //! domain ← protocol ← actor ← http ← server ← main
-//!    ↖ store, webhook ↗
-//!    ↖ webhook ↗
+//!    ↖ store, webhook, events ↗
 //! ```
 //!
 //! `bench` stands beside them: it speaks to a server from outside, and nothing but `main` knows it.
@@ -18,6 +17,7 @@ pub mod admin;
 pub mod bench;
 pub mod config;
 pub mod domain;
+pub mod events;
 pub mod first_run;
 pub mod http;
 pub mod protocol;

@@ -98,6 +98,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     let database = SqliteDatabase::open(&config.database, READERS)?;
     let persistence = Persistence::start(Arc::new(database))?;
     persistence.load_hooks().await?;
+    persistence.launch_event_log().await?;
     let first = first_run::set_up(&persistence, config.first_run.clone()).await?;
     Dispatcher::launch(persistence.clone(), config.webhooks.clone());
     let supervisor = Supervisor::new(config.workers, persistence.clone(), config.settings);
@@ -131,6 +132,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
         ended = &mut running => Some(ended),
     };
     stopping::stop(&stopper, &supervisor).await;
+    supervisor.persistence().end_event_log().await;
     stopping::close(supervisor.persistence()).await;
     let ended = match early {
         Some(ended) => ended,

@@ -4,6 +4,7 @@
 //! it could not be brought up to date, it wants everything.
 
 use super::ask::AskError;
+use super::event_log::EventLog;
 use super::persistence::Persistence;
 use super::webhook::{Ask, Dispatcher};
 use crate::domain::{EventKind, HookEvent, ProjectId, Webhook};
@@ -21,6 +22,8 @@ struct Inner {
     wanted: RwLock<HashMap<ProjectId, u32>>,
     /// Held while a project is read anew, so that an older reading cannot come last.
     refreshing: Mutex<()>,
+    /// What webhooks hear of and no write is the cause of.
+    log: EventLog,
     /// Wakes the dispatcher.
     news: Notify,
     /// The dispatcher, once it runs; the newest one after a crash.
@@ -38,9 +41,21 @@ impl Hooks {
         wanted.get(project).is_some_and(|kinds| kinds & kind.bit() != 0)
     }
 
+    /// Whether some webhook of the project wants to hear who is online.
+    pub(super) fn wants_online(&self, project: &ProjectId) -> bool {
+        let wanted = self.0.wanted.read().unwrap_or_else(PoisonError::into_inner);
+        wanted.get(project).is_some_and(|kinds| is_about_online(*kinds))
+    }
+
+    /// The event log.
+    pub(super) fn log(&self) -> &EventLog {
+        &self.0.log
+    }
+
     /// Notes what a project's webhooks want.
     fn set(&self, project: &ProjectId, kinds: u32) {
         let mut wanted = self.0.wanted.write().unwrap_or_else(PoisonError::into_inner);
+        self.0.log.set_watched(project, is_about_online(kinds));
         if kinds == 0 {
             wanted.remove(project);
         } else {
@@ -76,6 +91,13 @@ impl Hooks {
             None => Verdict::Refused,
         }
     }
+}
+
+/// Whether one of these kinds tells who is online.
+fn is_about_online(kinds: u32) -> bool {
+    let wanted =
+        EventKind::ChannelClientConnected.bit() | EventKind::ChannelClientDisconnected.bit();
+    kinds & wanted != 0
 }
 
 /// The kinds that these webhooks name; a disabled one names none.

@@ -8,6 +8,7 @@ pub mod channel;
 pub mod clock;
 pub mod connection;
 pub mod directory;
+pub mod event_log;
 pub mod fanout;
 mod flight;
 pub mod hooks;

@@ -26,8 +26,8 @@ use super::supervisor::Supervisor;
 use super::tell::tell;
 use crate::domain::channel::Subscriber;
 use crate::domain::{
-    Channel, ChannelId, ChannelKey, ConnectionId, LeapToken, Member as Present, ProjectId,
-    SessionId, Subscription, Timestamp,
+    Channel, ChannelId, ChannelKey, ConnectionId, LeapToken, Member as Present, OnlineSession,
+    ProjectId, SessionId, Subscription, Timestamp,
 };
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Scope};
 use actix::prelude::*;
@@ -63,6 +63,14 @@ pub enum Identity {
 }
 
 impl Identity {
+    /// The leap token, if that is on whose behalf.
+    const fn token(&self) -> Option<&LeapToken> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Anonymous | Self::Project => None,
+        }
+    }
+
     /// The session as other members of a channel see it.
     fn member(&self) -> Present {
         match self {
@@ -83,8 +91,6 @@ struct Held {
     is_ephemeral: bool,
     /// When it was made.
     since: Timestamp,
-    /// Whether the session has been online there since it subscribed.
-    is_online: bool,
 }
 
 /// A connection of the session.
@@ -105,8 +111,8 @@ struct Member {
 pub struct SessionActor {
     /// This session.
     uid: SessionUid,
-    /// What webhooks call it.
-    public_id: SessionId,
+    /// Who it is to webhooks.
+    online_session: Arc<OnlineSession>,
     /// The tenant.
     project: ProjectId,
     /// On whose behalf.
@@ -151,11 +157,14 @@ impl SessionActor {
     ) -> Self {
         let held = |s: Subscription| {
             let since = s.created_at;
-            (s.channel, Held { address: None, is_ephemeral: false, since, is_online: false })
+            (s.channel, Held { address: None, is_ephemeral: false, since })
         };
         Self {
             uid: SessionUid(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
-            public_id: SessionId::from(clock::readable_id("session").as_str()),
+            online_session: Arc::new(OnlineSession {
+                id: SessionId::from(clock::readable_id("session").as_str()),
+                token: identity.token().map(|token| token.id.clone()),
+            }),
             member: Arc::new(identity.member()),
             project,
             identity,
@@ -187,10 +196,7 @@ impl SessionActor {
 
     /// The leap token, if that is whose session this is.
     const fn token(&self) -> Option<&LeapToken> {
-        match &self.identity {
-            Identity::Token(token) => Some(token),
-            Identity::Anonymous | Identity::Project => None,
-        }
+        self.identity.token()
     }
 
     /// All live connections.
@@ -306,10 +312,8 @@ impl Actor for SessionActor {
 
     /// Also after a crash: channels and the shard forget it, its connections are told to come back.
     fn stopped(&mut self, ctx: &mut Context<Self>) {
-        for held in self.subscriptions.values() {
-            if let Some(address) = &held.address {
-                tell(address, channel::Leave { session: self.uid, asker: None });
-            }
+        for (id, held) in &self.subscriptions {
+            self.leave_channel(id, held, None);
         }
         self.ended();
         // Only a crash leaves members here that were not told anything yet; a second close changes nothing.

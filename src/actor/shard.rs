@@ -82,6 +82,12 @@ pub struct SessionGone {
 #[rtype(result = "()")]
 pub struct EndProject(pub ProjectId);
 
+/// Sent by the supervisor's handle, and passed on to the channels: webhooks of the project want to hear who is online, and
+/// are to be told of those, too, who are already.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub struct NoteOnline(pub ProjectId);
+
 /// One shard.
 pub struct Shard {
     /// The channels in use.
@@ -272,6 +278,19 @@ impl Handler<SessionGone> for Shard {
 
     fn handle(&mut self, SessionGone { token, address }: SessionGone, _: &mut Context<Self>) {
         self.sessions.forget(&token, &address);
+    }
+}
+
+impl Handler<NoteOnline> for Shard {
+    type Result = ();
+
+    /// What is just being loaded has nobody yet, and tells of who comes.
+    fn handle(&mut self, note: NoteOnline, _: &mut Context<Self>) {
+        for (key, channel) in self.channels.live() {
+            if key.project == note.0 {
+                tell(channel, note.clone());
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod event;
 pub mod id;
 pub mod json;
 pub mod message;
+pub mod online;
 pub mod permission;
 pub mod presence;
 pub mod project;
@@ -26,6 +27,7 @@ pub use id::{
 };
 pub use json::{JsonFault, RawJson};
 pub use message::Message;
+pub use online::{Online, OnlineSession};
 pub use permission::{Permission, Permissions};
 pub use presence::Member;
 pub use project::{AdminToken, Project, ProjectToken};

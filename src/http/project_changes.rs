@@ -41,6 +41,7 @@ async fn delete(call: Call) -> Answer {
     let deleted = id.clone();
     call.app.persistence.write(move |store| store.delete_project(&deleted)).await?;
     call.app.auth.forget_project(&id);
+    call.app.persistence.refresh_hooks(&id).await;
     call.app.supervisor.project_deleted(&id).await;
     Ok(answer::done())
 }

@@ -6,6 +6,7 @@ pub(crate) mod admin_tokens;
 pub(crate) mod authorizers;
 pub(crate) mod channels;
 pub(crate) mod groups;
+pub(crate) mod online;
 pub(crate) mod outbox;
 pub(crate) mod pages;
 pub(crate) mod projects;
@@ -229,6 +230,7 @@ macro_rules! run_contract_on {
             webhooks::a_replaced_secret_is_kept_for_a_while,
             outbox::an_event_is_stored_for_each_webhook_that_names_it,
             outbox::numbers_rise_with_each_event_of_a_project,
+            outbox::an_event_stored_again_stays_what_it_was,
             outbox::an_event_stands_and_falls_with_its_cause,
             outbox::what_is_due_comes_by_webhook_and_time,
             outbox::a_delivery_is_settled,
@@ -240,6 +242,8 @@ macro_rules! run_contract_on {
             outbox::a_deleted_webhook_takes_its_deliveries_along,
             outbox::what_is_owed_is_there_after_a_restart,
             authorizers::a_project_has_one_authorizer_or_none,
+            online::who_is_noted_as_online_is_found_in_order_after_a_restart,
+            online::who_is_online_goes_with_the_project_and_not_with_the_channel,
             groups::an_empty_group_commits,
             groups::a_group_sees_its_own_writes,
             groups::readers_see_a_group_as_soon_as_it_returns_and_not_before,

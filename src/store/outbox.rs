@@ -2,8 +2,8 @@
 
 use super::{StoreResult, WriteStore};
 use crate::domain::{
-    Attempt, Authorizer, Delivery, DeliveryKey, Due, HookEvent, ProjectId, Timestamp, Webhook,
-    WebhookId,
+    Attempt, Authorizer, ChannelKey, Delivery, DeliveryKey, Due, HookEvent, Online, ProjectId,
+    SessionId, Timestamp, Webhook, WebhookId,
 };
 
 /// What is read of it.
@@ -32,6 +32,8 @@ pub trait ReadOutbox {
     fn count_deliveries(&mut self, webhook: &WebhookId) -> StoreResult<u64>;
     /// Who answers a project's subscribe requests.
     fn find_authorizer(&mut self, project: &ProjectId) -> StoreResult<Option<Authorizer>>;
+    /// The sessions that are noted as online: the next behind one, in the order of their keys, at most `limit`.
+    fn online_after(&mut self, last: Option<&Online>, limit: u64) -> StoreResult<Vec<Online>>;
 }
 
 /// A write that is tried as one; what it returns decides whether it stands.
@@ -43,7 +45,8 @@ pub trait WriteOutbox {
     /// Runs several writes of which all stand or, when `run` fails, none. Errors: those of `run`.
     fn atomically(&mut self, run: AtomicWrite<'_>) -> StoreResult<()>;
     /// Stores an event for each webhook of its project that names it and is not disabled; returns for how many. The
-    /// event gets its number here, so that numbers rise in the order in which causes become durable.
+    /// event gets its number here, so that numbers rise in the order in which causes become durable. Stored again, it stays
+    /// what it was.
     fn record_event(&mut self, event: &HookEvent) -> StoreResult<usize>;
     /// Notes what became of an attempt; nothing where the delivery has gone meanwhile.
     fn settle_delivery(&mut self, key: &DeliveryKey, attempt: &Attempt) -> StoreResult<()>;
@@ -61,4 +64,11 @@ pub trait WriteOutbox {
     fn set_authorizer(&mut self, authorizer: &Authorizer) -> StoreResult<()>;
     /// Nobody answers them any more. Errors: `NotFound(Authorizer)`.
     fn delete_authorizer(&mut self, project: &ProjectId) -> StoreResult<()>;
+    /// Notes that a session is online on a channel, as webhooks were told; doing so twice changes nothing. Errors:
+    /// `NotFound(Project)`.
+    fn note_online(&mut self, online: &Online) -> StoreResult<()>;
+    /// Takes that back; nothing where it was not noted.
+    fn note_offline(&mut self, channel: &ChannelKey, session: &SessionId) -> StoreResult<()>;
+    /// Takes back all of a project.
+    fn forget_online(&mut self, project: &ProjectId) -> StoreResult<()>;
 }

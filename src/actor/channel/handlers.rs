@@ -164,7 +164,7 @@ impl Handler<Subscribe> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, ask: Subscribe, ctx: &mut Context<Self>) {
-        self.subscribers.add_session(ask.session, ask.address, ask.member);
+        self.subscribers.add_session(ask.session, ask.address, ask.member, ask.online);
         if !ask.connections.is_empty() {
             self.had_subscriber = true;
             self.mark_subscribed(ctx);
@@ -184,7 +184,7 @@ impl Handler<Attach> for ChannelActor {
 
     fn handle(&mut self, ask: Attach, ctx: &mut Context<Self>) {
         self.snapshot(&ask.address, ask.connection.uid);
-        self.subscribers.add_session(ask.session, ask.address, ask.member);
+        self.subscribers.add_session(ask.session, ask.address, ask.member, ask.online);
         self.had_subscriber = true;
         self.mark_subscribed(ctx);
         self.announce(ask.session, ctx);
@@ -226,6 +226,7 @@ impl Handler<Leave> for ChannelActor {
 
     fn handle(&mut self, ask: Leave, ctx: &mut Context<Self>) {
         self.used = Instant::now();
+        self.tell_offline(ask.session);
         let Some((connections, present)) = self.subscribers.remove_session(ask.session) else {
             return;
         };

@@ -1,10 +1,17 @@
-//! What the project's webhooks hear of a channel's changes, stored with each change.
+//! What the project's webhooks hear of a channel: its changes, stored with each, and who is online on it, told to the
+//! event log in the step in which a session comes or goes.
+//!
+//! A session is online on a channel from its first connection there until it ends or unsubscribes; what happens to its
+//! connections in between is no event.
 
 use super::super::ask::AskError;
 use super::super::clock;
-use super::Surroundings;
+use super::super::session::SessionUid;
+use super::super::shard::NoteOnline;
+use super::{ChannelActor, Surroundings};
 use crate::domain::{Channel, EventKind, HookEvent, State, Version};
 use crate::store::{StoreResult, WriteStore};
+use actix::prelude::*;
 
 /// Runs a write that makes the channel what `changed` is, or deletes it, and records its event if that is wanted.
 pub(super) fn write_causing<F>(
@@ -40,4 +47,45 @@ where
         HookEvent::channel(clock::stamp(), kind, &changed)
     });
     around.persistence.write_causing(is_wanted, job, |()| event.into_iter().collect())
+}
+
+impl ChannelActor {
+    /// Tells that a session comes online here, if that is news; to be called before it is in.
+    pub(super) fn tell_online(&self, session: SessionUid) {
+        let hooks = self.around.persistence.hooks();
+        if self.subscribers.is_in(session) || !hooks.wants_online(&self.key().project) {
+            return;
+        }
+        if let Some(online) = self.subscribers.online_session(session) {
+            hooks.log().came(self.key(), online, || self.subscribers.online());
+        }
+    }
+
+    /// Tells who is online, where the event log does not know it.
+    fn note_online(&self) {
+        let hooks = self.around.persistence.hooks();
+        if hooks.wants_online(&self.key().project) {
+            hooks.log().note(self.key(), || self.subscribers.online());
+        }
+    }
+
+    /// Tells that a session leaves; to be called while it is still in. It may have come to an actor before this one.
+    pub(super) fn tell_offline(&self, session: SessionUid) {
+        let hooks = self.around.persistence.hooks();
+        if !hooks.wants_online(&self.key().project) {
+            return;
+        }
+        if let Some(online) = self.subscribers.online_session(session) {
+            hooks.log().went(self.key(), &online.id, || self.subscribers.online());
+        }
+    }
+}
+
+impl Handler<NoteOnline> for ChannelActor {
+    type Result = ();
+
+    /// Passed on by the shard.
+    fn handle(&mut self, _: NoteOnline, _: &mut Context<Self>) {
+        self.note_online();
+    }
 }

@@ -60,6 +60,7 @@ impl ChannelActor {
     /// Tells every session that there is no such channel any more; nobody looks for another actor of it.
     pub(super) fn tell_deleted(&mut self, ctx: &Context<Self>) {
         self.is_deleted = true;
+        self.around.persistence.hooks().log().deleted(self.key());
         let (channel, address) = (self.key().id.clone(), ctx.address());
         self.tell_sessions(|| FromChannel::Deleted {
             channel: channel.clone(),

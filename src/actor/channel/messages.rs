@@ -5,7 +5,8 @@ use super::super::fanout::{ConnectionUid, FanoutHandle};
 use super::super::session::{SessionActor, SessionUid};
 use crate::domain::channel::Subscriber;
 use crate::domain::{
-    Capabilities, Change, Channel, Member, Message, State, Timestamp, Version, Visibility,
+    Capabilities, Change, Channel, Member, Message, OnlineSession, State, Timestamp, Version,
+    Visibility,
 };
 use crate::protocol::{ErrorCode, PresentMember, Refusal};
 use actix::prelude::*;
@@ -97,6 +98,8 @@ pub struct Subscribe {
     pub address: Addr<SessionActor>,
     /// Who it is to others.
     pub member: Arc<Member>,
+    /// Who it is to webhooks.
+    pub online: Arc<OnlineSession>,
     /// All its connections.
     pub connections: Vec<ConnectionRef>,
 }
@@ -112,6 +115,8 @@ pub struct Attach {
     pub address: Addr<SessionActor>,
     /// Who it is to others.
     pub member: Arc<Member>,
+    /// Who it is to webhooks.
+    pub online: Arc<OnlineSession>,
     /// The connection.
     pub connection: ConnectionRef,
 }

@@ -27,6 +27,7 @@ impl ChannelActor {
 
     /// Tells those who are in that a session comes in, if that is news; the session itself is not among them yet.
     pub(super) fn announce(&mut self, session: SessionUid, ctx: &mut Context<Self>) {
+        self.tell_online(session);
         let news = self.subscribers.come_in(session, clock::now());
         if let Some(member) = news.filter(|_| self.has_presence()) {
             self.broadcast(Event::PresenceJoin { channel: self.key().id.clone(), member }, ctx);

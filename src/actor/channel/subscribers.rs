@@ -3,7 +3,7 @@
 use super::super::fanout::{ConnectionUid, FanoutHandle};
 use super::super::session::{FromChannel, SessionActor, SessionUid};
 use super::messages::ConnectionRef;
-use crate::domain::{Member, Timestamp};
+use crate::domain::{Member, OnlineSession, Timestamp};
 use crate::protocol::{Dispatch, PresentMember};
 use actix::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -15,6 +15,8 @@ struct Subscriber {
     address: Addr<SessionActor>,
     /// Who it is to others.
     member: Arc<Member>,
+    /// Who it is to webhooks.
+    online: Arc<OnlineSession>,
     /// When it first had a connection here; none if it never had.
     since: Option<Timestamp>,
     /// How many events it could not queue since the last that it could.
@@ -80,6 +82,22 @@ impl Subscribers {
         self.sessions.values().filter_map(Subscriber::present).collect()
     }
 
+    /// Whether a session is in: whether it ever had a connection here.
+    pub fn is_in(&self, uid: SessionUid) -> bool {
+        self.sessions.get(&uid).is_some_and(|known| known.since.is_some())
+    }
+
+    /// Everybody who is in, as webhooks see it.
+    pub fn online(&self) -> Vec<Arc<OnlineSession>> {
+        let is_in = self.sessions.values().filter(|known| known.since.is_some());
+        is_in.map(|known| Arc::clone(&known.online)).collect()
+    }
+
+    /// A session as webhooks see it.
+    pub fn online_session(&self, uid: SessionUid) -> Option<&Arc<OnlineSession>> {
+        self.sessions.get(&uid).map(|known| &known.online)
+    }
+
     /// Every connection.
     pub fn connections(&self) -> Vec<ConnectionRef> {
         self.sessions.values().flat_map(|subscriber| &subscriber.connections).cloned().collect()
@@ -91,6 +109,7 @@ impl Subscribers {
         uid: SessionUid,
         address: Addr<SessionActor>,
         member: Arc<Member>,
+        online: Arc<OnlineSession>,
     ) {
         if let Some(known) = self.sessions.get_mut(&uid) {
             known.member = member;
@@ -98,8 +117,10 @@ impl Subscribers {
         }
         self.detached.insert(uid);
         let connections = Vec::new();
-        self.sessions
-            .insert(uid, Subscriber { address, member, since: None, missed: 0, connections });
+        self.sessions.insert(
+            uid,
+            Subscriber { address, member, online, since: None, missed: 0, connections },
+        );
     }
 
     /// Notes who a session is by now; returns how others see it if it is in.

@@ -55,7 +55,6 @@ impl Handler<Enter> for SessionActor {
             }
         }
         self.finish_entering(uid, ctx);
-        self.came_online();
         Ok(())
     }
 }
@@ -93,6 +92,7 @@ impl SessionActor {
             session: self.uid,
             address: ctx.address(),
             member: Arc::clone(&self.member),
+            online: Arc::clone(&self.online_session),
             connection: connection.clone(),
         };
         let id = channel.clone();
@@ -153,7 +153,9 @@ impl SessionActor {
         }
         let (session, home) = (self.uid, ctx.address());
         let member = Arc::clone(&self.member);
-        let subscribe = channel::Subscribe { session, address: home, member, connections: inside };
+        let online = Arc::clone(&self.online_session);
+        let connections = inside;
+        let subscribe = channel::Subscribe { session, address: home, member, online, connections };
         let (told, wanted) = (address.send(subscribe).into_actor(self), id.clone());
         ctx.spawn(told.map(move |outcome, actor, ctx| {
             if outcome.is_err() {
@@ -164,7 +166,6 @@ impl SessionActor {
         for connection in outside {
             self.attach(id, &connection, ctx);
         }
-        self.came_online();
     }
 
     /// Whether no INIT waits for this channel.
@@ -188,8 +189,11 @@ impl SessionActor {
 
     /// A held channel does not exist any more: nobody waits for it.
     pub(super) fn vanished(&mut self, id: &ChannelId, ctx: &mut Context<Self>) {
-        let Some(held) = self.subscriptions.shift_remove(id) else { return };
-        self.went_offline(id, None, held.is_online);
+        if self.subscriptions.shift_remove(id).is_none() {
+            return;
+        }
+        // Where the channel's actor has told of it, this is no news.
+        self.hub.persistence().hooks().log().went(&self.key(id), &self.online_session.id, Vec::new);
         for uid in self.members.keys().copied().collect::<Vec<_>>() {
             self.stop_waiting(uid, id, ctx);
         }

@@ -173,10 +173,8 @@ impl SessionActor {
             let published = published.await;
             drop(publishing);
             published.unwrap_or(Err(Refusal::Overloaded))?;
-            if let Some(event) = event
-                && let Err(error) = persistence.record(vec![event]).await
-            {
-                tracing::error!(%error, "an event was not stored");
+            if let Some(event) = event {
+                persistence.hooks().log().add_message(event).await;
             }
             Ok(None)
         };

@@ -6,7 +6,7 @@
 use super::super::ask::AskError;
 use super::{
     Arc, ChannelActor, ChannelId, ChannelKey, ConnectionUid, Held, Identity, Mutex, SessionActor,
-    Subscriber, Supervisor, authorizing::Asker, channel, clock, tell,
+    Subscriber, Supervisor, authorizing::Asker, channel, clock,
 };
 use crate::domain::{EventKind, HookEvent, LeapTokenId};
 use crate::protocol::ErrorCode;
@@ -221,15 +221,13 @@ impl SessionActor {
         let was_permanent = before.is_some_and(|held| !held.is_ephemeral);
         let is_ephemeral = is_ephemeral && !was_permanent;
         let since = before.map_or_else(clock::now, |held| held.since);
-        let is_online = before.is_some_and(|held| held.is_online);
-        let held = Held { address: Some(address.clone()), is_ephemeral, since, is_online };
+        let held = Held { address: Some(address.clone()), is_ephemeral, since };
         self.subscriptions.insert(id.clone(), held);
         self.joining.remove(id);
         let (session, home, connections) = (self.uid, ctx.address(), self.connections());
         let member = Arc::clone(&self.member);
-        let told = address.send(channel::Subscribe { session, address: home, member, connections });
-        self.came_online();
-        told
+        let online = Arc::clone(&self.online_session);
+        address.send(channel::Subscribe { session, address: home, member, online, connections })
     }
 
     /// Unsubscribes the session; `asker` is the connection that wants it, which is not told.
@@ -273,10 +271,7 @@ impl SessionActor {
     /// Forgets a subscription and tells the channel.
     fn leave(&mut self, id: &ChannelId, asker: Option<ConnectionUid>, ctx: &mut Context<Self>) {
         let Some(held) = self.subscriptions.shift_remove(id) else { return };
-        if let Some(address) = &held.address {
-            tell(address, channel::Leave { session: self.uid, asker });
-        }
-        self.went_offline(id, held.address, held.is_online);
+        self.leave_channel(id, &held, asker);
         for uid in self.members.keys().copied().collect::<Vec<_>>() {
             self.stop_waiting(uid, id, ctx);
         }

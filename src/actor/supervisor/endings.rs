@@ -2,7 +2,7 @@
 
 use super::super::ask::AskError;
 use super::super::fanout::{Order, Owner};
-use super::super::shard::EndProject;
+use super::super::shard::{EndProject, NoteOnline};
 use super::super::tell::tell;
 use super::Supervisor;
 use crate::domain::ProjectId;
@@ -55,6 +55,16 @@ impl Supervisor {
         self.close_of(&Owner::Project(project.clone()), "the project was deleted").await;
         for shard in self.0.shards.iter().filter_map(OnceLock::get) {
             tell(shard, EndProject(project.clone()));
+        }
+    }
+
+    /// Sees to it that who is online on the channels of a project is known to the event log, because webhooks want to hear
+    /// of it; to be called after every change of them.
+    pub fn note_online(&self, project: &ProjectId) {
+        if self.0.persistence.hooks().wants_online(project) {
+            for shard in self.0.shards.iter().filter_map(OnceLock::get) {
+                tell(shard, NoteOnline(project.clone()));
+            }
         }
     }
 

@@ -94,6 +94,16 @@ pub(crate) fn numbers_rise_with_each_event_of_a_project(bench: &mut Bench) {
     assert_eq!((seqs("2"), seqs("3")), (vec![3, 2, 1], vec![1]));
 }
 
+pub(crate) fn an_event_stored_again_stays_what_it_was(bench: &mut Bench) {
+    hooks(bench, "a", &["1"]);
+    for event in ["x", "y", "x"] {
+        record(bench, &created("a", event, 1));
+    }
+    let heard = list(bench, "1");
+    let all: Vec<_> = heard.iter().map(|it| (it.key.event.as_str(), it.seq)).collect();
+    assert_eq!(all, [("y", 2), ("x", 1)]);
+}
+
 pub(crate) fn an_event_stands_and_falls_with_its_cause(bench: &mut Bench) {
     hooks(bench, "a", &["1"]);
     let mut outcomes = Vec::new();

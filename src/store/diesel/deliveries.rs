@@ -131,6 +131,8 @@ fn insert(
             deliveries::gives_up_at.eq(later(event.occurred_at, RETRY_FOR).0),
             deliveries::body.eq(event.body(&WebhookId::from(hook), seq)),
         ))
+        // A commit that was reported as failed may stand after all, and is tried again.
+        .on_conflict_do_nothing()
         .execute(connection)
         .map(drop)
 }

@@ -14,6 +14,7 @@ mod files;
 mod hot;
 mod identity;
 mod migrate;
+mod online;
 mod outbox;
 mod pool;
 mod projects;

@@ -1,10 +1,10 @@
 //! One connection as the outbox: which file answers which method, and what "atomically" is.
 
 use super::store::SqliteStore;
-use super::{authorizers, deliveries, sending};
+use super::{authorizers, deliveries, online, sending};
 use crate::domain::{
-    Attempt, Authorizer, Delivery, DeliveryKey, Due, HookEvent, ProjectId, Timestamp, Webhook,
-    WebhookId,
+    Attempt, Authorizer, ChannelKey, Delivery, DeliveryKey, Due, HookEvent, Online, ProjectId,
+    SessionId, Timestamp, Webhook, WebhookId,
 };
 use crate::store::{AtomicWrite, ReadOutbox, StoreResult, WriteOutbox};
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
@@ -42,6 +42,10 @@ impl ReadOutbox for SqliteStore<'_> {
 
     fn find_authorizer(&mut self, project: &ProjectId) -> StoreResult<Option<Authorizer>> {
         authorizers::find(self.connection, project)
+    }
+
+    fn online_after(&mut self, last: Option<&Online>, limit: u64) -> StoreResult<Vec<Online>> {
+        online::after(self.connection, last, limit)
     }
 }
 
@@ -94,5 +98,16 @@ impl WriteOutbox for SqliteStore<'_> {
 
     fn delete_authorizer(&mut self, project: &ProjectId) -> StoreResult<()> {
         self.write(|connection| authorizers::delete(connection, project))
+    }
+    fn note_online(&mut self, online: &Online) -> StoreResult<()> {
+        self.write(|connection| online::note(connection, online))
+    }
+
+    fn note_offline(&mut self, channel: &ChannelKey, session: &SessionId) -> StoreResult<()> {
+        self.write(|connection| online::remove(connection, channel, session))
+    }
+
+    fn forget_online(&mut self, project: &ProjectId) -> StoreResult<()> {
+        self.write(|connection| online::forget(connection, project))
     }
 }

@@ -60,6 +60,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    online_sessions (project_id, channel_id, session_id) {
+        project_id -> Text,
+        channel_id -> Text,
+        session_id -> Text,
+        token_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     project_tokens (id) {
         id -> Text,
         project_id -> Text,
@@ -123,6 +132,7 @@ diesel::joinable!(authorizers -> projects (project_id));
 diesel::joinable!(channels -> projects (project_id));
 diesel::joinable!(deliveries -> webhooks (webhook_id));
 diesel::joinable!(event_sequences -> projects (project_id));
+diesel::joinable!(online_sessions -> projects (project_id));
 diesel::joinable!(project_tokens -> projects (project_id));
 diesel::joinable!(tokens -> projects (project_id));
 diesel::joinable!(webhooks -> projects (project_id));
@@ -133,6 +143,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     channels,
     deliveries,
     event_sequences,
+    online_sessions,
     project_tokens,
     projects,
     seen_channels,

@@ -3,14 +3,15 @@
 use super::super::store::SqliteStore;
 use crate::domain::{
     AdminTokenId, Attempt, Authorizer, Capabilities, Channel, ChannelId, ChannelKey, DeliveryKey,
-    EventId, EventKind, HookEvent, LeapToken, LeapTokenId, Outcome, Permissions, Project,
-    ProjectId, ProjectToken, ProjectTokenId, RawJson, Stamp, State, Timestamp, Version, Visibility,
-    Webhook, WebhookId,
+    EventId, EventKind, HookEvent, LeapToken, LeapTokenId, Online, OnlineSession, Outcome,
+    Permissions, Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, SessionId, Stamp,
+    State, Timestamp, Version, Visibility, Webhook, WebhookId,
 };
 use crate::store::{
     ChannelCursor, ChannelPage, ChannelSort, ReadOutbox as _, ReadStore as _, TokenCursor,
     TokenUpdate, WebhookUpdate, WriteOutbox as _, WriteStore as _,
 };
+use std::sync::Arc;
 
 /// The project of everything below.
 fn project() -> ProjectId {
@@ -42,6 +43,12 @@ fn channel() -> Channel {
         version: Version::FIRST,
         created_at: Timestamp(1),
     }
+}
+
+/// Its session, on its channel.
+fn online() -> Online {
+    let session = OnlineSession { id: SessionId::from("s"), token: Some(token()) };
+    Online { channel: key(), session: Arc::new(session) }
 }
 
 /// Calls what adds rows.
@@ -113,6 +120,7 @@ pub(super) fn change(store: &mut SqliteStore<'_>) {
     store.settle_delivery(&delivery, &gone).unwrap();
     store.resend_delivery(&project(), &delivery, Timestamp(1)).unwrap();
     store.prune_deliveries(Timestamp(1)).unwrap();
+    store.note_online(&online()).unwrap();
 }
 
 /// Calls what reads.
@@ -151,10 +159,14 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
     store.list_deliveries(&hook(), 1, 1).unwrap();
     store.count_deliveries(&hook()).unwrap();
     store.find_authorizer(&project).unwrap();
+    store.online_after(None, 1).unwrap();
+    store.online_after(Some(&online()), 1).unwrap();
 }
 
 /// Calls what removes rows.
 pub(super) fn remove(store: &mut SqliteStore<'_>) {
+    store.note_offline(&key(), &online().session.id).unwrap();
+    store.forget_online(&project()).unwrap();
     store.remove_subscription(&key(), &token()).unwrap();
     store.delete_token(&project(), &token()).unwrap();
     store.delete_channel(&key()).unwrap();
