@@ -7,6 +7,7 @@ mod text;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use std::task::{Context, Poll, Waker};
+use warren::actor::flight::Told;
 use warren::actor::outbox::{Batch, Outbox};
 use warren::domain::{ChannelId, Message, RawJson};
 use warren::protocol::{Dispatch, Event, Profile};
@@ -44,7 +45,7 @@ fn main() {
 fn deliver(dispatch: &Dispatch, outboxes: &mut [Outbox]) {
     for outbox in &mut *outboxes {
         let bytes = dispatch.frame(Profile::default());
-        outbox.push(Batch { bytes, messages: 1 }).unwrap();
+        outbox.push(Batch { bytes, told: Told::default() }).unwrap();
     }
     let context = Context::from_waker(Waker::noop());
     for outbox in outboxes {

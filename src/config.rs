@@ -154,6 +154,9 @@ pub struct Limits {
     pub replay_events: usize,
     /// Bytes kept likewise, default 1 MiB.
     pub replay_bytes: usize,
+    /// Bytes of messages that channels keep at hand for connections that may have broken, all together, default 256 MiB; a
+    /// quarter of it for one project. Past it the oldest of a channel go, and INIT says how many are missed.
+    pub window_bytes: usize,
     /// Channels of a session, default 1000; past it a subscribe is refused.
     pub session_channels: usize,
     /// Connections of a leap token, default 1000; past it a new one is closed, 4008.
@@ -183,6 +186,7 @@ impl Default for Limits {
             send_buffer_bytes: settings.send_buffer_bytes,
             replay_events: settings.replay_events,
             replay_bytes: settings.replay_bytes,
+            window_bytes: settings.window_bytes,
             session_channels: settings.session_channels,
             token_connections: settings.token_connections,
             address_connections: 0,
@@ -212,6 +216,7 @@ impl Limits {
             send_buffer_bytes: self.send_buffer_bytes,
             replay_events: self.replay_events,
             replay_bytes: self.replay_bytes,
+            window_bytes: self.window_bytes,
             state_bytes: lifted(self.state_bytes),
             frame_bytes: lifted(self.frame_bytes),
             session_channels: lifted(self.session_channels),

@@ -3,7 +3,7 @@
 //! The layers, each of which may use only what stands left of it (a test in `tests/layers.rs` checks that):
 //!
 //! ```text
-//! domain ← protocol ← actor ← http ← server ← main
+//! domain ← protocol ← line ← actor ← http ← server ← main
 //!    ↖ store, webhook, events ↗
 //! ```
 //!
@@ -20,6 +20,7 @@ pub mod domain;
 pub mod events;
 pub mod first_run;
 pub mod http;
+pub mod line;
 pub mod protocol;
 pub mod server;
 pub mod store;

@@ -157,6 +157,40 @@ fn what_is_missed_is_told_until_somebody_was_there_to_hear_it() {
 }
 
 #[test]
+fn what_a_frozen_page_was_sent_comes_again() {
+    let quick = [("WARREN_HEARTBEAT", "1"), ("WARREN_HEARTBEAT_TIMEOUT", "3")];
+    let server = Server::start_with(&quick);
+    create(&server, "room", "public", &[]);
+    let token = server.new_leap_token();
+    let (mut page, _) = Socket::enter(server.address, Some(&token));
+    page.subscribe("room");
+    publish(&server, "room", "read", &Value::Null);
+    direct(&server, &token, "read");
+    heard(&mut page, 2);
+    // What arrived is looked at once a second at the most: this is not waited for, it is how the page lives.
+    std::thread::sleep(Duration::from_millis(1200));
+    page.send(&json!({"op": 3}));
+    while !matches!(page.receive(), Received::Text(text) if text.contains(r#""op":4"#)) {}
+    let thrown_away: Vec<_> = (0..20).map(|n| n.to_string()).collect();
+    for event in &thrown_away {
+        publish(&server, "room", event, &Value::Null);
+    }
+    direct(&server, &token, "thrown away");
+    // Nothing of the page runs, but its browser reads on for it.
+    assert_eq!(page.close_frame().0, 4007);
+    leave(&server, page, &token);
+    publish(&server, "room", "after", &Value::Null);
+    let (mut back, init) = Socket::enter(server.address, Some(&token));
+    assert!(init.get("missed").is_none(), "{init}");
+    let mut again = heard(&mut back, 22);
+    again.retain(|event| event != "thrown away");
+    assert_eq!(again[..20], thrown_away);
+    assert_eq!(again[20..], ["after"]);
+    scene::assert_silent(&server, &mut back, &cid(&init));
+    server.assert_well();
+}
+
+#[test]
 fn init_has_the_newest_state_and_no_older_one_follows() {
     let server = Server::start();
     create(&server, "room", "public", &[]);

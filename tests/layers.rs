@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("protocol", &["domain"]),
+    ("line", &["domain", "protocol"]),
     ("store", &["domain"]),
     ("webhook", &["domain"]),
     ("events", &["domain"]),
-    ("actor", &["domain", "protocol", "store", "webhook", "events"]),
+    ("actor", &["domain", "protocol", "line", "store", "webhook", "events"]),
     ("http", &["domain", "protocol", "store", "webhook", "actor"]),
     ("config", &["domain", "protocol", "webhook", "actor", "http"]),
     ("first_run", &["domain", "store", "actor", "config"]),

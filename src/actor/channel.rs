@@ -11,11 +11,11 @@ pub mod subscribers;
 
 pub use messages::{
     Admit, Attach, ChangeState, Changed, ClientPublish, ConnectionRef, Connections, Delete, Detach,
-    EndIfIdle, Expected, Leave, OnlineCount, Presence, Publish, Rename, ShowPresence, Subscribe,
-    Sweep, Update,
+    EndIfIdle, Expected, Leave, OnlineCount, Presence, Publish, Recall, Rename, ShowPresence,
+    Subscribe, Sweep, Update,
 };
 
-use super::fanout::{ChannelUid, Order};
+use super::fanout::Order;
 use super::outlet::Outlet;
 use super::persistence::Persistence;
 use super::session::{FromChannel, SessionActor, SessionUid};
@@ -23,6 +23,7 @@ use super::settings::Settings;
 use super::shard::{ChannelGone, RetireChannel, Shard};
 use super::tell::tell;
 use crate::domain::{Channel, ChannelKey};
+use crate::line::{Line, WindowBudget};
 use crate::protocol::{Dispatch, Event};
 use actix::prelude::*;
 use changes::Changes;
@@ -40,14 +41,16 @@ pub struct Surroundings {
     pub persistence: Persistence,
     /// Intervals and bounds.
     pub settings: Arc<Settings>,
+    /// What all lines may keep at hand.
+    pub windows: Arc<WindowBudget>,
     /// The shard that knows this actor.
     pub shard: Addr<Shard>,
 }
 
 /// One channel in use.
 pub struct ChannelActor {
-    /// This incarnation.
-    uid: ChannelUid,
+    /// The order of what it says, for as long as this actor lives.
+    line: Line,
     /// The channel as subscribers know it: its state is the last durable one.
     channel: Channel,
     /// State changes under way.
@@ -77,8 +80,9 @@ pub struct ChannelActor {
 impl ChannelActor {
     /// A channel just read from the store.
     pub fn new(channel: Channel, around: Surroundings) -> Self {
+        let share = around.windows.share(&channel.key.project);
         Self {
-            uid: ChannelUid::next(),
+            line: Line::new(around.settings.window(), share),
             changes: Changes::new(channel.state.clone(), channel.version),
             channel,
             subscribers: Subscribers::default(),
@@ -102,10 +106,10 @@ impl ChannelActor {
     /// Sends an event to every subscriber: at once to the connected, through their session to the others.
     fn broadcast(&mut self, event: Event, ctx: &mut Context<Self>) {
         self.used = Instant::now();
-        let dispatch = Arc::new(Dispatch::new(event));
+        let dispatch = self.line.order(Dispatch::new(event), self.used);
         for fanout in self.subscribers.fanouts() {
             let dispatch = Arc::clone(&dispatch);
-            self.outlet.send(fanout, Order::Deliver { channel: self.uid, dispatch });
+            self.outlet.send(fanout, Order::Deliver { channel: self.line.id(), dispatch });
         }
         self.subscribers.keep(&dispatch);
         self.outlet.settle(ctx);
@@ -161,6 +165,7 @@ impl Actor for ChannelActor {
         ctx.set_mailbox_capacity(MAILBOX);
         let idle = self.around.settings.channel_idle;
         ctx.run_interval(idle / 2, move |actor, ctx| {
+            actor.line.expire(Instant::now());
             if actor.is_idle() && actor.used.elapsed() >= idle {
                 tell(
                     &actor.around.shard,

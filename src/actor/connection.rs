@@ -154,6 +154,11 @@ impl<K> Connection<K> {
     fn leave(&mut self) {
         self.fanout.unregister(&self.link);
         let is_told = self.link.leave();
+        self.give_back(is_told);
+    }
+
+    /// Gives the place in the session back, if it has one.
+    fn give_back(&mut self, is_told: bool) {
         if let Some(entered) = self.session.take() {
             entered.give_back(is_told);
         }
@@ -181,8 +186,9 @@ where
 
     /// To be called when the actor has stopped, whatever the reason.
     pub fn on_stopped(&mut self) {
-        self.leave();
-        self.link.end();
+        self.fanout.unregister(&self.link);
+        let is_told = self.link.end();
+        self.give_back(is_told);
     }
 
     /// Takes what the socket read.
@@ -388,6 +394,9 @@ where
         self.serving.clear();
         self.ending = None;
         self.fanout.catch_up(&self.link);
+        if close.is_some_and(|close| close.code == CloseCode::OutOfSync) {
+            self.link.doubt();
+        }
         if let Some(close) = close {
             self.link.close(close);
         }

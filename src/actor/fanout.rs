@@ -11,7 +11,7 @@ mod room;
 mod uid;
 
 pub use order::{Order, Owner, Visit};
-pub use uid::{ChannelUid, ConnectionUid};
+pub use uid::ConnectionUid;
 
 use super::link::Link;
 use actix::prelude::*;

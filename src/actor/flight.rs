@@ -1,23 +1,60 @@
-//! Where messages end among the bytes that were written to a socket and may not have arrived.
+//! Where messages end among the bytes that were written to a socket, and how far its client has heard each line.
 //!
 //! The system knows how many of the bytes that it took are acknowledged. So that nobody has to ask it with every write,
 //! the ends of messages are remembered until there are many of them; a connection that takes what it is sent holds a few,
-//! and an idle one none.
+//! and an idle one none. Of what has arrived, only the last message of each line is remembered.
 
+use crate::domain::{LineId, Place, Standing};
+use crate::protocol::Dispatch;
 use std::collections::VecDeque;
 
 /// How many ends are remembered before the system is asked which of them have arrived.
 const LOOK_AFTER: usize = 64;
-/// The most ends that are remembered; past it the oldest two become one, and count until both have arrived.
+/// The most ends that are remembered; past it the oldest is forgotten, and its messages count as under way until later
+/// ones of their line have arrived.
 const MOST_ENDS: usize = 16_384;
+
+/// The messages in some bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The last of them that stands on a line; all others that do stand before it on the same one.
+    pub last: Option<Place>,
+    /// How many of them stand on no line.
+    pub strays: u32,
+}
+
+impl Told {
+    /// The message, if it is one, of an event.
+    pub const fn of(event: &Dispatch) -> Self {
+        let last = event.place();
+        let is_stray = last.is_none() && event.event().is_message();
+        Self { last, strays: if is_stray { 1 } else { 0 } }
+    }
+
+    /// Whether there is none.
+    const fn is_nothing(self) -> bool {
+        self.last.is_none() && self.strays == 0
+    }
+}
 
 /// The last byte of some messages.
 #[derive(Clone, Copy, Debug)]
 struct End {
     /// Its place among all bytes that were written, the low half: what is under way is never 4 GiB.
     at: u32,
-    /// How many messages end there, or before it and after the end before.
-    messages: u32,
+    /// The messages that end there, or before it and after the end before.
+    told: Told,
+}
+
+/// How far a line was heard.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// The line.
+    line: LineId,
+    /// The last message that has arrived.
+    arrived: u64,
+    /// The last one that had arrived when the client was last known to be there.
+    sure: u64,
 }
 
 /// What is under way.
@@ -29,12 +66,35 @@ pub(super) struct Flight {
     ends: VecDeque<End>,
     /// So many ends are a reason to ask which have arrived.
     look_at: usize,
+    /// How far each line was heard, sorted by line.
+    marks: Vec<Mark>,
 }
 
 impl Flight {
     /// Nothing written.
     pub(super) const fn new() -> Self {
-        Self { written: 0, ends: VecDeque::new(), look_at: LOOK_AFTER }
+        Self { written: 0, ends: VecDeque::new(), look_at: LOOK_AFTER, marks: Vec::new() }
+    }
+
+    /// From now on, what comes behind this place is heard.
+    pub(super) fn hear(&mut self, from: Place) {
+        let Place { line, number } = from;
+        if let Err(at) = self.find(line) {
+            self.marks.reserve_exact(usize::from(self.marks.is_empty()));
+            self.marks.insert(at, Mark { line, arrived: number, sure: number });
+        }
+    }
+
+    /// From now on, a line is not heard.
+    pub(super) fn leave(&mut self, line: LineId) {
+        if let Ok(at) = self.find(line) {
+            self.marks.remove(at);
+        }
+    }
+
+    /// Where a line's mark is.
+    fn find(&self, line: LineId) -> Result<usize, usize> {
+        self.marks.binary_search_by_key(&line, |mark| mark.line)
     }
 
     /// The bytes that were written so far.
@@ -47,25 +107,43 @@ impl Flight {
         self.written = self.written.wrapping_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
-    /// So many messages end with the last byte written; true if it is time to ask what has arrived.
-    pub(super) fn ended(&mut self, messages: usize) -> bool {
-        let messages = u32::try_from(messages).unwrap_or(u32::MAX);
-        if messages == 0 {
+    /// These messages end with the last byte written; true if it is time to ask what has arrived.
+    pub(super) fn ended(&mut self, told: Told) -> bool {
+        if told.is_nothing() {
             return false;
         }
         if self.ends.len() >= MOST_ENDS
             && let Some(oldest) = self.ends.pop_front()
             && let Some(next) = self.ends.front_mut()
         {
-            next.messages = next.messages.saturating_add(oldest.messages);
+            next.told.strays = next.told.strays.saturating_add(oldest.told.strays);
         }
-        self.ends.push_back(End { at: low(self.written), messages });
+        self.ends.push_back(End { at: low(self.written), told });
         self.ends.len() >= self.look_at
+    }
+
+    /// These messages were handed over, and nobody will ever tell whether they arrived.
+    pub(super) fn passed(&mut self, told: Told) {
+        if let Some(last) = told.last {
+            self.mark(last);
+        }
+    }
+
+    /// A message has arrived.
+    fn mark(&mut self, place: Place) {
+        if let Ok(at) = self.find(place.line)
+            && let Some(mark) = self.marks.get_mut(at)
+        {
+            mark.arrived = mark.arrived.max(place.number);
+        }
     }
 
     /// All but the last so many bytes have arrived.
     pub(super) fn arrived(&mut self, unacknowledged: u64) {
-        while self.ends.front().is_some_and(|end| !self.is_under_way(*end, unacknowledged)) {
+        while let Some(end) = self.ends.front().copied()
+            && !self.is_under_way(end, unacknowledged)
+        {
+            self.passed(end.told);
             self.ends.pop_front();
         }
         if self.ends.is_empty() {
@@ -75,9 +153,11 @@ impl Flight {
         self.look_at = self.ends.len().saturating_mul(2).clamp(LOOK_AFTER, MOST_ENDS);
     }
 
-    /// Nobody can tell what has arrived.
-    pub(super) fn forget(&mut self) {
-        self.ends = VecDeque::new();
+    /// The client is there: what has arrived, it has.
+    pub(super) fn confirm(&mut self) {
+        for mark in &mut self.marks {
+            mark.sure = mark.arrived;
+        }
     }
 
     /// Whether any end is remembered.
@@ -85,17 +165,46 @@ impl Flight {
         !self.ends.is_empty()
     }
 
-    /// How many messages have not arrived if the last so many bytes have not; never too few.
-    pub(super) fn under_way(&self, unacknowledged: u64) -> u64 {
+    /// How far each line was heard by a client that may not have read what arrived since it was last known to be there.
+    pub(super) fn sure(&self) -> Standing {
+        Standing::new(self.marks.iter().map(|mark| (mark.line, mark.sure)).map(place))
+    }
+
+    /// How far each line will have been heard once everything has arrived: what was written, and these.
+    pub(super) fn hoped(&self, queued: impl IntoIterator<Item = Told>) -> Standing {
+        let mut last = self.marks.clone();
+        let written = self.ends.iter().map(|end| end.told);
+        for place in written.chain(queued).filter_map(|told| told.last) {
+            if let Ok(at) = self.find(place.line)
+                && let Some(mark) = last.get_mut(at)
+            {
+                mark.arrived = mark.arrived.max(place.number);
+            }
+        }
+        Standing::new(last.iter().map(|mark| (mark.line, mark.arrived)).map(place))
+    }
+
+    /// How far each line was heard.
+    pub(super) fn standing(&self) -> Standing {
+        Standing::new(self.marks.iter().map(|mark| (mark.line, mark.arrived)).map(place))
+    }
+
+    /// How many messages that stand on no line have not arrived if the last so many bytes have not; never too few.
+    pub(super) fn strays_under_way(&self, unacknowledged: u64) -> u64 {
         let late =
             self.ends.iter().rev().take_while(|end| self.is_under_way(**end, unacknowledged));
-        late.map(|end| u64::from(end.messages)).sum()
+        late.map(|end| u64::from(end.told.strays)).sum()
     }
 
     /// Whether this byte is among the last so many.
     fn is_under_way(&self, end: End, unacknowledged: u64) -> bool {
         u64::from(low(self.written).wrapping_sub(end.at)) < unacknowledged
     }
+}
+
+/// A line and a number there.
+const fn place((line, number): (LineId, u64)) -> Place {
+    Place { line, number }
 }
 
 /// The low half of a number.
@@ -108,37 +217,104 @@ const fn low(number: u64) -> u32 {
 mod tests {
     use super::*;
 
-    /// Writes a frame of ten bytes with a message in it.
-    fn write(flight: &mut Flight) -> bool {
+    /// A flight that hears one line from its beginning, and the line.
+    fn flight() -> (Flight, LineId) {
+        let (mut flight, line) = (Flight::new(), LineId::next());
+        flight.hear(Place { line, number: 0 });
+        (flight, line)
+    }
+
+    /// Writes ten bytes with a message in it.
+    fn write(flight: &mut Flight, line: LineId, number: u64) -> bool {
         flight.wrote(10);
-        flight.ended(1)
+        flight.ended(Told { last: Some(Place { line, number }), strays: 0 })
+    }
+
+    /// How far a line was heard.
+    fn heard(flight: &Flight, line: LineId) -> u64 {
+        flight.standing().of(line).unwrap()
     }
 
     #[test]
     fn a_message_has_arrived_with_its_last_byte() {
-        let mut flight = Flight::new();
-        for _ in 0..3 {
-            write(&mut flight);
+        for (unacknowledged, expected) in
+            [(0, 3), (1, 2), (10, 2), (11, 1), (20, 1), (21, 0), (30, 0), (99, 0)]
+        {
+            let (mut flight, line) = flight();
+            (1..=3).for_each(|number| {
+                write(&mut flight, line, number);
+            });
+            flight.arrived(unacknowledged);
+            assert_eq!(heard(&flight, line), expected, "{unacknowledged}");
+            assert_eq!(flight.hoped(None).of(line), Some(3));
         }
-        let under_way = |unacknowledged| flight.under_way(unacknowledged);
-        assert_eq!([0, 1, 10, 11, 20, 21, 30, 99].map(under_way), [0, 1, 1, 2, 2, 3, 3, 3]);
     }
 
     #[test]
     fn what_is_no_message_moves_the_others_and_counts_for_nothing() {
-        let mut flight = Flight::new();
-        write(&mut flight);
+        let (mut flight, line) = flight();
+        write(&mut flight, line, 1);
         flight.wrote(100);
-        assert!(!flight.ended(0));
-        assert_eq!([100, 101].map(|bytes| flight.under_way(bytes)), [0, 1]);
+        assert!(!flight.ended(Told::default()));
+        flight.arrived(101);
+        assert_eq!(heard(&flight, line), 0);
+        flight.arrived(100);
+        assert_eq!(heard(&flight, line), 1);
+    }
+
+    #[test]
+    fn lines_are_heard_each_for_itself_and_only_while_they_are_heard() {
+        let (mut flight, a) = flight();
+        let (b, never) = (LineId::next(), LineId::next());
+        flight.hear(Place { line: b, number: 7 });
+        for (line, number) in [(a, 1), (b, 8), (never, 1), (a, 2)] {
+            write(&mut flight, line, number);
+        }
+        flight.arrived(20);
+        let standing = flight.standing();
+        assert_eq!([a, b, never].map(|line| standing.of(line)), [Some(1), Some(8), None]);
+        flight.hear(Place { line: b, number: 99 });
+        assert_eq!(heard(&flight, b), 8, "it was heard already");
+        flight.leave(b);
+        assert_eq!(flight.standing().of(b), None);
+    }
+
+    #[test]
+    fn who_may_not_have_read_is_where_it_was_when_it_was_last_there() {
+        let (mut flight, line) = flight();
+        write(&mut flight, line, 1);
+        flight.arrived(0);
+        flight.confirm();
+        write(&mut flight, line, 2);
+        flight.arrived(0);
+        assert_eq!((flight.sure().of(line), heard(&flight, line)), (Some(1), 2));
+    }
+
+    #[test]
+    fn what_still_waits_is_hoped_for() {
+        let (mut flight, line) = flight();
+        write(&mut flight, line, 1);
+        let queued = Told { last: Some(Place { line, number: 5 }), strays: 0 };
+        assert_eq!(flight.hoped([queued]).of(line), Some(5));
+    }
+
+    #[test]
+    fn strays_are_counted_until_they_have_arrived() {
+        let mut flight = Flight::new();
+        for strays in [1, 2, 3] {
+            flight.wrote(10);
+            flight.ended(Told { last: None, strays });
+        }
+        let under_way = |bytes| flight.strays_under_way(bytes);
+        assert_eq!([0, 1, 10, 11, 21, 99].map(under_way), [0, 3, 3, 5, 6, 6]);
     }
 
     #[test]
     fn a_reader_that_keeps_up_is_asked_about_once_in_many_writes_and_holds_nothing_afterwards() {
-        let mut flight = Flight::new();
+        let (mut flight, line) = flight();
         let mut looks = 0;
-        for _ in 0..100 * LOOK_AFTER {
-            if write(&mut flight) {
+        for number in 1..=100 * u64::try_from(LOOK_AFTER).unwrap() {
+            if write(&mut flight, line, number) {
                 looks += 1;
                 flight.arrived(0);
                 assert!(!flight.is_tracking() && flight.ends.capacity() == 0);
@@ -148,32 +324,32 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_lags_is_asked_about_more_and_more_rarely_and_counted_in_full() {
-        let mut flight = Flight::new();
-        let (mut looks, total) = (0, 2 * MOST_ENDS);
-        for written in 1..=total {
-            if write(&mut flight) && written < MOST_ENDS {
+    fn a_reader_that_lags_is_asked_about_more_and_more_rarely_and_never_heard_too_much() {
+        let (mut flight, line) = flight();
+        let (mut looks, total) = (0, 2 * u64::try_from(MOST_ENDS).unwrap());
+        for number in 1..=total {
+            if write(&mut flight, line, number) && number < total / 2 {
                 looks += 1;
                 flight.arrived(u64::MAX);
             }
         }
         assert!(looks < 12, "{looks}");
         assert!(flight.ends.len() <= MOST_ENDS);
-        assert_eq!(flight.under_way(u64::MAX), u64::try_from(total).unwrap());
-        // The oldest are one by now: they count until the last of them has arrived.
-        let young = MOST_ENDS - 1;
-        let bytes = u64::try_from(10 * young).unwrap();
-        assert_eq!(flight.under_way(bytes), u64::try_from(young).unwrap());
+        flight.arrived(u64::MAX);
+        assert_eq!(heard(&flight, line), 0);
+        flight.arrived(15);
+        assert_eq!(heard(&flight, line), total - 2);
     }
 
     #[test]
     fn counting_goes_on_past_four_gibibytes() {
-        let mut flight = Flight::new();
+        let (mut flight, line) = flight();
         flight.written = u64::from(u32::MAX) - 4;
-        write(&mut flight);
-        write(&mut flight);
-        assert_eq!([10, 11, 20].map(|bytes| flight.under_way(bytes)), [1, 2, 2]);
+        write(&mut flight, line, 1);
+        write(&mut flight, line, 2);
+        flight.arrived(11);
+        assert_eq!(heard(&flight, line), 0);
         flight.arrived(10);
-        assert_eq!(flight.under_way(u64::MAX), 1);
+        assert_eq!(heard(&flight, line), 1);
     }
 }

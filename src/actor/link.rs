@@ -1,11 +1,12 @@
 //! One connection as its thread's fan-out sees it: the outbox, behind a gate that stays shut until INIT.
 
-use super::fanout::{ChannelUid, ConnectionUid, Owner};
+use super::fanout::{ConnectionUid, Owner};
+use super::flight::Told;
 use super::outbox::{Batch, Outbox, Overrun, Sink};
 use super::owed::{Kept, Owed, Undelivered};
 use super::session::{Exit, SessionActor, Settled};
 use super::tell::tell;
-use crate::domain::{ChannelId, ConnectionId, ProjectId, Timestamp};
+use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId, Standing, Timestamp};
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Extension, Extensions, Profile, Wire};
 use actix::prelude::*;
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// How often, at the most, what has arrived is asked about because the client sent something.
-const SETTLE_PAUSE: Duration = Duration::from_secs(10);
+const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a connection's actor is told by the fan-out of its thread.
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
@@ -68,9 +69,9 @@ struct Gate {
 }
 
 impl Gate {
-    /// The messages in it.
-    fn into_messages(self) -> Vec<Arc<Dispatch>> {
-        self.held.into_iter().filter(|dispatch| dispatch.event().is_message()).collect()
+    /// How many messages in it stand on no line.
+    fn strays(&self) -> u64 {
+        self.held.iter().map(|dispatch| u64::from(Told::of(dispatch).strays)).sum()
     }
 }
 
@@ -106,7 +107,7 @@ pub struct Link {
     /// The bound on what waits for INIT.
     limit: usize,
     /// The channels that the fan-out has it under.
-    channels: RefCell<Vec<ChannelUid>>,
+    channels: RefCell<Vec<LineId>>,
     /// Whether something waits that the writer has not been told of.
     is_dirty: Cell<bool>,
     /// The connection's actor, once it runs.
@@ -121,6 +122,8 @@ pub struct Link {
     told: Cell<Gone>,
     /// What it was given at its beginning and has not been seen to take.
     owed: RefCell<Option<Box<Owed>>>,
+    /// Whether its client may not have read what arrived since it was last heard.
+    is_doubtful: Cell<bool>,
     /// When it was last asked what has arrived, since the opening.
     settled: Cell<Duration>,
     /// Whom it belongs to, from the moment that it says so: a deletion that falls into the check must hit it too.
@@ -150,6 +153,7 @@ impl Link {
             gone: Cell::new(Gone::Not),
             told: Cell::new(Gone::Not),
             owed: RefCell::default(),
+            is_doubtful: Cell::default(),
             settled: Cell::default(),
             owners: RefCell::default(),
             awaited: RefCell::default(),
@@ -178,6 +182,11 @@ impl Link {
         self.outbox.borrow_mut().count();
     }
 
+    /// Its client has been silent for too long: what its system took since it was last heard, it may not have read.
+    pub fn doubt(&self) {
+        self.is_doubtful.set(true);
+    }
+
     /// Nobody is to deliver here any more. Returns whether the session knows.
     pub fn leave(&self) -> bool {
         self.go(Gone::Left)
@@ -196,33 +205,43 @@ impl Link {
         let session = self.session.borrow();
         let Some(session) = session.as_ref() else { return false };
         let (connection, gone) = (self.uid, self.gone.get());
-        if gone >= Gone::Left && self.told.get() < Gone::Left {
-            tell(session, Exit { connection, undelivered: self.unwritten() });
+        let (knew, is_counted) = (self.told.replace(gone), self.is_counted.get());
+        if gone == Gone::Ended && knew < Gone::Ended && (is_counted || knew < Gone::Left) {
+            let (standing, undelivered) = self.ended();
+            if knew < Gone::Left {
+                tell(session, Exit { connection, standing, is_settled: true, undelivered });
+            } else {
+                tell(session, Settled { connection, standing, undelivered });
+            }
+        } else if gone == Gone::Left && knew < Gone::Left {
+            let (standing, undelivered) = self.left();
+            tell(session, Exit { connection, standing, is_settled: !is_counted, undelivered });
         }
-        if gone == Gone::Ended && self.told.get() < Gone::Ended && self.is_counted.get() {
-            tell(session, Settled { connection, undelivered: self.unarrived() });
-        }
-        self.told.set(gone);
         true
     }
 
-    /// What is not going to be written, by what is known when it leaves: what is held back, and what was dropped.
-    fn unwritten(&self) -> Undelivered {
+    /// How far each line will have been heard at the most, by what is known when it leaves, and what is not going to be
+    /// written.
+    fn left(&self) -> (Option<Standing>, Undelivered) {
         let held = self.gate.borrow_mut().as_mut().map(std::mem::take).unwrap_or_default();
-        let end = self.outbox.borrow().end_bytes();
-        let cut = self.owed.borrow_mut().as_mut().map(|owed| owed.cut(end)).unwrap_or_default();
-        let held = cut.held.into_iter().chain(held.into_messages()).collect();
-        Undelivered { held, lost: self.outbox.borrow_mut().take_lost(), ..cut }
+        let mut outbox = self.outbox.borrow_mut();
+        let cut = self.owed.borrow_mut().as_mut().map(|owed| owed.cut(outbox.end_bytes()));
+        let lost = outbox.take_lost().saturating_add(held.strays());
+        let standing = if self.is_doubtful.get() { outbox.sure() } else { outbox.hoped() };
+        (standing, Undelivered { lost, ..cut.unwrap_or_default() })
     }
 
-    /// What was written, or was to be, and has not arrived.
-    fn unarrived(&self) -> Undelivered {
-        let outbox = self.outbox.borrow();
-        let owed = self.owed.take().map(|owed| owed.ended(outbox.acknowledged()));
-        let owed = owed.unwrap_or_default();
-        let held = self.gate.take().unwrap_or_default().into_messages();
-        let held = owed.held.into_iter().chain(held).collect();
-        Undelivered { held, lost: outbox.unarrived(), ..owed }
+    /// How far each line was heard, and what was written, or was to be, and has not arrived.
+    fn ended(&self) -> (Option<Standing>, Undelivered) {
+        let mut outbox = self.outbox.borrow_mut();
+        let owed = self.owed.take();
+        let is_unread = owed.as_ref().is_some_and(|owed| !owed.is_old());
+        let is_doubtful = self.is_doubtful.get() || is_unread;
+        let standing = if is_doubtful { outbox.sure() } else { outbox.standing() };
+        let owed = owed.map(|owed| owed.ended(outbox.acknowledged())).unwrap_or_default();
+        let held = self.gate.take().unwrap_or_default();
+        let lost = outbox.unarrived().saturating_add(held.strays());
+        (standing, Undelivered { lost, ..owed })
     }
 
     /// The client sent something, so long after the opening: it is there.
@@ -238,7 +257,7 @@ impl Link {
         drop(owed);
         if self.settled.get() + SETTLE_PAUSE <= now {
             self.settled.set(now);
-            self.outbox.borrow_mut().settle();
+            self.outbox.borrow_mut().confirm();
         }
     }
 
@@ -276,7 +295,7 @@ impl Link {
     }
 
     /// The connection as operators see it.
-    pub(super) fn info(&self, name_of: impl Fn(ChannelUid) -> Option<ChannelId>) -> ConnectionInfo {
+    pub(super) fn info(&self, name_of: impl Fn(LineId) -> Option<ChannelId>) -> ConnectionInfo {
         ConnectionInfo {
             cid: self.cid.clone(),
             origin: self.origin.clone(),
@@ -340,8 +359,8 @@ impl Link {
             if let Event::Available { channel } = dispatch.event() {
                 self.heard_available(channel.key.id.as_str());
             }
-            let messages = usize::from(dispatch.event().is_message());
-            let frame = Batch { bytes: dispatch.frame(self.profile.get()), messages };
+            let told = Told::of(dispatch);
+            let frame = Batch { bytes: dispatch.frame(self.profile.get()), told };
             if !matches!(dispatch.event(), Event::PresenceState { .. }) {
                 self.queue(frame);
             } else if self.outbox.borrow_mut().push(frame).is_err() {
@@ -410,8 +429,9 @@ impl Link {
         }
     }
 
-    /// Queues INIT, then what the session kept, then what was held back; opens the gate.
-    pub fn initialise(self: &Rc<Self>, init: &Dispatch, kept: Kept) {
+    /// Queues INIT, then what the session kept, then what was held back; opens the gate. What is said to the session counts
+    /// from there.
+    pub fn initialise(self: &Rc<Self>, init: &Dispatch, kept: Kept, direct: Place) {
         if self.gone.get() > Gone::Not {
             kept.give_back();
             return;
@@ -420,12 +440,16 @@ impl Link {
         let profile = self.profile.get();
         // Each has its own bound already, and together they may be more than the queue's.
         let mut outbox = self.outbox.borrow_mut();
-        outbox.push_uncounted(init.frame(profile));
+        outbox.hear(direct);
+        outbox.push_uncounted(init.frame(profile), Told::default());
         let mut owed = Owed::new(outbox.end_bytes(), kept.missed);
-        let kept = kept.events.iter().map(|dispatch| (dispatch, true));
-        for (dispatch, is_kept) in kept.chain(gate.held.iter().map(|dispatch| (dispatch, false))) {
-            outbox.push_uncounted(dispatch.frame(profile));
-            owed.add(outbox.end_bytes(), dispatch, is_kept);
+        for dispatch in &kept.events {
+            outbox.push_uncounted(dispatch.frame(profile), Told::default());
+            owed.add(outbox.end_bytes(), dispatch);
+        }
+        for dispatch in &gate.held {
+            outbox.push_uncounted(dispatch.frame(profile), Told::of(dispatch));
+            owed.hold(outbox.end_bytes());
         }
         drop(outbox);
         if self.is_counted.get() && !owed.is_settled() {
@@ -446,7 +470,7 @@ impl Link {
 
     /// Queues bytes that come before every frame: what turns the stream into a socket. They leave with the first frame.
     pub fn precede(&self, bytes: Bytes) {
-        self.outbox.borrow_mut().push_uncounted(bytes);
+        self.outbox.borrow_mut().push_uncounted(bytes, Told::default());
     }
 
     /// Queues a frame.
@@ -463,10 +487,12 @@ impl Link {
         self.wake();
     }
 
-    /// The connection's actor has ended, and the socket with it, as far as that is the actor's to end.
-    pub fn end(&self) {
-        self.go(Gone::Ended);
+    /// The connection's actor has ended, and the socket with it, as far as that is the actor's to end. Returns whether the
+    /// session knows.
+    pub fn end(&self) -> bool {
+        let is_told = self.go(Gone::Ended);
         self.outbox.borrow_mut().end();
+        is_told
     }
 
     /// Tells the connection's actor something.
@@ -482,8 +508,13 @@ impl Link {
         self.outbox.borrow_mut().poll_take(cx)
     }
 
+    /// From now on it hears what comes behind this place of a line.
+    pub(super) fn hear(&self, from: Place) {
+        self.outbox.borrow_mut().hear(from);
+    }
+
     /// Remembers a channel; tells whether it is new.
-    pub(super) fn add_channel(&self, channel: ChannelUid) -> bool {
+    pub(super) fn add_channel(&self, channel: LineId) -> bool {
         let mut channels = self.channels.borrow_mut();
         let is_new = !channels.contains(&channel);
         if is_new {
@@ -498,7 +529,7 @@ impl Link {
     }
 
     /// Its channel, where there is exactly one.
-    pub(super) fn only_channel(&self) -> Option<ChannelUid> {
+    pub(super) fn only_channel(&self) -> Option<LineId> {
         match self.channels.borrow().as_slice() {
             [only] => Some(*only),
             _ => None,
@@ -506,12 +537,13 @@ impl Link {
     }
 
     /// Forgets a channel.
-    pub(super) fn remove_channel(&self, channel: ChannelUid) {
+    pub(super) fn remove_channel(&self, channel: LineId) {
         self.channels.borrow_mut().retain(|known| *known != channel);
+        self.outbox.borrow_mut().leave(channel);
     }
 
     /// All its channels, forgotten with this.
-    pub(super) fn take_channels(&self) -> Vec<ChannelUid> {
+    pub(super) fn take_channels(&self) -> Vec<LineId> {
         self.channels.take()
     }
 

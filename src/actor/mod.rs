@@ -10,7 +10,7 @@ pub mod connection;
 pub mod directory;
 pub mod event_log;
 pub mod fanout;
-mod flight;
+pub mod flight;
 pub mod hooks;
 mod linger;
 pub mod link;

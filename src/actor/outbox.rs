@@ -4,7 +4,8 @@
 //! actix-web response. A [`Sink`] is *pushed* to: what it can take leaves in the very call that brings it, and only what
 //! it cannot take waits here until it is ready again.
 
-use super::flight::Flight;
+use super::flight::{Flight, Told};
+use crate::domain::{LineId, Place, Standing};
 use crate::protocol::{Close, frame};
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -60,8 +61,8 @@ pub trait Sink {
 pub struct Batch {
     /// The frames' bytes.
     pub bytes: Bytes,
-    /// How many of them are messages.
-    pub messages: usize,
+    /// The messages in them.
+    pub told: Told,
 }
 
 /// A part of the queue.
@@ -116,7 +117,7 @@ pub struct Outbox {
     flight: Flight,
     /// Whether messages are counted: somebody wants to know of those that do not arrive.
     counts: bool,
-    /// Messages that are not going to be written, and of which nobody was told.
+    /// Messages on no line that are not going to be written, and of which nobody was told.
     lost: u64,
     /// Whether nothing more is taken, because the last frame is a close frame or the socket has gone.
     is_closed: bool,
@@ -166,7 +167,7 @@ impl Outbox {
     /// # Errors
     /// As [`Self::push`].
     pub fn push_answer(&mut self, frame: Bytes) -> Result<(), Overrun> {
-        self.push_within(Batch { bytes: frame, messages: 0 }, 1)
+        self.push_within(Batch { bytes: frame, told: Told::default() }, 1)
     }
 
     /// Queues a batch within so many times the bound while the reader takes something.
@@ -174,7 +175,7 @@ impl Outbox {
         let weight = self.weight_of(&batch);
         let wanted = self.bytes.saturating_add(weight);
         if !self.is_closed && wanted > self.limit && wanted > self.most(behind) {
-            self.lose(batch.messages);
+            self.lose(batch.told);
             return Err(Overrun);
         }
         self.take_in(batch, weight);
@@ -218,7 +219,7 @@ impl Outbox {
             return self.push(batch.clone()).map(|()| true);
         };
         if self.is_closed {
-            self.lose(batch.messages);
+            self.lose(batch.told);
             return Ok(false);
         }
         if !self.pieces.is_empty() {
@@ -227,7 +228,7 @@ impl Outbox {
         match sink.try_write(&batch.bytes) {
             Ok(written) if written == batch.bytes.len() => {
                 self.flight.wrote(written);
-                self.end_messages(batch.messages);
+                self.end_messages(batch.told);
                 Ok(false)
             }
             Ok(written) => {
@@ -240,43 +241,80 @@ impl Outbox {
                 self.push(batch.clone()).map(|()| true)
             }
             Err(_) => {
-                self.lose(batch.messages);
+                self.lose(batch.told);
                 self.abandon();
                 Ok(false)
             }
         }
     }
 
-    /// The bytes of so many messages have been written to the end.
-    fn end_messages(&mut self, messages: usize) {
-        let Way::Push { sink, .. } = &self.way else { return };
-        if self.counts && self.flight.ended(messages) {
-            match sink.unacknowledged() {
-                Some(bytes) => self.flight.arrived(bytes),
-                None => self.flight.forget(),
-            }
+    /// The bytes of these messages have been written to the end.
+    fn end_messages(&mut self, told: Told) {
+        if !self.counts {
+            return;
+        }
+        let Way::Push { sink, .. } = &self.way else {
+            // Whoever pulled them does not tell what comes of them.
+            return self.flight.passed(told);
+        };
+        if self.flight.ended(told) {
+            // Where the system does not tell, what was written counts.
+            self.flight.arrived(sink.unacknowledged().unwrap_or(0));
         }
     }
 
-    /// So many messages are never going to be written.
-    fn lose(&mut self, messages: usize) {
-        self.lost = self.lost.saturating_add(u64::try_from(messages).unwrap_or(u64::MAX));
+    /// These messages are never going to be written. Those on a line are known by how far the client has heard it.
+    fn lose(&mut self, told: Told) {
+        self.lost = self.lost.saturating_add(u64::from(told.strays));
+    }
+
+    /// From now on, what comes behind this place is heard.
+    pub fn hear(&mut self, from: Place) {
+        if self.counts {
+            self.flight.hear(from);
+        }
+    }
+
+    /// From now on, a line is not heard.
+    pub fn leave(&mut self, line: LineId) {
+        self.flight.leave(line);
+    }
+
+    /// The client is there: asks which messages have arrived, and takes them as read.
+    pub fn confirm(&mut self) {
+        self.settle();
+        self.flight.confirm();
     }
 
     /// Asks which messages have arrived, so that they need not be remembered.
-    pub fn settle(&mut self) {
-        if self.flight.is_tracking()
-            && let Some(bytes) = self.unacknowledged()
-        {
-            self.flight.arrived(bytes);
+    fn settle(&mut self) {
+        if self.flight.is_tracking() {
+            self.flight.arrived(self.unacknowledged().unwrap_or(0));
         }
     }
 
-    /// How many messages have not arrived, nor will by what is known now.
+    /// How far each line was heard by a client that is known to have been there; none where nobody counts.
+    pub fn sure(&self) -> Option<Standing> {
+        self.counts.then(|| self.flight.sure())
+    }
+
+    /// How far each line will have been heard if everything arrives that was written or waits; none where nobody counts.
+    pub fn hoped(&self) -> Option<Standing> {
+        let queued = self.pieces.iter().map(|piece| piece.batch.told);
+        self.counts.then(|| self.flight.hoped(queued))
+    }
+
+    /// How far each line was heard, as far as that is known; none where nobody counts.
+    pub fn standing(&mut self) -> Option<Standing> {
+        self.settle();
+        self.counts.then(|| self.flight.standing())
+    }
+
+    /// How many messages that stand on no line have not arrived, nor will by what is known now.
     pub fn unarrived(&self) -> u64 {
-        let queued: usize = self.pieces.iter().map(|piece| piece.batch.messages).sum();
-        let under_way = self.unacknowledged().map_or(0, |bytes| self.flight.under_way(bytes));
-        let queued = u64::try_from(queued).unwrap_or(u64::MAX);
+        let queued = self.pieces.iter().map(|piece| u64::from(piece.batch.told.strays)).sum();
+        let under_way =
+            self.unacknowledged().map_or(0, |bytes| self.flight.strays_under_way(bytes));
         self.lost.saturating_add(under_way).saturating_add(queued)
     }
 
@@ -317,14 +355,14 @@ impl Outbox {
     }
 
     /// Queues a frame that is bounded elsewhere: INIT and what comes with it, once for each connection.
-    pub fn push_uncounted(&mut self, frame: Bytes) {
-        self.take_in(Batch { bytes: frame, messages: 0 }, 0);
+    pub fn push_uncounted(&mut self, frame: Bytes, told: Told) {
+        self.take_in(Batch { bytes: frame, told }, 0);
     }
 
     /// Queues a batch that counts for so many bytes.
     fn take_in(&mut self, batch: Batch, weight: usize) {
         if self.is_closed {
-            self.lose(batch.messages);
+            self.lose(batch.told);
             return;
         }
         self.bytes += weight;
@@ -336,7 +374,7 @@ impl Outbox {
     /// [`Self::wake`].
     pub fn close(&mut self, close: &Close) {
         if !self.is_closed {
-            self.push_uncounted(frame::close(close));
+            self.push_uncounted(frame::close(close), Told::default());
             self.is_closed = true;
         }
     }
@@ -347,19 +385,21 @@ impl Outbox {
         let dropped = self.pieces.split_off(keep.min(self.pieces.len()));
         self.queued = self.pieces.iter().map(Piece::len).sum();
         self.bytes = self.pieces.iter().map(|piece| piece.weight).sum();
-        self.lose(dropped.iter().map(|piece| piece.batch.messages).sum());
+        for piece in dropped {
+            self.lose(piece.batch.told);
+        }
     }
 
-    /// How many messages were dropped before they were written; told once.
+    /// How many messages on no line were dropped before they were written; told once.
     pub const fn take_lost(&mut self) -> u64 {
         std::mem::replace(&mut self.lost, 0)
     }
 
     /// The socket has gone: nothing is written or taken any more.
     fn abandon(&mut self) {
-        let messages = self.pieces.iter().map(|piece| piece.batch.messages).sum();
-        self.lose(messages);
-        self.pieces = VecDeque::new();
+        for piece in std::mem::take(&mut self.pieces) {
+            self.lose(piece.batch.told);
+        }
         (self.queued, self.bytes) = (0, 0);
         self.is_closed = true;
         if let Way::Push { sink, .. } = &self.way {
@@ -429,13 +469,13 @@ impl Outbox {
                 self.flight.wrote(bytes);
                 return;
             }
-            let (messages, weight) = (first.batch.messages, first.weight);
+            let (told, weight) = (first.batch.told, first.weight);
             self.pieces.pop_front();
             bytes -= size;
             self.queued -= size;
             self.bytes -= weight;
             self.flight.wrote(size);
-            self.end_messages(messages);
+            self.end_messages(told);
         }
         if self.pieces.is_empty() {
             // An idle connection should not keep the room that a burst needed.
@@ -499,7 +539,7 @@ mod tests {
 
     /// A frame with a message in it.
     fn frame(bytes: impl Into<Bytes>) -> Batch {
-        Batch { bytes: bytes.into(), messages: 1 }
+        Batch { bytes: bytes.into(), told: Told { last: None, strays: 1 } }
     }
 
     #[test]

@@ -47,25 +47,21 @@ impl fmt::Debug for Kept {
     }
 }
 
-/// What did not reach a connection.
+/// What did not reach a connection, beside what the lines know.
 #[derive(Debug, Default)]
 pub struct Undelivered {
     /// What its session had kept and gave to it alone, in order.
     pub kept: Vec<Arc<Dispatch>>,
     /// How many it should have been told are missed.
     pub missed: u64,
-    /// What was dispatched to it and, as the case may be, to the session's other connections, in order.
-    pub held: Vec<Arc<Dispatch>>,
-    /// How many messages more.
+    /// How many messages more that stand on no line.
     pub lost: u64,
 }
 
-/// A message that INIT was followed by.
+/// A kept message that followed INIT.
 struct Due {
     /// Where its frame ends among all bytes of the connection.
     end: u64,
-    /// Whether the session had kept it.
-    is_kept: bool,
     /// The message.
     dispatch: Arc<Dispatch>,
 }
@@ -76,8 +72,10 @@ pub(super) struct Owed {
     init_end: u64,
     /// How many it says are missed.
     missed: u64,
-    /// What follows, in order.
+    /// What had been kept, in order.
     due: VecDeque<Due>,
+    /// Where what was held back for INIT ends; none if nothing was, or that was taken.
+    held_end: Option<u64>,
     /// When it was written.
     since: Instant,
 }
@@ -85,19 +83,29 @@ pub(super) struct Owed {
 impl Owed {
     /// INIT alone, which ends there and says that so many are missed.
     pub(super) fn new(init_end: u64, missed: u64) -> Self {
-        Self { init_end, missed, due: VecDeque::new(), since: Instant::now() }
+        Self { init_end, missed, due: VecDeque::new(), held_end: None, since: Instant::now() }
     }
 
-    /// A message follows whose frame ends there.
-    pub(super) fn add(&mut self, end: u64, dispatch: &Arc<Dispatch>, is_kept: bool) {
+    /// A kept message follows whose frame ends there.
+    pub(super) fn add(&mut self, end: u64, dispatch: &Arc<Dispatch>) {
         if dispatch.event().is_message() {
-            self.due.push_back(Due { end, is_kept, dispatch: Arc::clone(dispatch) });
+            self.due.push_back(Due { end, dispatch: Arc::clone(dispatch) });
         }
+    }
+
+    /// What was held back for INIT follows, and ends there.
+    pub(super) const fn hold(&mut self, end: u64) {
+        self.held_end = Some(end);
     }
 
     /// Whether nothing is owed any more.
     pub(super) fn is_settled(&self) -> bool {
-        self.due.is_empty() && self.missed == 0
+        self.due.is_empty() && self.missed == 0 && self.held_end.is_none()
+    }
+
+    /// Whether the connection has lasted so long that what arrived counts as read.
+    pub(super) fn is_old(&self) -> bool {
+        self.since.elapsed() >= READ_AFTER
     }
 
     /// The client has shown that it is there, and everything up to here has arrived.
@@ -105,6 +113,7 @@ impl Owed {
         if self.init_end <= upto {
             self.missed = 0;
         }
+        self.held_end.take_if(|end| *end <= upto);
         while self.due.front().is_some_and(|due| due.end <= upto) {
             self.due.pop_front();
         }
@@ -119,18 +128,15 @@ impl Owed {
 
     /// The connection has ended, and everything up to here, if that is known, was acknowledged.
     pub(super) fn ended(mut self, upto: Option<u64>) -> Undelivered {
-        if let Some(upto) = upto
-            && self.since.elapsed() >= READ_AFTER
-        {
+        if let Some(upto) = upto.filter(|_| self.is_old()) {
             self.taken(upto);
         }
         undelivered(self.due, self.missed)
     }
 }
 
-/// Sorts what did not reach a connection.
+/// What did not reach a connection.
 fn undelivered(due: VecDeque<Due>, missed: u64) -> Undelivered {
-    let (kept, held): (Vec<_>, Vec<_>) = due.into_iter().partition(|due| due.is_kept);
-    let events = |due: Vec<Due>| due.into_iter().map(|due| due.dispatch).collect();
-    Undelivered { kept: events(kept), missed, held: events(held), lost: 0 }
+    let kept = due.into_iter().map(|due| due.dispatch).collect();
+    Undelivered { kept, missed, lost: 0 }
 }

@@ -27,8 +27,9 @@ use super::tell::tell;
 use crate::domain::channel::Subscriber;
 use crate::domain::{
     Channel, ChannelId, ChannelKey, ConnectionId, LeapToken, Member as Present, OnlineSession,
-    ProjectId, SessionId, Subscription, Timestamp,
+    Place, ProjectId, SessionId, Standing, Subscription, Timestamp,
 };
+use crate::line::Line;
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Scope};
 use actix::prelude::*;
 use indexmap::IndexMap;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
 
 /// Room in a session's mailbox; past it askers wait.
 const MAILBOX: usize = 4096;
@@ -101,10 +103,22 @@ struct Member {
     cid: ConnectionId,
     /// Where its client is, where the socket tells.
     address: Option<IpAddr>,
+    /// The number of the last direct message before it came.
+    since: u64,
     /// What INIT still waits for; none once INIT is out.
     entering: Option<entering::Entering>,
     /// Places for its questions to the back end.
     questions: Arc<Semaphore>,
+}
+
+/// A connection that has left, and of which it is not known yet what arrived.
+struct Parting {
+    /// The connection.
+    connection: ConnectionUid,
+    /// How far it has heard at the most; none where nobody wants to know.
+    hoped: Option<Standing>,
+    /// Whether it left nobody behind.
+    was_last: bool,
 }
 
 /// One session.
@@ -131,10 +145,12 @@ pub struct SessionActor {
     renewing: Arc<Mutex<()>>,
     /// What is kept while there is no connection.
     replay: Replay,
+    /// The order of direct messages.
+    line: Line,
     /// Says that the token is online, while there is a connection.
     online: Option<OnlineMark>,
-    /// Connections that left nobody behind and whose sockets have not ended.
-    parting: Vec<ConnectionUid>,
+    /// Connections whose sockets have not ended.
+    parting: Vec<Parting>,
     /// Whether it ever had a connection: only then is there anything to be graceful about.
     had_members: bool,
     /// The timer that runs while there is no connection.
@@ -166,7 +182,6 @@ impl SessionActor {
                 token: identity.token().map(|token| token.id.clone()),
             }),
             member: Arc::new(identity.member()),
-            project,
             identity,
             members: IndexMap::new(),
             subscriptions: permanent.into_iter().map(held).collect(),
@@ -174,12 +189,14 @@ impl SessionActor {
             locks: HashMap::new(),
             renewing: Arc::default(),
             replay: Replay::default(),
+            line: Line::new(hub.settings().window(), hub.windows().share(&project)),
             online: None,
             parting: Vec::new(),
             had_members: false,
             grace: None,
             expiry: None,
             outlet: Outlet::default(),
+            project,
             hub,
         }
     }
@@ -206,7 +223,7 @@ impl SessionActor {
 
     /// Hands an event to every connection, or keeps it for the next one.
     fn dispatch(&mut self, event: Event, ctx: &mut Context<Self>) {
-        let dispatch = Arc::new(Dispatch::new(event));
+        let dispatch = self.line.order(Dispatch::new(event), Instant::now());
         if self.members.is_empty() {
             let settings = &self.hub.settings();
             self.replay.keep(dispatch, settings.replay_events, settings.replay_bytes);

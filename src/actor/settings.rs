@@ -1,5 +1,6 @@
 //! What the actors live by; `config.rs` says where each value comes from.
 
+use crate::line::Bounds;
 use crate::protocol::{Rate, Timing};
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ pub struct Settings {
     pub replay_events: usize,
     /// The most bytes kept likewise.
     pub replay_bytes: usize,
+    /// The most bytes that all lines keep at hand together for connections that may yet break; one project's may keep a
+    /// quarter of it. Each line keeps no more than a session does.
+    pub window_bytes: usize,
     /// The most bytes of a channel's state; past it the change is refused.
     pub state_bytes: usize,
     /// The most bytes of a frame or fragmented message from a client; past it the connection is closed (1009).
@@ -31,6 +35,18 @@ pub struct Settings {
     pub has_zlib: bool,
     /// How long a channel without subscribers and questions stays in memory.
     pub channel_idle: Duration,
+}
+
+/// How much longer a line keeps what it said than anybody can be gone without being noticed.
+const SPARE: Duration = Duration::from_secs(10);
+
+impl Settings {
+    /// What a line keeps at hand: as much as a session keeps, for as long as it may take to notice that a connection has
+    /// gone, or to come back.
+    pub fn window(&self) -> Bounds {
+        let age = self.session_grace.max(self.timing.silence) + SPARE;
+        Bounds { events: self.replay_events, bytes: self.replay_bytes, age }
+    }
 }
 
 impl Default for Settings {
@@ -48,6 +64,7 @@ impl Default for Settings {
             send_buffer_bytes: 256 << 10,
             replay_events: 256,
             replay_bytes: 1 << 20,
+            window_bytes: 256 << 20,
             state_bytes: 1 << 20,
             frame_bytes: 1 << 20,
             session_channels: 1000,

@@ -13,6 +13,7 @@ use super::tell::tell;
 use crate::domain::{ChannelKey, LeapTokenId, ProjectId};
 use crate::store::{ReadStore, Thing};
 use actix::prelude::*;
+use std::sync::Arc;
 
 /// Room in a shard's mailbox; past it askers wait.
 const MAILBOX: usize = 65_536;
@@ -146,6 +147,7 @@ impl Shard {
         Surroundings {
             persistence: self.hub.persistence().clone(),
             settings: self.hub.settings().clone(),
+            windows: Arc::clone(self.hub.windows()),
             shard: ctx.address(),
         }
     }

@@ -20,6 +20,7 @@ use super::shard::{ResolveChannel, ResolveSession, Shard};
 use super::tell::tell;
 use crate::domain::project::secret_hash;
 use crate::domain::{ChannelKey, ConnectionId, LeapTokenId, Permission, ProjectId};
+use crate::line::WindowBudget;
 use crate::protocol::{Close, CloseCode, Extensions, Identify};
 use crate::store::{StoreError, Thing};
 use actix::prelude::*;
@@ -61,6 +62,8 @@ struct Inner {
     projects: RwLock<KnownProjects>,
     /// Which leap tokens have a connection.
     online: Online,
+    /// What all lines may keep at hand.
+    windows: Arc<WindowBudget>,
     /// The fan-outs that have ever had a connection.
     fanouts: Mutex<Vec<FanoutHandle>>,
     /// How far the stop is, and who has still to go.
@@ -88,7 +91,8 @@ impl Drop for Entered {
     fn drop(&mut self) {
         if !self.is_told {
             let undelivered = Undelivered::default();
-            tell(&self.session, Exit { connection: self.connection, undelivered });
+            let (connection, standing) = (self.connection, None);
+            tell(&self.session, Exit { connection, standing, is_settled: true, undelivered });
         }
     }
 }
@@ -106,6 +110,7 @@ impl Supervisor {
             settings: Arc::new(settings),
             projects: RwLock::default(),
             online: Online::default(),
+            windows: Arc::new(WindowBudget::new(settings.window_bytes)),
             fanouts: Mutex::default(),
             stopping: Stopping::default(),
         }))
@@ -154,6 +159,11 @@ impl Supervisor {
     /// Which leap tokens have a connection now.
     pub fn online(&self) -> &Online {
         &self.0.online
+    }
+
+    /// What all lines may keep at hand.
+    pub(super) fn windows(&self) -> &Arc<WindowBudget> {
+        &self.0.windows
     }
 
     /// Intervals and bounds.

@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::wire::{Forms, Wire};
 use crate::domain::json::push_quoted;
 use crate::domain::{
-    Channel, ChannelId, ConnectionId, Member, Message, RawJson, State, Timestamp, Version,
+    Channel, ChannelId, ConnectionId, Member, Message, Place, RawJson, State, Timestamp, Version,
 };
 use bytes::Bytes;
 use serde::Serialize;
@@ -188,6 +188,8 @@ pub enum Event {
 pub struct Dispatch {
     /// The event.
     event: Event,
+    /// Where it stands, if it is a message of a line.
+    place: Option<Place>,
     /// The frames without versions; most events look the same to everybody and have these alone.
     plain: Forms,
     /// The frames with versions.
@@ -197,7 +199,18 @@ pub struct Dispatch {
 impl Dispatch {
     /// An event, not yet encoded.
     pub const fn new(event: Event) -> Self {
-        Self { event, plain: Forms::new(), versioned: Forms::new() }
+        Self { event, place: None, plain: Forms::new(), versioned: Forms::new() }
+    }
+
+    /// The same, at its place on a line.
+    #[must_use]
+    pub fn at(self, place: Place) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
+    /// Where it stands, if it is a message of a line.
+    pub const fn place(&self) -> Option<Place> {
+        self.place
     }
 
     /// The event.

@@ -3,12 +3,14 @@
 use super::super::ask::{AskError, ChangeError};
 use super::super::fanout::Order;
 use super::super::session::SessionUid;
+use super::subscribers::Gone;
 use super::{
     Admit, Arc, Attach, ChangeState, Changed, Channel, ChannelActor, ClientPublish, ConnectionRef,
-    Connections, Detach, Dispatch, EndIfIdle, Event, Instant, Leave, OnlineCount, Publish,
+    Connections, Detach, Dispatch, EndIfIdle, Event, Instant, Leave, OnlineCount, Publish, Recall,
     Subscribe, Update, hooking,
 };
-use crate::domain::{Capabilities, EventKind, State, Version};
+use crate::domain::{Capabilities, EventKind, Place, Standing, State, Version};
+use crate::line::Missing;
 use crate::protocol::{ErrorCode, Refusal};
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -170,10 +172,20 @@ impl Handler<Subscribe> for ChannelActor {
             self.mark_subscribed(ctx);
             self.announce(ask.session, ctx);
         }
+        let missing = if ask.is_return { self.line.after(0) } else { Missing::default() };
+        let since = if ask.is_return { 0 } else { self.line.last() };
         let available = self.available();
         for connection in &ask.connections {
-            self.join(ask.session, connection, Some(Arc::clone(&available)));
+            self.join(ask.session, connection, Some(Arc::clone(&available)), since);
+            for dispatch in &missing.events {
+                let order =
+                    Order::Direct { connection: connection.uid, dispatch: Arc::clone(dispatch) };
+                self.outlet.send(&connection.fanout, order);
+            }
         }
+        let is_told = !ask.connections.is_empty();
+        let events = if is_told { Vec::new() } else { missing.events };
+        self.subscribers.hand(ask.session, Missing { events, lost: missing.lost }, false);
         self.outlet.settle(ctx);
         self.show_presence(ask.connections.into_iter().map(|one| (ask.session, one)), ctx);
     }
@@ -188,22 +200,24 @@ impl Handler<Attach> for ChannelActor {
         self.had_subscriber = true;
         self.mark_subscribed(ctx);
         self.announce(ask.session, ctx);
-        self.join(ask.session, &ask.connection, None);
+        self.join(ask.session, &ask.connection, None, self.line.last());
         self.outlet.settle(ctx);
     }
 }
 
 impl ChannelActor {
-    /// Puts a connection under the channel: it hears `first`, then everything that follows.
+    /// Puts a connection under the channel: it hears `first`, then everything that follows; it has missed nothing that has
+    /// a number up to `since`.
     fn join(
         &mut self,
         session: SessionUid,
         connection: &ConnectionRef,
         first: Option<Arc<Dispatch>>,
+        since: u64,
     ) {
-        self.subscribers.add_connection(session, connection);
+        self.subscribers.add_connection(session, connection, since);
         let join = Order::Join {
-            channel: self.uid,
+            from: Place { line: self.line.id(), number: since },
             name: self.key().id.clone(),
             connection: connection.uid,
             dispatch: first,
@@ -215,9 +229,25 @@ impl ChannelActor {
 impl Handler<Detach> for ChannelActor {
     type Result = ();
 
-    /// The fan-out has forgotten the connection already.
+    /// The fan-out has forgotten the connection already. What it has not heard, its session gets, but for what another
+    /// connection hears.
     fn handle(&mut self, ask: Detach, _: &mut Context<Self>) {
-        self.subscribers.remove_connection(ask.session, ask.connection);
+        let gone = self.subscribers.remove_connection(ask.session, ask.connection);
+        let (Some(Gone { since, others }), Some(standing)) = (gone, ask.standing) else { return };
+        let heard = standing.of(self.line.id()).unwrap_or(since);
+        let missing = self.line.between(heard, others.unwrap_or(self.line.last()));
+        self.subscribers.hand(ask.session, missing, false);
+    }
+}
+
+impl Handler<Recall> for ChannelActor {
+    type Result = ();
+
+    fn handle(&mut self, ask: Recall, _: &mut Context<Self>) {
+        let of = |standing: &Standing| standing.of(self.line.id());
+        let (Some(heard), Some(hoped)) = (of(&ask.heard), of(&ask.hoped)) else { return };
+        let missing = self.line.between(heard, hoped);
+        self.subscribers.hand(ask.session, missing, true);
     }
 }
 
@@ -234,7 +264,8 @@ impl Handler<Leave> for ChannelActor {
         for connection in connections {
             let is_asker = ask.asker == Some(connection.uid);
             let dispatch = (!is_asker).then(|| Arc::clone(&unavailable));
-            let leave = Order::Leave { channel: self.uid, connection: connection.uid, dispatch };
+            let leave =
+                Order::Leave { channel: self.line.id(), connection: connection.uid, dispatch };
             self.outlet.send(&connection.fanout, leave);
         }
         self.outlet.settle(ctx);

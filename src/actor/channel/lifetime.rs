@@ -52,7 +52,7 @@ impl ChannelActor {
     pub(super) fn dissolve(&mut self, last: Option<&Arc<Dispatch>>) {
         for fanout in self.subscribers.fanouts() {
             let dispatch = last.map(Arc::clone);
-            self.outlet.send(fanout, Order::Dissolve { channel: self.uid, dispatch });
+            self.outlet.send(fanout, Order::Dissolve { channel: self.line.id(), dispatch });
         }
         self.outlet.leave_behind();
     }

@@ -5,8 +5,8 @@ use super::super::fanout::{ConnectionUid, FanoutHandle};
 use super::super::session::{SessionActor, SessionUid};
 use crate::domain::channel::Subscriber;
 use crate::domain::{
-    Capabilities, Change, Channel, Member, Message, OnlineSession, State, Timestamp, Version,
-    Visibility,
+    Capabilities, Change, Channel, Member, Message, OnlineSession, Standing, State, Timestamp,
+    Version, Visibility,
 };
 use crate::protocol::{ErrorCode, PresentMember, Refusal};
 use actix::prelude::*;
@@ -102,6 +102,8 @@ pub struct Subscribe {
     pub online: Arc<OnlineSession>,
     /// All its connections.
     pub connections: Vec<ConnectionRef>,
+    /// Whether the session held the channel while another actor had it: then it has missed all that this one said so far.
+    pub is_return: bool,
 }
 
 /// Sent by a session for a connection that is just beginning: it hears the channel from now on; the channel as it is
@@ -149,6 +151,20 @@ pub struct Detach {
     pub session: SessionUid,
     /// The connection.
     pub connection: ConnectionUid,
+    /// How far it will have heard, as far as is known; none where nobody wants to know.
+    pub standing: Option<Standing>,
+}
+
+/// Sent by a session behind a [`Detach`]: by now it is known what arrived.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Recall {
+    /// The session.
+    pub session: SessionUid,
+    /// How far the connection had heard.
+    pub heard: Standing,
+    /// How far the [`Detach`] said.
+    pub hoped: Standing,
 }
 
 /// Sent by a session: it hears the channel no more.

@@ -2,12 +2,38 @@
 
 use super::super::fanout::{ConnectionUid, FanoutHandle};
 use super::super::session::{FromChannel, SessionActor, SessionUid};
+use super::super::tell::tell;
 use super::messages::ConnectionRef;
 use crate::domain::{Member, OnlineSession, Timestamp};
+use crate::line::Missing;
 use crate::protocol::{Dispatch, PresentMember};
 use actix::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+/// A connection that hears the channel.
+struct Attached {
+    /// Where it is.
+    connection: ConnectionRef,
+    /// The number of the last message before it came.
+    since: u64,
+}
+
+impl Attached {
+    /// Whether it is this one.
+    fn is(&self, uid: ConnectionUid) -> bool {
+        self.connection.uid == uid
+    }
+}
+
+/// A connection that has gone.
+#[derive(Clone, Copy, Debug)]
+pub struct Gone {
+    /// The number of the last message before it came.
+    pub since: u64,
+    /// The same of the session's other connections, of which the longest there counts; none if there are none.
+    pub others: Option<u64>,
+}
 
 /// One subscribed session.
 struct Subscriber {
@@ -22,7 +48,7 @@ struct Subscriber {
     /// How many events it could not queue since the last that it could.
     missed: u64,
     /// Its live connections.
-    connections: Vec<ConnectionRef>,
+    connections: Vec<Attached>,
 }
 
 impl Subscriber {
@@ -72,6 +98,13 @@ impl Subscribers {
         }
     }
 
+    /// Hands a session what it has not heard, `is_old` if something newer may be with it already.
+    pub fn hand(&self, session: SessionUid, missing: Missing, is_old: bool) {
+        if let Some(subscriber) = self.sessions.get(&session).filter(|_| !missing.is_empty()) {
+            tell(&subscriber.address, FromChannel::Missing { missing, is_old });
+        }
+    }
+
     /// Every session.
     pub fn sessions(&self) -> impl Iterator<Item = &Addr<SessionActor>> {
         self.sessions.values().map(|subscriber| &subscriber.address)
@@ -100,7 +133,8 @@ impl Subscribers {
 
     /// Every connection.
     pub fn connections(&self) -> Vec<ConnectionRef> {
-        self.sessions.values().flat_map(|subscriber| &subscriber.connections).cloned().collect()
+        let all = self.sessions.values().flat_map(|subscriber| &subscriber.connections);
+        all.map(|attached| attached.connection.clone()).collect()
     }
 
     /// Adds a session, or notes who a known one is by now.
@@ -133,14 +167,18 @@ impl Subscribers {
     /// Whether a connection of a session is here.
     pub fn has_connection(&self, uid: SessionUid, connection: ConnectionUid) -> bool {
         let known = self.sessions.get(&uid);
-        known.is_some_and(|known| known.connections.iter().any(|one| one.uid == connection))
+        known.is_some_and(|known| known.connections.iter().any(|one| one.is(connection)))
     }
 
     /// Every connection, with its session.
     pub fn with_sessions(&self) -> Vec<(SessionUid, ConnectionRef)> {
         let of = |(uid, known): (&SessionUid, &Subscriber)| {
             let uid = *uid;
-            known.connections.iter().map(move |one| (uid, one.clone())).collect::<Vec<_>>()
+            known
+                .connections
+                .iter()
+                .map(move |one| (uid, one.connection.clone()))
+                .collect::<Vec<_>>()
         };
         self.sessions.iter().flat_map(of).collect()
     }
@@ -152,13 +190,13 @@ impl Subscribers {
         subscriber.present().map(|present| PresentMember { connections: 1, ..present })
     }
 
-    /// Adds a connection to a known session; once, however often asked.
-    pub fn add_connection(&mut self, uid: SessionUid, connection: &ConnectionRef) {
+    /// Adds a connection to a known session, which hears what comes behind so many messages; once, however often asked.
+    pub fn add_connection(&mut self, uid: SessionUid, connection: &ConnectionRef, since: u64) {
         let Some(subscriber) = self.sessions.get_mut(&uid) else { return };
-        if subscriber.connections.iter().any(|known| known.uid == connection.uid) {
+        if subscriber.connections.iter().any(|known| known.is(connection.uid)) {
             return;
         }
-        subscriber.connections.push(connection.clone());
+        subscriber.connections.push(Attached { connection: connection.clone(), since });
         self.detached.remove(&uid);
         let index = connection.fanout.index();
         match self.fanouts.iter_mut().find(|(fanout, _)| fanout.index() == index) {
@@ -167,18 +205,21 @@ impl Subscribers {
         }
     }
 
-    /// Removes a connection that has gone; its session stays.
-    pub fn remove_connection(&mut self, uid: SessionUid, connection: ConnectionUid) {
-        let Some(subscriber) = self.sessions.get_mut(&uid) else { return };
-        let Some(at) = subscriber.connections.iter().position(|known| known.uid == connection)
-        else {
-            return;
-        };
+    /// Removes a connection that has gone; its session stays. None if it was not there.
+    pub fn remove_connection(
+        &mut self,
+        uid: SessionUid,
+        connection: ConnectionUid,
+    ) -> Option<Gone> {
+        let subscriber = self.sessions.get_mut(&uid)?;
+        let at = subscriber.connections.iter().position(|known| known.is(connection))?;
         let gone = subscriber.connections.swap_remove(at);
         if subscriber.connections.is_empty() {
             self.detached.insert(uid);
         }
-        self.uncount(&gone);
+        let others = subscriber.connections.iter().map(|other| other.since).min();
+        self.uncount(&gone.connection);
+        Some(Gone { since: gone.since, others })
     }
 
     /// Removes a session and returns its connections and how others saw it; none if it was not subscribed.
@@ -189,10 +230,12 @@ impl Subscribers {
         let subscriber = self.sessions.remove(&uid)?;
         let present = subscriber.present();
         self.detached.remove(&uid);
-        for connection in &subscriber.connections {
+        let connections: Vec<_> =
+            subscriber.connections.into_iter().map(|attached| attached.connection).collect();
+        for connection in &connections {
             self.uncount(connection);
         }
-        Some((subscriber.connections, present))
+        Some((connections, present))
     }
 
     /// Counts one connection less on its fan-out.

@@ -6,8 +6,10 @@ use super::super::outbox::Sink;
 use super::super::owed::Kept;
 use super::order::Order;
 use super::registry::Registry;
-use super::uid::{ChannelUid, ConnectionUid};
-use crate::domain::{ChannelId, ConnectionId, Message, ProjectId, RawJson, Timestamp};
+use super::uid::ConnectionUid;
+use crate::domain::{
+    ChannelId, ConnectionId, LineId, Message, Place, ProjectId, RawJson, Timestamp,
+};
 use crate::protocol::{Dispatch, Event, Extensions, Wire};
 use proptest::prelude::*;
 use std::cell::RefCell;
@@ -105,6 +107,11 @@ impl Socket {
     }
 }
 
+/// Before everything that a line says.
+const fn beginning(line: LineId) -> Place {
+    Place { line, number: 0 }
+}
+
 /// A connection that has had its INIT.
 fn connection(registry: &mut Registry, socket: &Rc<Socket>) -> Rc<Link> {
     let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
@@ -113,7 +120,7 @@ fn connection(registry: &mut Registry, socket: &Rc<Socket>) -> Rc<Link> {
     link.push_to(Rc::<Socket>::clone(socket));
     let link = Rc::new(link);
     registry.register(&link);
-    link.initialise(&event(0), Kept::default());
+    link.initialise(&event(0), Kept::default(), beginning(LineId::next()));
     socket.bytes.borrow_mut().clear();
     link
 }
@@ -125,7 +132,7 @@ struct World {
     /// Their sockets.
     sockets: Vec<Rc<Socket>>,
     /// The channels.
-    rooms: Vec<ChannelUid>,
+    rooms: Vec<LineId>,
     /// Which connection hears which channel.
     members: [[bool; LINKS]; ROOMS],
     /// Which connections have gone.
@@ -152,7 +159,7 @@ impl World {
         Self {
             links,
             sockets,
-            rooms: (0..ROOMS).map(|_| ChannelUid::next()).collect(),
+            rooms: (0..ROOMS).map(|_| LineId::next()).collect(),
             members: [[false; LINKS]; ROOMS],
             gone: [false; LINKS],
             expected: vec![Vec::new(); LINKS],
@@ -183,8 +190,8 @@ impl World {
         match step {
             Step::Join(link, room) => {
                 let (connection, name) = (self.links[link].uid(), ChannelId::trusted("room"));
-                let (channel, dispatch) = (self.rooms[room], Some(dispatch));
-                self.registry.perform(Order::Join { channel, name, connection, dispatch });
+                let (from, dispatch) = (beginning(self.rooms[room]), Some(dispatch));
+                self.registry.perform(Order::Join { from, name, connection, dispatch });
                 self.members[room][link] = !self.gone[link];
                 self.expect(link, number);
             }
@@ -218,7 +225,7 @@ impl World {
                 });
                 self.expect_in(room, number);
                 self.members[room] = [false; LINKS];
-                self.rooms[room] = ChannelUid::next();
+                self.rooms[room] = LineId::next();
             }
             Step::Flush(most) => self.flush(most),
         }

@@ -2,8 +2,8 @@
 
 use super::super::link::ConnectionInfo;
 use super::super::owed::Kept;
-use super::{BUDGET_UNITS, ChannelUid, ConnectionUid, UNIT_BYTES};
-use crate::domain::{ChannelId, ConnectionId, ProjectId};
+use super::{BUDGET_UNITS, ConnectionUid, UNIT_BYTES};
+use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId};
 use crate::protocol::{Close, Dispatch};
 use crate::store::SecretHash;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ pub enum Order {
     /// Hand an event to all local connections of a channel.
     Deliver {
         /// The channel.
-        channel: ChannelUid,
+        channel: LineId,
         /// The event.
         dispatch: Arc<Dispatch>,
     },
     /// Put a connection under a channel (once, however often asked), then hand it an event.
     Join {
-        /// The channel.
-        channel: ChannelUid,
+        /// The channel's line, and the last message on it that comes before.
+        from: Place,
         /// Its id.
         name: ChannelId,
         /// The connection.
@@ -42,7 +42,7 @@ pub enum Order {
     /// Take a connection out of a channel, then hand it an event.
     Leave {
         /// The channel.
-        channel: ChannelUid,
+        channel: LineId,
         /// The connection.
         connection: ConnectionUid,
         /// The event, if any.
@@ -51,7 +51,7 @@ pub enum Order {
     /// Hand all connections of a channel a last event and forget the channel.
     Dissolve {
         /// The channel.
-        channel: ChannelUid,
+        channel: LineId,
         /// The event, if any.
         dispatch: Option<Arc<Dispatch>>,
     },
@@ -70,6 +70,8 @@ pub enum Order {
         init: Box<Dispatch>,
         /// What the session kept.
         kept: Kept,
+        /// The session's own line, and the last message on it that comes before.
+        direct: Place,
     },
     /// End a connection.
     Close {

@@ -3,8 +3,8 @@
 use super::super::link::{Link, Note};
 use super::order::{Order, Visit};
 use super::room::{AHEAD, Flushed, Line, Progress, Room, Turn, deliver};
-use super::uid::{ChannelUid, ConnectionUid};
-use crate::domain::ChannelId;
+use super::uid::ConnectionUid;
+use crate::domain::{ChannelId, LineId};
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ pub(super) struct Registry {
     /// Every connection.
     links: HashMap<ConnectionUid, Rc<Link>, RandomState>,
     /// Those under each channel.
-    rooms: HashMap<ChannelUid, Room, RandomState>,
+    rooms: HashMap<LineId, Room, RandomState>,
     /// Who waits to be served.
     line: Line,
 }
@@ -63,9 +63,10 @@ impl Registry {
                     self.line.turns.push_back(Turn::Room(channel));
                 }
             }
-            Order::Join { channel, name, connection, dispatch } => {
+            Order::Join { from, name, connection, dispatch } => {
                 let Some(link) = self.current(connection) else { return };
-                self.join(channel, name, &link);
+                link.hear(from);
+                self.join(from.line, name, &link);
                 if let Some(dispatch) = &dispatch {
                     deliver(&mut self.line, &link, dispatch);
                 }
@@ -99,8 +100,8 @@ impl Registry {
     /// Carries out an order that concerns connections by themselves.
     fn attend(&mut self, order: Order) {
         match order {
-            Order::Init { connection, init, kept } => match self.current(connection) {
-                Some(link) => link.initialise(&init, kept),
+            Order::Init { connection, init, kept, direct } => match self.current(connection) {
+                Some(link) => link.initialise(&init, kept, direct),
                 None => kept.give_back(),
             },
             Order::Close { connection, close } => {
@@ -161,7 +162,7 @@ impl Registry {
     }
 
     /// Puts a connection under a channel; once, however often asked.
-    fn join(&mut self, channel: ChannelUid, name: ChannelId, link: &Rc<Link>) {
+    fn join(&mut self, channel: LineId, name: ChannelId, link: &Rc<Link>) {
         let only = link.only_channel();
         let is_first = !link.has_channels();
         if !link.add_channel(channel) {
@@ -177,7 +178,7 @@ impl Registry {
     }
 
     /// Takes a connection out of a channel's list; drops a list that has become empty.
-    fn leave(&mut self, channel: ChannelUid, connection: ConnectionUid) {
+    fn leave(&mut self, channel: LineId, connection: ConnectionUid) {
         if let Some(room) = self.rooms.get_mut(&channel) {
             room.remove(connection, &mut self.line);
             // One that still has a turn goes when that comes.
@@ -218,7 +219,7 @@ impl Registry {
     }
 
     /// Serves at most so many connections of a channel, and gives it its next turn if it needs one.
-    fn flush_room(&mut self, channel: ChannelUid, most: usize, again: &mut Vec<Turn>) -> Flushed {
+    fn flush_room(&mut self, channel: LineId, most: usize, again: &mut Vec<Turn>) -> Flushed {
         // A channel that was dissolved has left its turn behind.
         let Some(room) = self.rooms.get_mut(&channel) else { return Flushed::default() };
         let logged = room.logged();

@@ -5,10 +5,11 @@
 //! and hands the same bytes to every socket. Whoever hears several channels is handed each event as it comes, because the
 //! order between channels is kept too.
 
+use super::super::flight::Told;
 use super::super::link::Link;
 use super::super::outbox::Batch;
-use super::uid::{ChannelUid, ConnectionUid};
-use crate::domain::ChannelId;
+use super::uid::ConnectionUid;
+use crate::domain::{ChannelId, LineId};
 use crate::protocol::{Dispatch, Profile};
 use bytes::BytesMut;
 use foldhash::fast::RandomState;
@@ -30,7 +31,7 @@ pub(super) enum Turn {
     /// A connection of which something waits in its own queue, and whose writer has to be told.
     Link(Rc<Link>),
     /// A channel that has something in its log.
-    Room(ChannelUid),
+    Room(LineId),
 }
 
 /// Who waits to be served.
@@ -143,16 +144,17 @@ impl Batches {
 
 /// Events in one piece; a single one is not copied.
 fn joined(profile: Profile, log: &Log, from: u64, to: u64) -> Batch {
-    let messages = log.between(from, to).filter(|event| event.event().is_message()).count();
+    let last = log.between(from, to).filter_map(|event| event.place()).last();
+    let told = Told { last, strays: 0 };
     let mut events = log.between(from, to).map(|event| event.frame(profile));
     let first = events.next().unwrap_or_default();
-    let Some(second) = events.next() else { return Batch { bytes: first, messages } };
+    let Some(second) = events.next() else { return Batch { bytes: first, told } };
     let mut bytes = BytesMut::from(&first[..]);
     bytes.extend_from_slice(&second);
     for event in events {
         bytes.extend_from_slice(&event);
     }
-    Batch { bytes: bytes.freeze(), messages }
+    Batch { bytes: bytes.freeze(), told }
 }
 
 /// A flush that is under way.

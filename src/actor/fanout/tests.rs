@@ -4,7 +4,9 @@ use super::super::link::{ConnectionInfo, Origin};
 use super::super::owed::Kept;
 use super::room::Flushed;
 use super::*;
-use crate::domain::{ChannelId, ConnectionId, Message, ProjectId, RawJson, Timestamp};
+use crate::domain::{
+    ChannelId, ConnectionId, LineId, Message, Place, ProjectId, RawJson, Timestamp,
+};
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Extensions, Wire};
 use bytes::Bytes;
 use futures_util::task::noop_waker;
@@ -37,7 +39,7 @@ fn waiting(fanout: &LocalFanout) -> Rc<Link> {
 /// A connection that has had its INIT.
 fn connection(fanout: &LocalFanout) -> Rc<Link> {
     let link = waiting(fanout);
-    link.initialise(&event("init"), Kept::default());
+    link.initialise(&event("init"), Kept::default(), beginning(LineId::next()));
     assert_eq!(names(&taken(&link)), ["init"]);
     link
 }
@@ -73,14 +75,20 @@ async fn flushed(fanout: &LocalFanout) {
     }
 }
 
+/// Before everything that a line says.
+const fn beginning(line: LineId) -> Place {
+    Place { line, number: 0 }
+}
+
 /// Puts a connection under a channel.
-fn join(channel: ChannelUid, link: &Link) -> Order {
+fn join(channel: LineId, link: &Link) -> Order {
     let name = ChannelId::trusted("room");
-    Order::Join { channel, name, connection: link.uid(), dispatch: Some(event("joined")) }
+    let (from, connection) = (beginning(channel), link.uid());
+    Order::Join { from, name, connection, dispatch: Some(event("joined")) }
 }
 
 /// Hands an event to a channel.
-fn deliver(channel: ChannelUid, name: &str) -> Order {
+fn deliver(channel: LineId, name: &str) -> Order {
     Order::Deliver { channel, dispatch: event(name) }
 }
 
@@ -105,7 +113,7 @@ async fn described(fanout: &LocalFanout, links: &[&Link]) -> Vec<ConnectionInfo>
 async fn an_event_reaches_the_channels_connections_and_nobody_else() {
     let fanout = LocalFanout::here();
     let [one, two, other] = [(); 3].map(|()| connection(&fanout));
-    let (room, hall) = (ChannelUid::next(), ChannelUid::next());
+    let (room, hall) = (LineId::next(), LineId::next());
     let handle = fanout.handle();
     for order in [join(room, &one), join(room, &two), join(hall, &other), deliver(room, "x")] {
         handle.send(order).await;
@@ -119,7 +127,7 @@ async fn an_event_reaches_the_channels_connections_and_nobody_else() {
 async fn everybody_gets_the_same_bytes() {
     let fanout = LocalFanout::here();
     let [one, two] = [(); 2].map(|()| connection(&fanout));
-    let room = ChannelUid::next();
+    let room = LineId::next();
     for link in [&one, &two] {
         fanout.handle().send(join(room, link)).await;
         assert_eq!(heard(&fanout, link).await, ["joined"]);
@@ -134,7 +142,7 @@ async fn everybody_gets_the_same_bytes() {
 async fn who_joins_twice_hears_each_event_once() {
     let fanout = LocalFanout::here();
     let link = connection(&fanout);
-    let room = ChannelUid::next();
+    let room = LineId::next();
     for order in [join(room, &link), join(room, &link), deliver(room, "x")] {
         fanout.handle().send(order).await;
     }
@@ -146,7 +154,7 @@ async fn who_joins_twice_hears_each_event_once() {
 async fn who_leaves_hears_the_last_word_and_nothing_after_it() {
     let fanout = LocalFanout::here();
     let [one, asker, stays] = [(); 3].map(|()| connection(&fanout));
-    let room = ChannelUid::next();
+    let room = LineId::next();
     let leave =
         |link: &Link, dispatch| Order::Leave { channel: room, connection: link.uid(), dispatch };
     for order in [
@@ -169,7 +177,7 @@ async fn who_leaves_hears_the_last_word_and_nothing_after_it() {
 async fn a_dissolved_channel_is_forgotten_by_everybody() {
     let fanout = LocalFanout::here();
     let [one, two] = [(); 2].map(|()| connection(&fanout));
-    let room = ChannelUid::next();
+    let room = LineId::next();
     let end = Order::Dissolve { channel: room, dispatch: Some(event("end")) };
     for order in [join(room, &one), join(room, &two), end, deliver(room, "after")] {
         fanout.handle().send(order).await;
@@ -184,7 +192,7 @@ async fn a_dissolved_channel_is_forgotten_by_everybody() {
 async fn nothing_comes_before_init_and_everything_after_it_in_order() {
     let fanout = LocalFanout::here();
     let link = waiting(&fanout);
-    let room = ChannelUid::next();
+    let room = LineId::next();
     for order in [join(room, &link), deliver(room, "held")] {
         fanout.handle().send(order).await;
     }
@@ -192,7 +200,8 @@ async fn nothing_comes_before_init_and_everything_after_it_in_order() {
     let message = Message { event: "init".into(), data: RawJson::null() };
     let init = Box::new(Dispatch::new(Event::DirectMessage { message, is_unicast: true }));
     let kept = Kept { events: vec![event("kept")], ..Kept::default() };
-    for order in [Order::Init { connection: link.uid(), init, kept }, deliver(room, "live")] {
+    let (connection, direct) = (link.uid(), beginning(LineId::next()));
+    for order in [Order::Init { connection, init, kept, direct }, deliver(room, "live")] {
         fanout.handle().send(order).await;
     }
     assert_eq!(heard(&fanout, &link).await, ["init", "kept", "joined", "held", "live"]);
@@ -215,7 +224,7 @@ async fn a_visit_needs_the_right_id_and_project() {
 async fn a_connection_that_has_gone_is_found_nowhere() {
     let fanout = LocalFanout::here();
     let [gone, stays] = [(); 2].map(|()| connection(&fanout));
-    let room = ChannelUid::next();
+    let room = LineId::next();
     for link in [&gone, &stays] {
         fanout.handle().send(join(room, link)).await;
         assert_eq!(heard(&fanout, link).await, ["joined"]);
@@ -269,7 +278,7 @@ async fn a_spent_budget_gives_the_order_back_until_there_is_room() {
 async fn an_order_of_the_same_thread_is_carried_out_at_once_and_written_after_the_turn() {
     let fanout = LocalFanout::here();
     let link = connection(&fanout);
-    let room = ChannelUid::next();
+    let room = LineId::next();
     for order in [join(room, &link), deliver(room, "x"), deliver(room, "y")] {
         assert!(fanout.handle().try_send(order).is_ok());
     }
@@ -281,7 +290,7 @@ async fn an_order_of_the_same_thread_is_carried_out_at_once_and_written_after_th
 async fn what_follows_an_event_of_a_channel_comes_after_it() {
     let fanout = LocalFanout::here();
     let link = connection(&fanout);
-    let (room, hall) = (ChannelUid::next(), ChannelUid::next());
+    let (room, hall) = (LineId::next(), LineId::next());
     let direct = |name| Order::Direct { connection: link.uid(), dispatch: event(name) };
     for order in [
         join(room, &link),
@@ -303,7 +312,7 @@ async fn what_follows_an_event_of_a_channel_comes_after_it() {
 async fn a_flush_tells_what_merging_saved() {
     let fanout = LocalFanout::here();
     let mut registry = Registry::default();
-    let (room, hall) = (ChannelUid::next(), ChannelUid::next());
+    let (room, hall) = (LineId::next(), LineId::next());
     let links = [(); 40].map(|()| connection(&fanout));
     for link in &links {
         registry.register(link);
@@ -327,7 +336,7 @@ async fn a_flush_tells_what_merging_saved() {
 async fn what_is_said_during_a_flush_waits_for_the_next() {
     let fanout = LocalFanout::here();
     let mut registry = Registry::default();
-    let room = ChannelUid::next();
+    let room = LineId::next();
     for link in [(); 4].map(|()| connection(&fanout)) {
         registry.register(&link);
         registry.perform(join(room, &link));

@@ -1,19 +1,12 @@
-//! Numbers that name connections and channels within this process.
+//! Numbers that name connections within this process.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts connections of this process.
 static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
-/// Counts incarnations of channels in this process.
-static NEXT_CHANNEL: AtomicU64 = AtomicU64::new(1);
-
 /// A connection, unique in this process: a late word about an old one can never hit a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionUid(u64);
-
-/// An incarnation of a channel, unique in this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ChannelUid(u64);
 
 impl ConnectionUid {
     /// The one of a number that was read from a public id.
@@ -29,12 +22,5 @@ impl ConnectionUid {
     /// The next one.
     pub fn next() -> Self {
         Self(NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-impl ChannelUid {
-    /// The next one.
-    pub fn next() -> Self {
-        Self(NEXT_CHANNEL.fetch_add(1, Ordering::Relaxed))
     }
 }

@@ -7,8 +7,8 @@ use super::super::ask::AskError;
 use super::super::owed::Kept;
 use super::{
     Arc, Channel, ChannelActor, ChannelId, Close, CloseCode, ConnectionRef, ConnectionUid,
-    Dispatch, Enter, Event, HashSet, Identity, Member, Order, Scope, SessionActor, authorizing,
-    channel, clock, tell,
+    Dispatch, Enter, Event, HashSet, Identity, Member, Order, Place, Scope, SessionActor,
+    authorizing, channel, clock, tell,
 };
 use crate::domain::RawJson;
 use crate::protocol::{Extension, Extensions};
@@ -43,7 +43,9 @@ impl Handler<Enter> for SessionActor {
             (enter.connection.clone(), enter.cid.clone(), enter.address);
         let entering = Some(Entering { waiting, snapshots: Vec::new(), enter });
         let questions = authorizing::places();
-        let member = Member { connection: connection.clone(), cid, address, entering, questions };
+        let (member_connection, since) = (connection.clone(), self.line.last());
+        let member =
+            Member { connection: member_connection, cid, address, since, entering, questions };
         self.members.insert(uid, member);
         self.had_members = true;
         if self.online.is_none() {
@@ -131,7 +133,8 @@ impl SessionActor {
 
     /// A held channel's actor is known (again): connections on their way in need a snapshot, the others the channel.
     fn found(&mut self, id: &ChannelId, address: &Addr<ChannelActor>, ctx: &mut Context<Self>) {
-        let Some(held) = self.subscriptions.get_mut(id) else { return };
+        let Some(held) = self.subscriptions.get(id) else { return };
+        let is_return = held.address.as_ref().is_some_and(|known| known != address);
         if held.address.as_ref() == Some(address)
             && address.connected()
             && self.nobody_waits_for(id)
@@ -155,7 +158,8 @@ impl SessionActor {
         let member = Arc::clone(&self.member);
         let online = Arc::clone(&self.online_session);
         let connections = inside;
-        let subscribe = channel::Subscribe { session, address: home, member, online, connections };
+        let subscribe =
+            channel::Subscribe { session, address: home, member, online, connections, is_return };
         let (told, wanted) = (address.send(subscribe).into_actor(self), id.clone());
         ctx.spawn(told.map(move |outcome, actor, ctx| {
             if outcome.is_err() {
@@ -237,7 +241,7 @@ impl SessionActor {
             return;
         };
         let Some(Entering { mut snapshots, enter, .. }) = member.entering.take() else { return };
-        let fanout = member.connection.fanout.clone();
+        let (fanout, since) = (member.connection.fanout.clone(), member.since);
         // What was unsubscribed in between is not shown; the rest in the order of subscribing.
         snapshots.retain(|channel| self.subscriptions.contains_key(&channel.key.id));
         snapshots.sort_by_key(|channel| self.subscriptions.get_index_of(&channel.key.id));
@@ -257,7 +261,8 @@ impl SessionActor {
             missed,
             extensions: enter.extensions.map(Extensions::names),
         }));
-        self.outlet.send(&fanout, Order::Init { connection: uid, init, kept });
+        let direct = Place { line: self.line.id(), number: since };
+        self.outlet.send(&fanout, Order::Init { connection: uid, init, kept, direct });
         self.outlet.settle(ctx);
         if enter.extensions.is_some_and(|extensions| extensions.has(Extension::Presence)) {
             // Behind INIT, should that still be on its way.

@@ -5,10 +5,11 @@ use super::super::owed::Undelivered;
 use super::subscribing::SubscribeError;
 use super::{
     ChannelActor, ChannelId, Close, CloseCode, ConnectionUid, Connections, Direct, EndIfIdle,
-    Event, Exit, FromChannel, Grant, Held, Returned, Revoke, Serve, SessionActor, Settled,
-    TokenChanged, TokenEnded, channel, tell,
+    Event, Exit, FromChannel, Grant, Held, Parting, Returned, Revoke, Serve, SessionActor, Settled,
+    Standing, TokenChanged, TokenEnded, channel, tell,
 };
 use crate::domain::{Change, Message, Version};
+use crate::line::Missing;
 use crate::protocol::{Command, ErrorCode, Extension, Refusal};
 use crate::store::Thing;
 use actix::prelude::*;
@@ -229,19 +230,28 @@ impl SessionActor {
 impl Handler<Exit> for SessionActor {
     type Result = ();
 
-    fn handle(&mut self, Exit { connection, undelivered }: Exit, ctx: &mut Context<Self>) {
-        if self.members.shift_remove(&connection).is_none() {
-            return;
-        }
+    fn handle(&mut self, exit: Exit, ctx: &mut Context<Self>) {
+        let Exit { connection, standing, is_settled, undelivered } = exit;
+        let Some(gone) = self.members.shift_remove(&connection) else { return };
         for address in self.subscriptions.values().filter_map(|held| held.address.as_ref()) {
-            tell(address, channel::Detach { session: self.uid, connection });
+            let (session, standing) = (self.uid, standing.clone());
+            tell(address, channel::Detach { session, connection, standing });
         }
         let was_last = self.members.is_empty();
         if was_last {
             self.online = None;
-            self.parting.push(connection);
         }
         self.take_back(undelivered, was_last);
+        if let Some(standing) = &standing {
+            // As each channel does with its own.
+            let heard = standing.of(self.line.id()).unwrap_or(gone.since);
+            let others = self.members.values().map(|other| other.since).min();
+            let missing = self.line.between(heard, others.unwrap_or(self.line.last()));
+            self.keep_missing(missing, false);
+        }
+        if !is_settled {
+            self.parting.push(Parting { connection, hoped: standing, was_last });
+        }
         self.check_idle(ctx);
     }
 }
@@ -250,11 +260,44 @@ impl Handler<Settled> for SessionActor {
     type Result = ();
 
     fn handle(&mut self, settled: Settled, _: &mut Context<Self>) {
-        let was_last = self.parting.iter().position(|uid| *uid == settled.connection);
-        if let Some(at) = was_last {
-            self.parting.swap_remove(at);
+        let Settled { connection, standing, undelivered } = settled;
+        let known = self.parting.iter().position(|parting| parting.connection == connection);
+        let parting = known.map(|at| self.parting.swap_remove(at));
+        let was_last = parting.as_ref().is_some_and(|parting| parting.was_last);
+        self.take_back(undelivered, was_last);
+        let (Some(heard), Some(hoped)) = (standing, parting.and_then(|parting| parting.hoped))
+        else {
+            return;
+        };
+        if !was_last {
+            return;
         }
-        self.take_back(settled.undelivered, was_last.is_some());
+        for address in self.subscriptions.values().filter_map(|held| held.address.as_ref()) {
+            let (session, heard, hoped) = (self.uid, heard.clone(), hoped.clone());
+            tell(address, channel::Recall { session, heard, hoped });
+        }
+        let of = |standing: &Standing| standing.of(self.line.id());
+        if let (Some(heard), Some(hoped)) = (of(&heard), of(&hoped)) {
+            self.keep_missing(self.line.between(heard, hoped), true);
+        }
+    }
+}
+
+impl SessionActor {
+    /// Keeps for the next connection what one has not heard. Once a connection is past its INIT there is no place for it
+    /// among what that hears; then it is counted, and the next INIT tells.
+    fn keep_missing(&mut self, missing: Missing, is_old: bool) {
+        if self.members.values().any(|member| member.entering.is_none()) {
+            return self.replay.miss(missing.count());
+        }
+        let settings = self.hub.settings();
+        let (events, bytes) = (settings.replay_events, settings.replay_bytes);
+        self.replay.miss(missing.lost);
+        if is_old {
+            self.replay.put_back(missing.events, events, bytes);
+        } else {
+            missing.events.into_iter().for_each(|event| self.replay.keep(event, events, bytes));
+        }
     }
 }
 
@@ -267,11 +310,10 @@ impl Handler<Returned> for SessionActor {
 }
 
 impl SessionActor {
-    /// Keeps for the next connection what did not reach one: what that alone was given, and, if no other had it, the rest.
+    /// Keeps for the next connection what that alone was given, and counts, if no other had it, the rest.
     fn take_back(&mut self, undelivered: Undelivered, was_last: bool) {
-        let Undelivered { mut kept, mut missed, held, lost } = undelivered;
+        let Undelivered { kept, mut missed, lost } = undelivered;
         if was_last {
-            kept.extend(held);
             missed = missed.saturating_add(lost);
         }
         let settings = self.hub.settings();
@@ -376,6 +418,7 @@ impl Handler<FromChannel> for SessionActor {
             FromChannel::Snapshot { connection, channel } => {
                 self.on_snapshot(connection, channel, ctx);
             }
+            FromChannel::Missing { missing, is_old } => self.keep_missing(missing, is_old),
             FromChannel::Kept { dispatch, missed } => {
                 let settings = self.hub.settings();
                 let (events, bytes) = (settings.replay_events, settings.replay_bytes);

@@ -4,7 +4,8 @@ use super::super::ask::AskError;
 use super::super::channel::{ChannelActor, ConnectionRef};
 use super::super::fanout::ConnectionUid;
 use super::super::owed::Undelivered;
-use crate::domain::{Channel, ChannelId, ConnectionId, Message, ProjectId, Version};
+use crate::domain::{Channel, ChannelId, ConnectionId, Message, ProjectId, Standing, Version};
+use crate::line::Missing;
 use crate::protocol::{Close, Dispatch, Extensions, Frame, Refusal};
 use actix::prelude::*;
 use std::net::IpAddr;
@@ -47,7 +48,12 @@ pub struct Serve {
 pub struct Exit {
     /// The connection.
     pub connection: ConnectionUid,
-    /// What it was not sent: the next one gets it or is told, if nobody else had it.
+    /// How far it has heard, or may have by what is known now: the next one gets the rest, if nobody else had it. None
+    /// where nobody wants to know.
+    pub standing: Option<Standing>,
+    /// Whether nothing more will be known: no [`Settled`] follows.
+    pub is_settled: bool,
+    /// What it was not sent besides.
     pub undelivered: Undelivered,
 }
 
@@ -57,6 +63,8 @@ pub struct Exit {
 pub struct Settled {
     /// The connection.
     pub connection: ConnectionUid,
+    /// How far it had heard.
+    pub standing: Option<Standing>,
     /// What it was sent and did not take: the next one gets it or is told, if nobody else had it.
     pub undelivered: Undelivered,
 }
@@ -123,6 +131,13 @@ pub enum FromChannel {
         connection: ConnectionUid,
         /// The channel.
         channel: Channel,
+    },
+    /// What a connection that has gone has not heard, or what was said before the session was back.
+    Missing {
+        /// The messages.
+        missing: Missing,
+        /// Whether something newer may have come already.
+        is_old: bool,
     },
     /// An event while the session has no connection.
     Kept {

@@ -226,8 +226,10 @@ impl SessionActor {
         self.joining.remove(id);
         let (session, home, connections) = (self.uid, ctx.address(), self.connections());
         let member = Arc::clone(&self.member);
-        let online = Arc::clone(&self.online_session);
-        address.send(channel::Subscribe { session, address: home, member, online, connections })
+        let (online, is_return) = (Arc::clone(&self.online_session), false);
+        let subscribe =
+            channel::Subscribe { session, address: home, member, online, connections, is_return };
+        address.send(subscribe)
     }
 
     /// Unsubscribes the session; `asker` is the connection that wants it, which is not told.

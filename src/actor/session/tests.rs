@@ -71,7 +71,7 @@ async fn advance(since: Instant, after: Duration) {
 }
 
 /// Whether something becomes so while no time passes.
-async fn until(is_so: impl AsyncFn() -> bool) -> bool {
+async fn until(mut is_so: impl AsyncFnMut() -> bool) -> bool {
     for _ in 0..LOOKS {
         if is_so().await {
             return true;
@@ -140,7 +140,8 @@ impl World {
     async fn disconnect(&self, fake: &Fake) -> Instant {
         self.fanout.unregister(&fake.link);
         let (connection, undelivered) = (fake.link.uid(), Undelivered::default());
-        fake.session.send(Exit { connection, undelivered }).await.unwrap();
+        let exit = Exit { connection, standing: None, is_settled: true, undelivered };
+        fake.session.send(exit).await.unwrap();
         Instant::now()
     }
 
@@ -426,3 +427,5 @@ async fn rooms_go_with_their_channels_actors_however_those_end() {
     world.disconnect(&fake).await;
     assert_eq!(world.fanout.rooms(), empty);
 }
+
+mod missing;

@@ -1,0 +1,70 @@
+//! The one order of what a channel or a session says, and what of it is still at hand.
+//!
+//! Whoever has something to say hands it to its [`Line`], which numbers the messages and keeps the newest in a
+//! [`window`](Window): a connection that ends tells how far it has heard, and gets the rest from there, however it came
+//! to miss it. No I/O here; time comes in as an argument.
+
+mod budget;
+mod window;
+
+pub use budget::{Share, WindowBudget};
+pub use window::{Bounds, Missing};
+
+use crate::domain::{LineId, Place};
+use crate::protocol::Dispatch;
+use std::sync::Arc;
+use tokio::time::Instant;
+use window::Window;
+
+/// A line.
+pub struct Line {
+    /// Which one.
+    id: LineId,
+    /// The number of the last message.
+    last: u64,
+    /// The newest messages.
+    window: Window,
+}
+
+impl Line {
+    /// A line on which nothing has been said yet.
+    pub fn new(bounds: Bounds, share: Arc<Share>) -> Self {
+        Self { id: LineId::next(), last: 0, window: Window::new(bounds, share) }
+    }
+
+    /// Which one.
+    pub const fn id(&self) -> LineId {
+        self.id
+    }
+
+    /// The number of the last message; 0 before the first.
+    pub const fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Puts an event in order: a message gets its number and stays at hand, anything else passes.
+    pub fn order(&mut self, event: Dispatch, now: Instant) -> Arc<Dispatch> {
+        if !event.event().is_message() {
+            return Arc::new(event);
+        }
+        self.last += 1;
+        let message = Arc::new(event.at(Place { line: self.id, number: self.last }));
+        self.window.push(Arc::clone(&message), now);
+        message
+    }
+
+    /// The messages behind one number, up to another.
+    pub fn between(&self, after: u64, upto: u64) -> Missing {
+        self.window.between(after, upto.min(self.last))
+    }
+
+    /// The messages behind a number.
+    pub fn after(&self, number: u64) -> Missing {
+        self.between(number, self.last)
+    }
+
+    /// Lets go of what is too old.
+    pub fn expire(&mut self, now: Instant) {
+        self.window.expire(now);
+    }
+}

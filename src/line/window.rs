@@ -1,0 +1,250 @@
+//! The newest messages of a line, bounded in number, bytes and age.
+
+use super::budget::Share;
+use crate::protocol::Dispatch;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What a window may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The most messages.
+    pub events: usize,
+    /// The most bytes, roughly; one message may be larger.
+    pub bytes: usize,
+    /// How old a message may be.
+    pub age: Duration,
+}
+
+/// What somebody has not heard.
+#[derive(Debug, Default)]
+pub struct Missing {
+    /// The messages that are at hand, in order; no newer ones are missing.
+    pub events: Vec<Arc<Dispatch>>,
+    /// How many older ones are not.
+    pub lost: u64,
+}
+
+impl Missing {
+    /// Whether nothing is missing.
+    pub const fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.lost == 0
+    }
+
+    /// How many messages are missing.
+    pub fn count(&self) -> u64 {
+        self.lost.saturating_add(u64::try_from(self.events.len()).unwrap_or(u64::MAX))
+    }
+}
+
+/// A message in the window.
+struct Entry {
+    /// The message.
+    message: Arc<Dispatch>,
+    /// When it was said.
+    since: Instant,
+}
+
+/// The newest messages.
+pub(super) struct Window {
+    /// Them, oldest first, none left out.
+    entries: VecDeque<Entry>,
+    /// Roughly their bytes, which the share has given.
+    bytes: usize,
+    /// What it may hold.
+    bounds: Bounds,
+    /// Where its bytes come from.
+    share: Arc<Share>,
+}
+
+impl Window {
+    /// An empty window.
+    pub(super) const fn new(bounds: Bounds, share: Arc<Share>) -> Self {
+        Self { entries: VecDeque::new(), bytes: 0, bounds, share }
+    }
+
+    /// Takes the next message in; older ones make room. Where there is no room even so, it is not kept, and nothing older
+    /// is: a window has no holes.
+    pub(super) fn push(&mut self, message: Arc<Dispatch>, now: Instant) {
+        if self.bounds.events == 0 || self.bounds.bytes == 0 {
+            return;
+        }
+        let bytes = message.size_hint();
+        self.expire(now);
+        while !self.entries.is_empty()
+            && (self.entries.len() >= self.bounds.events || self.bytes + bytes > self.bounds.bytes)
+        {
+            self.drop_oldest();
+        }
+        while !self.share.take(bytes) {
+            if self.entries.is_empty() {
+                return;
+            }
+            self.drop_oldest();
+        }
+        self.bytes += bytes;
+        self.entries.push_back(Entry { message, since: now });
+    }
+
+    /// Lets go of what is too old.
+    pub(super) fn expire(&mut self, now: Instant) {
+        let age = self.bounds.age;
+        while self.entries.front().is_some_and(|oldest| now >= oldest.since + age) {
+            self.drop_oldest();
+        }
+        if self.entries.is_empty() && self.entries.capacity() > 0 {
+            // Who says nothing any more should not keep the room that it once needed.
+            self.entries = VecDeque::new();
+        }
+    }
+
+    /// Lets go of the oldest message.
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.entries.pop_front() {
+            let bytes = oldest.message.size_hint();
+            self.bytes -= bytes;
+            self.share.give(bytes);
+        }
+    }
+
+    /// The messages behind one number, up to another.
+    pub(super) fn between(&self, after: u64, upto: u64) -> Missing {
+        let number = |entry: &Entry| entry.message.place().map_or(0, |place| place.number);
+        let from = self.entries.partition_point(|entry| number(entry) <= after);
+        let to = self.entries.partition_point(|entry| number(entry) <= upto).max(from);
+        let events: Vec<_> =
+            self.entries.range(from..to).map(|entry| Arc::clone(&entry.message)).collect();
+        let at_hand = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        Missing { events, lost: upto.saturating_sub(after).saturating_sub(at_hand) }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.share.give(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Line, WindowBudget};
+    use super::*;
+    use crate::domain::{ChannelId, Message, ProjectId, RawJson, State, Version};
+    use crate::protocol::Event;
+    use proptest::prelude::*;
+
+    /// Bounds that nothing here comes near.
+    const WIDE: Bounds = Bounds { events: 1000, bytes: 1 << 20, age: Duration::from_secs(100) };
+
+    /// A line within such bounds.
+    fn line(bounds: Bounds) -> Line {
+        Line::new(bounds, WindowBudget::new(1 << 30).share(&ProjectId::from("p")))
+    }
+
+    /// A message with so many bytes of data.
+    fn message(bytes: usize) -> Dispatch {
+        let data = RawJson::trusted(format!("\"{}\"", "x".repeat(bytes)));
+        let message = Message { event: "e".into(), data };
+        Dispatch::new(Event::Message { channel: ChannelId::trusted("c"), message })
+    }
+
+    /// The numbers of what is missing, and how many more.
+    fn numbers(missing: &Missing) -> (Vec<u64>, u64) {
+        (missing.events.iter().map(|event| event.place().unwrap().number).collect(), missing.lost)
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_given_out_as_far_as_it_is_at_hand_and_counted_beyond() {
+        let mut line = line(Bounds { events: 3, ..WIDE });
+        let now = Instant::now();
+        for _ in 0..5 {
+            line.order(message(1), now);
+        }
+        assert_eq!(numbers(&line.after(5)), (vec![], 0));
+        assert_eq!(numbers(&line.after(3)), (vec![4, 5], 0));
+        assert_eq!(numbers(&line.after(0)), (vec![3, 4, 5], 2));
+        assert_eq!(numbers(&line.between(2, 4)), (vec![3, 4], 0));
+        assert_eq!(numbers(&line.between(0, 1)), (vec![], 1));
+        assert!(line.between(4, 2).is_empty());
+    }
+
+    #[tokio::test]
+    async fn states_are_not_messages() {
+        let mut line = line(WIDE);
+        let channel = ChannelId::trusted("c");
+        let update = Event::StateUpdate { channel, state: State::empty(), version: Version(2) };
+        assert_eq!(line.order(Dispatch::new(update), Instant::now()).place(), None);
+        assert_eq!(line.last(), 0);
+    }
+
+    #[tokio::test]
+    async fn one_message_of_any_size_is_kept_and_nothing_older_beside_it() {
+        let mut line = line(Bounds { bytes: 1000, ..WIDE });
+        let now = Instant::now();
+        line.order(message(1), now);
+        line.order(message(5000), now);
+        assert_eq!(numbers(&line.after(0)), (vec![2], 1));
+    }
+
+    #[tokio::test]
+    async fn whoever_wants_nothing_kept_has_nothing_kept() {
+        for bounds in [Bounds { events: 0, ..WIDE }, Bounds { bytes: 0, ..WIDE }] {
+            let mut line = line(bounds);
+            line.order(message(1), Instant::now());
+            assert_eq!(numbers(&line.after(0)), (vec![], 1));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_old_goes_and_is_counted() {
+        let mut line = line(WIDE);
+        let now = Instant::now();
+        line.order(message(1), now);
+        line.order(message(1), now + WIDE.age / 2);
+        line.expire(now + WIDE.age);
+        assert_eq!(numbers(&line.after(0)), (vec![2], 1));
+    }
+
+    #[tokio::test]
+    async fn without_room_nothing_is_kept_and_the_room_comes_back() {
+        let budget = WindowBudget::new(4096);
+        let share = budget.share(&ProjectId::from("p"));
+        let now = Instant::now();
+        let mut first = Line::new(WIDE, Arc::clone(&share));
+        let mut second = Line::new(WIDE, share);
+        first.order(message(700), now);
+        second.order(message(700), now);
+        assert_eq!(numbers(&second.after(0)), (vec![], 1), "a project has a quarter");
+        drop(first);
+        second.order(message(700), now);
+        assert_eq!(numbers(&second.after(0)), (vec![2], 1));
+    }
+
+    proptest! {
+        /// Whatever happened: what is missing is everything from the oldest at hand on, and the rest is counted.
+        #[test]
+        fn nothing_is_left_out_and_nothing_comes_twice(
+            steps in prop::collection::vec((0..2000_usize, 0..40_u64), 1..60),
+            events in 1..20_usize,
+            bytes in 200..8000_usize,
+            after in 0..60_u64,
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let mut line = line(Bounds { events, bytes, age: Duration::from_secs(100) });
+                let mut now = Instant::now();
+                for (size, pause) in steps {
+                    now += Duration::from_secs(pause);
+                    line.order(message(size), now);
+                }
+                let missing = line.after(after);
+                let (numbers, lost) = numbers(&missing);
+                let wanted: Vec<_> = (after + 1 + lost..=line.last()).collect();
+                assert_eq!(numbers, wanted);
+                assert!(numbers.len() <= events);
+            });
+        }
+    }
+}
