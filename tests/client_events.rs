@@ -10,11 +10,14 @@
 mod socket;
 mod support;
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::{Value, json};
 use socket::{PATIENCE, Process, Socket, Stopwatch};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 use support::receiver::{Hooked, Receiver, says};
@@ -287,6 +290,55 @@ fn nobody_is_told_to_have_gone_whom_nobody_wants_to_hear_of_any_more() {
     let calls = wait_for(&receiver, 8);
     assert_eq!(read(&calls)["a"].len(), 8);
     server.assert_well();
+}
+
+/// Lets a process write to no file from now on, or to all again: every write fails as on a full disk.
+fn let_write(server: &Process, may: bool) {
+    let usual = getrlimit(Resource::Fsize);
+    let current = if may { usual.current } else { Some(0) };
+    let limit = Rlimit { current, maximum: usual.maximum };
+    let id = Pid::from_raw(server.id().try_into().unwrap());
+    prlimit(id, Resource::Fsize, limit).unwrap();
+}
+
+#[test]
+fn what_the_store_did_not_take_is_told_when_it_does_and_nobody_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Process::start_logging_to(Stdio::piped(), folder.path(), SETTINGS);
+    let log = BufReader::new(server.take_stderr().unwrap());
+    let log = thread::spawn(move || log.lines().map_while(Result::ok).collect::<Vec<_>>());
+    let receiver = Receiver::start(|_, _| says(200));
+    hook(&server, &receiver, &[CONNECTED, DISCONNECTED, "channel.message"]);
+    let open = r#"{"type":"unprotected","capabilities":["CLIENT_PUBLISH"]}"#;
+    server.http().data("PUT", "/v1/channels/a", open).unwrap();
+    let mut stays = crowd(server.address, 8, &["a"]);
+    wait_for(&receiver, 8);
+
+    let_write(&server, false);
+    let goes = crowd(server.address, 40, &["a"]);
+    // Each is heard before the next is sent, as if nothing were wrong.
+    for n in 0..200 {
+        let speaker = &mut stays[n % 8];
+        speaker.dispatch("MESSAGE", "a", &json!({"e": "SAID", "d": n}));
+        for socket in &mut stays {
+            assert_eq!(socket.expect("MESSAGE")["d"]["d"], n);
+        }
+    }
+    drop(goes);
+    until(|| online(&server, "a") == 8);
+    assert_eq!(receiver.calls().len(), 8);
+
+    let_write(&server, true);
+    let mut calls = wait_for(&receiver, 8 + 2 * 40 + 200);
+    let said = calls.extract_if(.., |call| call.json()["event"] == "channel.message");
+    let mut said: Vec<_> = said.map(|call| call.json()["data"].clone()).collect();
+    said.sort_by_key(|data| data["seq"].as_i64().unwrap());
+    assert!(said.iter().enumerate().all(|(n, data)| data["d"] == n), "{said:?}");
+    assert_eq!(read(&calls)["a"].len(), 8);
+    assert_eq!(server.stop("TERM"), Some(0));
+    let lines = log.join().unwrap();
+    assert!(lines.len() < 20, "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("left out")), "{lines:#?}");
 }
 
 /// What servers on a folder wrote to their log.

@@ -185,3 +185,6 @@ impl EventLog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

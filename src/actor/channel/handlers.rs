@@ -256,7 +256,7 @@ impl Handler<Leave> for ChannelActor {
 
     fn handle(&mut self, ask: Leave, ctx: &mut Context<Self>) {
         self.used = Instant::now();
-        self.tell_offline(ask.session);
+        self.tell_offline(&ask.online);
         let Some((connections, present)) = self.subscribers.remove_session(ask.session) else {
             return;
         };

@@ -9,7 +9,7 @@ use super::super::clock;
 use super::super::session::SessionUid;
 use super::super::shard::NoteOnline;
 use super::{ChannelActor, Surroundings};
-use crate::domain::{Channel, EventKind, HookEvent, State, Version};
+use crate::domain::{Channel, EventKind, HookEvent, OnlineSession, State, Version};
 use crate::store::{StoreResult, WriteStore};
 use actix::prelude::*;
 
@@ -69,14 +69,11 @@ impl ChannelActor {
         }
     }
 
-    /// Tells that a session leaves; to be called while it is still in. It may have come to an actor before this one.
-    pub(super) fn tell_offline(&self, session: SessionUid) {
+    /// Tells that a session leaves; to be called while it is still in. It may be known from an actor before this one alone.
+    pub(super) fn tell_offline(&self, session: &OnlineSession) {
         let hooks = self.around.persistence.hooks();
-        if !hooks.wants_online(&self.key().project) {
-            return;
-        }
-        if let Some(online) = self.subscribers.online_session(session) {
-            hooks.log().went(self.key(), &online.id, || self.subscribers.online());
+        if hooks.wants_online(&self.key().project) {
+            hooks.log().went(self.key(), &session.id, || self.subscribers.online());
         }
     }
 }

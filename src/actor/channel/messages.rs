@@ -173,6 +173,8 @@ pub struct Recall {
 pub struct Leave {
     /// The session.
     pub session: SessionUid,
+    /// Who it is to webhooks.
+    pub online: Arc<OnlineSession>,
     /// The connection that asked for it, which must not be told (`docs/PROTOCOL.md`, Visibility).
     pub asker: Option<ConnectionUid>,
 }

@@ -1,14 +1,15 @@
 //! What the project's webhooks hear of a session: its subscriptions and what it sends. Who is online on a channel, the
 //! channel tells.
 
-use super::{ChannelId, ConnectionUid, Held, SessionActor, channel, clock, tell};
+use super::{Arc, ChannelId, ConnectionUid, Held, SessionActor, channel, clock, tell};
 use crate::domain::event::{Sent, Subscribing};
 use crate::domain::{EventKind, HookEvent, Message};
 
 impl SessionActor {
     /// Tells a channel that the session leaves it. Where no actor of the channel hears it, nobody else can tell webhooks.
     pub(super) fn leave_channel(&self, id: &ChannelId, held: &Held, asker: Option<ConnectionUid>) {
-        let leave = channel::Leave { session: self.uid, asker };
+        let online = Arc::clone(&self.online_session);
+        let leave = channel::Leave { session: self.uid, online, asker };
         let hooks = self.hub.persistence().hooks().clone();
         let (channel, session) = (self.key(id), self.online_session.id.clone());
         match &held.address {

@@ -429,3 +429,4 @@ async fn rooms_go_with_their_channels_actors_however_those_end() {
 }
 
 mod missing;
+mod online;
