@@ -68,6 +68,8 @@ fn rows() -> Vec<(String, Vec<u8>, Earns)> {
     }
     row("close without a code", masked(CLOSE, b""), Echo(1000));
     row("close and text behind it", [frame::close(1000, b""), beat()].concat(), Echo(1000));
+    let pinged = [frame::close(1000, b""), masked(PING, b"x")].concat();
+    row("close and ping behind it", pinged, Echo(1000));
 
     row("continuation at first", masked(LAST, BEAT), Close(1002));
     row("unfinished continuation at first", masked(MIDDLE, BEAT), Close(1002));

@@ -4,6 +4,8 @@
 //! kind of socket: `K` says which, and the file that knows that kind implements [`Actor`] for `Connection<K>` and feeds
 //! it with [`Inbound`], through the [`Valve`]. What goes out, the socket takes from the [`Link`].
 
+#[cfg(feature = "echo")]
+mod echo;
 mod serving;
 mod valve;
 
@@ -104,6 +106,9 @@ pub struct Connection<K> {
     timer: Option<(Duration, SpawnHandle)>,
     /// A stop waits for it.
     _counted: TaskTrackerToken,
+    /// Whether it sends back what it is sent, and does nothing else.
+    #[cfg(feature = "echo")]
+    is_echo: bool,
     /// What the kind of socket needs to remember.
     pub socket: K,
 }
@@ -135,6 +140,8 @@ impl<K> Connection<K> {
             opened: Instant::now(),
             timer: None,
             _counted: counted,
+            #[cfg(feature = "echo")]
+            is_echo: false,
             socket,
         };
         (connection, link)
@@ -179,6 +186,9 @@ where
         self.fanout.register(&self.link);
         let hello = self.hello.take();
         self.carry_out(hello, ctx);
+        // Without HELLO, the answer to the handshake has nothing to leave with.
+        #[cfg(feature = "echo")]
+        self.link.flush();
         if let Some(close) = self.hub.late() {
             self.on_note(Note::Close(close), ctx);
         }
@@ -197,11 +207,18 @@ where
         if !matches!(inbound, Inbound::End) || self.socket.has_ended_well() {
             self.link.heard(now);
         }
+        #[cfg(feature = "echo")]
+        let inbound = match self.echo(inbound) {
+            Ok(actions) => return self.carry_out(actions, ctx),
+            Err(inbound) => inbound,
+        };
         let actions = match inbound {
             Inbound::Text(text) => self.machine.on_text(now, &text),
             Inbound::Binary(bytes) => {
                 self.machine.on_binary(now, &bytes, self.hub.settings().frame_bytes)
             }
+            // Behind a close frame nothing counts any more (RFC 6455 §5.5.1).
+            Inbound::Ping(_) if self.machine.is_ending() => Vec::new(),
             Inbound::Ping(payload) => vec![Action::Send(frame::pong(&payload))],
             Inbound::Close(code) => self.finish(CloseCode::echo(code), ""),
             Inbound::TooBig => {

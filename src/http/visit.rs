@@ -31,6 +31,8 @@ enum Turn {
     Request,
     /// Both: it has become a socket.
     Socket,
+    /// The client's, to end the stream: all that its socket had to say is with the HTTP layer.
+    Over,
 }
 
 /// One connection.
@@ -52,6 +54,16 @@ impl Visit {
         request.conn_data::<Rc<Self>>().cloned()
     }
 
+    /// The socket has said its last word.
+    pub(super) fn end(&self) {
+        self.turn.set(Turn::Over);
+    }
+
+    /// Whether the stream ends behind what is being written.
+    pub(crate) fn is_over(&self) -> bool {
+        self.turn.get() == Turn::Over
+    }
+
     /// Bytes have come.
     pub(crate) fn hear(&self) {
         if self.turn.get() == Turn::Head(None) {
@@ -63,7 +75,7 @@ impl Visit {
     pub(crate) const fn head_since(&self) -> Option<Instant> {
         match self.turn.get() {
             Turn::Head(since) => since,
-            Turn::Request | Turn::Socket => None,
+            Turn::Request | Turn::Socket | Turn::Over => None,
         }
     }
 

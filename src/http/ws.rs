@@ -11,6 +11,7 @@ use super::App;
 use super::error::ApiError;
 use super::frames::Frames;
 use super::front::front;
+use super::visit::Visit;
 use crate::actor::{Connection, Inbound, Link, Origin, Socket, clock};
 use crate::protocol::{Encoding, Wire};
 use actix::prelude::*;
@@ -85,10 +86,28 @@ impl StreamHandler<Result<Message, ProtocolError>> for Connection<Route> {
     }
 }
 
-/// Mounts the socket at both of its addresses (`docs/PROTOCOL.md`, Socket).
+/// The socket's addresses (`docs/PROTOCOL.md`, Socket).
+pub(crate) const PATHS: &[&str] = &[
+    "/ws",
+    "/1.0/ws",
+    #[cfg(feature = "echo")]
+    ECHO,
+];
+
+/// Where what is sent comes back, for conformance tests.
+#[cfg(feature = "echo")]
+const ECHO: &str = "/__echo";
+
+/// Makes an echo of a connection that was asked for at [`ECHO`].
+#[cfg(feature = "echo")]
+pub(crate) fn echo<K>(connection: Connection<K>, head: &RequestHead) -> Connection<K> {
+    if head.uri.path() == ECHO { connection.echoing() } else { connection }
+}
+
+/// Mounts the socket at its addresses.
 pub(crate) fn mount(config: &mut ServiceConfig, app: &web::Data<App>) {
-    for path in ["/ws", "/1.0/ws"] {
-        let resource = web::resource(path).route(web::get().to(upgrade));
+    for path in PATHS {
+        let resource = web::resource(*path).route(web::get().to(upgrade));
         config.service(resource.app_data(app.clone()).wrap(from_fn(front)));
     }
 }
@@ -188,6 +207,8 @@ async fn upgrade(
     let limit = app.supervisor.settings().frame_bytes;
     let route = Route { assembly: Assembly::new(limit), _place: place };
     let (connection, link) = Connection::open(app.supervisor.clone(), route, origin, wire);
+    #[cfg(feature = "echo")]
+    let connection = echo(connection, request.head());
     let frames = connection.pace(Frames::new(payload, limit));
     // The context would read by itself, without bounds: it gets nothing to read.
     let context = WebsocketContext::with_factory(stream::pending(), |ctx| {
@@ -195,7 +216,8 @@ async fn upgrade(
         connection
     });
     let context = Some(Box::pin(context));
-    Ok(response.body(BodyStream::new(Outgoing { context, link })))
+    let visit = request.conn_data::<Rc<Visit>>().cloned();
+    Ok(response.body(BodyStream::new(Outgoing { context, link, visit })))
 }
 
 /// The response's body: drives the actor and writes what its outbox has.
@@ -205,6 +227,18 @@ struct Outgoing<S: Stream + 'static> {
     context: Option<Pin<Box<S>>>,
     /// The outbox.
     link: Rc<Link>,
+    /// What ends the stream behind the last frame; none in another program than ours, where the HTTP layer does so later.
+    visit: Option<Rc<Visit>>,
+}
+
+impl<S: Stream> Outgoing<S> {
+    /// Nothing more is written.
+    fn end(&self) -> Poll<Option<Result<Bytes, Error>>> {
+        if let Some(visit) = &self.visit {
+            visit.end();
+        }
+        Poll::Ready(None)
+    }
 }
 
 impl<S: Stream<Item = Result<Bytes, Error>> + 'static> Stream for Outgoing<S> {
@@ -220,10 +254,10 @@ impl<S: Stream<Item = Result<Bytes, Error>> + 'static> Stream for Outgoing<S> {
             }
         }
         match this.link.poll_take(task) {
-            Poll::Pending if this.context.is_none() => Poll::Ready(None),
+            Poll::Pending if this.context.is_none() => this.end(),
             Poll::Ready(None) => {
                 this.context = None;
-                Poll::Ready(None)
+                this.end()
             }
             taken => Poll::Ready(ready!(taken).map(Ok)),
         }

@@ -2,6 +2,7 @@
 //!
 //! Only what is beyond doubt is taken; everything else, every mistake included, is left to the HTTP layer as it came.
 
+use crate::http::ws::PATHS;
 use actix_http::RequestHead;
 use actix_http::Uri;
 use actix_http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, X_FORWARDED_FOR};
@@ -44,7 +45,7 @@ impl<'a> Lane<'a> {
     /// Looks at what has come of a request.
     pub(super) fn of(bytes: &'a [u8]) -> Self {
         let is_publish = could_be(bytes, b"POST /v1/channels/");
-        if !is_publish && !could_be(bytes, b"GET /ws") && !could_be(bytes, b"GET /1.0/ws") {
+        if !is_publish && !is_socket(bytes) {
             return Self::Http;
         }
         let mut headers = [EMPTY_HEADER; MAX_HEADERS];
@@ -71,16 +72,23 @@ fn could_be(bytes: &[u8], beginning: &[u8]) -> bool {
     bytes.get(..known) == beginning.get(..known)
 }
 
+/// Whether it could be a request for one of the socket's addresses.
+fn is_socket(bytes: &[u8]) -> bool {
+    let method = b"GET ";
+    let path = bytes.get(method.len()..).unwrap_or_default();
+    could_be(bytes, method) && PATHS.iter().any(|known| could_be(path, known.as_bytes()))
+}
+
 /// Whether there is exactly one `Host`: without, or with two, the HTTP layer refuses.
 fn has_one_host(headers: &[Header<'_>]) -> bool {
     headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host")).count() == 1
 }
 
-/// A request for one of the socket's two paths that asks for an upgrade, with all its headers.
+/// A request for one of the socket's addresses that asks for an upgrade, with all its headers.
 fn socket<'a>(path: &str, headers: &[Header<'_>], size: usize) -> Option<Lane<'a>> {
     let (plain, _) = path.split_once('?').unwrap_or((path, ""));
     let asks = headers.iter().any(|header| header.name.eq_ignore_ascii_case("upgrade"));
-    if !asks || !has_one_host(headers) || !matches!(plain, "/ws" | "/1.0/ws") {
+    if !asks || !has_one_host(headers) || !PATHS.contains(&plain) {
         return None;
     }
     // GET and HTTP/1.1 by default.

@@ -156,8 +156,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Prefixed<S> {
         Pin::new(&mut this.stream).poll_write(cx, bytes)
     }
 
+    /// Ends our side behind a socket's last frame: the HTTP layer would wait for its client to end the stream, which waits
+    /// for us (RFC 6455 §7.1.1).
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        if self.visit.is_over() { self.poll_shutdown(cx) } else { Poll::Ready(Ok(())) }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -102,6 +102,8 @@ pub(super) fn open(
     let stream = Rc::new(Line { stream, has_ended_well: Cell::new(false) });
     let raw = Raw { stream: Rc::clone(&stream), assembly: Assembly::new(limit), _place: place };
     let (connection, link) = Connection::open(app.supervisor.clone(), raw, origin, wire);
+    #[cfg(feature = "echo")]
+    let connection = http::ws::echo(connection, head);
     link.push_to(Rc::<Line>::clone(&stream));
     link.precede(switching(head));
     let mut decoder = Decoder::new(limit);
