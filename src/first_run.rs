@@ -112,6 +112,21 @@ pub async fn set_up(
 }
 
 impl FirstRun {
+    /// The project that it made.
+    pub const fn project(&self) -> &ProjectId {
+        &self.project
+    }
+
+    /// The project's token (`ptk_…`), with every permission.
+    pub fn project_token(&self) -> &str {
+        &self.project_token
+    }
+
+    /// The operator's token (`pat_…`).
+    pub fn admin_token(&self) -> &str {
+        &self.admin_token
+    }
+
     /// The lines to print, for a server at this address.
     pub fn lines<'a>(&'a self, base: &'a str) -> impl fmt::Display + 'a {
         Lines { first: self, base }

@@ -17,6 +17,7 @@ pub mod admin;
 pub mod bench;
 pub mod config;
 pub mod domain;
+pub mod embed;
 pub mod events;
 pub mod first_run;
 pub mod http;
@@ -26,3 +27,5 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod webhook;
+
+pub use embed::Warren;

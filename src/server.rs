@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod door;
+pub(crate) mod embedded;
 mod head;
 mod listen;
 mod preface;
@@ -16,9 +17,9 @@ use crate::actor::webhook::Dispatcher;
 use crate::actor::{AskError, Persistence, Supervisor, clock};
 use crate::config::Config;
 use crate::domain::ChannelKey;
-use crate::first_run::{self, FirstRunError};
+use crate::first_run::{self, FirstRun, FirstRunError};
 use crate::http;
-use crate::store::diesel::SqliteDatabase;
+use crate::store::diesel::{DatabaseLock, SqliteDatabase};
 use crate::store::{ReadStore, StoreError};
 use actix_web::rt::net::TcpStream;
 use listen::listen;
@@ -30,6 +31,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Connections that read the database at a time.
 const READERS: u32 = 4;
@@ -47,6 +49,9 @@ const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
 /// Why the server did not start or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
+    /// It was opened where no actors can run.
+    #[error("there is no actix system here: open it inside of #[actix_web::main]")]
+    NoSystem,
     /// Another process has the data folder.
     #[error("another server is using the data folder {0}")]
     InUse(PathBuf),
@@ -91,29 +96,9 @@ pub enum ServerError {
 /// [`ServerError`] when it cannot start.
 pub async fn run(config: Config) -> Result<(), ServerError> {
     signals::ignore_others();
-    let _lock = lock(&config.data)?;
-    let Some(_database_lock) = SqliteDatabase::lock(&config.database)? else {
-        return Err(ServerError::DatabaseInUse(config.database));
-    };
-    let database = SqliteDatabase::open(&config.database, READERS)?;
-    let persistence = Persistence::start(Arc::new(database))?;
-    persistence.load_hooks().await?;
-    persistence.launch_event_log().await?;
-    let first = first_run::set_up(&persistence, config.first_run.clone()).await?;
-    Dispatcher::launch(persistence.clone(), config.webhooks.clone());
-    let supervisor = Supervisor::new(config.workers, persistence.clone(), config.settings);
     let connections = descriptors::connections(descriptors::limit(), config.workers);
-    let limits = http::Limits {
-        sockets: descriptors::sockets(connections),
-        message_bytes: config.message_bytes,
-        state_bytes: config.settings.state_bytes,
-        address_connections: config.address_connections,
-        auth_failures: config.auth_failures,
-        project_webhooks: config.project_webhooks,
-        ..http::Limits::default()
-    };
-    let app = http::App::new(persistence, supervisor.clone(), limits);
-    let app = app.with_proxies(config.proxies.clone());
+    let Opened { app, first, held: _held } = open(&config, connections).await?;
+    let supervisor = app.supervisor.clone();
     let mut signals = Signals::take();
     let (workers, address) = listen(&config, &app, connections)?;
     let base = format!("http://{address}");
@@ -132,7 +117,6 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
         ended = &mut running => Some(ended),
     };
     stopping::stop(&stopper, &supervisor).await;
-    supervisor.persistence().end_event_log().await;
     stopping::close(supervisor.persistence()).await;
     let ended = match early {
         Some(ended) => ended,
@@ -141,6 +125,56 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     let ended = ended.map_err(io::Error::other);
     tracing::info!(at = %clock::now(), "stopped");
     Ok(ended?)
+}
+
+/// A server that nobody can reach yet.
+struct Opened {
+    /// What answers.
+    app: http::App,
+    /// What the first run made, if this was one.
+    first: Option<FirstRun>,
+    /// What is this process's as long as it runs.
+    held: Held,
+}
+
+/// What a server has for itself alone.
+struct Held {
+    /// The data folder.
+    _data: File,
+    /// The database.
+    _database: DatabaseLock,
+    /// Ends the webhook sender.
+    sender: CancellationToken,
+}
+
+/// Opens store, actors and webhook sender, for so many connections.
+///
+/// # Errors
+/// [`ServerError`].
+async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError> {
+    let data = lock(&config.data)?;
+    let Some(locked) = SqliteDatabase::lock(&config.database)? else {
+        return Err(ServerError::DatabaseInUse(config.database.clone()));
+    };
+    let database = SqliteDatabase::open(&config.database, READERS)?;
+    let persistence = Persistence::start(Arc::new(database))?;
+    persistence.load_hooks().await?;
+    persistence.launch_event_log().await?;
+    let first = first_run::set_up(&persistence, config.first_run.clone()).await?;
+    let sender = Dispatcher::launch(persistence.clone(), config.webhooks.clone());
+    let supervisor = Supervisor::new(config.workers, persistence.clone(), config.settings);
+    let limits = http::Limits {
+        sockets: descriptors::sockets(connections),
+        message_bytes: config.message_bytes,
+        state_bytes: config.settings.state_bytes,
+        address_connections: config.address_connections,
+        auth_failures: config.auth_failures,
+        project_webhooks: config.project_webhooks,
+        ..http::Limits::default()
+    };
+    let app = http::App::new(persistence, supervisor, limits);
+    let app = app.with_proxies(config.proxies.clone());
+    Ok(Opened { app, first, held: Held { _data: data, _database: locked, sender } })
 }
 
 /// Bounds how long a peer may leave bytes unacknowledged.

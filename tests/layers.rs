@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("first_run", &["domain", "store", "actor", "config"]),
     ("telemetry", &[]),
     ("server", &["domain", "protocol", "store", "actor", "http", "config", "first_run"]),
+    ("embed", &["domain", "actor", "http", "config", "first_run", "server"]),
     ("lib", &[]),
     ("admin", &["domain", "store", "actor", "config", "first_run", "server"]),
     ("bench", &["domain", "protocol", "config"]),

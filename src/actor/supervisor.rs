@@ -126,13 +126,16 @@ impl Supervisor {
         }
     }
 
-    /// Settles all shards that have not, each on a thread of its own; for servers that are part of another program.
-    pub fn settle_apart(&self) {
+    /// Settles all shards that have not, each on a thread of its own, which the caller ends; for servers that are part of
+    /// another program.
+    pub fn settle_apart(&self) -> Vec<Arbiter> {
         let next = *self.0.next.lock().unwrap_or_else(PoisonError::into_inner);
-        for _ in next..self.0.shards.len() {
-            let hub = self.clone();
-            Arbiter::new().spawn_fn(move || hub.settle_here());
-        }
+        let settle = |_| {
+            let (hub, thread) = (self.clone(), Arbiter::new());
+            thread.spawn_fn(move || hub.settle_here());
+            thread
+        };
+        (next..self.0.shards.len()).map(settle).collect()
     }
 
     /// Whether all shards have settled.

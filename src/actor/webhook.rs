@@ -24,6 +24,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 /// The most calls under way.
 const IN_FLIGHT: usize = 64;
@@ -79,20 +80,26 @@ struct Found {
 
 impl Dispatcher {
     /// Starts the dispatcher on a thread of its own, and another one whenever it has crashed: what it had under way is
-    /// due still, and is posted again.
-    pub fn launch(persistence: Persistence, rules: Rules) {
+    /// due still, and is posted again. Cancelling what comes back ends it for good.
+    pub fn launch(persistence: Persistence, rules: Rules) -> CancellationToken {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
         let mut running = Self::begin(persistence.clone(), rules.clone());
         actix::spawn(async move {
             loop {
                 let (arbiter, ended) = running;
                 // Nothing is sent: it ends when the dispatcher is dropped.
-                let _ = ended.await;
+                if stopped.run_until_cancelled(ended).await.is_none() {
+                    arbiter.stop();
+                    return;
+                }
                 tracing::error!("the webhook dispatcher ended and is started again");
                 arbiter.stop();
                 tokio::time::sleep(RESTART_PAUSE).await;
                 running = Self::begin(persistence.clone(), rules.clone());
             }
         });
+        stop
     }
 
     /// Starts a dispatcher; what comes back ends with it.

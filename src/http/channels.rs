@@ -1,5 +1,6 @@
 //! Channels: create, read, change, delete, stats. The list has a file of its own.
 
+use super::App;
 use super::answer::{self, Answer};
 use super::body::Body;
 use super::call::Call;
@@ -14,16 +15,16 @@ use crate::domain::{
     Capabilities, Channel, ChannelId, ChannelKey, EventKind, HookEvent, Project, State, Version,
     Visibility,
 };
-use crate::store::{StoreError, StoreResult, Thing};
+use crate::store::{StoreError, StoreResult, Thing, WriteStore};
 use actix_web::http::Method;
 use serde::Serialize;
 
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
-        on(Method::POST, "channels", create),
+        on(Method::POST, "channels", post),
         on(Method::GET, "channels", channel_list::list),
-        on(Method::PUT, "channels/{channel}", create),
+        on(Method::PUT, "channels/{channel}", post),
         on(Method::GET, "channels/{channel}", show),
         on(Method::PATCH, "channels/{channel}", update),
         on(Method::DELETE, "channels/{channel}", delete),
@@ -44,8 +45,7 @@ fn one(channel: &Channel, project: &Project) -> Answer {
 }
 
 /// `POST /channels` makes up an id, `PUT /channels/:id` takes the caller's.
-async fn create(call: Call, body: Body) -> Answer {
-    let now = clock::now();
+async fn post(call: Call, body: Body) -> Answer {
     let id = if call.request.method() == Method::PUT {
         call.parts.channel()?
     } else {
@@ -54,30 +54,37 @@ async fn create(call: Call, body: Body) -> Answer {
     let key = ChannelKey { id, project: call.project().await? };
     let text = body.json(&call, Content::Record).await?;
     let fields = Fields::parse(text.as_str(), &["type", "state", "capabilities"])?;
-    let channel = Channel {
-        key,
-        visibility: visibility(&fields)?.unwrap_or(Visibility::Private),
-        capabilities: capabilities(&fields)?.unwrap_or_default(),
-        state: first_state(&fields, call.app.limits.state_bytes)?,
-        version: Version::FIRST,
-        created_at: now,
-    };
-    let (channel, project) = call
-        .app
-        .persistence
-        .write_causing(
-            call.wants(&channel.key.project, EventKind::ChannelCreated),
-            move |store| {
-                let project = existing(store.find_project(&channel.key.project)?, Thing::Project)?;
-                store.create_channel(&channel)?;
-                Ok((channel, project))
-            },
-            |(channel, _)| {
-                vec![HookEvent::channel(clock::stamp(), EventKind::ChannelCreated, channel)]
-            },
-        )
-        .await?;
+    let visibility = visibility(&fields)?.unwrap_or(Visibility::Private);
+    let capabilities = capabilities(&fields)?.unwrap_or_default();
+    let state = first_state(&fields, call.app.limits.state_bytes)?;
+    let (channel, project) = create(&call.app, key, visibility, capabilities, state).await?;
     one(&channel, &project)
+}
+
+/// Creates a channel; returns it with its project.
+///
+/// # Errors
+/// `NotFound(Project)`, `Exists(Channel)`.
+pub(super) async fn create(
+    app: &App,
+    key: ChannelKey,
+    visibility: Visibility,
+    capabilities: Capabilities,
+    state: State,
+) -> Result<(Channel, Project), ApiError> {
+    let kind = EventKind::ChannelCreated;
+    let is_wanted = app.persistence.hooks().wants(&key.project, kind);
+    let (version, created_at) = (Version::FIRST, clock::now());
+    let channel = Channel { key, visibility, capabilities, state, version, created_at };
+    let create = move |store: &mut dyn WriteStore| {
+        let project = existing(store.find_project(&channel.key.project)?, Thing::Project)?;
+        store.create_channel(&channel)?;
+        Ok((channel, project))
+    };
+    let event = move |(channel, _): &(Channel, Project)| {
+        vec![HookEvent::channel(clock::stamp(), kind, channel)]
+    };
+    Ok(app.persistence.write_causing(is_wanted, create, event).await?)
 }
 
 /// `GET /channels/:id`.

@@ -83,17 +83,27 @@ pub(super) fn message(text: &str, names: &Names, limit: usize) -> Result<Message
     let fields = Fields::parse(text, names.both)?;
     let event = fields.string(names.event)?;
     let event = event.ok_or_else(|| ApiError::field(names.event, "is missing: the event name"))?;
-    if event.len() > EVENT_NAME_MAX_BYTES {
-        let reason = format!("has {} bytes, the limit is {EVENT_NAME_MAX_BYTES}", event.len());
-        return Err(ApiError::field(names.event, reason));
-    }
-    if let Some(raw) = fields.raw(names.data)
-        && raw.get().len() > limit
-    {
-        return Err(ApiError::TooLarge { limit, size: raw.get().len() });
+    check_event(&event, names.event)?;
+    if let Some(raw) = fields.raw(names.data) {
+        check_data(raw.get(), limit)?;
     }
     let data = fields.json(names.data)?.unwrap_or_else(RawJson::null);
     Ok(Message { event: event.into(), data })
+}
+
+/// Refuses an event name that is too long; `field` is where it stands.
+pub(super) fn check_event(event: &str, field: &'static str) -> Result<(), ApiError> {
+    if event.len() <= EVENT_NAME_MAX_BYTES {
+        return Ok(());
+    }
+    let reason = format!("has {} bytes, the limit is {EVENT_NAME_MAX_BYTES}", event.len());
+    Err(ApiError::field(field, reason))
+}
+
+/// Refuses data of more bytes than this.
+pub(super) const fn check_data(data: &str, limit: usize) -> Result<(), ApiError> {
+    let size = data.len();
+    if size > limit { Err(ApiError::TooLarge { limit, size }) } else { Ok(()) }
 }
 
 #[cfg(test)]

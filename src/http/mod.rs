@@ -48,6 +48,7 @@ mod subscribers;
 mod token_input;
 mod token_list;
 mod tokens;
+pub(crate) mod typed;
 mod users;
 mod views;
 mod visit;
@@ -62,6 +63,7 @@ pub use limits::Limits;
 pub use permissions::{Need, TABLE};
 pub(crate) use plain::{publish, published, published_last};
 pub use proxies::TrustedProxies;
+pub use token_input::NewToken;
 #[cfg(test)]
 pub(crate) use visit::KEEP_ALIVE_HINT;
 pub(crate) use visit::Visit;

@@ -10,19 +10,36 @@ use serde_json::value::RawValue;
 const MAX_CHANNELS: usize = 1000;
 
 /// A token to be.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NewToken {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewToken {
     /// Its state; `{}` where none is given.
-    pub(crate) state: RawJson,
-    /// When it stops working.
-    pub(crate) expires_at: Option<Timestamp>,
+    pub state: RawJson,
+    /// When it stops working; never, if none.
+    pub expires_at: Option<Timestamp>,
     /// What it is subscribed to for good.
-    pub(crate) permanent: Vec<ChannelId>,
+    pub permanent: Vec<ChannelId>,
     /// What its session is subscribed to.
-    pub(crate) ephemeral: Vec<ChannelId>,
+    pub ephemeral: Vec<ChannelId>,
+}
+
+impl Default for NewToken {
+    /// An empty state, no end, no channels.
+    fn default() -> Self {
+        let state = RawJson::trusted("{}");
+        Self { state, expires_at: None, permanent: Vec::new(), ephemeral: Vec::new() }
+    }
 }
 
 impl NewToken {
+    /// Refuses a state of more bytes than this.
+    ///
+    /// # Errors
+    /// [`ApiError::TooLarge`].
+    pub(crate) fn check(&self, limit: usize) -> Result<(), ApiError> {
+        let size = self.state.as_str().len();
+        if size > limit { Err(ApiError::TooLarge { limit, size }) } else { Ok(()) }
+    }
+
     /// Reads `{state?, expires_at?, channels?}`.
     ///
     /// # Errors

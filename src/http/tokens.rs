@@ -1,5 +1,6 @@
 //! Leap tokens: create, list, read, change, delete, and what they are subscribed to.
 
+use super::App;
 use super::answer::{self, Answer};
 use super::body::Body;
 use super::call::Call;
@@ -24,7 +25,7 @@ use std::collections::HashSet;
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
-        on(Method::POST, "channels/tokens", create),
+        on(Method::POST, "channels/tokens", post),
         on(Method::GET, "channels/tokens", token_list::list),
         on(Method::GET, "channels/tokens/{token}", show),
         on(Method::PATCH, "channels/tokens/{token}", update),
@@ -55,7 +56,7 @@ struct Subscriptions<'a> {
 }
 
 /// `POST /channels/tokens`. Default channels are subscriptions, so they need the flag for those.
-async fn create(call: Call, body: Body) -> Answer {
+async fn post(call: Call, body: Body) -> Answer {
     let project = call.project().await?;
     let text = body.json(&call, Content::Record).await?;
     let new = NewToken::parse(text.as_str(), call.app.limits.state_bytes)?;
@@ -63,10 +64,24 @@ async fn create(call: Call, body: Body) -> Answer {
     if !(new.permanent.is_empty() && new.ephemeral.is_empty()) {
         call.require(Permission::ManageChannelSubscribers)?;
     }
-    let limit = call.app.supervisor.settings().session_channels;
+    let token = create(&call.app, project, new).await?;
+    answer::data(One { token: TokenView::new(&token, false) })
+}
+
+/// Makes a token, subscribed to its default channels.
+///
+/// # Errors
+/// [`ApiError::NoSuchChannel`], [`ApiError::LimitReached`], [`ApiError::TooLarge`].
+pub(crate) async fn create(
+    app: &App,
+    project: ProjectId,
+    new: NewToken,
+) -> Result<LeapToken, ApiError> {
+    let limit = app.supervisor.settings().session_channels;
     if new.permanent.len() + new.ephemeral.len() > limit {
         return Err(AskError::TooManyChannels(limit).into());
     }
+    new.check(app.limits.state_bytes)?;
     let now = clock::now();
     let secret = clock::secret_id("leap_token")?;
     let token = LeapToken {
@@ -82,7 +97,7 @@ async fn create(call: Call, body: Body) -> Answer {
         .map(|id| ChannelKey { project: token.project.clone(), id })
         .collect();
     let kinds = [EventKind::TokenCreated, EventKind::ChannelSubscribed];
-    let is_wanted = kinds.iter().any(|kind| call.wants(&token.project, *kind));
+    let is_wanted = kinds.iter().any(|kind| wants(app, &token.project, *kind));
     let permanent = new.permanent.clone();
     let create = move |store: &mut dyn WriteStore| {
         for key in &keys {
@@ -92,19 +107,23 @@ async fn create(call: Call, body: Body) -> Answer {
         store.create_token(&token, &new.permanent)?;
         Ok((token, keys))
     };
-    let (token, keys) = call
-        .app
+    let (token, keys) = app
         .persistence
         .write_causing(is_wanted, create, move |(token, _)| created(token, &permanent))
         .await?;
     for key in &keys {
-        if let Err(error) = call.app.supervisor.subscribe(key, &token.id, true).await {
+        if let Err(error) = app.supervisor.subscribe(key, &token.id, true).await {
             // Nobody will ever learn this token's secret.
-            erase(&call, token.project, &token.id).await?;
+            erase(app, token.project, &token.id).await?;
             return Err(error.into());
         }
     }
-    answer::data(One { token: TokenView::new(&token, false) })
+    Ok(token)
+}
+
+/// Whether some webhook of the project wants to hear of this kind of event.
+fn wants(app: &App, project: &ProjectId, kind: EventKind) -> bool {
+    app.persistence.hooks().wants(project, kind)
 }
 
 /// What webhooks hear of a new token and its default channels.
@@ -143,8 +162,20 @@ fn one(call: &Call, token: &LeapToken) -> Answer {
 /// The token that the path names; another project's is as unknown as none.
 pub(crate) async fn find(call: &Call) -> Result<LeapToken, ApiError> {
     let (project, id) = call.token().await?;
-    let found = call.app.persistence.read(move |store| store.find_token(&id)).await?;
-    found.filter(|token| token.project == project).ok_or(ApiError::NotFound(Thing::Token))
+    load(&call.app, &project, id).await
+}
+
+/// A token of this project; another project's is as unknown as none.
+///
+/// # Errors
+/// `NotFound(Token)`.
+pub(super) async fn load(
+    app: &App,
+    project: &ProjectId,
+    id: LeapTokenId,
+) -> Result<LeapToken, ApiError> {
+    let found = app.persistence.read(move |store| store.find_token(&id)).await?;
+    found.filter(|token| token.project == *project).ok_or(ApiError::NotFound(Thing::Token))
 }
 
 /// `PATCH /channels/tokens/:token`.
@@ -162,27 +193,29 @@ async fn update(call: Call, body: Body) -> Answer {
 /// `DELETE /channels/tokens/:token`: gone for good, its connections too.
 async fn delete(call: Call) -> Answer {
     let (project, id) = call.token().await?;
-    erase(&call, project, &id).await?;
+    erase(&call.app, project, &id).await?;
     Ok(answer::done())
 }
 
 /// Deletes a token from the store, then ends its session.
-async fn erase(call: &Call, project: ProjectId, id: &LeapTokenId) -> Result<(), ApiError> {
+///
+/// # Errors
+/// `NotFound(Token)`, also for another project's.
+pub(crate) async fn erase(app: &App, project: ProjectId, id: &LeapTokenId) -> Result<(), ApiError> {
     let (deleted, kind) = (id.clone(), EventKind::TokenDeleted);
-    let is_wanted = call.wants(&project, kind);
+    let is_wanted = wants(app, &project, kind);
     let delete = move |store: &mut dyn WriteStore| {
         let found = store.find_token(&deleted)?;
         store.delete_token(&project, &deleted)?;
         Ok(found)
     };
-    call.app
-        .persistence
+    app.persistence
         .write_causing(is_wanted, delete, move |found| {
             let event = |token| HookEvent::token(clock::stamp(), kind, token);
             found.as_ref().map(event).into_iter().collect()
         })
         .await?;
-    call.app.supervisor.token_deleted(id).await?;
+    app.supervisor.token_deleted(id).await?;
     Ok(())
 }
 

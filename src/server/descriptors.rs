@@ -22,6 +22,12 @@ pub(super) fn limit() -> usize {
     current.and_then(|current| usize::try_from(current).ok()).unwrap_or(usize::MAX)
 }
 
+/// How many descriptors the process may have as it is: one that is somebody else's keeps its bounds.
+pub(super) fn current() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+}
+
 /// How many connections there may be at once; never fewer than half of the descriptors.
 pub(super) fn connections(limit: usize, workers: usize) -> usize {
     let reserved = RESERVED.saturating_add(RESERVED_PER_WORKER.saturating_mul(workers));

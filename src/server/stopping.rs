@@ -17,8 +17,10 @@ const SOCKETS_TIME: Duration = Duration::from_secs(3);
 /// How long the database may take to put its log away.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
-/// Ends the writing and leaves all of it in the database's one file, so that a backup can take its place.
+/// Ends the event log and then the writing, and leaves all of it in the database's one file, so that a backup can take its
+/// place.
 pub(super) async fn close(persistence: &Persistence) {
+    persistence.end_event_log().await;
     match timeout(CLOSE_TIME, persistence.close()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "the database's log stays beside it"),
@@ -33,6 +35,12 @@ pub(super) async fn stop(stopper: &Stop, supervisor: &Supervisor) {
     supervisor.begin_stop();
     tracing::info!("stopping");
     stopper.end_requests().await;
+    close_sockets(supervisor).await;
+    stopper.finish().await;
+}
+
+/// Closes the sockets and waits for their end.
+pub(super) async fn close_sockets(supervisor: &Supervisor) {
     let sockets = async {
         supervisor.close_all().await;
         supervisor.connections_ended().await;
@@ -40,5 +48,4 @@ pub(super) async fn stop(stopper: &Stop, supervisor: &Supervisor) {
     if timeout(SOCKETS_TIME, sockets).await.is_err() {
         tracing::warn!("stopped with sockets open");
     }
-    stopper.finish().await;
 }

@@ -19,9 +19,9 @@ export const PROJECT_TOKEN = `ptk_${'c2VjcmV0LWZvci10ZXN0cw'.repeat(2)}`;
 export const ADMIN_TOKEN = `pat_${'YWRtaW4tZm9yLXRlc3Rz'.repeat(2)}`;
 
 /** A server of its own per test file, on a free port, with a data folder that goes with it. */
-export async function startServer(env = {}) {
+export async function startServer(env = {}, binary = BINARY) {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'warren-test-'));
-  const server = new Server(dataDir, env);
+  const server = new Server(dataDir, env, binary);
   await server.start();
   return server;
 }
@@ -33,12 +33,14 @@ class Server {
   /** What the last start printed on stdout, by name. */
   printed = {};
   #env;
+  #binary;
   #child = null;
   #exit = null;
   #port = 0;
   #log = [];
 
-  constructor(dataDir, env) {
+  constructor(dataDir, env, binary) {
+    this.#binary = binary;
     this.dataDir = dataDir;
     this.#env = env;
     // A test file that dies half-way must not leave its server behind.
@@ -55,7 +57,7 @@ class Server {
 
   /** Starts the process and returns once it answers requests. */
   async start() {
-    const child = spawn(BINARY, [], {
+    const child = spawn(this.#binary, [], {
       cwd: this.dataDir,
       env: {
         PATH: process.env.PATH,
@@ -91,7 +93,7 @@ class Server {
     if (outcome.name !== 'ready') {
       ready.catch(() => {});
       child.kill('SIGKILL');
-      throw new Error(`${BINARY} did not start: ${JSON.stringify(outcome.error?.message ?? outcome)}\n${this.log()}`);
+      throw new Error(`${this.#binary} did not start: ${JSON.stringify(outcome.error?.message ?? outcome)}\n${this.log()}`);
     }
     this.#port = Number(new URL(outcome.value).port);
   }

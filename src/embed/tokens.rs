@@ -1,0 +1,48 @@
+//! Leap tokens, without HTTP.
+
+use crate::domain::{LeapToken, LeapTokenId, ProjectId};
+use crate::http::{self, ApiError, NewToken, typed};
+
+/// The leap tokens of one project, as [`super::Warren::tokens`] hands them out.
+pub struct Tokens<'a> {
+    /// What answers.
+    app: &'a http::App,
+    /// The project.
+    project: ProjectId,
+}
+
+impl<'a> Tokens<'a> {
+    /// The tokens of this project.
+    pub(super) const fn new(app: &'a http::App, project: ProjectId) -> Self {
+        Self { app, project }
+    }
+
+    /// Makes a token; its id is its secret. [`NewToken::default`] has an empty state and never expires.
+    ///
+    /// # Errors
+    /// [`ApiError`]: `NotFound(Project)`, `NoSuchChannel`, `TooLarge`, `LimitReached`.
+    pub async fn create(&self, new: NewToken) -> Result<LeapToken, ApiError> {
+        typed::create_token(self.app, self.project.clone(), new).await
+    }
+
+    /// A token with its state and expiry.
+    ///
+    /// # Errors
+    /// [`ApiError`]: `NotFound(Token)`, also for another project's.
+    pub async fn find(&self, id: &LeapTokenId) -> Result<LeapToken, ApiError> {
+        typed::find_token(self.app, self.project.clone(), id.clone()).await
+    }
+
+    /// Deletes a token for good; its connections close (4001).
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub async fn delete(&self, id: &LeapTokenId) -> Result<(), ApiError> {
+        typed::delete_token(self.app, self.project.clone(), id).await
+    }
+
+    /// Whether a token has a connection now.
+    pub fn is_online(&self, id: &LeapTokenId) -> bool {
+        self.app.supervisor.online().holds(id)
+    }
+}
