@@ -44,10 +44,17 @@ const PATIENT: &[(&str, &str)] = &[
 /// Who is online on which channel, as a back end knows it that hears the events.
 type Who = BTreeMap<String, BTreeSet<String>>;
 
-/// Has webhooks tell of these.
-fn hook(server: &Process, receiver: &Receiver, events: &[&str]) {
+/// Has a webhook tell of these; returns its id.
+fn hook(server: &Process, receiver: &Receiver, events: &[&str]) -> String {
     let body = json!({"webhook_url": receiver.url(), "events": events}).to_string();
-    server.http().data("POST", "/v1/projects/@this/webhooks", &body).unwrap();
+    let made = server.http().data("POST", "/v1/projects/@this/webhooks", &body).unwrap();
+    made["webhook"]["id"].as_str().unwrap().to_owned()
+}
+
+/// Makes a leap token.
+fn token(server: &Process) -> String {
+    let made = server.http().data("POST", "/v1/channels/tokens", "{}").unwrap();
+    made["token"]["id"].as_str().unwrap().to_owned()
 }
 
 /// Makes a channel that anybody may subscribe to.
@@ -156,8 +163,7 @@ fn the_newest_number_is_right_whoever_comes_back_or_unsubscribes() {
     // Who was there before anybody wanted to hear counts too.
     let early = crowd(server.address, 8, &["a"]);
     hook(&server, &receiver, &[CONNECTED, DISCONNECTED]);
-    let token = server.http().data("POST", "/v1/channels/tokens", "{}").unwrap();
-    let token = token["token"]["id"].as_str().unwrap().to_owned();
+    let token = token(&server);
     let (mut first, _) = Socket::enter(server.address, Some(&token));
     first.subscribe("a");
     let connected = wait_for(&receiver, 1)[0].json();
@@ -292,6 +298,73 @@ fn nobody_is_told_to_have_gone_whom_nobody_wants_to_hear_of_any_more() {
     server.assert_well();
 }
 
+/// Subscribes for as long as the session lasts.
+fn subscribe_briefly(socket: &mut Socket, channel: &str) {
+    socket.dispatch("SUBSCRIBE", channel, &json!({"ephemeral": true}));
+    assert_eq!(socket.expect("AVAILABLE")["c"], channel);
+}
+
+/// Channel and token of each event of this name about an ephemeral subscription.
+fn briefly(calls: &[Hooked], event: &str) -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
+    for call in calls.iter().map(Hooked::json).filter(|call| call["event"] == event) {
+        let text = |name: &str| call["data"][name].as_str().unwrap().to_owned();
+        if call["data"]["ephemeral"] == true {
+            assert!(found.insert((text("channel"), text("token"))), "told twice: {call}");
+        }
+    }
+    found
+}
+
+#[test]
+fn an_ephemeral_subscription_is_told_to_have_ended_however_the_server_does() {
+    for signal in ["TERM", "KILL"] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Process::start(folder.path(), PATIENT);
+        let receiver = Receiver::start(|_, _| says(200));
+        let tokens: Vec<String> = (0..5).map(|_| token(&server)).collect();
+        let mut sockets = Vec::new();
+        for name in ["a", "b", "c"] {
+            channel(&server, name);
+        }
+        // The first channel before anybody wants to hear, the others behind that.
+        for token in &tokens {
+            let (mut socket, _) = Socket::enter(server.address, Some(token));
+            subscribe_briefly(&mut socket, "a");
+            sockets.push(socket);
+        }
+        let id = hook(&server, &receiver, &["channel.subscribed", "channel.unsubscribed"]);
+        for socket in &mut sockets {
+            subscribe_briefly(socket, "b");
+            subscribe_briefly(socket, "c");
+        }
+        // One that becomes permanent stays, one that is taken back is told at once, and a channel takes its own along.
+        sockets[0].subscribe("b");
+        sockets[1].dispatch("UNSUBSCRIBE", "b", &Value::Null);
+        server.http().data("DELETE", "/v1/channels/c", "").unwrap();
+        let calls = wait_for(&receiver, 12);
+        let gone = |channel: &str, who: &[usize]| -> BTreeSet<(String, String)> {
+            who.iter().map(|n| (channel.to_owned(), tokens[*n].clone())).collect()
+        };
+        assert_eq!(briefly(&calls, "channel.unsubscribed"), gone("b", &[1]));
+
+        server.stop(signal);
+        drop(sockets);
+        let server = Process::start(folder.path(), PATIENT);
+        // Behind all that the end of the others is.
+        let (mut last, _) = Socket::enter(server.address, Some(&tokens[4]));
+        subscribe_briefly(&mut last, "a");
+        let calls = wait_for(&receiver, 12 + 5 + 3 + 1);
+        let mut expected = gone("b", &[1, 2, 3, 4]);
+        expected.extend(gone("a", &[0, 1, 2, 3, 4]));
+        assert_eq!(briefly(&calls, "channel.unsubscribed"), expected, "{signal}");
+        let path = format!("/v1/projects/@this/webhooks/{id}/deliveries?page=1&pageSize=1000");
+        let all = server.http().data("GET", &path, "").unwrap();
+        assert_eq!(all["deliveries"].as_array().unwrap().len(), calls.len(), "{signal}");
+        server.assert_well();
+    }
+}
+
 /// Lets a process write to no file from now on, or to all again: every write fails as on a full disk.
 fn let_write(server: &Process, may: bool) {
     let usual = getrlimit(Resource::Fsize);
@@ -331,6 +404,7 @@ fn what_the_store_did_not_take_is_told_when_it_does_and_nobody_waits_for_it() {
     let_write(&server, true);
     let mut calls = wait_for(&receiver, 8 + 2 * 40 + 200);
     let said = calls.extract_if(.., |call| call.json()["event"] == "channel.message");
+    // In the order in which the channel took them, whoever sent them.
     let mut said: Vec<_> = said.map(|call| call.json()["data"].clone()).collect();
     said.sort_by_key(|data| data["seq"].as_i64().unwrap());
     assert!(said.iter().enumerate().all(|(n, data)| data["d"] == n), "{said:?}");

@@ -4,16 +4,16 @@
 mod carrying;
 
 use super::clock;
-use crate::domain::{ChannelKey, HookEvent, Online, OnlineSession, ProjectId, SessionId};
-use crate::events::{Bounds, Entry, Log};
+use crate::domain::{ChannelKey, HookEvent, Listed, ProjectId, Register, SessionRef};
+use crate::events::{Entry, Log};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-/// How much waits at most. A change takes some 200 bytes.
-const BOUNDS: Bounds = Bounds { changes: 65_536, others: 65_536 };
+/// How many changes wait at most; one takes some 200 bytes.
+const ROOM: usize = 65_536;
 /// The room for clients' messages, KiB.
 const MESSAGES_KIB: usize = 32 * 1024;
 /// What an event takes beside its data, bytes.
@@ -21,12 +21,12 @@ const EVENT_BYTES: usize = 512;
 /// How long a message waits for room before it is left out.
 const MESSAGE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// An event that is not about who is online.
-struct Other {
+/// What is told of a client's message.
+pub struct Told {
     /// The event.
     event: HookEvent,
-    /// Its room among clients' messages.
-    room: Option<OwnedSemaphorePermit>,
+    /// Its room, given back when it is stored.
+    room: OwnedSemaphorePermit,
     /// Who waits until it is stored.
     asker: Option<oneshot::Sender<()>>,
 }
@@ -34,7 +34,7 @@ struct Other {
 /// What all handles share.
 struct Inner {
     /// The log.
-    log: Mutex<Log<Other>>,
+    log: Mutex<Log<Told>>,
     /// Rings when there is something to store.
     news: Notify,
     /// Rings when all of it is stored.
@@ -54,7 +54,7 @@ pub struct EventLog(Arc<Inner>);
 impl Default for EventLog {
     fn default() -> Self {
         Self(Arc::new(Inner {
-            log: Mutex::new(Log::new(BOUNDS)),
+            log: Mutex::new(Log::new(ROOM)),
             news: Notify::new(),
             stored: Notify::new(),
             is_storing: AtomicBool::new(false),
@@ -66,49 +66,51 @@ impl Default for EventLog {
 
 impl EventLog {
     /// The log itself.
-    fn log(&self) -> MutexGuard<'_, Log<Other>> {
+    fn log(&self) -> MutexGuard<'_, Log<Told>> {
         self.0.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A project's webhooks want to hear who is online, or do not.
-    pub(super) fn set_watched(&self, project: &ProjectId, is_watched: bool) {
+    /// A project's webhooks want to hear of a register, or do not.
+    pub(super) fn set_watched(&self, project: &ProjectId, register: Register, is_watched: bool) {
         if is_watched {
-            self.log().watch(project);
+            self.log().watch(project, register);
         } else {
-            self.log().unwatch(project);
+            self.log().unwatch(project, register);
             self.0.news.notify_one();
         }
     }
 
-    /// To be called in the channel's step in which a session comes online there; `before` are those who were before.
-    pub(super) fn came(
-        &self,
-        channel: &ChannelKey,
-        session: &Arc<OnlineSession>,
-        before: impl FnOnce() -> Vec<Arc<OnlineSession>>,
-    ) {
-        self.log().came(channel, session, clock::now(), before);
+    /// To be called in the step in which a session comes into a register; `before` are those who stood there before.
+    pub(super) fn came(&self, new: &Listed, before: impl FnOnce() -> Vec<Arc<SessionRef>>) {
+        self.log().came(new, clock::now(), before);
         self.0.news.notify_one();
     }
 
-    /// To be called in the channel's step in which a session leaves; `before` are those who were online until then.
-    pub(super) fn went(
-        &self,
-        channel: &ChannelKey,
-        session: &SessionId,
-        before: impl FnOnce() -> Vec<Arc<OnlineSession>>,
-    ) {
-        self.log().went(channel, session, clock::now(), before);
+    /// To be called in the step in which a session goes from one; `before` are those who stood there until then.
+    pub(super) fn went(&self, old: &Listed, before: impl FnOnce() -> Vec<Arc<SessionRef>>) {
+        self.log().went(old, clock::now(), before);
         self.0.news.notify_one();
     }
 
-    /// Takes in who is online on a channel, where the log does not know it yet; nobody is told.
-    pub(super) fn note(
+    /// To be called where a session's going from a register is no event.
+    pub(super) fn strike(&self, old: &Listed) {
+        self.log().strike(old);
+        self.0.news.notify_one();
+    }
+
+    /// Takes in who is online on a channel, where the log does not know of anybody; nobody is told.
+    pub(super) fn note_online(
         &self,
         channel: &ChannelKey,
-        online: impl FnOnce() -> Vec<Arc<OnlineSession>>,
+        online: impl FnOnce() -> Vec<Arc<SessionRef>>,
     ) {
-        self.log().note(channel, online);
+        self.log().note(channel, Register::Online, online);
+        self.0.news.notify_one();
+    }
+
+    /// Takes in a session that stands in a register; nobody is told.
+    pub(super) fn note_one(&self, listed: Listed) {
+        self.log().note_one(listed);
         self.0.news.notify_one();
     }
 
@@ -118,28 +120,29 @@ impl EventLog {
         self.0.news.notify_one();
     }
 
-    /// Adds an event that nobody waits for; where there is no room it is left out, and counted.
-    pub(super) fn add(&self, event: HookEvent) {
-        self.log().add(Other { event, room: None, asker: None });
-        self.0.news.notify_one();
-    }
-
-    /// Adds a client's message and waits until it is stored, so that a flood stays on its own socket. While the store takes
-    /// nothing, nobody waits for it.
-    pub(super) async fn add_message(&self, event: HookEvent) {
+    /// Makes room for what is told of a client's message, and says when it is stored, so that a flood stays on its own
+    /// socket; none where there is no room in time. While the store takes nothing, nobody waits for it.
+    pub(super) async fn make_room(
+        &self,
+        event: HookEvent,
+    ) -> Option<(Told, oneshot::Receiver<()>)> {
         let size = (event.data.as_str().len() + EVENT_BYTES).div_ceil(1024).min(MESSAGES_KIB);
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         let free = Arc::clone(&self.0.messages).acquire_many_owned(size);
         let patience = if self.is_failing() { Duration::ZERO } else { MESSAGE_PATIENCE };
         let Ok(Ok(room)) = timeout(patience, free).await else {
-            return self.log().left_out(1);
+            self.log().left_out(1);
+            return None;
         };
         let (asker, stored) = oneshot::channel();
         let asker = (!self.is_failing()).then_some(asker);
-        self.log().add(Other { event, room: Some(room), asker });
+        Some((Told { event, room, asker }, stored))
+    }
+
+    /// To be called in the channel's step in which it takes a client's message.
+    pub(super) fn add(&self, told: Told) {
+        self.log().add(told);
         self.0.news.notify_one();
-        // Ends without an answer where it is left out, or has to wait for the store.
-        let _ = stored.await;
     }
 
     /// Whether the store did not take the last that was to be stored.
@@ -148,7 +151,7 @@ impl EventLog {
     }
 
     /// Takes out what is to be stored next; waits for it.
-    async fn next(&self, most: usize) -> Vec<Entry<Other>> {
+    async fn next(&self, most: usize) -> Vec<Entry<Told>> {
         loop {
             {
                 let mut log = self.log();
@@ -177,11 +180,11 @@ impl EventLog {
         }
     }
 
-    /// Takes in who was online when a process before ended, which ended them too.
-    fn restore(&self, noted: &[Online]) {
+    /// Takes in who stood in registers when a process before ended, which ended them too.
+    fn restore(&self, noted: &[Listed]) {
         let mut log = self.log();
-        for online in noted {
-            log.restore(online);
+        for listed in noted {
+            log.restore(listed.clone());
         }
     }
 }

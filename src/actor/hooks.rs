@@ -7,7 +7,7 @@ use super::ask::AskError;
 use super::event_log::EventLog;
 use super::persistence::Persistence;
 use super::webhook::{Ask, Dispatcher};
-use crate::domain::{EventKind, HookEvent, ProjectId, Webhook};
+use crate::domain::{EventKind, HookEvent, ProjectId, Register, Webhook};
 use crate::store::{StoreResult, WriteStore};
 use crate::webhook::authorize::Verdict;
 use actix::prelude::*;
@@ -41,10 +41,10 @@ impl Hooks {
         wanted.get(project).is_some_and(|kinds| kinds & kind.bit() != 0)
     }
 
-    /// Whether some webhook of the project wants to hear who is online.
-    pub(super) fn wants_online(&self, project: &ProjectId) -> bool {
+    /// Whether some webhook of the project wants to hear who stands in a register.
+    pub(super) fn wants_register(&self, project: &ProjectId, register: Register) -> bool {
         let wanted = self.0.wanted.read().unwrap_or_else(PoisonError::into_inner);
-        wanted.get(project).is_some_and(|kinds| is_about_online(*kinds))
+        wanted.get(project).is_some_and(|kinds| kinds & kinds_about(register) != 0)
     }
 
     /// The event log.
@@ -55,7 +55,9 @@ impl Hooks {
     /// Notes what a project's webhooks want.
     fn set(&self, project: &ProjectId, kinds: u32) {
         let mut wanted = self.0.wanted.write().unwrap_or_else(PoisonError::into_inner);
-        self.0.log.set_watched(project, is_about_online(kinds));
+        for register in Register::ALL {
+            self.0.log.set_watched(project, register, kinds & kinds_about(register) != 0);
+        }
         if kinds == 0 {
             wanted.remove(project);
         } else {
@@ -93,11 +95,16 @@ impl Hooks {
     }
 }
 
-/// Whether one of these kinds tells who is online.
-fn is_about_online(kinds: u32) -> bool {
-    let wanted =
-        EventKind::ChannelClientConnected.bit() | EventKind::ChannelClientDisconnected.bit();
-    kinds & wanted != 0
+/// The kinds that tell of a register.
+fn kinds_about(register: Register) -> u32 {
+    match register {
+        Register::Online => {
+            EventKind::ChannelClientConnected.bit() | EventKind::ChannelClientDisconnected.bit()
+        }
+        Register::Ephemeral => {
+            EventKind::ChannelSubscribed.bit() | EventKind::ChannelUnsubscribed.bit()
+        }
+    }
 }
 
 /// The kinds that these webhooks name; a disabled one names none.
@@ -176,17 +183,6 @@ impl Persistence {
             }
             outcome
         }
-    }
-
-    /// Records events whose cause is nothing that the store keeps.
-    ///
-    /// # Errors
-    /// As [`Persistence::write`].
-    pub fn record(
-        &self,
-        events: Vec<HookEvent>,
-    ) -> impl Future<Output = Result<(), AskError>> + use<> {
-        self.write_causing(true, |_| Ok(()), |()| events)
     }
 }
 

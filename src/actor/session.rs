@@ -26,8 +26,8 @@ use super::supervisor::Supervisor;
 use super::tell::tell;
 use crate::domain::channel::Subscriber;
 use crate::domain::{
-    Channel, ChannelId, ChannelKey, ConnectionId, LeapToken, Member as Present, OnlineSession,
-    Place, ProjectId, SessionId, Standing, Subscription, Timestamp,
+    Channel, ChannelId, ChannelKey, ConnectionId, LeapToken, Member as Present, Place, ProjectId,
+    SessionId, SessionRef, Standing, Subscription, Timestamp,
 };
 use crate::line::Line;
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Scope};
@@ -126,7 +126,7 @@ pub struct SessionActor {
     /// This session.
     uid: SessionUid,
     /// Who it is to webhooks.
-    online_session: Arc<OnlineSession>,
+    named: Arc<SessionRef>,
     /// The tenant.
     project: ProjectId,
     /// On whose behalf.
@@ -177,7 +177,7 @@ impl SessionActor {
         };
         Self {
             uid: SessionUid(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
-            online_session: Arc::new(OnlineSession {
+            named: Arc::new(SessionRef {
                 id: SessionId::from(clock::readable_id("session").as_str()),
                 token: identity.token().map(|token| token.id.clone()),
             }),

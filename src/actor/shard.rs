@@ -83,11 +83,11 @@ pub struct SessionGone {
 #[rtype(result = "()")]
 pub struct EndProject(pub ProjectId);
 
-/// Sent by the supervisor's handle, and passed on to the channels: webhooks of the project want to hear who is online, and
-/// are to be told of those, too, who are already.
+/// Sent by the supervisor's handle, and passed on to the actors: webhooks of the project want to hear of registers, and are
+/// to be told, too, who stands there already.
 #[derive(Clone, Message)]
 #[rtype(result = "()")]
-pub struct NoteOnline(pub ProjectId);
+pub struct NoteSessions(pub ProjectId);
 
 /// One shard.
 pub struct Shard {
@@ -283,15 +283,18 @@ impl Handler<SessionGone> for Shard {
     }
 }
 
-impl Handler<NoteOnline> for Shard {
+impl Handler<NoteSessions> for Shard {
     type Result = ();
 
     /// What is just being loaded has nobody yet, and tells of who comes.
-    fn handle(&mut self, note: NoteOnline, _: &mut Context<Self>) {
+    fn handle(&mut self, note: NoteSessions, _: &mut Context<Self>) {
         for (key, channel) in self.channels.live() {
             if key.project == note.0 {
                 tell(channel, note.clone());
             }
+        }
+        for (_, session) in self.sessions.live() {
+            tell(session, note.clone());
         }
     }
 }

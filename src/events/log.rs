@@ -1,82 +1,76 @@
 //! What is to be stored, in order and within bounds.
 //!
-//! A change of who is online is told at once, with the number of those who are online after it, as long as there is
-//! room. Where there is none it waits, and with it all later ones of its channel: not the change but who it is about, so
-//! that whoever comes and goes meanwhile takes no room. What is told later has the numbers that it leads to, so the last
-//! of a channel is right whatever was left out.
+//! A change in a register is told at once, with the number of those who stand in it afterwards, as long as there is room.
+//! Where there is none it waits, and with it all later ones of its register: not the change but who it is about, so that
+//! whoever comes and goes meanwhile takes no room. What is told later has the numbers that it leads to, so the last of a
+//! register is right whatever was left out.
 
-use super::attendance::{Attendance, Seat};
-use crate::domain::{ChannelKey, Online, OnlineSession, ProjectId, SessionId, Timestamp};
+use super::roll::Roll;
+use crate::domain::{ChannelKey, Listed, ProjectId, Register, SessionId, SessionRef, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// How many sessions stand in one entry of those who were there before.
 const KNOWN_TOGETHER: usize = 256;
 
-/// A session came online on a channel, or went.
+/// Which register of which channel.
+type Key = (ChannelKey, Register);
+
+/// A session came into a register, or went from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Who, and where.
-    pub online: Online,
+    pub listed: Listed,
     /// Whether it came.
-    pub is_online: bool,
-    /// How many are online after it.
-    pub online_count: u64,
+    pub is_in: bool,
+    /// How many stand there after it.
+    pub count: u64,
     /// When.
     pub at: Timestamp,
 }
 
-/// Something to be stored; `E` is what has nothing to do with who is online.
+/// Something to be stored; `E` is what has nothing to do with registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry<E> {
     /// To be told, and noted.
     Change(Change),
     /// To be noted: they came before anybody wanted to hear of it.
-    Known {
-        /// The channel.
-        channel: ChannelKey,
-        /// Who.
-        sessions: Vec<Arc<OnlineSession>>,
-    },
-    /// Nobody wants to hear of this project any more: what was noted is to be forgotten.
-    Unwatched(ProjectId),
+    Known(Vec<Listed>),
+    /// To be forgotten, which is not told.
+    Struck(Listed),
+    /// Nobody wants to hear of these registers of a project any more: what was noted is to be forgotten.
+    Unwatched(ProjectId, Register),
     /// Something else to be told.
     Other(E),
-}
-
-/// How much waits at most.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Changes of who is online; past it, what came and went is left out.
-    pub changes: usize,
-    /// Other events; past it they are left out.
-    pub others: usize,
 }
 
 /// Who waits to be told of.
 struct Waiting {
     /// Where.
-    channel: ChannelKey,
+    key: Key,
     /// Who.
     session: SessionId,
     /// When it changed last.
     at: Timestamp,
 }
 
+/// Those who stand in a register.
+type Sessions = Vec<Arc<SessionRef>>;
+
 /// The log.
 pub struct Log<E> {
-    /// How much waits at most.
-    bounds: Bounds,
-    /// The projects that want to hear who is online.
-    watched: HashSet<ProjectId>,
-    /// Who is online on which of their channels.
-    channels: HashMap<ChannelKey, Attendance>,
+    /// How many changes it holds at most.
+    room: usize,
+    /// The projects that want to hear of these registers.
+    watched: HashSet<(ProjectId, Register)>,
+    /// Who stands in them.
+    rolls: HashMap<Key, Roll>,
     /// To be stored, oldest first.
     queue: VecDeque<Entry<E>>,
     /// How many of them are changes.
     changes: usize,
-    /// How many of them are other events.
-    others: usize,
+    /// How many of those each project has.
+    shares: HashMap<ProjectId, usize>,
     /// Who waits for room among them, in the order of their last changes.
     waiting: BTreeMap<u64, Waiting>,
     /// The next place among those who wait.
@@ -88,15 +82,16 @@ pub struct Log<E> {
 }
 
 impl<E> Log<E> {
-    /// An empty one.
-    pub fn new(bounds: Bounds) -> Self {
+    /// An empty one with room for so many changes; past it, who comes and goes is left out. A project may have half of what
+    /// the others leave.
+    pub fn new(room: usize) -> Self {
         Self {
-            bounds,
+            room,
             watched: HashSet::new(),
-            channels: HashMap::new(),
+            rolls: HashMap::new(),
             queue: VecDeque::new(),
             changes: 0,
-            others: 0,
+            shares: HashMap::new(),
             waiting: BTreeMap::new(),
             next_place: 0,
             is_ended: false,
@@ -104,76 +99,86 @@ impl<E> Log<E> {
         }
     }
 
-    /// From now on a project wants to hear who is online.
-    pub fn watch(&mut self, project: &ProjectId) {
-        self.watched.insert(project.clone());
+    /// From now on a project wants to hear of a register.
+    pub fn watch(&mut self, project: &ProjectId, register: Register) {
+        self.watched.insert((project.clone(), register));
     }
 
-    /// From now on nobody in a project wants to hear it; what is noted of it goes, also of a process before.
-    pub fn unwatch(&mut self, project: &ProjectId) {
-        if self.watched.remove(project) {
-            self.channels.retain(|channel, _| channel.project != *project);
-            self.waiting.retain(|_, waiting| waiting.channel.project != *project);
-            self.queue.push_back(Entry::Unwatched(project.clone()));
+    /// From now on nobody in a project wants to hear of it; what is noted of it goes, also of a process before.
+    pub fn unwatch(&mut self, project: &ProjectId, register: Register) {
+        if self.watched.remove(&(project.clone(), register)) {
+            let is_it = |key: &Key| key.0.project == *project && key.1 == register;
+            self.rolls.retain(|key, _| !is_it(key));
+            self.waiting.retain(|_, waiting| !is_it(&waiting.key));
+            self.queue.push_back(Entry::Unwatched(project.clone(), register));
         }
     }
 
-    /// A session comes online on a channel; whoever is there counts once. `before` are those who were there before, asked
-    /// for where the log does not know the channel yet.
-    pub fn came(
+    /// A session comes into a register; whoever stands there counts once. `before` are those who stood there before, asked
+    /// for where the log does not know of any.
+    pub fn came(&mut self, new: &Listed, at: Timestamp, before: impl FnOnce() -> Sessions) {
+        let Some(key) = self.heard(&new.channel, new.register) else { return };
+        self.know(&key, before);
+        self.rolls.entry(key.clone()).or_default().seat_for(&new.session).is_in = true;
+        self.settle(&key, &new.session.id, at);
+    }
+
+    /// A session goes from a register; nothing where it did not stand there. `before` as for [`Self::came`], itself
+    /// included.
+    pub fn went(&mut self, old: &Listed, at: Timestamp, before: impl FnOnce() -> Sessions) {
+        let Some(key) = self.heard(&old.channel, old.register) else { return };
+        self.know(&key, before);
+        self.leave(&key, &old.session.id, at);
+    }
+
+    /// A session goes from a register, and nobody is told, because its going is no event.
+    pub fn strike(&mut self, old: &Listed) {
+        let Some(key) = self.heard(&old.channel, old.register) else { return };
+        let Some(roll) = self.rolls.get_mut(&key) else { return };
+        let Some((place, is_told)) = roll.strike(&old.session.id) else { return };
+        if let Some(place) = place {
+            self.waiting.remove(&place);
+            self.left_out(1);
+        }
+        if is_told {
+            self.queue.push_back(Entry::Struck(old.clone()));
+        }
+        self.drop_if_empty(&key);
+    }
+
+    /// Who stands in a register, which nobody is told, where the log does not know of any.
+    pub fn note(
         &mut self,
         channel: &ChannelKey,
-        session: &Arc<OnlineSession>,
-        at: Timestamp,
-        before: impl FnOnce() -> Vec<Arc<OnlineSession>>,
+        register: Register,
+        sessions: impl FnOnce() -> Sessions,
     ) {
-        if self.is_ended || !self.watched.contains(&channel.project) {
-            return;
-        }
-        self.know(channel, before);
-        let seat = self.channels.entry(channel.clone()).or_default().seat_for(session);
-        seat.is_online = true;
-        self.settle(channel, &session.id, at);
-    }
-
-    /// A session goes from a channel; nothing where it was not online. `before` as for [`Self::came`], itself included.
-    pub fn went(
-        &mut self,
-        channel: &ChannelKey,
-        session: &SessionId,
-        at: Timestamp,
-        before: impl FnOnce() -> Vec<Arc<OnlineSession>>,
-    ) {
-        if self.is_ended || !self.watched.contains(&channel.project) {
-            return;
-        }
-        self.know(channel, before);
-        let seat = self.channels.get_mut(channel).and_then(|known| known.seat(session));
-        if let Some(seat) = seat.filter(|seat| seat.is_online) {
-            seat.is_online = false;
-            self.settle(channel, session, at);
+        if let Some(key) = self.heard(channel, register) {
+            self.know(&key, sessions);
         }
     }
 
-    /// Who is on a channel now, which nobody is told, where the log does not know the channel yet.
-    pub fn note(&mut self, channel: &ChannelKey, online: impl FnOnce() -> Vec<Arc<OnlineSession>>) {
-        if !self.is_ended && self.watched.contains(&channel.project) {
-            self.know(channel, online);
+    /// A session stands in a register, which nobody is told.
+    pub fn note_one(&mut self, listed: Listed) {
+        let Some(key) = self.heard(&listed.channel, listed.register) else { return };
+        let roll = self.rolls.entry(key).or_default();
+        if roll.seat(&listed.session.id).is_none() {
+            roll.know(&listed.session);
+            self.queue.push_back(Entry::Known(vec![listed]));
         }
     }
 
-    /// The channel has gone, and everybody from it.
+    /// The channel has gone, and everybody who was online from it.
     pub fn deleted(&mut self, channel: &ChannelKey, at: Timestamp) {
-        let sessions = self.channels.get(channel).map(Attendance::ids).unwrap_or_default();
-        for session in sessions {
-            self.went(channel, &session, at, Vec::new);
+        if let Some(key) = self.heard(channel, Register::Online) {
+            self.all_left(&key, at);
         }
     }
 
     /// Everybody has gone from everywhere.
     pub fn all_went(&mut self, at: Timestamp) {
-        for channel in self.channels.keys().cloned().collect::<Vec<_>>() {
-            self.deleted(&channel, at);
+        for key in self.rolls.keys().cloned().collect::<Vec<_>>() {
+            self.all_left(&key, at);
         }
     }
 
@@ -184,24 +189,16 @@ impl<E> Log<E> {
     }
 
     /// Takes in who was noted by a process before; where nobody wants to hear of it any more, the note is to go.
-    pub fn restore(&mut self, online: &Online) {
-        let project = &online.channel.project;
-        if self.watched.contains(project) {
-            self.channels.entry(online.channel.clone()).or_default().know(&online.session);
-        } else if !matches!(self.queue.back(), Some(Entry::Unwatched(last)) if last == project) {
-            self.queue.push_back(Entry::Unwatched(project.clone()));
+    pub fn restore(&mut self, noted: Listed) {
+        match self.heard(&noted.channel, noted.register) {
+            Some(key) => self.rolls.entry(key).or_default().know(&noted.session),
+            None => self.queue.push_back(Entry::Struck(noted)),
         }
     }
 
-    /// Adds another event; false where there is no room, so that it is left out.
-    pub fn add(&mut self, event: E) -> bool {
-        if self.others >= self.bounds.others {
-            self.left_out(1);
-            return false;
-        }
-        self.others += 1;
+    /// Adds another event; who makes it sees to it that there is room.
+    pub fn add(&mut self, event: E) {
         self.queue.push_back(Entry::Other(event));
-        true
     }
 
     /// Counts events that somebody left out.
@@ -214,18 +211,33 @@ impl<E> Log<E> {
         std::mem::take(&mut self.dropped)
     }
 
-    /// Takes out what is to be stored next, at most so much.
+    /// Takes out what is to be stored next: entries that are about so many sessions together, or one more.
     pub fn take(&mut self, most: usize) -> Vec<Entry<E>> {
         self.fill();
-        let entries: Vec<_> = self.queue.drain(..most.min(self.queue.len())).collect();
-        for entry in &entries {
-            match entry {
-                Entry::Change(_) => self.changes -= 1,
-                Entry::Other(_) => self.others -= 1,
-                Entry::Known { .. } | Entry::Unwatched(_) => {}
+        let (mut entries, mut sessions) = (Vec::new(), 0);
+        while sessions < most
+            && let Some(entry) = self.queue.pop_front()
+        {
+            match &entry {
+                Entry::Change(change) => self.give_back(&change.listed.channel.project),
+                Entry::Known(known) => sessions += known.len(),
+                Entry::Other(_) | Entry::Struck(_) | Entry::Unwatched(..) => {}
             }
+            sessions += 1;
+            entries.push(entry);
         }
         entries
+    }
+
+    /// Gives back the room of a change.
+    fn give_back(&mut self, project: &ProjectId) {
+        self.changes -= 1;
+        if let Some(share) = self.shares.get_mut(project) {
+            *share -= 1;
+            if *share == 0 {
+                self.shares.remove(project);
+            }
+        }
     }
 
     /// Whether everything has been taken out.
@@ -233,82 +245,113 @@ impl<E> Log<E> {
         self.queue.is_empty() && self.waiting.is_empty()
     }
 
-    /// Takes in those who were on a channel before the log knew it.
-    fn know(&mut self, channel: &ChannelKey, before: impl FnOnce() -> Vec<Arc<OnlineSession>>) {
-        if self.channels.contains_key(channel) {
+    /// The register by which the log knows it, if somebody wants to hear of it and anything still happens.
+    fn heard(&self, channel: &ChannelKey, register: Register) -> Option<Key> {
+        let is_heard = self.watched.contains(&(channel.project.clone(), register));
+        (is_heard && !self.is_ended).then(|| (channel.clone(), register))
+    }
+
+    /// Takes in those who stood in a register before the log knew of any.
+    fn know(&mut self, key: &Key, before: impl FnOnce() -> Sessions) {
+        if self.rolls.contains_key(key) {
             return;
         }
         let before = before();
         if before.is_empty() {
             return;
         }
-        let attendance = self.channels.entry(channel.clone()).or_default();
+        let roll = self.rolls.entry(key.clone()).or_default();
         for session in &before {
-            attendance.know(session);
+            roll.know(session);
         }
         for sessions in before.chunks(KNOWN_TOGETHER) {
-            let (channel, sessions) = (channel.clone(), sessions.to_vec());
-            self.queue.push_back(Entry::Known { channel, sessions });
+            let known = sessions.iter().map(|session| listed(key, session)).collect();
+            self.queue.push_back(Entry::Known(known));
+        }
+    }
+
+    /// A session goes from a register, if it stands there.
+    fn leave(&mut self, key: &Key, session: &SessionId, at: Timestamp) {
+        let seat = self.rolls.get_mut(key).and_then(|roll| roll.seat(session));
+        if let Some(seat) = seat.filter(|seat| seat.is_in) {
+            seat.is_in = false;
+            self.settle(key, session, at);
+        }
+    }
+
+    /// Everybody goes from a register.
+    fn all_left(&mut self, key: &Key, at: Timestamp) {
+        for session in self.rolls.get(key).map(Roll::ids).unwrap_or_default() {
+            self.leave(key, &session, at);
         }
     }
 
     /// Sees to it that how it is with a session is told: at once where there is room, else later.
-    fn settle(&mut self, channel: &ChannelKey, session: &SessionId, at: Timestamp) {
-        let is_full = self.changes >= self.bounds.changes;
-        let Some(attendance) = self.channels.get_mut(channel) else { return };
-        let is_behind = attendance.waiting > 0;
-        let Some(seat) = attendance.seat(session) else { return };
+    fn settle(&mut self, key: &Key, session: &SessionId, at: Timestamp) {
+        let is_full = self.is_full(&key.0.project);
+        let Some(roll) = self.rolls.get_mut(key) else { return };
+        let is_behind = roll.waiting > 0;
+        let Some(seat) = roll.seat(session) else { return };
         if seat.is_settled() {
-            if let Some(place) = seat.waits_at.take() {
+            if let Some(place) = roll.stop_waiting(session) {
                 // It came and went, or went and came, before there was room to tell of either.
                 self.waiting.remove(&place);
-                attendance.waiting -= 1;
-                attendance.forget(session);
-                self.drop_if_empty(channel);
+                self.drop_if_empty(key);
                 self.left_out(2);
             }
         } else if is_full || is_behind {
             let place = self.next_place;
             self.next_place += 1;
-            match seat.waits_at.replace(place) {
-                Some(before) => drop(self.waiting.remove(&before)),
-                None => attendance.waiting += 1,
+            if let Some(before) = roll.wait(session, place) {
+                self.waiting.remove(&before);
             }
-            let (channel, session) = (channel.clone(), session.clone());
-            self.waiting.insert(place, Waiting { channel, session, at });
+            let (key, session) = (key.clone(), session.clone());
+            self.waiting.insert(place, Waiting { key, session, at });
         } else {
-            self.tell(channel, session, at);
+            self.tell(key, session, at);
         }
     }
 
+    /// Whether there is no room for a change of a project: it may have half of what the others leave.
+    fn is_full(&self, project: &ProjectId) -> bool {
+        let own = self.shares.get(project).copied().unwrap_or_default();
+        let others = self.changes.saturating_sub(own);
+        own >= self.room.saturating_sub(others).div_ceil(2)
+    }
+
     /// Puts how it is with a session behind all that is to be stored.
-    fn tell(&mut self, channel: &ChannelKey, session: &SessionId, at: Timestamp) {
-        let Some(attendance) = self.channels.get_mut(channel) else { return };
-        let Some((session, is_online, online_count)) = attendance.tell(session) else { return };
-        let online = Online { channel: channel.clone(), session };
+    fn tell(&mut self, key: &Key, session: &SessionId, at: Timestamp) {
+        let told = self.rolls.get_mut(key).and_then(|roll| roll.tell(session));
+        let Some((session, is_in, count)) = told else { return };
+        let listed = listed(key, &session);
         self.changes += 1;
-        self.queue.push_back(Entry::Change(Change { online, is_online, online_count, at }));
-        self.drop_if_empty(channel);
+        *self.shares.entry(key.0.project.clone()).or_default() += 1;
+        self.queue.push_back(Entry::Change(Change { listed, is_in, count, at }));
+        self.drop_if_empty(key);
     }
 
     /// Tells of those who wait, as far as there is room.
     fn fill(&mut self) {
-        while self.changes < self.bounds.changes
-            && let Some((_, Waiting { channel, session, at })) = self.waiting.pop_first()
+        while let Some((_, first)) = self.waiting.first_key_value()
+            && !self.is_full(&first.key.0.project)
         {
-            if let Some(attendance) = self.channels.get_mut(&channel)
-                && attendance.seat(&session).and_then(Seat::stop_waiting).is_some()
-            {
-                attendance.waiting -= 1;
-                self.tell(&channel, &session, at);
+            let Some((_, Waiting { key, session, at })) = self.waiting.pop_first() else { return };
+            let waits = self.rolls.get_mut(&key).and_then(|roll| roll.stop_waiting(&session));
+            if waits.is_some() {
+                self.tell(&key, &session, at);
             }
         }
     }
 
-    /// Forgets a channel that nobody is on.
-    fn drop_if_empty(&mut self, channel: &ChannelKey) {
-        if self.channels.get(channel).is_some_and(Attendance::is_empty) {
-            self.channels.remove(channel);
+    /// Forgets a register in which nobody stands.
+    fn drop_if_empty(&mut self, key: &Key) {
+        if self.rolls.get(key).is_some_and(Roll::is_empty) {
+            self.rolls.remove(key);
         }
     }
+}
+
+/// A session in a register.
+fn listed((channel, register): &Key, session: &Arc<SessionRef>) -> Listed {
+    Listed { channel: channel.clone(), register: *register, session: Arc::clone(session) }
 }

@@ -1,8 +1,8 @@
 //! Random days of a server, and what a back end makes of what it is told.
 
-use super::{Bounds, Change, Entry, Log};
+use super::{Change, Entry, Log};
 use crate::domain::{
-    ChannelId, ChannelKey, Online, OnlineSession, ProjectId, SessionId, Timestamp,
+    ChannelId, ChannelKey, Listed, ProjectId, Register, SessionId, SessionRef, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,9 +31,17 @@ fn channel(number: u64) -> ChannelKey {
 }
 
 /// A session.
-fn session(number: u64) -> Arc<OnlineSession> {
-    Arc::new(OnlineSession { id: SessionId::from(&*format!("s{number}")), token: None })
+fn session(number: u64) -> Arc<SessionRef> {
+    Arc::new(SessionRef { id: SessionId::from(&*format!("s{number}")), token: None })
 }
+
+/// A session in a register.
+fn listed(number: u64, who: u64) -> Listed {
+    Listed { channel: channel(number), register: REGISTER, session: session(who) }
+}
+
+/// The register of everything below.
+const REGISTER: Register = Register::Online;
 
 /// Who is online where, by names.
 type Who = BTreeMap<String, BTreeSet<String>>;
@@ -55,29 +63,38 @@ impl Heard {
     /// Stores an entry and hears of it.
     fn take(&mut self, entry: Entry<u64>) {
         match entry {
-            Entry::Change(Change { online, is_online, online_count, at }) => {
-                let (channel, who) = names(&online);
+            Entry::Change(Change { listed, is_in, count, at }) => {
+                let (channel, who) = names(&listed);
                 let noted = self.noted.entry(channel.clone()).or_default();
-                let is_news = if is_online { noted.insert(who) } else { noted.remove(&who) };
-                assert!(is_news, "told twice: {online:?}");
-                assert_eq!(online_count, u64::try_from(noted.len()).unwrap(), "{online:?}");
+                let is_news = if is_in { noted.insert(who) } else { noted.remove(&who) };
+                assert!(is_news, "told twice: {listed:?}");
+                assert_eq!(count, u64::try_from(noted.len()).unwrap(), "{listed:?}");
                 assert!(self.last.insert(channel.clone(), at.0) <= Some(at.0), "out of order");
-                self.counts.insert(channel, online_count);
+                self.counts.insert(channel, count);
                 self.told += 1;
             }
-            Entry::Known { channel, sessions } => {
-                let noted = self.noted.entry(channel.id.as_str().to_owned()).or_default();
-                noted.extend(sessions.iter().map(|known| known.id.as_str().to_owned()));
+            Entry::Known(known) => {
+                for (channel, who) in known.iter().map(names) {
+                    self.noted.entry(channel).or_default().insert(who);
+                }
             }
-            Entry::Unwatched(_) => *self = Self { told: self.told, ..Self::default() },
+            Entry::Struck(listed) => {
+                let (channel, who) = names(&listed);
+                let noted = self.noted.entry(channel.clone()).or_default();
+                noted.remove(&who);
+                if let Some(count) = self.counts.get_mut(&channel) {
+                    *count = u64::try_from(noted.len()).unwrap();
+                }
+            }
+            Entry::Unwatched(..) => *self = Self { told: self.told, ..Self::default() },
             Entry::Other(_) => {}
         }
     }
 }
 
 /// The names of a channel and a session.
-fn names(online: &Online) -> (String, String) {
-    (online.channel.id.as_str().to_owned(), online.session.id.as_str().to_owned())
+fn names(listed: &Listed) -> (String, String) {
+    (listed.channel.id.as_str().to_owned(), listed.session.id.as_str().to_owned())
 }
 
 /// A server's day.
@@ -101,13 +118,13 @@ struct Day {
 }
 
 /// So little fits that it is often full.
-const BOUNDS: Bounds = Bounds { changes: 5, others: 2 };
+const ROOM: usize = 5;
 
 impl Day {
     /// The morning.
     fn new(seed: u64) -> Self {
-        let mut log = Log::new(BOUNDS);
-        log.watch(&project());
+        let mut log = Log::new(ROOM);
+        log.watch(&project(), REGISTER);
         Self {
             dice: Dice(seed),
             log,
@@ -121,7 +138,7 @@ impl Day {
     }
 
     /// Who is on a channel, as its actor says.
-    fn on(&self, channel: u64) -> Vec<Arc<OnlineSession>> {
+    fn on(&self, channel: u64) -> Vec<Arc<SessionRef>> {
         self.really.get(&channel).into_iter().flatten().map(|number| session(*number)).collect()
     }
 
@@ -130,7 +147,7 @@ impl Day {
         let before = self.on(number);
         let is_news = self.really.entry(number).or_default().insert(who);
         // Sometimes it is said again, as after the crash of a channel's actor.
-        self.log.came(&channel(number), &session(who), Timestamp(self.now), || before);
+        self.log.came(&listed(number, who), Timestamp(self.now), || before);
         self.changes += u64::from(is_news && self.is_watched);
     }
 
@@ -138,23 +155,26 @@ impl Day {
     fn go(&mut self, number: u64, who: u64) {
         let before = self.on(number);
         let was_there = self.really.entry(number).or_default().remove(&who);
-        self.log.went(&channel(number), &session(who).id, Timestamp(self.now), || before);
+        self.log.went(&listed(number, who), Timestamp(self.now), || before);
         self.changes += u64::from(was_there && self.is_watched);
     }
 
     /// The process dies with all that was not stored; the next one begins.
     fn die(&mut self) {
-        self.log = Log::new(BOUNDS);
+        self.log = Log::new(ROOM);
         if self.is_watched {
-            self.log.watch(&project());
+            self.log.watch(&project(), REGISTER);
+        } else {
+            // Nobody listens, so nobody believes anything.
+            self.heard.counts.clear();
         }
         self.really.clear();
         let noted = self.heard.noted.clone();
         for (name, sessions) in &noted {
             for who in sessions {
                 let channel = ChannelKey { project: project(), id: ChannelId::trusted(name) };
-                let session = Arc::new(OnlineSession { id: SessionId::from(&**who), token: None });
-                self.log.restore(&Online { channel, session });
+                let session = Arc::new(SessionRef { id: SessionId::from(&**who), token: None });
+                self.log.restore(Listed { channel, register: REGISTER, session });
             }
         }
         self.log.all_went(Timestamp(self.now));
@@ -177,16 +197,21 @@ impl Day {
                 self.log.deleted(&channel(number), Timestamp(self.now));
             }
             82 => self.die(),
+            84..86 => {
+                if self.really.entry(number).or_default().remove(&who) {
+                    self.log.strike(&listed(number, who));
+                }
+            }
             83 => {
                 self.is_watched = !self.is_watched;
                 if self.is_watched {
-                    self.log.watch(&project());
+                    self.log.watch(&project(), REGISTER);
                     for number in 0..3 {
                         let online = self.on(number);
-                        self.log.note(&channel(number), || online);
+                        self.log.note(&channel(number), REGISTER, || online);
                     }
                 } else {
-                    self.log.unwatch(&project());
+                    self.log.unwatch(&project(), REGISTER);
                 }
             }
             _ => self.store(),
@@ -231,7 +256,7 @@ fn who_hears_everything_knows_who_is_online_and_how_many() {
             day.check();
         }
         day.log.end(Timestamp(day.now));
-        day.log.came(&channel(0), &session(0), Timestamp(day.now), Vec::new);
+        day.log.came(&listed(0, 0), Timestamp(day.now), Vec::new);
         day.really.clear();
         day.check();
     }
@@ -260,15 +285,61 @@ fn nothing_is_left_out_uncounted() {
 }
 
 #[test]
-fn other_events_keep_their_place_and_their_bound() {
-    let mut log = Log::new(BOUNDS);
-    log.watch(&project());
-    log.came(&channel(0), &session(1), Timestamp(1), Vec::new);
-    assert!(log.add(7));
-    log.went(&channel(0), &session(1).id, Timestamp(2), Vec::new);
-    assert!(log.add(8) && !log.add(9));
-    assert_eq!((log.take_dropped(), log.take_dropped()), (1, 0));
+fn other_events_keep_their_place() {
+    let mut log = Log::new(ROOM);
+    log.watch(&project(), REGISTER);
+    log.came(&listed(0, 1), Timestamp(1), Vec::new);
+    log.add(7);
+    log.went(&listed(0, 1), Timestamp(2), Vec::new);
+    log.add(8);
     let kinds: Vec<_> = log.take(9).iter().map(|it| matches!(it, Entry::Other(_))).collect();
     assert_eq!(kinds, [false, true, false, true]);
-    assert!(log.add(9), "there is room again");
+}
+
+#[test]
+fn who_is_there_says_so_for_itself_and_counts_once() {
+    let mut log: Log<u64> = Log::new(ROOM);
+    log.note_one(listed(0, 1));
+    assert!(log.is_empty(), "nobody wants to hear");
+    log.watch(&project(), REGISTER);
+    for who in [1, 2, 1] {
+        log.note_one(listed(0, who));
+    }
+    log.went(&listed(0, 1), Timestamp(1), Vec::new);
+    let mut heard = Heard::default();
+    let entries = log.take(9);
+    assert_eq!(entries.len(), 3);
+    for entry in entries {
+        heard.take(entry);
+    }
+    assert_eq!(heard.counts["c0"], 1);
+}
+
+#[test]
+fn a_project_has_half_of_what_the_others_leave() {
+    let mut log: Log<u64> = Log::new(8);
+    let of = |project: &str, who: u64| {
+        let channel = ChannelKey { project: ProjectId::from(project), id: channel(0).id };
+        Listed { channel, ..listed(0, who) }
+    };
+    for project in ["p", "q"] {
+        log.watch(&ProjectId::from(project), REGISTER);
+        for who in 0..9 {
+            log.came(&of(project, who), Timestamp(1), Vec::new);
+        }
+    }
+    let projects: Vec<_> = log
+        .take(6)
+        .iter()
+        .map(|entry| match entry {
+            Entry::Change(change) => change.listed.channel.project.as_str().to_owned(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(projects, ["p", "p", "p", "p", "q", "q"]);
+    let mut rest = 0;
+    while !log.is_empty() {
+        rest += log.take(3).len();
+    }
+    assert_eq!(rest, 12, "all are told in the end");
 }

@@ -111,7 +111,7 @@ async fn create(call: Call, body: Body) -> Answer {
     let what = "the project has too many webhooks";
     let webhook = created.await?.ok_or(ApiError::LimitReached { what, limit })?;
     call.app.persistence.refresh_hooks(&webhook.project).await;
-    call.app.supervisor.note_online(&webhook.project);
+    call.app.supervisor.note_sessions(&webhook.project);
     one(&call, &webhook, &webhook.secret)
 }
 
@@ -132,7 +132,7 @@ async fn update(call: Call, body: Body) -> Answer {
         .write(move |store| store.update_webhook(&project, &id, &update))
         .await?;
     call.app.persistence.refresh_hooks(&webhook.project).await;
-    call.app.supervisor.note_online(&webhook.project);
+    call.app.supervisor.note_sessions(&webhook.project);
     one(&call, &webhook, &masked_secret(&webhook.secret))
 }
 

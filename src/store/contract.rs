@@ -6,10 +6,10 @@ pub(crate) mod admin_tokens;
 pub(crate) mod authorizers;
 pub(crate) mod channels;
 pub(crate) mod groups;
-pub(crate) mod online;
 pub(crate) mod outbox;
 pub(crate) mod pages;
 pub(crate) mod projects;
+pub(crate) mod registers;
 pub(crate) mod subscriptions;
 pub(crate) mod tokens;
 pub(crate) mod webhooks;
@@ -242,8 +242,8 @@ macro_rules! run_contract_on {
             outbox::a_deleted_webhook_takes_its_deliveries_along,
             outbox::what_is_owed_is_there_after_a_restart,
             authorizers::a_project_has_one_authorizer_or_none,
-            online::who_is_noted_as_online_is_found_in_order_after_a_restart,
-            online::who_is_online_goes_with_the_project_and_not_with_the_channel,
+            registers::registers_are_found_in_order_after_a_restart,
+            registers::a_register_goes_with_the_project_and_not_with_the_channel,
             groups::an_empty_group_commits,
             groups::a_group_sees_its_own_writes,
             groups::readers_see_a_group_as_soon_as_it_returns_and_not_before,

@@ -2,8 +2,8 @@
 
 use super::{StoreResult, WriteStore};
 use crate::domain::{
-    Attempt, Authorizer, ChannelKey, Delivery, DeliveryKey, Due, HookEvent, Online, ProjectId,
-    SessionId, Timestamp, Webhook, WebhookId,
+    Attempt, Authorizer, Delivery, DeliveryKey, Due, HookEvent, Listed, ProjectId, Register,
+    Timestamp, Webhook, WebhookId,
 };
 
 /// What is read of it.
@@ -32,8 +32,8 @@ pub trait ReadOutbox {
     fn count_deliveries(&mut self, webhook: &WebhookId) -> StoreResult<u64>;
     /// Who answers a project's subscribe requests.
     fn find_authorizer(&mut self, project: &ProjectId) -> StoreResult<Option<Authorizer>>;
-    /// The sessions that are noted as online: the next behind one, in the order of their keys, at most `limit`.
-    fn online_after(&mut self, last: Option<&Online>, limit: u64) -> StoreResult<Vec<Online>>;
+    /// The sessions that are noted in registers: the next behind one, in the order of their keys, at most `limit`.
+    fn listed_after(&mut self, last: Option<&Listed>, limit: u64) -> StoreResult<Vec<Listed>>;
 }
 
 /// A write that is tried as one; what it returns decides whether it stands.
@@ -64,11 +64,11 @@ pub trait WriteOutbox {
     fn set_authorizer(&mut self, authorizer: &Authorizer) -> StoreResult<()>;
     /// Nobody answers them any more. Errors: `NotFound(Authorizer)`.
     fn delete_authorizer(&mut self, project: &ProjectId) -> StoreResult<()>;
-    /// Notes that a session is online on a channel, as webhooks were told; doing so twice changes nothing. Errors:
+    /// Notes that a session stands in a register, as webhooks were told; doing so twice changes nothing. Errors:
     /// `NotFound(Project)`.
-    fn note_online(&mut self, online: &Online) -> StoreResult<()>;
+    fn enlist(&mut self, listed: &Listed) -> StoreResult<()>;
     /// Takes that back; nothing where it was not noted.
-    fn note_offline(&mut self, channel: &ChannelKey, session: &SessionId) -> StoreResult<()>;
-    /// Takes back all of a project.
-    fn forget_online(&mut self, project: &ProjectId) -> StoreResult<()>;
+    fn strike(&mut self, listed: &Listed) -> StoreResult<()>;
+    /// Takes back everybody in such a register of a project's channels.
+    fn strike_all(&mut self, project: &ProjectId, register: Register) -> StoreResult<()>;
 }

@@ -29,11 +29,14 @@ impl Handler<ClientPublish> for ChannelActor {
     /// Without the capability nothing is delivered (`docs/PROTOCOL.md`, Socket).
     fn handle(
         &mut self,
-        ClientPublish(message): ClientPublish,
+        ClientPublish { message, told }: ClientPublish,
         ctx: &mut Context<Self>,
     ) -> Result<(), Refusal> {
         if !self.channel.capabilities.contains(Capabilities::CLIENT_PUBLISH) {
             return Err(Refusal::MissingCapability("CLIENT_PUBLISH"));
+        }
+        if let Some(told) = told {
+            self.around.persistence.hooks().log().add(told);
         }
         self.broadcast(Event::Message { channel: self.key().id.clone(), message }, ctx);
         Ok(())
@@ -166,7 +169,7 @@ impl Handler<Subscribe> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, ask: Subscribe, ctx: &mut Context<Self>) {
-        self.subscribers.add_session(ask.session, ask.address, ask.member, ask.online);
+        self.subscribers.add_session(ask.session, ask.address, ask.member, ask.named);
         if !ask.connections.is_empty() {
             self.had_subscriber = true;
             self.mark_subscribed(ctx);
@@ -196,7 +199,7 @@ impl Handler<Attach> for ChannelActor {
 
     fn handle(&mut self, ask: Attach, ctx: &mut Context<Self>) {
         self.snapshot(&ask.address, ask.connection.uid);
-        self.subscribers.add_session(ask.session, ask.address, ask.member, ask.online);
+        self.subscribers.add_session(ask.session, ask.address, ask.member, ask.named);
         self.had_subscriber = true;
         self.mark_subscribed(ctx);
         self.announce(ask.session, ctx);
@@ -256,7 +259,7 @@ impl Handler<Leave> for ChannelActor {
 
     fn handle(&mut self, ask: Leave, ctx: &mut Context<Self>) {
         self.used = Instant::now();
-        self.tell_offline(&ask.online);
+        self.tell_offline(&ask.named);
         let Some((connections, present)) = self.subscribers.remove_session(ask.session) else {
             return;
         };

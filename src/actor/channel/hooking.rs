@@ -7,11 +7,12 @@
 use super::super::ask::AskError;
 use super::super::clock;
 use super::super::session::SessionUid;
-use super::super::shard::NoteOnline;
+use super::super::shard::NoteSessions;
 use super::{ChannelActor, Surroundings};
-use crate::domain::{Channel, EventKind, HookEvent, OnlineSession, State, Version};
+use crate::domain::{Channel, EventKind, HookEvent, Listed, Register, SessionRef, State, Version};
 use crate::store::{StoreResult, WriteStore};
 use actix::prelude::*;
+use std::sync::Arc;
 
 /// Runs a write that makes the channel what `changed` is, or deletes it, and records its event if that is wanted.
 pub(super) fn write_causing<F>(
@@ -50,39 +51,45 @@ where
 }
 
 impl ChannelActor {
-    /// Tells that a session comes online here, if that is news; to be called before it is in.
-    pub(super) fn tell_online(&self, session: SessionUid) {
-        let hooks = self.around.persistence.hooks();
-        if self.subscribers.is_in(session) || !hooks.wants_online(&self.key().project) {
-            return;
-        }
-        if let Some(online) = self.subscribers.online_session(session) {
-            hooks.log().came(self.key(), online, || self.subscribers.online());
-        }
+    /// Whether webhooks want to hear who is online here.
+    fn is_heard(&self) -> bool {
+        self.around.persistence.hooks().wants_register(&self.key().project, Register::Online)
     }
 
-    /// Tells who is online, where the event log does not know it.
-    fn note_online(&self) {
-        let hooks = self.around.persistence.hooks();
-        if hooks.wants_online(&self.key().project) {
-            hooks.log().note(self.key(), || self.subscribers.online());
+    /// A session as one that is online here.
+    fn online(&self, session: &Arc<SessionRef>) -> Listed {
+        let (channel, register) = (self.key().clone(), Register::Online);
+        Listed { channel, register, session: Arc::clone(session) }
+    }
+
+    /// Tells that a session comes online here, if that is news; to be called before it is in.
+    pub(super) fn tell_online(&self, session: SessionUid) {
+        if self.subscribers.is_in(session) || !self.is_heard() {
+            return;
+        }
+        if let Some(named) = self.subscribers.named(session) {
+            let log = self.around.persistence.hooks().log();
+            log.came(&self.online(named), || self.subscribers.online());
         }
     }
 
     /// Tells that a session leaves; to be called while it is still in. It may be known from an actor before this one alone.
-    pub(super) fn tell_offline(&self, session: &OnlineSession) {
-        let hooks = self.around.persistence.hooks();
-        if hooks.wants_online(&self.key().project) {
-            hooks.log().went(self.key(), &session.id, || self.subscribers.online());
+    pub(super) fn tell_offline(&self, session: &Arc<SessionRef>) {
+        if self.is_heard() {
+            let log = self.around.persistence.hooks().log();
+            log.went(&self.online(session), || self.subscribers.online());
         }
     }
 }
 
-impl Handler<NoteOnline> for ChannelActor {
+impl Handler<NoteSessions> for ChannelActor {
     type Result = ();
 
     /// Passed on by the shard.
-    fn handle(&mut self, _: NoteOnline, _: &mut Context<Self>) {
-        self.note_online();
+    fn handle(&mut self, _: NoteSessions, _: &mut Context<Self>) {
+        if self.is_heard() {
+            let log = self.around.persistence.hooks().log();
+            log.note_online(self.key(), || self.subscribers.online());
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! What a channel's actor is asked.
 
 use super::super::ask::{AskError, ChangeError};
+use super::super::event_log::Told;
 use super::super::fanout::{ConnectionUid, FanoutHandle};
 use super::super::session::{SessionActor, SessionUid};
 use crate::domain::channel::Subscriber;
 use crate::domain::{
-    Capabilities, Change, Channel, Member, Message, OnlineSession, Standing, State, Timestamp,
+    Capabilities, Change, Channel, Member, Message, SessionRef, Standing, State, Timestamp,
     Version, Visibility,
 };
 use crate::protocol::{ErrorCode, PresentMember, Refusal};
@@ -29,7 +30,12 @@ pub struct Publish(pub Message);
 /// Sent by a session for one of its connections: publish, if the channel lets clients; answers whether it does.
 #[derive(actix::Message)]
 #[rtype(result = "Result<(), Refusal>")]
-pub struct ClientPublish(pub Message);
+pub struct ClientPublish {
+    /// The message.
+    pub message: Message,
+    /// What webhooks are told of it.
+    pub told: Option<Told>,
+}
 
 /// Sent by HTTP through the supervisor, and by sessions: change the state. Answered when durable and dispatched.
 #[derive(actix::Message)]
@@ -99,7 +105,7 @@ pub struct Subscribe {
     /// Who it is to others.
     pub member: Arc<Member>,
     /// Who it is to webhooks.
-    pub online: Arc<OnlineSession>,
+    pub named: Arc<SessionRef>,
     /// All its connections.
     pub connections: Vec<ConnectionRef>,
     /// Whether the session held the channel while another actor had it: then it has missed all that this one said so far.
@@ -118,7 +124,7 @@ pub struct Attach {
     /// Who it is to others.
     pub member: Arc<Member>,
     /// Who it is to webhooks.
-    pub online: Arc<OnlineSession>,
+    pub named: Arc<SessionRef>,
     /// The connection.
     pub connection: ConnectionRef,
 }
@@ -174,7 +180,7 @@ pub struct Leave {
     /// The session.
     pub session: SessionUid,
     /// Who it is to webhooks.
-    pub online: Arc<OnlineSession>,
+    pub named: Arc<SessionRef>,
     /// The connection that asked for it, which must not be told (`docs/PROTOCOL.md`, Visibility).
     pub asker: Option<ConnectionUid>,
 }

@@ -4,7 +4,7 @@ use super::super::fanout::{ConnectionUid, FanoutHandle};
 use super::super::session::{FromChannel, SessionActor, SessionUid};
 use super::super::tell::tell;
 use super::messages::ConnectionRef;
-use crate::domain::{Member, OnlineSession, Timestamp};
+use crate::domain::{Member, SessionRef, Timestamp};
 use crate::line::Missing;
 use crate::protocol::{Dispatch, PresentMember};
 use actix::prelude::*;
@@ -42,7 +42,7 @@ struct Subscriber {
     /// Who it is to others.
     member: Arc<Member>,
     /// Who it is to webhooks.
-    online: Arc<OnlineSession>,
+    named: Arc<SessionRef>,
     /// When it first had a connection here; none if it never had.
     since: Option<Timestamp>,
     /// How many events it could not queue since the last that it could.
@@ -121,14 +121,14 @@ impl Subscribers {
     }
 
     /// Everybody who is in, as webhooks see it.
-    pub fn online(&self) -> Vec<Arc<OnlineSession>> {
+    pub fn online(&self) -> Vec<Arc<SessionRef>> {
         let is_in = self.sessions.values().filter(|known| known.since.is_some());
-        is_in.map(|known| Arc::clone(&known.online)).collect()
+        is_in.map(|known| Arc::clone(&known.named)).collect()
     }
 
     /// A session as webhooks see it.
-    pub fn online_session(&self, uid: SessionUid) -> Option<&Arc<OnlineSession>> {
-        self.sessions.get(&uid).map(|known| &known.online)
+    pub fn named(&self, uid: SessionUid) -> Option<&Arc<SessionRef>> {
+        self.sessions.get(&uid).map(|known| &known.named)
     }
 
     /// Every connection.
@@ -143,7 +143,7 @@ impl Subscribers {
         uid: SessionUid,
         address: Addr<SessionActor>,
         member: Arc<Member>,
-        online: Arc<OnlineSession>,
+        named: Arc<SessionRef>,
     ) {
         if let Some(known) = self.sessions.get_mut(&uid) {
             known.member = member;
@@ -153,7 +153,7 @@ impl Subscribers {
         let connections = Vec::new();
         self.sessions.insert(
             uid,
-            Subscriber { address, member, online, since: None, missed: 0, connections },
+            Subscriber { address, member, named, since: None, missed: 0, connections },
         );
     }
 

@@ -1,11 +1,11 @@
 //! From the log into the store.
 
-use super::{EventLog, Other};
+use super::{EventLog, Told};
 use crate::actor::ask::AskError;
 use crate::actor::clock;
 use crate::actor::persistence::Persistence;
-use crate::domain::event::Presence;
-use crate::domain::{ChannelKey, EventKind, HookEvent, Online, OnlineSession, ProjectId, Stamp};
+use crate::domain::event::{Presence, Subscribing};
+use crate::domain::{EventKind, HookEvent, Listed, ProjectId, Register, Stamp};
 use crate::events::{Change, Entry};
 use crate::store::{ReadStore, StoreError, StoreResult, WriteStore};
 use std::sync::Arc;
@@ -29,12 +29,14 @@ const SETTLE_TIME: Duration = Duration::from_secs(6);
 
 /// Something ready to be stored, the same on every attempt.
 enum Job {
-    /// A change and its event.
-    Change(Change, HookEvent),
+    /// A change and its event, if it is one.
+    Change(Change, Option<HookEvent>),
     /// Who was there before anybody wanted to hear.
-    Known(ChannelKey, Vec<Arc<OnlineSession>>),
-    /// Of this project nothing more is to be noted.
-    Unwatched(ProjectId),
+    Known(Vec<Listed>),
+    /// Who went without an event.
+    Struck(Listed),
+    /// Of this register nothing more is to be noted.
+    Unwatched(ProjectId, Register),
     /// Another event.
     Other(HookEvent),
 }
@@ -44,39 +46,47 @@ impl Job {
     fn store(&self, store: &mut dyn WriteStore) -> StoreResult<()> {
         match self {
             Self::Change(change, event) => {
-                let Online { channel, session } = &change.online;
-                if change.is_online {
-                    store.note_online(&change.online)?;
+                if change.is_in {
+                    store.enlist(&change.listed)?;
                 } else {
-                    store.note_offline(channel, &session.id)?;
+                    store.strike(&change.listed)?;
                 }
-                store.record_event(event).map(drop)
+                event.as_ref().map_or(Ok(()), |event| store.record_event(event).map(drop))
             }
-            Self::Known(channel, sessions) => sessions.iter().try_for_each(|session| {
-                let (channel, session) = (channel.clone(), Arc::clone(session));
-                store.note_online(&Online { channel, session })
-            }),
-            Self::Unwatched(project) => store.forget_online(project),
+            Self::Known(known) => known.iter().try_for_each(|listed| store.enlist(listed)),
+            Self::Struck(listed) => store.strike(listed),
+            Self::Unwatched(project, register) => store.strike_all(project, *register),
             Self::Other(event) => store.record_event(event).map(drop),
         }
     }
 }
 
 /// The event about a change.
-fn event(change: &Change) -> HookEvent {
-    let kind = if change.is_online {
-        EventKind::ChannelClientConnected
-    } else {
-        EventKind::ChannelClientDisconnected
+fn event(change: &Change) -> Option<HookEvent> {
+    use EventKind::{
+        ChannelClientConnected, ChannelClientDisconnected, ChannelSubscribed, ChannelUnsubscribed,
     };
-    let Online { channel, session } = &change.online;
-    let presence = Presence {
-        channel: &channel.id,
-        token: session.token.as_ref(),
-        session: &session.id,
-        online_count: change.online_count,
-    };
-    HookEvent::client(Stamp { at: change.at, ..clock::stamp() }, kind, &channel.project, presence)
+    let Listed { channel, register, session } = &change.listed;
+    let stamp = Stamp { at: change.at, ..clock::stamp() };
+    match register {
+        Register::Online => {
+            let kind =
+                if change.is_in { ChannelClientConnected } else { ChannelClientDisconnected };
+            let presence = Presence {
+                channel: &channel.id,
+                token: session.token.as_ref(),
+                session: &session.id,
+                online_count: change.count,
+            };
+            Some(HookEvent::client(stamp, kind, &channel.project, presence))
+        }
+        Register::Ephemeral => {
+            let kind = if change.is_in { ChannelSubscribed } else { ChannelUnsubscribed };
+            let token = session.token.as_ref()?;
+            let subscribing = Subscribing { channel: &channel.id, token, ephemeral: true };
+            Some(HookEvent::subscription(stamp, kind, &channel.project, subscribing))
+        }
+    }
 }
 
 /// What goes into the store together.
@@ -89,8 +99,8 @@ struct Batch {
     askers: Vec<oneshot::Sender<()>>,
 }
 
-impl From<Vec<Entry<Other>>> for Batch {
-    fn from(entries: Vec<Entry<Other>>) -> Self {
+impl From<Vec<Entry<Told>>> for Batch {
+    fn from(entries: Vec<Entry<Told>>) -> Self {
         let (mut jobs, mut room, mut askers) = (Vec::new(), Vec::new(), Vec::new());
         for entry in entries {
             jobs.push(match entry {
@@ -98,12 +108,13 @@ impl From<Vec<Entry<Other>>> for Batch {
                     let event = event(&change);
                     Job::Change(change, event)
                 }
-                Entry::Known { channel, sessions } => Job::Known(channel, sessions),
-                Entry::Unwatched(project) => Job::Unwatched(project),
-                Entry::Other(other) => {
-                    room.extend(other.room);
-                    askers.extend(other.asker);
-                    Job::Other(other.event)
+                Entry::Known(known) => Job::Known(known),
+                Entry::Struck(listed) => Job::Struck(listed),
+                Entry::Unwatched(project, register) => Job::Unwatched(project, register),
+                Entry::Other(Told { event, room: own, asker }) => {
+                    room.push(own);
+                    askers.extend(asker);
+                    Job::Other(event)
                 }
             });
         }
@@ -137,10 +148,10 @@ impl Persistence {
     /// As [`Persistence::read`].
     pub async fn launch_event_log(&self) -> Result<(), AskError> {
         let log = self.hooks().log().clone();
-        let mut last: Option<Online> = None;
+        let mut last: Option<Listed> = None;
         loop {
             let behind = last.take();
-            let page = move |store: &mut dyn ReadStore| store.online_after(behind.as_ref(), PAGE);
+            let page = move |store: &mut dyn ReadStore| store.listed_after(behind.as_ref(), PAGE);
             let page = self.read(page).await?;
             log.restore(&page);
             last = page.last().cloned();
@@ -204,7 +215,7 @@ async fn carry(persistence: Persistence) {
 }
 
 /// The next of it; while none comes, sees to it that what was left out is said.
-async fn next(log: &EventLog, said: &mut Option<Instant>) -> Vec<Entry<Other>> {
+async fn next(log: &EventLog, said: &mut Option<Instant>) -> Vec<Entry<Told>> {
     loop {
         say_what_was_left_out(log, said);
         if let Ok(entries) = timeout(SILENCE, log.next(TOGETHER)).await {

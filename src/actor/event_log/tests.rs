@@ -21,7 +21,13 @@ fn message(bytes: usize) -> HookEvent {
 fn flood(log: &EventLog, count: usize) -> Vec<tokio::task::JoinHandle<()>> {
     let one = |_| {
         let log = log.clone();
-        tokio::spawn(async move { log.add_message(message(1 << 20)).await })
+        tokio::spawn(async move {
+            if let Some((told, stored)) = log.make_room(message(1 << 20)).await {
+                log.add(told);
+                // Ends without an answer where nobody is to wait.
+                let _ = stored.await;
+            }
+        })
     };
     (0..count).map(one).collect()
 }

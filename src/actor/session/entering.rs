@@ -10,7 +10,7 @@ use super::{
     Dispatch, Enter, Event, HashSet, Identity, Member, Order, Place, Scope, SessionActor,
     authorizing, channel, clock, tell,
 };
-use crate::domain::RawJson;
+use crate::domain::{RawJson, Register};
 use crate::protocol::{Extension, Extensions};
 use crate::store::Thing;
 use actix::prelude::*;
@@ -94,7 +94,7 @@ impl SessionActor {
             session: self.uid,
             address: ctx.address(),
             member: Arc::clone(&self.member),
-            online: Arc::clone(&self.online_session),
+            named: Arc::clone(&self.named),
             connection: connection.clone(),
         };
         let id = channel.clone();
@@ -156,10 +156,10 @@ impl SessionActor {
         }
         let (session, home) = (self.uid, ctx.address());
         let member = Arc::clone(&self.member);
-        let online = Arc::clone(&self.online_session);
+        let named = Arc::clone(&self.named);
         let connections = inside;
         let subscribe =
-            channel::Subscribe { session, address: home, member, online, connections, is_return };
+            channel::Subscribe { session, address: home, member, named, connections, is_return };
         let (told, wanted) = (address.send(subscribe).into_actor(self), id.clone());
         ctx.spawn(told.map(move |outcome, actor, ctx| {
             if outcome.is_err() {
@@ -193,11 +193,13 @@ impl SessionActor {
 
     /// A held channel does not exist any more: nobody waits for it.
     pub(super) fn vanished(&mut self, id: &ChannelId, ctx: &mut Context<Self>) {
-        if self.subscriptions.shift_remove(id).is_none() {
-            return;
-        }
+        let Some(held) = self.subscriptions.shift_remove(id) else { return };
+        let log = self.hub.persistence().hooks().log();
         // Where the channel's actor has told of it, this is no news.
-        self.hub.persistence().hooks().log().went(&self.key(id), &self.online_session.id, Vec::new);
+        log.went(&self.listed(id, Register::Online), Vec::new);
+        if held.is_ephemeral {
+            log.strike(&self.listed(id, Register::Ephemeral));
+        }
         for uid in self.members.keys().copied().collect::<Vec<_>>() {
             self.stop_waiting(uid, id, ctx);
         }

@@ -8,7 +8,7 @@ use super::{
     Event, Exit, FromChannel, Grant, Held, Parting, Returned, Revoke, Serve, SessionActor, Settled,
     Standing, TokenChanged, TokenEnded, channel, tell,
 };
-use crate::domain::{Change, Message, Version};
+use crate::domain::{Change, HookEvent, Message, Version};
 use crate::line::Missing;
 use crate::protocol::{Command, ErrorCode, Extension, Refusal};
 use crate::store::Thing;
@@ -161,21 +161,42 @@ impl SessionActor {
         ctx: &mut Context<Self>,
     ) -> ResponseActFuture<Self, Served> {
         let event = channel.as_ref().and_then(|id| self.message_event(connection, id, &message));
-        let persistence = self.hub.persistence().clone();
         let address = match self.subscribed(connection, channel, ctx) {
             Ok(address) => address,
             Err(refusal) => return done(self, Err(refusal)),
         };
+        if let Some(event) = event {
+            return self.publish_told(address, message, event);
+        }
         let Ok(publishing) = self.hub.publishing() else {
             return done(self, Err(Refusal::Overloaded));
         };
-        let published = address.send(channel::ClientPublish(message));
+        let published = address.send(channel::ClientPublish { message, told: None });
         let served = async move {
             let published = published.await;
             drop(publishing);
+            published.unwrap_or(Err(Refusal::Overloaded)).map(|()| None)
+        };
+        Box::pin(served.into_actor(self))
+    }
+
+    /// Publishes a client's message that webhooks want to hear of; the next frame waits until that is stored.
+    fn publish_told(
+        &self,
+        address: Addr<ChannelActor>,
+        message: Message,
+        event: HookEvent,
+    ) -> ResponseActFuture<Self, Served> {
+        let hub = self.hub.clone();
+        let served = async move {
+            let (told, stored) = hub.persistence().hooks().log().make_room(event).await.unzip();
+            let publishing = hub.publishing().ok().ok_or(Refusal::Overloaded)?;
+            let published = address.send(channel::ClientPublish { message, told }).await;
+            drop(publishing);
             published.unwrap_or(Err(Refusal::Overloaded))?;
-            if let Some(event) = event {
-                persistence.hooks().log().add_message(event).await;
+            if let Some(stored) = stored {
+                // Ends without an answer where it has to wait for the store.
+                let _ = stored.await;
             }
             Ok(None)
         };

@@ -57,8 +57,8 @@ pub(super) struct Plan {
     pub(super) is_ephemeral: bool,
     /// On whose behalf the back end may be asked for a grant.
     pub(super) asker: Option<Asker>,
-    /// What webhooks hear of it if it is new: its permanent and its ephemeral form.
-    events: [Option<HookEvent>; 2],
+    /// What webhooks hear of it if it is new and permanent.
+    event: Option<HookEvent>,
     /// The way to the rest.
     pub(super) hub: Supervisor,
 }
@@ -71,15 +71,12 @@ impl Plan {
             Err(SubscribeError::NotGranted) => self.authorised().await?,
             Err(error) => return Err(error),
         };
-        let [permanent, ephemeral] = self.events;
         if let Some(token) = self.token {
-            let (key, at) = (self.key, clock::now());
+            let (key, at, event) = (self.key, clock::now(), self.event);
             let write = move |store: &mut dyn WriteStore| store.add_subscription(&key, &token, at);
-            let events = |is_new: &bool| permanent.into_iter().filter(|_| *is_new).collect();
-            let is_wanted = ephemeral.is_some();
+            let is_wanted = event.is_some();
+            let events = |is_new: &bool| event.into_iter().filter(|_| *is_new).collect();
             self.hub.persistence().write_causing(is_wanted, write, events).await?;
-        } else if let Some(event) = ephemeral.filter(|_| self.is_ephemeral) {
-            self.hub.persistence().record(vec![event]).await?;
         }
         Ok((address, self.is_ephemeral))
     }
@@ -186,10 +183,7 @@ impl SessionActor {
         };
         let is_stored = held.is_some_and(|held| !held.is_ephemeral);
         let is_news = held.is_none() || (!is_ephemeral && !is_stored);
-        let event = |ephemeral| {
-            let kind = EventKind::ChannelSubscribed;
-            self.subscription_event(kind, id, ephemeral).filter(|_| is_news)
-        };
+        let event = self.subscription_event(EventKind::ChannelSubscribed, id);
         Ok(Plan {
             key: self.key(id),
             address: held.and_then(|held| held.address.clone()),
@@ -200,7 +194,7 @@ impl SessionActor {
                 .map(|token| token.id.clone()),
             is_ephemeral,
             asker: None,
-            events: [event(false), event(true)],
+            event: event.filter(|_| is_news),
             hub: self.hub.clone(),
         })
     }
@@ -222,13 +216,14 @@ impl SessionActor {
         let is_ephemeral = is_ephemeral && !was_permanent;
         let since = before.map_or_else(clock::now, |held| held.since);
         let held = Held { address: Some(address.clone()), is_ephemeral, since };
-        self.subscriptions.insert(id.clone(), held);
+        let was_ephemeral = self.subscriptions.insert(id.clone(), held).map(|it| it.is_ephemeral);
+        self.tell_ephemeral(id, was_ephemeral.unwrap_or_default(), is_ephemeral);
         self.joining.remove(id);
         let (session, home, connections) = (self.uid, ctx.address(), self.connections());
         let member = Arc::clone(&self.member);
-        let (online, is_return) = (Arc::clone(&self.online_session), false);
+        let (named, is_return) = (Arc::clone(&self.named), false);
         let subscribe =
-            channel::Subscribe { session, address: home, member, online, connections, is_return };
+            channel::Subscribe { session, address: home, member, named, connections, is_return };
         address.send(subscribe)
     }
 
@@ -253,19 +248,17 @@ impl SessionActor {
         }))
     }
 
-    /// Takes a subscription out of the store, and tells webhooks that it has ended.
+    /// Takes a subscription out of the store, and tells webhooks that it has ended; of an ephemeral one, the event log does.
     fn remove(&self, id: &ChannelId) -> impl Future<Output = Result<(), AskError>> + use<> {
         let (hub, key) = (self.hub.clone(), self.key(id));
         let token = self.token().map(|token| token.id.clone());
-        let was_ephemeral = self.subscriptions.get(id).is_some_and(|held| held.is_ephemeral);
-        let event = self.subscription_event(EventKind::ChannelUnsubscribed, id, was_ephemeral);
+        let event = self.subscription_event(EventKind::ChannelUnsubscribed, id);
         async move {
             let Some(token) = token else { return Ok(()) };
             let write = move |store: &mut dyn WriteStore| store.remove_subscription(&key, &token);
             let is_wanted = event.is_some();
-            let events = move |was_stored: &bool| {
-                event.into_iter().filter(|_| *was_stored || was_ephemeral).collect()
-            };
+            let events =
+                move |was_stored: &bool| event.into_iter().filter(|_| *was_stored).collect();
             hub.persistence().write_causing(is_wanted, write, events).await.map(|_| ())
         }
     }
@@ -274,6 +267,7 @@ impl SessionActor {
     fn leave(&mut self, id: &ChannelId, asker: Option<ConnectionUid>, ctx: &mut Context<Self>) {
         let Some(held) = self.subscriptions.shift_remove(id) else { return };
         self.leave_channel(id, &held, asker);
+        self.tell_ephemeral(id, held.is_ephemeral, false);
         for uid in self.members.keys().copied().collect::<Vec<_>>() {
             self.stop_waiting(uid, id, ctx);
         }

@@ -2,10 +2,10 @@
 
 use super::super::ask::AskError;
 use super::super::fanout::{Order, Owner};
-use super::super::shard::{EndProject, NoteOnline};
+use super::super::shard::{EndProject, NoteSessions};
 use super::super::tell::tell;
 use super::Supervisor;
-use crate::domain::ProjectId;
+use crate::domain::{ProjectId, Register};
 use crate::protocol::{Close, CloseCode};
 use crate::store::SecretHash;
 use std::collections::HashSet;
@@ -58,12 +58,13 @@ impl Supervisor {
         }
     }
 
-    /// Sees to it that who is online on the channels of a project is known to the event log, because webhooks want to hear
-    /// of it; to be called after every change of them.
-    pub fn note_online(&self, project: &ProjectId) {
-        if self.0.persistence.hooks().wants_online(project) {
+    /// Sees to it that the event log knows who stands in the registers that a project's webhooks want to hear of; to be
+    /// called after every change of them.
+    pub fn note_sessions(&self, project: &ProjectId) {
+        let hooks = self.0.persistence.hooks();
+        if Register::ALL.into_iter().any(|register| hooks.wants_register(project, register)) {
             for shard in self.0.shards.iter().filter_map(OnceLock::get) {
-                tell(shard, NoteOnline(project.clone()));
+                tell(shard, NoteSessions(project.clone()));
             }
         }
     }

@@ -14,10 +14,10 @@ mod files;
 mod hot;
 mod identity;
 mod migrate;
-mod online;
 mod outbox;
 mod pool;
 mod projects;
+mod registers;
 mod rows;
 /// Written by `diesel print-schema`; the migrations say what is what.
 mod schema;

@@ -1,10 +1,10 @@
 //! One connection as the outbox: which file answers which method, and what "atomically" is.
 
 use super::store::SqliteStore;
-use super::{authorizers, deliveries, online, sending};
+use super::{authorizers, deliveries, registers, sending};
 use crate::domain::{
-    Attempt, Authorizer, ChannelKey, Delivery, DeliveryKey, Due, HookEvent, Online, ProjectId,
-    SessionId, Timestamp, Webhook, WebhookId,
+    Attempt, Authorizer, Delivery, DeliveryKey, Due, HookEvent, Listed, ProjectId, Register,
+    Timestamp, Webhook, WebhookId,
 };
 use crate::store::{AtomicWrite, ReadOutbox, StoreResult, WriteOutbox};
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
@@ -44,8 +44,8 @@ impl ReadOutbox for SqliteStore<'_> {
         authorizers::find(self.connection, project)
     }
 
-    fn online_after(&mut self, last: Option<&Online>, limit: u64) -> StoreResult<Vec<Online>> {
-        online::after(self.connection, last, limit)
+    fn listed_after(&mut self, last: Option<&Listed>, limit: u64) -> StoreResult<Vec<Listed>> {
+        registers::after(self.connection, last, limit)
     }
 }
 
@@ -99,15 +99,15 @@ impl WriteOutbox for SqliteStore<'_> {
     fn delete_authorizer(&mut self, project: &ProjectId) -> StoreResult<()> {
         self.write(|connection| authorizers::delete(connection, project))
     }
-    fn note_online(&mut self, online: &Online) -> StoreResult<()> {
-        self.write(|connection| online::note(connection, online))
+    fn enlist(&mut self, listed: &Listed) -> StoreResult<()> {
+        self.write(|connection| registers::enlist(connection, listed))
     }
 
-    fn note_offline(&mut self, channel: &ChannelKey, session: &SessionId) -> StoreResult<()> {
-        self.write(|connection| online::remove(connection, channel, session))
+    fn strike(&mut self, listed: &Listed) -> StoreResult<()> {
+        self.write(|connection| registers::strike(connection, listed))
     }
 
-    fn forget_online(&mut self, project: &ProjectId) -> StoreResult<()> {
-        self.write(|connection| online::forget(connection, project))
+    fn strike_all(&mut self, project: &ProjectId, register: Register) -> StoreResult<()> {
+        self.write(|connection| registers::strike_all(connection, project, register))
     }
 }

@@ -60,15 +60,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    online_sessions (project_id, channel_id, session_id) {
-        project_id -> Text,
-        channel_id -> Text,
-        session_id -> Text,
-        token_id -> Nullable<Text>,
-    }
-}
-
-diesel::table! {
     project_tokens (id) {
         id -> Text,
         project_id -> Text,
@@ -85,6 +76,16 @@ diesel::table! {
         name -> Text,
         namespace -> Text,
         created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    registers (project_id, channel_id, register, session_id) {
+        project_id -> Text,
+        channel_id -> Text,
+        register -> Text,
+        session_id -> Text,
+        token_id -> Nullable<Text>,
     }
 }
 
@@ -132,8 +133,8 @@ diesel::joinable!(authorizers -> projects (project_id));
 diesel::joinable!(channels -> projects (project_id));
 diesel::joinable!(deliveries -> webhooks (webhook_id));
 diesel::joinable!(event_sequences -> projects (project_id));
-diesel::joinable!(online_sessions -> projects (project_id));
 diesel::joinable!(project_tokens -> projects (project_id));
+diesel::joinable!(registers -> projects (project_id));
 diesel::joinable!(tokens -> projects (project_id));
 diesel::joinable!(webhooks -> projects (project_id));
 
@@ -143,9 +144,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     channels,
     deliveries,
     event_sequences,
-    online_sessions,
     project_tokens,
     projects,
+    registers,
     seen_channels,
     subscriptions,
     tokens,

@@ -3,8 +3,8 @@
 use super::super::store::SqliteStore;
 use crate::domain::{
     AdminTokenId, Attempt, Authorizer, Capabilities, Channel, ChannelId, ChannelKey, DeliveryKey,
-    EventId, EventKind, HookEvent, LeapToken, LeapTokenId, Online, OnlineSession, Outcome,
-    Permissions, Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, SessionId, Stamp,
+    EventId, EventKind, HookEvent, LeapToken, LeapTokenId, Listed, Outcome, Permissions, Project,
+    ProjectId, ProjectToken, ProjectTokenId, RawJson, Register, SessionId, SessionRef, Stamp,
     State, Timestamp, Version, Visibility, Webhook, WebhookId,
 };
 use crate::store::{
@@ -45,10 +45,10 @@ fn channel() -> Channel {
     }
 }
 
-/// Its session, on its channel.
-fn online() -> Online {
-    let session = OnlineSession { id: SessionId::from("s"), token: Some(token()) };
-    Online { channel: key(), session: Arc::new(session) }
+/// Its session, online on its channel.
+fn listed() -> Listed {
+    let session = SessionRef { id: SessionId::from("s"), token: Some(token()) };
+    Listed { channel: key(), register: Register::Online, session: Arc::new(session) }
 }
 
 /// Calls what adds rows.
@@ -120,7 +120,7 @@ pub(super) fn change(store: &mut SqliteStore<'_>) {
     store.settle_delivery(&delivery, &gone).unwrap();
     store.resend_delivery(&project(), &delivery, Timestamp(1)).unwrap();
     store.prune_deliveries(Timestamp(1)).unwrap();
-    store.note_online(&online()).unwrap();
+    store.enlist(&listed()).unwrap();
 }
 
 /// Calls what reads.
@@ -159,14 +159,14 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
     store.list_deliveries(&hook(), 1, 1).unwrap();
     store.count_deliveries(&hook()).unwrap();
     store.find_authorizer(&project).unwrap();
-    store.online_after(None, 1).unwrap();
-    store.online_after(Some(&online()), 1).unwrap();
+    store.listed_after(None, 1).unwrap();
+    store.listed_after(Some(&listed()), 1).unwrap();
 }
 
 /// Calls what removes rows.
 pub(super) fn remove(store: &mut SqliteStore<'_>) {
-    store.note_offline(&key(), &online().session.id).unwrap();
-    store.forget_online(&project()).unwrap();
+    store.strike(&listed()).unwrap();
+    store.strike_all(&project(), Register::Online).unwrap();
     store.remove_subscription(&key(), &token()).unwrap();
     store.delete_token(&project(), &token()).unwrap();
     store.delete_channel(&key()).unwrap();
