@@ -36,8 +36,6 @@ const LAST_ORDER_PAUSE: Duration = Duration::from_millis(1);
 
 /// Counts fan-outs of this process.
 static NEXT_FANOUT: AtomicUsize = AtomicUsize::new(0);
-/// How many threads have a fan-out now.
-static THREADS: AtomicUsize = AtomicUsize::new(0);
 
 /// An order with the part of the budget that it holds.
 #[derive(Message)]
@@ -149,11 +147,6 @@ impl Actor for Fanout {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
-        THREADS.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn stopped(&mut self, _: &mut Context<Self>) {
-        THREADS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -203,7 +196,7 @@ impl LocalFanout {
         };
         let local = Self {
             registry: Rc::default(),
-            flusher: Rc::new(Flusher::new()),
+            flusher: Rc::default(),
             handle: FanoutHandle(Arc::new(target)),
         };
         ctx.run(Fanout { local: local.clone() });
@@ -246,7 +239,7 @@ impl LocalFanout {
 
     /// Sees to it that what waits is written.
     fn plan_flush(&self) {
-        Flusher::plan(&self.flusher, &self.registry, THREADS.load(Ordering::Relaxed));
+        Flusher::plan(&self.flusher, &self.registry);
     }
 }
 

@@ -233,8 +233,8 @@ impl World {
 
     /// Serves at most so many connections, and looks whose turn it was.
     fn flush(&mut self, most: usize) {
-        let flushed = self.registry.flush(most);
-        assert!(flushed.writes <= most, "{flushed:?}");
+        let writes = self.registry.flush(most);
+        assert!(writes <= most, "{writes}");
         for link in self.served.take() {
             for (waits, others) in self.waiting.iter_mut().enumerate() {
                 if let Some(others) = others.as_mut().filter(|_| waits != link) {

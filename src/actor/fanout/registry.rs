@@ -2,15 +2,12 @@
 
 use super::super::link::{Link, Note};
 use super::order::{Order, Visit};
-use super::room::{AHEAD, Flushed, Line, Progress, Room, Turn, deliver};
+use super::room::{AHEAD, Line, Progress, Room, Turn, deliver};
 use super::uid::ConnectionUid;
 use crate::domain::{ChannelId, LineId};
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::rc::Rc;
-
-/// Once so many bytes wait in logs, they are flushed without a pause.
-const MOST_LOGGED: usize = 1 << 20;
 
 /// The connections of one thread, by themselves and by channel.
 #[derive(Default)]
@@ -40,11 +37,6 @@ impl Registry {
     /// Whether something has to be flushed.
     pub(super) fn has_news(&self) -> bool {
         !self.line.turns.is_empty()
-    }
-
-    /// Whether so much waits that a flush cannot wait.
-    pub(super) const fn is_full(&self) -> bool {
-        self.line.logged > MOST_LOGGED
     }
 
     /// How many channels have connections here.
@@ -190,41 +182,39 @@ impl Registry {
 
     /// Serves at most so many connections with what waits for them, whoever waits longest first: then nobody is served
     /// over and over while another waits.
-    pub(super) fn flush(&mut self, most: usize) -> Flushed {
-        let mut all = Flushed { writes: 0, saved: std::mem::take(&mut self.line.saved) };
+    pub(super) fn flush(&mut self, most: usize) -> usize {
+        let mut writes = 0;
         let (mut group, mut again) = (Vec::with_capacity(AHEAD), Vec::new());
-        while all.writes < most
+        while writes < most
             && let Some(turn) = self.line.turns.pop_front()
         {
             match turn {
                 Turn::Link(link) => {
                     group.push(link);
-                    self.line.take_links(&mut group, AHEAD.min(most - all.writes));
+                    self.line.take_links(&mut group, AHEAD.min(most - writes));
                     for link in &group {
                         link.touch();
                     }
-                    all.writes += group.len();
+                    writes += group.len();
                     for link in group.drain(..) {
                         link.flush();
                     }
                 }
                 Turn::Room(channel) => {
-                    all += self.flush_room(channel, most - all.writes, &mut again);
+                    writes += self.flush_room(channel, most - writes, &mut again);
                 }
             }
         }
         // What was said to a channel while it was served waits for the next flush, and for more to go with it.
         self.line.turns.extend(again);
-        all
+        writes
     }
 
     /// Serves at most so many connections of a channel, and gives it its next turn if it needs one.
-    fn flush_room(&mut self, channel: LineId, most: usize, again: &mut Vec<Turn>) -> Flushed {
+    fn flush_room(&mut self, channel: LineId, most: usize, again: &mut Vec<Turn>) -> usize {
         // A channel that was dissolved has left its turn behind.
-        let Some(room) = self.rooms.get_mut(&channel) else { return Flushed::default() };
-        let logged = room.logged();
-        let (progress, flushed) = room.flush(most);
-        self.line.logged -= logged - room.logged();
+        let Some(room) = self.rooms.get_mut(&channel) else { return 0 };
+        let (progress, writes) = room.flush(most);
         match progress {
             Progress::Done if room.is_empty() => {
                 self.rooms.remove(&channel);
@@ -233,6 +223,6 @@ impl Registry {
             Progress::Again => again.push(Turn::Room(channel)),
             Progress::Unfinished => self.line.turns.push_front(Turn::Room(channel)),
         }
-        flushed
+        writes
     }
 }

@@ -15,7 +15,6 @@ use bytes::BytesMut;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use std::collections::VecDeque;
-use std::ops::AddAssign;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -39,10 +38,6 @@ pub(super) enum Turn {
 pub(super) struct Line {
     /// Whose turn it is, who waits longest first.
     pub(super) turns: VecDeque<Turn>,
-    /// How many events need no write of their own, because others to the same connection wait.
-    pub(super) saved: usize,
-    /// The bytes in all logs.
-    pub(super) logged: usize,
 }
 
 impl Line {
@@ -62,24 +57,6 @@ impl Line {
 pub(super) fn deliver(line: &mut Line, link: &Rc<Link>, dispatch: &Arc<Dispatch>) {
     if link.deliver(dispatch) {
         line.turns.push_back(Turn::Link(Rc::clone(link)));
-    } else {
-        line.saved += 1;
-    }
-}
-
-/// What a flush did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Flushed {
-    /// How many connections were served.
-    pub(super) writes: usize,
-    /// How many writes more it would have been with one for each event.
-    pub(super) saved: usize,
-}
-
-impl AddAssign for Flushed {
-    fn add_assign(&mut self, other: Self) {
-        self.writes = self.writes.saturating_add(other.writes);
-        self.saved = self.saved.saturating_add(other.saved);
     }
 }
 
@@ -286,14 +263,12 @@ impl Room {
         }
         let is_first = self.log.events.is_empty();
         self.logged += dispatch.size_hint();
-        line.logged += dispatch.size_hint();
         self.log.events.push_back(Arc::clone(dispatch));
         is_first
     }
 
     /// Everybody, each handed what it has yet to hear.
     pub(super) fn dissolve(mut self, line: &mut Line) -> Vec<Rc<Link>> {
-        line.logged -= self.logged;
         let uids: Vec<_> = self.lone.keys().copied().collect();
         for uid in uids {
             self.catch_up(uid, line);
@@ -303,7 +278,7 @@ impl Room {
     }
 
     /// Serves at most so many connections.
-    pub(super) fn flush(&mut self, most: usize) -> (Progress, Flushed) {
+    pub(super) fn flush(&mut self, most: usize) -> (Progress, usize) {
         let Self { lone, log, logged, flushing, .. } = self;
         let Flushing { end, served, batches } = flushing.get_or_insert_with(|| Flushing {
             end: log.end(),
@@ -319,15 +294,13 @@ impl Room {
             *served = upto;
             group.values_mut().for_each(|next| next.serve(log, *end, batches.as_mut()));
         }
-        let others = usize::try_from(end.saturating_sub(log.first + 1)).unwrap_or(usize::MAX);
-        let flushed = Flushed { writes, saved: writes.saturating_mul(others) };
         if *served < lone.len() {
-            return (Progress::Unfinished, flushed);
+            return (Progress::Unfinished, writes);
         }
         *logged -= log.forget(*end);
         self.flushing = None;
         let is_done = self.log.events.is_empty();
-        (if is_done { Progress::Done } else { Progress::Again }, flushed)
+        (if is_done { Progress::Done } else { Progress::Again }, writes)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::super::link::{ConnectionInfo, Origin};
 use super::super::owed::Kept;
-use super::room::Flushed;
 use super::*;
 use crate::domain::{
     ChannelId, ConnectionId, LineId, Message, Place, ProjectId, RawJson, Timestamp,
@@ -309,7 +308,7 @@ async fn what_follows_an_event_of_a_channel_comes_after_it() {
 }
 
 #[actix_rt::test]
-async fn a_flush_tells_what_merging_saved() {
+async fn a_flush_serves_each_once_and_no_more_than_it_may() {
     let fanout = LocalFanout::here();
     let mut registry = Registry::default();
     let (room, hall) = (LineId::next(), LineId::next());
@@ -323,13 +322,11 @@ async fn a_flush_tells_what_merging_saved() {
         registry.flush(usize::MAX);
     }
     registry.perform(deliver(room, "a"));
-    assert_eq!(registry.flush(usize::MAX), Flushed { writes: 40, saved: 0 });
+    assert_eq!(registry.flush(usize::MAX), 40);
     for channel in [room, hall, room] {
         registry.perform(deliver(channel, "b"));
     }
-    let (part, rest) = (registry.flush(30), registry.flush(usize::MAX));
-    assert_eq!((part.writes, rest.writes), (30, 10));
-    assert_eq!(part.saved + rest.saved, 39 + 2);
+    assert_eq!([30, usize::MAX].map(|most| registry.flush(most)), [30, 10]);
 }
 
 #[actix_rt::test]
@@ -345,11 +342,30 @@ async fn what_is_said_during_a_flush_waits_for_the_next() {
         registry.flush(usize::MAX);
     }
     registry.perform(deliver(room, "a"));
-    assert_eq!(registry.flush(3).writes, 3);
+    assert_eq!(registry.flush(3), 3);
     registry.perform(deliver(room, "b"));
     // The one that is left; then more may be said, and goes into one write with it.
-    assert_eq!(registry.flush(10).writes, 1);
+    assert_eq!(registry.flush(10), 1);
     registry.perform(deliver(room, "c"));
-    assert_eq!(registry.flush(10), Flushed { writes: 4, saved: 4 });
+    assert_eq!(registry.flush(10), 4);
     assert!(!registry.has_news());
+}
+
+#[actix_rt::test]
+async fn nothing_waits_for_a_clock() {
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let fanout = LocalFanout::here();
+    let links = [(); 20].map(|()| connection(&fanout));
+    let room = LineId::next();
+    for link in &links {
+        fanout.handle().send(join(room, link)).await;
+    }
+    for name in ["one", "two", "three"] {
+        fanout.handle().send(deliver(room, name)).await;
+        for link in &links {
+            assert!(heard(&fanout, link).await.contains(&name.to_owned()));
+        }
+    }
+    assert_eq!(tokio::time::Instant::now(), began);
 }
