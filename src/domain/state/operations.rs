@@ -2,12 +2,12 @@
 //!
 //! An operation is judged by what it touches, never by the whole document: a patch takes time in proportion to its own
 //! length and the state's. Three things could cost more and are counted: operations, what `copy` piles up, and the
-//! values that are moved along in arrays or carried to another depth.
+//! values that are moved along in arrays and objects or carried to another depth.
 
 use super::super::json::{self, JsonFault, RawJson};
 use super::{StateError, tree, written};
 use json_patch::jsonptr::Pointer;
-use json_patch::{Patch, PatchOperation};
+use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::Value;
 
 /// The most operations of one patch; past it the patch is refused.
@@ -17,8 +17,9 @@ const MAX_OPERATIONS: usize = 10_000;
 /// `copy` can double a document with every operation.
 const COPY_BUDGET: usize = 4;
 /// How many values the operations of one patch may move along or look through; past it the patch is refused. A hundred
-/// thousand insertions at the beginning of a long array would otherwise take minutes.
-const MOVE_BUDGET: usize = 16 << 20;
+/// thousand insertions at the beginning of a long array would otherwise take minutes. Half of the members of an object of
+/// ten thousand can be removed one by one.
+const MOVE_BUDGET: usize = 64 << 20;
 
 /// A document that is being patched.
 struct Patching {
@@ -56,9 +57,43 @@ impl Patching {
     /// Carries out one operation, if it stays within the bounds.
     fn perform(&mut self, operation: PatchOperation) -> Result<(), StateError> {
         self.check(&operation)?;
+        let Some(operation) = self.perform_in_order(operation) else { return Ok(()) };
         // What was done before a failure is not undone: the document is thrown away.
         json_patch::patch_unsafe(&mut self.document, &[operation])
             .map_err(|error| StateError::Patch(error.to_string()))
+    }
+
+    /// Takes members out of objects itself, because the library puts the last member in the place of one that goes:
+    /// those that an operation does not name keep their order. Returns what is left to do.
+    fn perform_in_order(&mut self, operation: PatchOperation) -> Option<PatchOperation> {
+        match operation {
+            PatchOperation::Remove(remove) => match self.take_member(&remove.path) {
+                Some(_) => None,
+                None => Some(PatchOperation::Remove(remove)),
+            },
+            PatchOperation::Move(carry) if carry.path == carry.from => {
+                let is_there = carry.from.resolve(&self.document).is_ok();
+                (!is_there).then_some(PatchOperation::Move(carry))
+            }
+            PatchOperation::Move(carry) if !carry.path.starts_with(&carry.from) => {
+                match self.take_member(&carry.from) {
+                    Some(value) => {
+                        Some(PatchOperation::Add(AddOperation { path: carry.path, value }))
+                    }
+                    None => Some(PatchOperation::Move(carry)),
+                }
+            }
+            other => Some(other),
+        }
+    }
+
+    /// Takes a member out of the object that it is in; none where there is no such thing.
+    fn take_member(&mut self, path: &Pointer) -> Option<Value> {
+        let (parent, name) = path.split_back()?;
+        let Ok(Value::Object(members)) = parent.resolve_mut(&mut self.document) else {
+            return None;
+        };
+        members.shift_remove(name.decoded().as_ref())
     }
 
     /// Refuses an operation that would nest too deep or cost too much. What does not apply is for the operation itself
@@ -66,18 +101,19 @@ impl Patching {
     fn check(&mut self, operation: &PatchOperation) -> Result<(), StateError> {
         match operation {
             PatchOperation::Test(_) => Ok(()),
-            PatchOperation::Remove(remove) => self.shift(&remove.path),
+            PatchOperation::Remove(remove) => self.shift_out(&remove.path),
             PatchOperation::Replace(replace) => fits(&replace.path, depth_of(&replace.value)),
             PatchOperation::Add(add) => {
                 fits(&add.path, depth_of(&add.value))?;
                 self.shift(&add.path)
             }
+            PatchOperation::Move(carry) if carry.path == carry.from => Ok(()),
             PatchOperation::Move(carry) => {
                 if carry.path.count() > carry.from.count() {
                     let depth = self.look_through(&carry.from)?;
                     fits(&carry.path, depth)?;
                 }
-                self.shift(&carry.from)?;
+                self.shift_out(&carry.from)?;
                 self.shift(&carry.path)
             }
             PatchOperation::Copy(copy) => {
@@ -94,6 +130,19 @@ impl Patching {
         let Some((parent, _)) = path.split_back() else { return Ok(()) };
         match parent.resolve(&self.document) {
             Ok(Value::Array(items)) => pay(&mut self.moves, items.len()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Pays for what moves along when a value goes from this place, in an object too: the members behind it.
+    fn shift_out(&mut self, path: &Pointer) -> Result<(), StateError> {
+        let Some((parent, name)) = path.split_back() else { return Ok(()) };
+        match parent.resolve(&self.document) {
+            Ok(Value::Array(items)) => pay(&mut self.moves, items.len()),
+            Ok(Value::Object(members)) => {
+                let behind = members.keys().rev().position(|key| *key == *name.decoded());
+                pay(&mut self.moves, behind.unwrap_or(0))
+            }
             _ => Ok(()),
         }
     }
@@ -194,10 +243,24 @@ mod tests {
         ] {
             let (cost, done) = paid(&long, operation, 100);
             assert!(done.is_ok() && cost >= 100 * 49_900, "{operation}: {cost}");
-            assert_eq!(paid(&long, operation, 1000).1, Err(too_many.clone()), "{operation}");
+            assert_eq!(paid(&long, operation, 2000).1, Err(too_many.clone()), "{operation}");
         }
         let deeper = r#"{"op":"move","from":"/a","path":"/b/a"}"#;
         assert!(paid(&long.replace('{', r#"{"b":{},"#), deeper, 1).0 > 50_000);
+    }
+
+    #[test]
+    fn members_that_move_along_are_counted_too() {
+        let members: Vec<String> = (0..10_000).map(|n| format!(r#""{n}":0"#)).collect();
+        let object = format!("{{{}}}", members.join(","));
+        let (cost, _) = paid(&object, r#"{"op":"remove","path":"/9999"}"#, 1);
+        assert_eq!(cost, 0, "nothing is behind the last one");
+        let (cost, _) = paid(&object, r#"{"op":"move","from":"/1","path":"/9999"}"#, 1);
+        assert_eq!(cost, 9_998);
+        let half: Vec<String> =
+            (0..5_000).map(|n| format!(r#"{{"op":"remove","path":"/{n}"}}"#)).collect();
+        let left = operated(&object, &RawJson::parse(&format!("[{}]", half.join(","))).unwrap(), 1);
+        assert_eq!(left.unwrap(), format!("{{{}}}", members[5_000..].join(",")));
     }
 
     #[test]

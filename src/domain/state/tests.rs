@@ -115,6 +115,55 @@ fn operations_apply_in_order_or_not_at_all() {
 }
 
 #[test]
+fn what_operations_do_not_name_keeps_its_order() {
+    let ops = |text: &str| {
+        after(r#"{"a":1,"b":2,"c":3,"d":{"e":4,"f":5,"g":6}}"#, &Change::Operations(raw(text)))
+    };
+    let table = [
+        (r#"[{"op":"remove","path":"/a"}]"#, r#"{"b":2,"c":3,"d":{"e":4,"f":5,"g":6}}"#),
+        (r#"[{"op":"remove","path":"/d/e"}]"#, r#"{"a":1,"b":2,"c":3,"d":{"f":5,"g":6}}"#),
+        (
+            r#"[{"op":"move","from":"/a","path":"/x"}]"#,
+            r#"{"b":2,"c":3,"d":{"e":4,"f":5,"g":6},"x":1}"#,
+        ),
+        (
+            r#"[{"op":"move","from":"/d/e","path":"/b"}]"#,
+            r#"{"a":1,"b":4,"c":3,"d":{"f":5,"g":6}}"#,
+        ),
+        (r#"[{"op":"move","from":"/a","path":"/c"}]"#, r#"{"b":2,"c":1,"d":{"e":4,"f":5,"g":6}}"#),
+        (
+            r#"[{"op":"move","from":"/b","path":"/b"}]"#,
+            r#"{"a":1,"b":2,"c":3,"d":{"e":4,"f":5,"g":6}}"#,
+        ),
+        (
+            r#"[{"op":"replace","path":"/a","value":7}]"#,
+            r#"{"a":7,"b":2,"c":3,"d":{"e":4,"f":5,"g":6}}"#,
+        ),
+        (
+            r#"[{"op":"add","path":"/b","value":7}]"#,
+            r#"{"a":1,"b":7,"c":3,"d":{"e":4,"f":5,"g":6}}"#,
+        ),
+        (
+            r#"[{"op":"copy","from":"/a","path":"/c"}]"#,
+            r#"{"a":1,"b":2,"c":1,"d":{"e":4,"f":5,"g":6}}"#,
+        ),
+    ];
+    for (operations, expected) in table {
+        assert_eq!(ops(operations).unwrap(), expected, "{operations}");
+    }
+    for refused in [
+        r#"[{"op":"move","from":"/d","path":"/d/e"}]"#,
+        r#"[{"op":"move","from":"/n","path":"/n"}]"#,
+        r#"[{"op":"move","from":"/n","path":"/a"}]"#,
+        r#"[{"op":"move","from":"/a","path":"/n/o"}]"#,
+        r#"[{"op":"remove","path":"/a/b"}]"#,
+        r#"[{"op":"remove","path":""}]"#,
+    ] {
+        assert!(matches!(ops(refused), Err(StateError::Patch(_))), "{refused}");
+    }
+}
+
+#[test]
 fn a_change_never_leaves_anything_but_an_object() {
     let not_object = Err(StateError::Json(JsonFault::NotAnObject));
     for text in ["[]", "1", "\"x\"", "null"] {
