@@ -12,14 +12,14 @@ mod support;
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::json;
-use socket::{PATIENCE, Process, Stopwatch};
+use socket::{PATIENCE, Process, Socket, Stopwatch};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
-use support::Answer;
+use support::{Answer, PROJECT};
 
 /// The first run's channel, which all tests write to.
 const STATE: &str = "/v1/channels/hello/state";
@@ -179,6 +179,52 @@ fn while_no_commit_succeeds_writers_hear_why_and_readiness_says_it() {
     assert!((1..=5).contains(&said), "{said} lines: {lines:#?}");
     assert_eq!(count("commits succeed again"), 1, "{lines:#?}");
     assert_eq!(count("panicked"), 0, "{lines:#?}");
+}
+
+/// The code of the next refusal.
+fn refusal(socket: &mut Socket) -> serde_json::Value {
+    socket.expect("ERROR")["d"]["code"].clone()
+}
+
+#[test]
+fn on_the_socket_too_it_is_the_storage_that_is_unavailable() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let open = json!({"type": "unprotected", "capabilities": ["CLIENT_STATE"]}).to_string();
+    for channel in ["room", "other"] {
+        server.http().data("PUT", &format!("/v1/channels/{channel}"), &open).unwrap();
+    }
+    let enter = || {
+        let created = server.http().data("POST", "/v1/channels/tokens", "").unwrap();
+        let token = created["token"]["id"].as_str().unwrap();
+        let mut socket = Socket::open(server.address);
+        let who = json!({"project_id": PROJECT, "token": token, "ext": ["errors", "patch"]});
+        socket.send(&json!({"op": 2, "d": who}));
+        socket.expect("INIT");
+        socket
+    };
+    let (mut writer, mut subscriber) = (enter(), enter());
+    writer.subscribe("room");
+
+    let_write(&server, false);
+    let writes = [
+        ("SET_CHANNEL_STATE", json!({"a": 1})),
+        ("PATCH_CHANNEL_STATE", json!({"patch": {"a": 1}})),
+    ];
+    for (write, data) in writes {
+        writer.dispatch(write, "room", &data);
+        assert_eq!(refusal(&mut writer), "storage_unavailable", "{write}");
+    }
+    // A subscription that was to be kept has no outcome: the client comes back and sees.
+    subscriber.dispatch("SUBSCRIBE", "other", &json!(null));
+    let (code, reason) = subscriber.expect_close();
+    assert_eq!((code, reason.as_str()), (4000, "storage unavailable, reconnect"));
+
+    let_write(&server, true);
+    wait_for_readiness(&server, 200);
+    writer.dispatch("SET_CHANNEL_STATE", "room", &json!({"a": 2}));
+    assert_eq!(writer.expect("STATE_UPDATE")["d"]["state"], json!({"a": 2}));
+    server.assert_well();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What can go wrong when one part of the server asks another.
 
 use crate::domain::{StateError, Version};
+use crate::protocol::{Close, CloseCode, Refusal};
 use crate::store::{StoreError, Thing};
 
 /// Why a question to an actor or the store got no proper answer.
@@ -25,6 +26,27 @@ impl AskError {
     pub const fn not_found(thing: Thing) -> Self {
         Self::Store(StoreError::NotFound(thing))
     }
+
+    /// What a connection is told that is sent away with this: no outcome is known, so it comes back and sees.
+    pub fn close(&self) -> Close {
+        let reason = match self {
+            Self::Store(StoreError::Unavailable(_)) => "storage unavailable, reconnect",
+            _ => "overloaded, reconnect",
+        };
+        Close::new(CloseCode::Unknown, reason)
+    }
+}
+
+impl From<&AskError> for Refusal {
+    /// On the socket as over HTTP.
+    fn from(error: &AskError) -> Self {
+        match error {
+            AskError::Store(StoreError::Unavailable(_)) => Self::StorageUnavailable,
+            AskError::Store(StoreError::NotFound(Thing::Channel)) => Self::UnknownChannel,
+            AskError::TooManyChannels(limit) => Self::TooManyChannels(*limit),
+            AskError::Overloaded | AskError::Closed | AskError::Store(_) => Self::Overloaded,
+        }
+    }
 }
 
 /// Why a change of a channel's state was not made.
@@ -42,4 +64,15 @@ pub enum ChangeError {
     /// The channel or the store gave no answer.
     #[error(transparent)]
     Ask(#[from] AskError),
+}
+
+impl From<ChangeError> for Refusal {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Stale(version) => Self::VersionConflict(version),
+            ChangeError::MissingCapability(name) => Self::MissingCapability(name),
+            ChangeError::Refused(why) => Self::InvalidState(why.to_string()),
+            ChangeError::Ask(error) => Self::from(&error),
+        }
+    }
 }

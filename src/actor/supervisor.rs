@@ -255,7 +255,7 @@ impl Supervisor {
     ) -> Result<Entered, Close> {
         let session = SessionActor::new(project, identity, Vec::new(), self.clone()).start();
         let connection = enter.connection.uid;
-        session.send(enter).await.unwrap_or_else(|_ended| Err(overloaded()))?;
+        session.send(enter).await.unwrap_or_else(|_ended| Err(AskError::Closed.close()))?;
         Ok(Entered { session, connection, is_told: false })
     }
 
@@ -271,7 +271,7 @@ impl Supervisor {
                 Err(_ended) => {}
             }
         }
-        Err(overloaded())
+        Err(AskError::Closed.close())
     }
 
     /// Refuses a project token that is not this project's or may not read channels.
@@ -290,17 +290,12 @@ impl Supervisor {
     }
 }
 
-/// Nobody could answer now; the client comes back.
-fn overloaded() -> Close {
-    Close::new(CloseCode::Unknown, "overloaded, reconnect")
-}
-
 /// The close for a question about a token or project that got no proper answer.
 fn refusal(error: &AskError) -> Close {
     match error {
         AskError::Store(StoreError::NotFound(Thing::Token)) => {
             Close::new(CloseCode::InvalidAuth, "invalid token")
         }
-        _ => overloaded(),
+        _ => error.close(),
     }
 }

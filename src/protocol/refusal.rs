@@ -26,6 +26,8 @@ pub enum Refusal {
     VersionConflict(Version),
     /// Somebody on the way could not take it now.
     Overloaded,
+    /// The database took nothing; nothing was stored.
+    StorageUnavailable,
 }
 
 impl Refusal {
@@ -42,6 +44,7 @@ impl Refusal {
             Self::InvalidState(_) => "invalid_state",
             Self::VersionConflict(_) => "version_conflict",
             Self::Overloaded => "overloaded",
+            Self::StorageUnavailable => "storage_unavailable",
         }
     }
 }
@@ -61,6 +64,9 @@ impl fmt::Display for Refusal {
             Self::InvalidState(why) => f.write_str(why),
             Self::VersionConflict(version) => write!(f, "the state is at version {version}"),
             Self::Overloaded => f.write_str("the server is overloaded, try again in a moment"),
+            Self::StorageUnavailable => {
+                f.write_str("nothing can be stored at the moment, try again later")
+            }
         }
     }
 }

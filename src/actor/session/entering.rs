@@ -121,8 +121,8 @@ impl SessionActor {
                 Err(error) if error == AskError::not_found(Thing::Channel) => {
                     actor.on_missing(&id, ctx);
                 }
-                Err(_) => {
-                    actor.close_all(&Close::new(CloseCode::Unknown, "overloaded, reconnect"));
+                Err(error) => {
+                    actor.close_all(&error.close());
                     actor.outlet.settle(ctx);
                 }
             }

@@ -1,12 +1,12 @@
 //! What a session does with each message.
 
-use super::super::ask::{AskError, ChangeError};
+use super::super::ask::AskError;
 use super::super::owed::Undelivered;
 use super::subscribing::SubscribeError;
 use super::{
-    ChannelActor, ChannelId, Close, CloseCode, ConnectionUid, Connections, Direct, EndIfIdle,
-    Event, Exit, FromChannel, Grant, Held, Parting, Returned, Revoke, Serve, SessionActor, Settled,
-    Standing, TokenChanged, TokenEnded, channel, tell,
+    ChannelActor, ChannelId, ConnectionUid, Connections, Direct, EndIfIdle, Event, Exit,
+    FromChannel, Grant, Held, Parting, Returned, Revoke, Serve, SessionActor, Settled, Standing,
+    TokenChanged, TokenEnded, channel, tell,
 };
 use crate::domain::{Change, HookEvent, Message, Version};
 use crate::line::Missing;
@@ -104,15 +104,20 @@ impl SessionActor {
                 Refusal::NotGranted
             }
             // No outcome is known, so none is claimed: the client comes back and sees.
-            SubscribeError::Ask(_) => self.overloaded(connection, ctx),
+            SubscribeError::Ask(error) => self.send_away(connection, error, ctx),
         }
     }
 
     /// Sends a client away for now.
-    fn overloaded(&mut self, connection: ConnectionUid, ctx: &mut Context<Self>) -> Refusal {
-        self.close(connection, Close::new(CloseCode::Unknown, "overloaded, reconnect"));
+    fn send_away(
+        &mut self,
+        connection: ConnectionUid,
+        error: &AskError,
+        ctx: &mut Context<Self>,
+    ) -> Refusal {
+        self.close(connection, error.close());
         self.outlet.settle(ctx);
-        Refusal::Overloaded
+        error.into()
     }
 
     /// Carries out a client's UNSUBSCRIBE; the asker hears nothing, unless it hears of the subscription only now.
@@ -128,7 +133,7 @@ impl SessionActor {
         let unsubscribed = self.unsubscribe(id, (!is_hasty).then_some(connection));
         Box::pin(unsubscribed.map(move |outcome, actor: &mut Self, ctx| match outcome {
             Ok(()) => Ok(None),
-            Err(_) => Err(actor.overloaded(connection, ctx)),
+            Err(error) => Err(actor.send_away(connection, &error, ctx)),
         }))
     }
 
@@ -219,13 +224,8 @@ impl SessionActor {
         let expected = channel::Expected { version: if_version, created_at: None };
         let changed = address.send(channel::ChangeState { change, expected, is_client: true });
         let served = async move {
-            match changed.await.unwrap_or(Err(AskError::Closed.into())) {
-                Ok(channel::Changed { version, .. }) => Ok(Some(version)),
-                Err(ChangeError::Stale(version)) => Err(Refusal::VersionConflict(version)),
-                Err(ChangeError::MissingCapability(name)) => Err(Refusal::MissingCapability(name)),
-                Err(ChangeError::Refused(why)) => Err(Refusal::InvalidState(why.to_string())),
-                Err(ChangeError::Ask(_)) => Err(Refusal::Overloaded),
-            }
+            let changed = changed.await.unwrap_or(Err(AskError::Closed.into()));
+            Ok(changed.map(|channel::Changed { version, .. }| Some(version))?)
         };
         Box::pin(served.into_actor(self))
     }

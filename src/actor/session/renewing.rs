@@ -4,7 +4,7 @@
 //! changes cross on their way here, the session goes through the store's order and ends on what the store has.
 
 use super::super::ask::AskError;
-use super::{Arc, Close, CloseCode, Event, Identity, SessionActor, channel, tell};
+use super::{Arc, Event, Identity, SessionActor, channel, tell};
 use crate::domain::LeapToken;
 use actix::prelude::*;
 
@@ -32,7 +32,7 @@ impl SessionActor {
             Ok(None) => self.end("the token was deleted", ctx),
             Err(error) => {
                 tracing::error!(%error, "a changed token was not read, so its session ends");
-                self.close_all(&Close::new(CloseCode::Unknown, "overloaded, reconnect"));
+                self.close_all(&error.close());
                 self.outlet.leave_behind();
                 ctx.stop();
             }
