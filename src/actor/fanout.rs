@@ -5,6 +5,7 @@
 //! senders down. An order from its own thread is carried out at once, unless others wait before it.
 
 mod flush;
+mod mishap;
 mod order;
 mod registry;
 mod room;
@@ -208,9 +209,12 @@ impl LocalFanout {
         self.handle.clone()
     }
 
-    /// Carries out an order.
+    /// Carries out an order. A crash in it is not the sender's: its connections are sent away, and all others go on.
     fn perform(&self, order: Order) {
-        self.registry.borrow_mut().perform(order);
+        let concerned = order.concerns();
+        if mishap::guarded(|| self.registry.borrow_mut().perform(order)).is_none() {
+            self.registry.borrow_mut().give_up(concerned);
+        }
         self.plan_flush();
     }
 

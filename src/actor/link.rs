@@ -528,6 +528,11 @@ impl Link {
         !self.channels.borrow().is_empty()
     }
 
+    /// Whether the fan-out has it under this channel.
+    pub(super) fn hears(&self, channel: LineId) -> bool {
+        self.channels.borrow().contains(&channel)
+    }
+
     /// Its channel, where there is exactly one.
     pub(super) fn only_channel(&self) -> Option<LineId> {
         match self.channels.borrow().as_slice() {

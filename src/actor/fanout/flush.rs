@@ -30,7 +30,7 @@ impl Flusher {
         }
     }
 
-    /// Flushes until nothing is left.
+    /// Flushes until nothing is left. What crashes in a flush is caught there, so this always comes to its end.
     async fn run(self: Rc<Self>, registry: Rc<RefCell<Registry>>) {
         while registry.borrow().has_news() {
             for _ in 0..TURNS {

@@ -124,6 +124,22 @@ pub enum Visit {
 }
 
 impl Order {
+    /// The channel and the connection that it concerns; neither means everybody.
+    pub(super) const fn concerns(&self) -> (Option<LineId>, Option<ConnectionUid>) {
+        match self {
+            Self::Deliver { channel, .. } | Self::Dissolve { channel, .. } => {
+                (Some(*channel), None)
+            }
+            Self::Join { from, connection, .. } => (Some(from.line), Some(*connection)),
+            Self::Leave { channel, connection, .. } => (Some(*channel), Some(*connection)),
+            Self::Direct { connection, .. }
+            | Self::Init { connection, .. }
+            | Self::Close { connection, .. }
+            | Self::Visit { connection, .. } => (None, Some(*connection)),
+            Self::CloseAll { .. } | Self::CloseOf { .. } | Self::Describe { .. } => (None, None),
+        }
+    }
+
     /// How much of the budget it takes.
     pub(super) fn units(&self) -> u32 {
         let bytes = match self {

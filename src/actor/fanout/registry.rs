@@ -1,6 +1,7 @@
 //! The connections of one thread, and how orders are carried out on them.
 
 use super::super::link::{Link, Note};
+use super::mishap::{guarded, send_away};
 use super::order::{Order, Visit};
 use super::room::{AHEAD, Line, Progress, Room, Turn, deliver};
 use super::uid::ConnectionUid;
@@ -30,7 +31,9 @@ impl Registry {
     pub(super) fn unregister(&mut self, link: &Link) {
         self.links.remove(&link.uid());
         for channel in link.take_channels() {
-            self.leave(channel, link.uid());
+            if guarded(|| self.leave(channel, link.uid())).is_none() {
+                self.give_up_room(channel);
+            }
         }
     }
 
@@ -197,17 +200,41 @@ impl Registry {
                     }
                     writes += group.len();
                     for link in group.drain(..) {
-                        link.flush();
+                        if guarded(|| link.flush()).is_none() {
+                            send_away(&link);
+                        }
                     }
                 }
                 Turn::Room(channel) => {
-                    writes += self.flush_room(channel, most - writes, &mut again);
+                    match guarded(|| self.flush_room(channel, most - writes, &mut again)) {
+                        Some(served) => writes += served,
+                        None => self.give_up_room(channel),
+                    }
                 }
             }
         }
         // What was said to a channel while it was served waits for the next flush, and for more to go with it.
         self.line.turns.extend(again);
         writes
+    }
+
+    /// An order is half done: whom it concerns is sent away.
+    pub(super) fn give_up(&mut self, concerned: (Option<LineId>, Option<ConnectionUid>)) {
+        let (channel, connection) = concerned;
+        if let Some(channel) = channel {
+            self.give_up_room(channel);
+        }
+        match connection {
+            Some(uid) => self.links.get(&uid).into_iter().for_each(|link| send_away(link)),
+            None if channel.is_none() => self.links.values().for_each(|link| send_away(link)),
+            None => {}
+        }
+    }
+
+    /// Sends a channel's connections away: who of them has heard what is not known any more.
+    fn give_up_room(&mut self, channel: LineId) {
+        self.rooms.remove(&channel);
+        self.links.values().filter(|link| link.hears(channel)).for_each(|link| send_away(link));
     }
 
     /// Serves at most so many connections of a channel, and gives it its next turn if it needs one.
