@@ -15,7 +15,9 @@ mod support;
 
 use client::{BINARY, Client, Form, TEXT};
 use serde_json::{Value, json};
-use support::Server;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use support::{PROJECT, Server};
 use warren::protocol::etf;
 
 /// The channel that everybody hears.
@@ -74,6 +76,57 @@ fn all_encodings_hear_the_same() {
         assert_eq!((client.forms[0], client.form), (small, small));
         assert!(client.forms.iter().all(|form| [small, large].contains(form)));
     }
+    server.assert_well();
+}
+
+/// An object of about so many bytes whose members are short: the slowest to spell as terms.
+fn short_members(bytes: usize) -> Value {
+    Value::Object((0..bytes / 12).map(|n| (format!("k{n}"), json!(0))).collect())
+}
+
+#[test]
+fn large_frames_are_made_elsewhere_and_nothing_overtakes_them() {
+    let server = server_with_room(&[("WARREN_WORKERS", "1"), ("WARREN_OUTBOX_BYTES", "64MiB")]);
+    let open = |query| Client::subscribed(server.address, query, NAMED, "room");
+    let mut clients =
+        ["", "encoding=etf", "compression=zlib", "encoding=etf&compression=zlib"].map(open);
+    let mut bystander = Client::open(server.address, "", "");
+    let (large, goes_on) = (short_members(4 << 20), AtomicBool::new(true));
+    let message = json!({"e": "LARGE", "d": large}).to_string();
+    thread::scope(|scope| {
+        let beating = scope.spawn(|| {
+            let mut beats = 0;
+            while goes_on.load(Ordering::Relaxed) {
+                bystander.send(&json!({"op": 3, "d": {}}));
+                bystander.expect_ack();
+                beats += 1;
+            }
+            beats
+        });
+        server.done("POST", &format!("{ROOM}/messages"), &message);
+        server.done("POST", &format!("{ROOM}/messages"), r#"{"e":"NEXT"}"#);
+        for client in &mut clients {
+            assert_eq!(client.expect("MESSAGE")["e"], "LARGE");
+            assert_eq!(client.expect("MESSAGE")["e"], "NEXT");
+        }
+        goes_on.store(false, Ordering::Relaxed);
+        // On the worker's own thread it would have been one or two.
+        let beats = beating.join().unwrap();
+        assert!(beats > 20, "{beats} heartbeats were answered while frames were made");
+    });
+    // The state that a newcomer gets is one large frame too, and what follows it comes behind.
+    server.data("PUT", &format!("{ROOM}/state"), &short_members(900 << 10).to_string());
+    let mut client = Client::open(server.address, "encoding=etf", "");
+    client.send(&json!({"op": 2, "d": {"project_id": PROJECT, "ext": ["errors"]}}));
+    client.expect("INIT");
+    let subscribe = json!({"e": "SUBSCRIBE", "c": "room", "d": null});
+    client.send(&json!({"op": 0, "ref": "s", "d": subscribe}));
+    client.expect("AVAILABLE");
+    assert_eq!(client.expect("ACK"), json!({"ref": "s"}));
+    let set = json!({"e": "SET_CHANNEL_STATE", "c": "room", "d": short_members(800 << 10)});
+    client.send(&json!({"op": 0, "ref": "w", "d": set}));
+    client.expect("STATE_UPDATE");
+    assert_eq!(client.expect("ACK")["ref"], "w");
     server.assert_well();
 }
 

@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use support::Server;
+use support::{OWNER, Server};
 
 /// Threads that patch at a time.
 const PATCHERS: u64 = 64;
@@ -262,5 +262,80 @@ fn init_of_a_permanent_subscription_leaves_no_gap() {
         }
     });
     println!("200 INITs, {written} patches meanwhile");
+    server.assert_well();
+}
+
+/// Counts how often a connection of its own is answered while something is done.
+fn beats_while<T>(address: SocketAddr, what: impl FnOnce() -> T) -> (u64, T) {
+    let goes_on = AtomicBool::new(true);
+    thread::scope(|scope| {
+        let (mut bystander, _) = Socket::enter(address, None);
+        let goes_on = &goes_on;
+        let beating = scope.spawn(move || {
+            let mut beats = 0;
+            while goes_on.load(Ordering::Relaxed) {
+                bystander.beat();
+                beats += 1;
+            }
+            beats
+        });
+        let done = what();
+        goes_on.store(false, Ordering::Relaxed);
+        (beating.join().unwrap(), done)
+    })
+}
+
+/// So many operations that each take the first of many members out of an object.
+fn removals(count: usize) -> String {
+    let operation = |n| json!({"op": "remove", "path": format!("/k{n}")});
+    Value::from((0..count).map(operation).collect::<Vec<_>>()).to_string()
+}
+
+/// The state that those take long with.
+fn members(count: usize) -> String {
+    Value::Object((0..count).map(|n| (format!("k{n}"), json!(0))).collect()).to_string()
+}
+
+#[test]
+fn a_long_patch_holds_up_neither_its_worker_nor_its_channels_messages() {
+    const MEMBERS: usize = 30_000;
+    const REMOVED: usize = 1_900;
+    let server = Server::start_with(&[("WARREN_WORKERS", "1")]);
+    server.data("PUT", "/v1/channels/board", r#"{"type":"unprotected"}"#);
+    server.data("PUT", STATE, &members(MEMBERS));
+    let (mut subscriber, _) = Socket::enter(server.address, None);
+    subscriber.subscribe("board");
+    let is_patched = AtomicBool::new(false);
+    let headers = [("Authorization", OWNER), ("Content-Type", "application/json-patch+json")];
+    let (beats, version) = beats_while(server.address, || {
+        thread::scope(|scope| {
+            let patched = scope.spawn(|| {
+                let operations = removals(REMOVED);
+                let answer = server.request("PATCH", STATE, &headers, operations.as_bytes());
+                is_patched.store(true, Ordering::Relaxed);
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                answer.data()["version"].clone()
+            });
+            while !is_patched.load(Ordering::Relaxed) {
+                server.done("POST", "/v1/channels/board/messages", r#"{"e":"MEANWHILE"}"#);
+            }
+            patched.join().unwrap()
+        })
+    });
+    assert_eq!(version, 3);
+    let mut before = 0;
+    let update = loop {
+        let next = subscriber.next();
+        if next["e"] != "MESSAGE" {
+            break next;
+        }
+        before += 1;
+    };
+    let state = update["d"]["state"].as_object().unwrap();
+    assert_eq!(state.len(), MEMBERS - REMOVED);
+    assert!(state.keys().is_sorted_by_key(|key| key[1..].parse::<usize>().unwrap()));
+    // On the worker's own thread, one or the other would have come between.
+    assert!(beats > 20, "{beats} heartbeats were answered during the patch");
+    assert!(before > 20, "{before} messages went out before it");
     server.assert_well();
 }

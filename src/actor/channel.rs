@@ -81,6 +81,7 @@ impl ChannelActor {
     /// A channel just read from the store.
     pub fn new(channel: Channel, around: Surroundings) -> Self {
         let share = around.windows.share(&channel.key.project);
+        let outlet = Outlet::new(channel.key.project.clone());
         Self {
             line: Line::new(around.settings.window(), share),
             changes: Changes::new(channel.state.clone(), channel.version),
@@ -88,7 +89,7 @@ impl ChannelActor {
             subscribers: Subscribers::default(),
             newcomers: Vec::new(),
             available: None,
-            outlet: Outlet::default(),
+            outlet,
             used: Instant::now(),
             deletions: 0,
             is_deleted: false,
@@ -107,12 +108,23 @@ impl ChannelActor {
     fn broadcast(&mut self, event: Event, ctx: &mut Context<Self>) {
         self.used = Instant::now();
         let dispatch = self.line.order(Dispatch::new(event), self.used);
+        let forms = self.subscribers.profiles();
         for fanout in self.subscribers.fanouts() {
             let dispatch = Arc::clone(&dispatch);
-            self.outlet.send(fanout, Order::Deliver { channel: self.line.id(), dispatch });
+            self.outlet.send(fanout, Order::Deliver { channel: self.line.id(), dispatch }, forms);
         }
         self.subscribers.keep(&dispatch);
         self.outlet.settle(ctx);
+    }
+
+    /// An answer that comes behind all that was said before, also where that waits.
+    fn behind<T: 'static>(&self, answer: T) -> ActorResponse<Self, T> {
+        if self.outlet.is_busy() {
+            // What is spawned rests while the actor waits for its orders to leave.
+            ActorResponse::r#async(async move { answer }.into_actor(self))
+        } else {
+            ActorResponse::reply(answer)
+        }
     }
 
     /// `AVAILABLE` with the state as subscribers know it.
@@ -155,6 +167,7 @@ impl ChannelActor {
             let Channel { key, state, version, .. } = self.channel.clone();
             self.broadcast(Event::StateUpdate { channel: key.id, state, version }, ctx);
         }
+        self.change_on(ctx);
     }
 }
 

@@ -372,7 +372,8 @@ where
         if who.token.as_deref().is_some_and(|token| !token.starts_with("ptk_")) {
             self.link.count();
         }
-        let connection = ConnectionRef { uid: self.link.uid(), fanout: self.fanout.handle() };
+        let (uid, profile) = (self.link.uid(), self.link.profile());
+        let connection = ConnectionRef { uid, fanout: self.fanout.handle(), profile };
         let (cid, address) = (self.link.cid().clone(), self.link.address());
         let (hub, link) = (self.hub.clone(), Rc::clone(&self.link));
         let (reply, entered) = oneshot::channel();

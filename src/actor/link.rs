@@ -53,6 +53,8 @@ pub struct ConnectionInfo {
     pub cid: ConnectionId,
     /// Where it comes from.
     pub origin: Origin,
+    /// The form of frames that it gets.
+    pub profile: Profile,
     /// What waits to be written, bytes.
     pub queue_bytes: usize,
     /// The channels that it hears.
@@ -299,6 +301,7 @@ impl Link {
         ConnectionInfo {
             cid: self.cid.clone(),
             origin: self.origin.clone(),
+            profile: self.profile(),
             queue_bytes: self.outbox.borrow().len_bytes(),
             channels: self.channels.borrow().iter().filter_map(|uid| name_of(*uid)).collect(),
         }
@@ -391,7 +394,7 @@ impl Link {
     }
 
     /// The form of frames that it gets.
-    pub(super) const fn profile(&self) -> Profile {
+    pub const fn profile(&self) -> Profile {
         self.profile.get()
     }
 

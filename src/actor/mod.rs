@@ -11,6 +11,7 @@ pub mod directory;
 pub mod event_log;
 pub mod fanout;
 pub mod flight;
+pub mod heavy;
 pub mod hooks;
 mod linger;
 pub mod link;

@@ -195,7 +195,7 @@ impl SessionActor {
             had_members: false,
             grace: None,
             expiry: None,
-            outlet: Outlet::default(),
+            outlet: Outlet::new(project.clone()),
             project,
             hub,
         }
@@ -232,7 +232,7 @@ impl SessionActor {
         for Member { connection, .. } in self.members.values() {
             let dispatch = Arc::clone(&dispatch);
             let order = Order::Direct { connection: connection.uid, dispatch };
-            self.outlet.send(&connection.fanout, order);
+            self.outlet.send(&connection.fanout, order, connection.profile);
         }
         self.outlet.settle(ctx);
     }
@@ -241,7 +241,8 @@ impl SessionActor {
     fn answer(&mut self, connection: ConnectionUid, event: Event, ctx: &mut Context<Self>) {
         if let Some(member) = self.members.get(&connection) {
             let dispatch = Arc::new(Dispatch::new(event));
-            self.outlet.send(&member.connection.fanout, Order::Direct { connection, dispatch });
+            let ConnectionRef { fanout, profile, .. } = &member.connection;
+            self.outlet.send(fanout, Order::Direct { connection, dispatch }, *profile);
             self.outlet.settle(ctx);
         }
     }
@@ -249,7 +250,8 @@ impl SessionActor {
     /// Ends one connection.
     fn close(&mut self, connection: ConnectionUid, close: Close) {
         if let Some(member) = self.members.get(&connection) {
-            self.outlet.send(&member.connection.fanout, Order::Close { connection, close });
+            let ConnectionRef { fanout, profile, .. } = &member.connection;
+            self.outlet.send(fanout, Order::Close { connection, close }, *profile);
         }
     }
 

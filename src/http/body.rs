@@ -5,6 +5,7 @@ use super::error::ApiError;
 use super::gate::Held;
 use super::limits::Content;
 use super::pace::Pace;
+use crate::actor::heavy;
 use crate::domain::RawJson;
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -36,12 +37,15 @@ impl FromRequest for Body {
     }
 }
 
+/// From so many bytes on, reading JSON takes 5 ms or more: up to 4 ns for each byte.
+const HEAVY_BYTES: usize = 1 << 20;
+
 /// A body that was read: text, and its places at the gate for as long as it is held.
 pub(crate) struct Text {
     /// UTF-8, as was checked.
     bytes: Bytes,
     /// Given back when the text is dropped.
-    _held: Held,
+    held: Held,
 }
 
 impl Body {
@@ -88,7 +92,12 @@ impl Body {
             pieces.push(piece);
             pace.step(Instant::now());
         }
-        Text::new(pieces.joined(), held)
+        let bytes = pieces.joined();
+        if bytes.len() < HEAVY_BYTES {
+            return Text::new(bytes, held);
+        }
+        let owner = held.owner().cloned();
+        heavy::run(owner.as_ref(), move || Text::new(bytes, held)).await?
     }
 
     /// The refusal of a body that is too large, after giving its sender time to finish.
@@ -112,7 +121,7 @@ impl Text {
     /// Takes bytes that have to be UTF-8.
     fn new(bytes: Bytes, held: Held) -> Result<Self, ApiError> {
         match std::str::from_utf8(&bytes) {
-            Ok(_) => Ok(Self { bytes, _held: held }),
+            Ok(_) => Ok(Self { bytes, held }),
             Err(_) => Err(ApiError::body("the body is not valid UTF-8")),
         }
     }
@@ -123,24 +132,34 @@ impl Text {
         std::str::from_utf8(&self.bytes).unwrap_or_default()
     }
 
-    /// Whether the body is empty or `null`, which some clients send where they have nothing to say.
-    pub(crate) fn is_blank(&self) -> bool {
-        is_blank(self.as_str())
+    /// Makes something of the text; of a large one on another thread, which nobody else waits for.
+    ///
+    /// # Errors
+    /// What `read` says; [`ApiError::Overloaded`] when too many of the same project wait.
+    pub(crate) async fn read<T: Send + 'static>(
+        self,
+        read: impl FnOnce(&str) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        if self.bytes.len() < HEAVY_BYTES {
+            return read(self.as_str());
+        }
+        let owner = self.held.owner().cloned();
+        heavy::run(owner.as_ref(), move || read(self.as_str())).await?
     }
 
     /// The whole body as one JSON value; `{}` where it is blank.
     ///
     /// # Errors
-    /// [`ApiError::InvalidBody`].
-    pub(crate) fn value(&self) -> Result<RawJson, ApiError> {
-        if self.is_blank() {
-            return Ok(RawJson::trusted("{}"));
-        }
-        Ok(RawJson::parse(self.as_str())?)
+    /// [`ApiError::InvalidBody`], [`ApiError::Overloaded`].
+    pub(crate) async fn value(self) -> Result<RawJson, ApiError> {
+        let read = |text: &str| {
+            Ok(if is_blank(text) { RawJson::trusted("{}") } else { RawJson::parse(text)? })
+        };
+        self.read(read).await
     }
 }
 
-/// Whether a text says nothing: empty or `null`.
+/// Whether a text says nothing: empty or `null`, which some clients send where they have nothing to say.
 pub(crate) fn is_blank(text: &str) -> bool {
     matches!(text.trim_matches([' ', '\t', '\n', '\r']), "" | "null")
 }
@@ -201,6 +220,7 @@ mod tests {
     use crate::http::auth::Caller;
     use crate::http::gate::Gate;
     use actix_web::test::TestRequest;
+    use std::thread;
 
     #[test]
     fn blank_bodies_are_recognised() {
@@ -239,5 +259,17 @@ mod tests {
         let bytes = Bytes::from_static(b"{\"a\":\"\xff\"}");
         let held = Gate::new(0, 0).hold(&Caller::Admin);
         assert!(Text::new(bytes, held).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_large_body_is_read_on_another_thread_and_a_small_one_at_once() {
+        let here = thread::current().id();
+        let read = async |bytes: usize| {
+            let held = Gate::new(0, 0).hold(&Caller::Admin);
+            let text = Text::new(Bytes::from(vec![b' '; bytes]), held).unwrap();
+            text.read(|_| Ok(thread::current().id())).await.unwrap()
+        };
+        assert_eq!(read(HEAVY_BYTES - 1).await, here);
+        assert_ne!(read(HEAVY_BYTES).await, here);
     }
 }

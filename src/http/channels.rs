@@ -53,10 +53,14 @@ async fn post(call: Call, body: Body) -> Answer {
     };
     let key = ChannelKey { id, project: call.project().await? };
     let text = body.json(&call, Content::Record).await?;
-    let fields = Fields::parse(text.as_str(), &["type", "state", "capabilities"])?;
-    let visibility = visibility(&fields)?.unwrap_or(Visibility::Private);
-    let capabilities = capabilities(&fields)?.unwrap_or_default();
-    let state = first_state(&fields, call.app.limits.state_bytes)?;
+    let limit = call.app.limits.state_bytes;
+    let read = move |text: &str| {
+        let fields = Fields::parse(text, &["type", "state", "capabilities"])?;
+        let visibility = visibility(&fields)?.unwrap_or(Visibility::Private);
+        let capabilities = capabilities(&fields)?.unwrap_or_default();
+        Ok((visibility, capabilities, first_state(&fields, limit)?))
+    };
+    let (visibility, capabilities, state) = text.read(read).await?;
     let (channel, project) = create(&call.app, key, visibility, capabilities, state).await?;
     one(&channel, &project)
 }

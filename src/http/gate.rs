@@ -39,6 +39,13 @@ pub(super) struct Held {
     bytes: usize,
 }
 
+impl Held {
+    /// Whose body it is; none for the operator.
+    pub(super) const fn owner(&self) -> Option<&ProjectId> {
+        self.project.as_ref()
+    }
+}
+
 impl Gate {
     /// A gate for so many bytes, and so many of one project.
     pub(crate) fn new(limit: usize, share: usize) -> Self {

@@ -1,7 +1,7 @@
 //! Messages to a channel and to a token, each under the two paths that clients use.
 
 use super::answer::{self, Answer};
-use super::body::Body;
+use super::body::{Body, Text};
 use super::call::Call;
 use super::error::ApiError;
 use super::fields::Fields;
@@ -33,15 +33,15 @@ pub(super) struct Names {
 }
 
 /// `{e, d}`: everywhere but one place.
-pub(super) const SHORT: Names = Names { both: &["e", "d"], event: "e", data: "d" };
+pub(super) static SHORT: Names = Names { both: &["e", "d"], event: "e", data: "d" };
 /// `{event, data}`: how the `hop` crate sends direct messages.
-const FULL: Names = Names { both: &["event", "data"], event: "event", data: "data" };
+static FULL: Names = Names { both: &["event", "data"], event: "event", data: "data" };
 
 /// `POST /channels/:id/messages` and `/publish`.
 async fn publish(call: Call, body: Body) -> Answer {
     let key = call.channel().await?;
     let text = body.json(&call, Content::Message).await?;
-    let message = message(text.as_str(), &SHORT, call.app.limits.message())?;
+    let message = read(text, &SHORT, &call).await?;
     call.app.supervisor.publish(&key, message).await?;
     Ok(answer::done())
 }
@@ -60,7 +60,7 @@ async fn direct_in_full(call: Call, body: Body) -> Answer {
 async fn to_connection(call: Call, body: Body) -> Answer {
     let project = call.project().await?;
     let text = body.json(&call, Content::Message).await?;
-    let message = message(text.as_str(), &SHORT, call.app.limits.message())?;
+    let message = read(text, &SHORT, &call).await?;
     let cid = call.parts.connection();
     if call.app.supervisor.message_connection(&project, &cid, message).await? {
         Ok(answer::done())
@@ -70,12 +70,18 @@ async fn to_connection(call: Call, body: Body) -> Answer {
 }
 
 /// Sends a direct message whose fields have these names.
-async fn send(call: &Call, body: Body, names: &Names) -> Answer {
+async fn send(call: &Call, body: Body, names: &'static Names) -> Answer {
     let (project, token) = call.token().await?;
     let text = body.json(call, Content::Message).await?;
-    let message = message(text.as_str(), names, call.app.limits.message())?;
+    let message = read(text, names, call).await?;
     call.app.supervisor.direct_message(&project, &token, message).await?;
     Ok(answer::done())
+}
+
+/// Reads a message from a body.
+async fn read(text: Text, names: &'static Names, call: &Call) -> Result<Message, ApiError> {
+    let limit = call.app.limits.message();
+    text.read(move |text| message(text, names, limit)).await
 }
 
 /// Reads a message: an event name, and any data of at most `limit` bytes; missing data is `null`.

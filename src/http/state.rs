@@ -9,11 +9,15 @@ use super::error::ApiError;
 use super::limits::Content;
 use super::routes::{Mounted, on};
 use super::views::StateView;
-use crate::actor::{Changed, Expected};
-use crate::domain::{Change, Channel, ChannelKey, RawJson, Version};
+use crate::actor::{Changed, Expected, heavy};
+use crate::domain::{Change, Channel, ChannelKey, ProjectId, RawJson, Version};
 use crate::store::Thing;
 use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
+
+/// From so many bytes on, writing a state into an answer and naming it by a digest takes 5 ms or more: about 2 ns for each
+/// byte.
+const HEAVY_STATE: usize = 2 << 20;
 
 /// Whoever keeps a state asks each time whether it is still the one.
 const REVALIDATE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-cache");
@@ -31,21 +35,25 @@ pub(crate) fn routes() -> Vec<Mounted> {
 async fn show(call: Call) -> Answer {
     let key = call.channel().await?;
     let channel = find(&call, &key).await?;
-    let tag = tag_of(&channel);
+    let is_heavy = channel.state.json().as_str().len() >= HEAVY_STATE;
+    let (channel, tag) = elsewhere(is_heavy, &key.project, move || {
+        let tag = tag_of(&channel);
+        (channel, tag)
+    })
+    .await?;
     if Tags::if_none_match(call.request.headers()).hold_weakly(&tag) {
         let mut answer = HttpResponse::NotModified();
         return Ok(answer.insert_header((header::ETAG, tag)).insert_header(REVALIDATE).finish());
     }
     let Channel { state, version, created_at, .. } = channel;
-    at(&Changed { state, version, created_at })
+    at(&key, Changed { state, version, created_at }).await
 }
 
 /// `PUT /channels/:id/state`: the body is the new state; an empty one and `null` are `{}`.
 async fn replace(call: Call, body: Body) -> Answer {
     let key = call.channel().await?;
     let text = body.json(&call, Content::State).await?;
-    let change = Change::Replace(text.value()?);
-    drop(text);
+    let change = Change::Replace(text.value().await?);
     apply(&call, &key, change).await
 }
 
@@ -54,8 +62,7 @@ async fn patch(call: Call, body: Body) -> Answer {
     let key = call.channel().await?;
     let kind = kind_of(body::media_type(&call.request)?.as_deref())?;
     let text = body.read(&call, Content::State).await?;
-    let change = kind(text.value()?);
-    drop(text);
+    let change = kind(text.value().await?);
     apply(&call, &key, change).await
 }
 
@@ -76,7 +83,7 @@ fn kind_of(media_type: Option<&str>) -> Result<fn(RawJson) -> Change, ApiError> 
 /// Makes a change and answers with what came of it.
 async fn apply(call: &Call, key: &ChannelKey, change: Change) -> Answer {
     let expected = expected(call, key).await?;
-    at(&call.app.supervisor.change_state(key, change, expected).await?)
+    at(key, call.app.supervisor.change_state(key, change, expected).await?).await
 }
 
 /// The state that `If-Match` and `If-None-Match` want the change to be made from.
@@ -89,7 +96,12 @@ async fn expected(call: &Call, key: &ChannelKey) -> Result<Expected, ApiError> {
         return Ok(Expected { version, created_at: None });
     }
     let current = find(call, key).await?;
-    let tag = tag_of(&current);
+    let is_heavy = current.state.json().as_str().len() >= HEAVY_STATE;
+    let (current, tag) = elsewhere(is_heavy, &key.project, move || {
+        let tag = tag_of(&current);
+        (current, tag)
+    })
+    .await?;
     let is_wanted = wanted == Tags::Missing || wanted.hold(&tag);
     let is_unwanted = matches!(unwanted, Tags::These(_)) && unwanted.hold_weakly(&tag);
     let is_written = version.is_some_and(|first| first != current.version);
@@ -113,13 +125,29 @@ async fn find(call: &Call, key: &ChannelKey) -> Result<Channel, ApiError> {
 }
 
 /// 200 with a state and its version.
-fn at(Changed { state, version, created_at }: &Changed) -> Answer {
-    let view = StateView { state: state.json(), version: *version };
-    let text = serde_json::to_vec(&Success::new(view)).map_err(|e| ApiError::internal(&e))?;
-    let tag = (header::ETAG, conditions::etag(*created_at, state, *version));
+async fn at(key: &ChannelKey, changed: Changed) -> Answer {
+    let is_heavy = changed.state.json().as_str().len() >= HEAVY_STATE;
+    let written = elsewhere(is_heavy, &key.project, move || {
+        let Changed { state, version, created_at } = &changed;
+        let view = StateView { state: state.json(), version: *version };
+        let text = serde_json::to_vec(&Success::new(view)).map_err(|e| ApiError::internal(&e))?;
+        Ok::<_, ApiError>((text, conditions::etag(*created_at, state, *version)))
+    });
+    let (text, tag) = written.await??;
     let mut answer = HttpResponse::Ok();
+    let tag = (header::ETAG, tag);
     answer.insert_header(tag).insert_header(REVALIDATE).content_type(super::error::mime());
     Ok(answer.body(text))
+}
+
+/// Does something with a state: with a large one on another thread. It is never refused, because what the answer tells of
+/// may have been done.
+async fn elsewhere<T: Send + 'static>(
+    is_heavy: bool,
+    project: &ProjectId,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    if is_heavy { Ok(heavy::run_in_turn(project, work).await?) } else { Ok(work()) }
 }
 
 #[cfg(test)]

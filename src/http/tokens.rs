@@ -59,8 +59,8 @@ struct Subscriptions<'a> {
 async fn post(call: Call, body: Body) -> Answer {
     let project = call.project().await?;
     let text = body.json(&call, Content::Record).await?;
-    let new = NewToken::parse(text.as_str(), call.app.limits.state_bytes)?;
-    drop(text);
+    let limit = call.app.limits.state_bytes;
+    let new = text.read(move |text| NewToken::parse(text, limit)).await?;
     if !(new.permanent.is_empty() && new.ephemeral.is_empty()) {
         call.require(Permission::ManageChannelSubscribers)?;
     }
@@ -182,8 +182,8 @@ pub(super) async fn load(
 async fn update(call: Call, body: Body) -> Answer {
     let (project, id) = call.token().await?;
     let text = body.json(&call, Content::Record).await?;
-    let update = token_input::update(text.as_str(), call.app.limits.state_bytes)?;
-    drop(text);
+    let limit = call.app.limits.state_bytes;
+    let update = text.read(move |text| token_input::update(text, limit)).await?;
     let token =
         call.app.persistence.write(move |store| store.update_token(&project, &id, &update)).await?;
     call.app.supervisor.token_changed(&token.id).await?;

@@ -220,9 +220,19 @@ impl Dispatch {
 
     /// The whole frame for connections of this profile.
     pub fn frame(&self, profile: Profile) -> Bytes {
+        let write = |out: &mut String| self.event.write(profile, out);
+        self.forms(profile).frame(profile.wire, self.size_hint(), write)
+    }
+
+    /// Whether that frame has been made.
+    pub(super) fn is_made(&self, profile: Profile) -> bool {
+        self.forms(profile).is_made(profile.wire)
+    }
+
+    /// The frames among which that of this profile is.
+    const fn forms(&self, profile: Profile) -> &Forms {
         let has_versions = profile.has_versions && self.event.has_version();
-        let forms = if has_versions { &self.versioned } else { &self.plain };
-        forms.frame(profile.wire, self.size_hint(), |out| self.event.write(profile, out))
+        if has_versions { &self.versioned } else { &self.plain }
     }
 
     /// Roughly what the event occupies, bytes: for bounds of queues.

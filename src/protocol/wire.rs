@@ -84,6 +84,21 @@ impl Forms {
     }
 }
 
+impl Forms {
+    /// Whether the frame in this spelling has been made; a small one that is never compressed counts as not made.
+    pub(super) fn is_made(&self, wire: Wire) -> bool {
+        let of_others = |form: fn(&Others) -> &OnceLock<Bytes>| {
+            self.others.get().is_some_and(|others| form(others).get().is_some())
+        };
+        match (wire.encoding, wire.is_zlib) {
+            (Encoding::Json, false) => self.json.get().is_some(),
+            (Encoding::Json, true) => of_others(|others| &others.json_zlib),
+            (Encoding::Etf, false) => of_others(|others| &others.etf),
+            (Encoding::Etf, true) => of_others(|others| &others.etf_zlib),
+        }
+    }
+}
+
 /// A JSON payload as a frame of terms.
 fn etf_frame(json: &str) -> Bytes {
     frame::binary(&etf::from_json(json))

@@ -2,14 +2,16 @@
 
 use super::super::ask::{AskError, ChangeError};
 use super::super::fanout::Order;
+use super::super::heavy;
 use super::super::session::SessionUid;
+use super::changes::{Accepted, Application, Next};
 use super::subscribers::Gone;
 use super::{
     Admit, Arc, Attach, ChangeState, Changed, Channel, ChannelActor, ClientPublish, ConnectionRef,
     Connections, Detach, Dispatch, EndIfIdle, Event, Instant, Leave, OnlineCount, Publish, Recall,
     Subscribe, Update, hooking,
 };
-use crate::domain::{Capabilities, EventKind, Place, Standing, State, Version};
+use crate::domain::{Capabilities, EventKind, Place, Standing, Version};
 use crate::line::Missing;
 use crate::protocol::{ErrorCode, Refusal};
 use actix::prelude::*;
@@ -24,22 +26,22 @@ impl Handler<Publish> for ChannelActor {
 }
 
 impl Handler<ClientPublish> for ChannelActor {
-    type Result = Result<(), Refusal>;
+    type Result = ActorResponse<Self, Result<(), Refusal>>;
 
     /// Without the capability nothing is delivered (`docs/PROTOCOL.md`, Socket).
     fn handle(
         &mut self,
         ClientPublish { message, told }: ClientPublish,
         ctx: &mut Context<Self>,
-    ) -> Result<(), Refusal> {
+    ) -> Self::Result {
         if !self.channel.capabilities.contains(Capabilities::CLIENT_PUBLISH) {
-            return Err(Refusal::MissingCapability("CLIENT_PUBLISH"));
+            return self.behind(Err(Refusal::MissingCapability("CLIENT_PUBLISH")));
         }
         if let Some(told) = told {
             self.around.persistence.hooks().log().add(told);
         }
         self.broadcast(Event::Message { channel: self.key().id.clone(), message }, ctx);
-        Ok(())
+        self.behind(Ok(()))
     }
 }
 
@@ -56,40 +58,55 @@ impl Handler<ChangeState> for ChannelActor {
             let current = self.channel.version;
             return Box::pin(async move { Err(ChangeError::Stale(current)) });
         }
-        let limit = self.around.settings.state_bytes;
-        match self.changes.accept(&ask.change, ask.expected.version, limit) {
-            Ok((state, version)) => {
-                let answer = self.store(state, version, ctx);
-                Box::pin(async move {
-                    let (state, version) = answer.await.unwrap_or(Err(AskError::Closed.into()))?;
-                    Ok(Changed { state, version, created_at })
-                })
-            }
-            Err(refused) => Box::pin(async { Err(refused) }),
-        }
+        let (asker, answer) = oneshot::channel();
+        self.changes.ask(ask.change, ask.expected.version, asker);
+        self.change_on(ctx);
+        Box::pin(async move {
+            let (state, version) = answer.await.unwrap_or(Err(AskError::Closed.into()))?;
+            Ok(Changed { state, version, created_at })
+        })
     }
 }
 
 impl ChannelActor {
+    /// Makes the changes that wait, up to one that is applied elsewhere.
+    pub(super) fn change_on(&mut self, ctx: &mut Context<Self>) {
+        while let Some(next) = self.changes.next(self.around.settings.state_bytes) {
+            match next {
+                Next::Store(accepted) => self.store(accepted, ctx),
+                Next::Apply(application) => self.apply_elsewhere(application, ctx),
+            }
+        }
+    }
+
+    /// Applies a change that would hold up all that are on this thread; the channel goes on meanwhile.
+    fn apply_elsewhere(&self, application: Application, ctx: &mut Context<Self>) {
+        let Application { ticket, state, change } = application;
+        let (project, limit) = (self.key().project.clone(), self.around.settings.state_bytes);
+        let applied = async move {
+            Ok(heavy::run_in_turn(&project, move || state.apply(&change, limit)).await??)
+        };
+        ctx.spawn(applied.into_actor(self).map(move |outcome, actor, ctx| {
+            if let Some(accepted) = actor.changes.applied(ticket, outcome) {
+                actor.store(accepted, ctx);
+            }
+            actor.change_on(ctx);
+        }));
+    }
+
     /// Puts an accepted change under way to the disk.
-    fn store(
-        &mut self,
-        state: State,
-        version: Version,
-        ctx: &mut Context<Self>,
-    ) -> oneshot::Receiver<Result<(State, Version), ChangeError>> {
-        let (asker, answer) = oneshot::channel();
-        let (key, text) = (self.key().clone(), state.clone());
+    fn store(&mut self, accepted: Accepted, ctx: &mut Context<Self>) {
+        let (key, state, version) = (self.key().clone(), accepted.state.clone(), accepted.version);
+        let text = state.clone();
         let write =
             hooking::write_state(&self.around, &self.channel, &state, version, move |store| {
                 store.set_state(&key, &text, version)
             });
-        self.changes.push(state, version, asker);
+        self.changes.push(accepted);
         let done = write
             .into_actor(self)
             .map(move |outcome, actor, ctx| actor.on_committed(version, outcome, ctx));
         ctx.spawn(done);
-        answer
     }
 
     /// Shows every change that is durable by now, oldest first, and only then answers its asker.
@@ -106,8 +123,15 @@ impl ChannelActor {
             let channel = self.key().id.clone();
             let (state, version) = (shown.state.clone(), shown.version);
             self.broadcast(Event::StateUpdate { channel, state, version }, ctx);
+            let (asker, answer) = (shown.asker, Ok((shown.state, shown.version)));
             // The asker may have gone; the change stands.
-            let _ = shown.asker.send(Ok((shown.state, shown.version)));
+            let tell = move || drop(asker.send(answer));
+            if self.outlet.is_busy() {
+                // What is spawned rests while the actor waits for its orders to leave: the answer comes behind them.
+                ctx.spawn(async move { tell() }.into_actor(self));
+            } else {
+                tell();
+            }
         }
         if self.changes.needs_reload() {
             self.reload(ctx);
@@ -166,9 +190,9 @@ impl Handler<Admit> for ChannelActor {
 }
 
 impl Handler<Subscribe> for ChannelActor {
-    type Result = ();
+    type Result = ActorResponse<Self, ()>;
 
-    fn handle(&mut self, ask: Subscribe, ctx: &mut Context<Self>) {
+    fn handle(&mut self, ask: Subscribe, ctx: &mut Context<Self>) -> Self::Result {
         self.subscribers.add_session(ask.session, ask.address, ask.member, ask.named);
         if !ask.connections.is_empty() {
             self.had_subscriber = true;
@@ -183,7 +207,7 @@ impl Handler<Subscribe> for ChannelActor {
             for dispatch in &missing.events {
                 let order =
                     Order::Direct { connection: connection.uid, dispatch: Arc::clone(dispatch) };
-                self.outlet.send(&connection.fanout, order);
+                self.outlet.send(&connection.fanout, order, connection.profile);
             }
         }
         let is_told = !ask.connections.is_empty();
@@ -191,6 +215,7 @@ impl Handler<Subscribe> for ChannelActor {
         self.subscribers.hand(ask.session, Missing { events, lost: missing.lost }, false);
         self.outlet.settle(ctx);
         self.show_presence(ask.connections.into_iter().map(|one| (ask.session, one)), ctx);
+        self.behind(())
     }
 }
 
@@ -225,7 +250,7 @@ impl ChannelActor {
             connection: connection.uid,
             dispatch: first,
         };
-        self.outlet.send(&connection.fanout, join);
+        self.outlet.send(&connection.fanout, join, connection.profile);
     }
 }
 
@@ -269,7 +294,7 @@ impl Handler<Leave> for ChannelActor {
             let dispatch = (!is_asker).then(|| Arc::clone(&unavailable));
             let leave =
                 Order::Leave { channel: self.line.id(), connection: connection.uid, dispatch };
-            self.outlet.send(&connection.fanout, leave);
+            self.outlet.send(&connection.fanout, leave, connection.profile);
         }
         self.outlet.settle(ctx);
         self.announce_leave(present, ctx);

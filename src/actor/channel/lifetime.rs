@@ -50,9 +50,10 @@ impl ChannelActor {
 
     /// Takes every connection out of the fan-outs' rooms, with a last word if there is one.
     pub(super) fn dissolve(&mut self, last: Option<&Arc<Dispatch>>) {
+        let forms = self.subscribers.profiles();
         for fanout in self.subscribers.fanouts() {
             let dispatch = last.map(Arc::clone);
-            self.outlet.send(fanout, Order::Dissolve { channel: self.line.id(), dispatch });
+            self.outlet.send(fanout, Order::Dissolve { channel: self.line.id(), dispatch }, forms);
         }
         self.outlet.leave_behind();
     }

@@ -9,7 +9,7 @@ use crate::domain::{
     Capabilities, Change, Channel, Member, Message, SessionRef, Standing, State, Timestamp,
     Version, Visibility,
 };
-use crate::protocol::{ErrorCode, PresentMember, Refusal};
+use crate::protocol::{ErrorCode, PresentMember, Profile, Refusal};
 use actix::prelude::*;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub struct ConnectionRef {
     pub uid: ConnectionUid,
     /// The fan-out of its thread.
     pub fanout: FanoutHandle,
+    /// The form of frames that it gets.
+    pub profile: Profile,
 }
 
 /// Sent by HTTP through the supervisor: publish. Answered when the message is on its way to every worker.

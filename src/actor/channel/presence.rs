@@ -80,7 +80,7 @@ impl ChannelActor {
                 if self.subscribers.has_connection(*session, connection.uid) {
                     let dispatch = Arc::clone(&dispatch);
                     let order = Order::Direct { connection: connection.uid, dispatch };
-                    self.outlet.send(&connection.fanout, order);
+                    self.outlet.send(&connection.fanout, order, connection.profile);
                 }
             }
         }

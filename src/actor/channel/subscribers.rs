@@ -6,7 +6,7 @@ use super::super::tell::tell;
 use super::messages::ConnectionRef;
 use crate::domain::{Member, SessionRef, Timestamp};
 use crate::line::Missing;
-use crate::protocol::{Dispatch, PresentMember};
+use crate::protocol::{Dispatch, PresentMember, ProfileCounts, Profiles};
 use actix::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -68,6 +68,8 @@ pub struct Subscribers {
     detached: HashSet<SessionUid>,
     /// The fan-outs that have connections, with their number.
     fanouts: Vec<(FanoutHandle, usize)>,
+    /// The forms of frames that connections get.
+    profiles: ProfileCounts,
 }
 
 impl Subscribers {
@@ -84,6 +86,11 @@ impl Subscribers {
     /// The fan-outs to deliver to.
     pub fn fanouts(&self) -> impl Iterator<Item = &FanoutHandle> {
         self.fanouts.iter().map(|(fanout, _)| fanout)
+    }
+
+    /// The forms of frames that its connections get.
+    pub fn profiles(&self) -> Profiles {
+        self.profiles.set()
     }
 
     /// Hands an event to the sessions without a connection, which keep it; what one cannot even queue is counted, and
@@ -198,6 +205,7 @@ impl Subscribers {
         }
         subscriber.connections.push(Attached { connection: connection.clone(), since });
         self.detached.remove(&uid);
+        self.profiles.add(connection.profile);
         let index = connection.fanout.index();
         match self.fanouts.iter_mut().find(|(fanout, _)| fanout.index() == index) {
             Some((_, count)) => *count += 1,
@@ -240,6 +248,7 @@ impl Subscribers {
 
     /// Counts one connection less on its fan-out.
     fn uncount(&mut self, connection: &ConnectionRef) {
+        self.profiles.remove(connection.profile);
         let index = connection.fanout.index();
         if let Some(at) = self.fanouts.iter().position(|(fanout, _)| fanout.index() == index)
             && let Some((_, count)) = self.fanouts.get_mut(at)

@@ -4,7 +4,8 @@ use super::super::link::ConnectionInfo;
 use super::super::owed::Kept;
 use super::{BUDGET_UNITS, ConnectionUid, UNIT_BYTES};
 use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId};
-use crate::protocol::{Close, Dispatch};
+use crate::protocol::profiles::LEAST_HEAVY;
+use crate::protocol::{Close, Dispatch, Profiles};
 use crate::store::SecretHash;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -142,25 +143,40 @@ impl Order {
 
     /// How much of the budget it takes.
     pub(super) fn units(&self) -> u32 {
-        let bytes = match self {
+        u32::try_from(self.bytes() / UNIT_BYTES).unwrap_or(BUDGET_UNITS).clamp(1, BUDGET_UNITS)
+    }
+
+    /// Roughly the bytes of its events.
+    fn bytes(&self) -> usize {
+        self.events().map(Dispatch::size_hint).sum()
+    }
+
+    /// Its events.
+    fn events(&self) -> impl Iterator<Item = &Dispatch> {
+        let (one, more): (Option<&Dispatch>, &[Arc<Dispatch>]) = match self {
             Self::Deliver { dispatch, .. }
             | Self::Direct { dispatch, .. }
-            | Self::Visit { visit: Visit::Deliver(dispatch), .. } => dispatch.size_hint(),
+            | Self::Visit { visit: Visit::Deliver(dispatch), .. } => (Some(dispatch), &[]),
             Self::Join { dispatch, .. }
             | Self::Leave { dispatch, .. }
-            | Self::Dissolve { dispatch, .. } => {
-                dispatch.as_ref().map_or(0, |dispatch| dispatch.size_hint())
-            }
-            Self::Init { init, kept, .. } => {
-                init.size_hint()
-                    + kept.events.iter().map(|dispatch| dispatch.size_hint()).sum::<usize>()
-            }
+            | Self::Dissolve { dispatch, .. } => (dispatch.as_deref(), &[]),
+            Self::Init { init, kept, .. } => (Some(init), &kept.events),
             Self::Close { .. }
             | Self::CloseAll { .. }
             | Self::CloseOf { .. }
             | Self::Visit { .. }
-            | Self::Describe { .. } => 0,
+            | Self::Describe { .. } => (None, &[]),
         };
-        u32::try_from(bytes / UNIT_BYTES).unwrap_or(BUDGET_UNITS).clamp(1, BUDGET_UNITS)
+        one.into_iter().chain(more.iter().map(|event| &**event))
+    }
+
+    /// Whether making its events in these forms would hold a thread up.
+    pub(in crate::actor) fn is_heavy(&self, forms: Profiles) -> bool {
+        self.bytes() >= LEAST_HEAVY && forms.are_heavy(|| self.events())
+    }
+
+    /// Makes its events in these forms.
+    pub(in crate::actor) fn make(&self, forms: Profiles) {
+        self.events().for_each(|event| forms.make(event));
     }
 }

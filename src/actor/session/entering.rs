@@ -243,7 +243,8 @@ impl SessionActor {
             return;
         };
         let Some(Entering { mut snapshots, enter, .. }) = member.entering.take() else { return };
-        let (fanout, since) = (member.connection.fanout.clone(), member.since);
+        let ConnectionRef { fanout, profile, .. } = member.connection.clone();
+        let since = member.since;
         // What was unsubscribed in between is not shown; the rest in the order of subscribing.
         snapshots.retain(|channel| self.subscriptions.contains_key(&channel.key.id));
         snapshots.sort_by_key(|channel| self.subscriptions.get_index_of(&channel.key.id));
@@ -264,7 +265,7 @@ impl SessionActor {
             extensions: enter.extensions.map(Extensions::names),
         }));
         let direct = Place { line: self.line.id(), number: since };
-        self.outlet.send(&fanout, Order::Init { connection: uid, init, kept, direct });
+        self.outlet.send(&fanout, Order::Init { connection: uid, init, kept, direct }, profile);
         self.outlet.settle(ctx);
         if enter.extensions.is_some_and(|extensions| extensions.has(Extension::Presence)) {
             // Behind INIT, should that still be on its way.

@@ -15,7 +15,7 @@ use crate::domain::{
     Capabilities, ConnectionId, LeapTokenId, Project, RawJson, State, Timestamp, Version,
     Visibility,
 };
-use crate::protocol::{Command, Extensions, Frame, Identify, Wire};
+use crate::protocol::{Command, Extensions, Frame, Identify, Profile, Wire};
 use crate::store::TokenUpdate;
 use crate::store::diesel::SqliteDatabase;
 use futures_util::stream;
@@ -121,7 +121,8 @@ impl World {
         self.fanout.register(&link);
         let (project_id, token) = (project.to_owned(), token.map(str::to_owned));
         let who = Identify { project_id, token, extensions: None };
-        let connection = ConnectionRef { uid, fanout: self.fanout.handle() };
+        let connection =
+            ConnectionRef { uid, fanout: self.fanout.handle(), profile: Profile::default() };
         let entered = self.hub.enter(&who, None, connection, cid, None).await.ok()?;
         let session = entered.session.clone();
         // Its drop would give the place back; here `disconnect` does.

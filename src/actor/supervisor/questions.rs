@@ -3,6 +3,7 @@
 use super::super::ask::{AskError, ChangeError};
 use super::super::channel::{self, ChannelActor, ConnectionRef};
 use super::super::fanout::{ConnectionUid, FanoutHandle, Order, Visit};
+use super::super::heavy;
 use super::super::link::ConnectionInfo;
 use super::super::session::{self, SessionActor};
 use super::super::shard::{FindChannel, FindSession};
@@ -11,7 +12,8 @@ use crate::domain::{
     Capabilities, Change, Channel, ChannelKey, ConnectionId, LeapTokenId, Message, ProjectId,
     Subscription, Visibility,
 };
-use crate::protocol::{Close, CloseCode, Dispatch, Event, PresentMember};
+use crate::protocol::profiles::LEAST_HEAVY;
+use crate::protocol::{Close, CloseCode, Dispatch, Event, PresentMember, Profiles};
 use crate::store::Thing;
 use actix::dev::{MessageResponse, ToEnvelope};
 use actix::prelude::*;
@@ -225,7 +227,32 @@ impl Supervisor {
     ) -> Result<bool, AskError> {
         let _publishing = self.publishing()?;
         let event = Event::DirectMessage { message, is_unicast: true };
-        self.visit(project, cid, Visit::Deliver(Arc::new(Dispatch::new(event)))).await
+        let dispatch = Arc::new(Dispatch::new(event));
+        self.make_for(project, cid, &dispatch).await;
+        self.visit(project, cid, Visit::Deliver(dispatch)).await
+    }
+
+    /// Makes a large event in the form that a connection needs, outside its thread.
+    async fn make_for(&self, project: &ProjectId, cid: &ConnectionId, dispatch: &Arc<Dispatch>) {
+        if dispatch.size_hint() < LEAST_HEAVY {
+            return;
+        }
+        let Some((fanout, uid)) = self.place_of(cid) else { return };
+        let (reply, answer) = oneshot::channel();
+        fanout.send(Order::Describe { connections: vec![uid], reply }).await;
+        let profiles = answer.await.unwrap_or_default().into_iter().map(|info| info.profile);
+        for forms in profiles.map(Profiles::from) {
+            let dispatch = Arc::clone(dispatch);
+            // A crash is noticed by the fan-out that needs the frame.
+            let _ = heavy::run_in_turn(project, move || forms.make(&dispatch)).await;
+        }
+    }
+
+    /// Where the connection of a public id is, as far as that says.
+    fn place_of(&self, cid: &ConnectionId) -> Option<(FanoutHandle, ConnectionUid)> {
+        let mut parts = cid.as_str().splitn(3, '-').map(|part| u64::from_str_radix(part, 16).ok());
+        let (index, uid) = (parts.next()??, parts.next()??);
+        Some((self.fanout_of(index)?, ConnectionUid::from_number(uid)))
     }
 
     /// Ends one connection (4000); false if there is no such connection in the project.
@@ -248,13 +275,8 @@ impl Supervisor {
         cid: &ConnectionId,
         visit: Visit,
     ) -> Result<bool, AskError> {
-        let mut parts = cid.as_str().splitn(3, '-').map(|part| u64::from_str_radix(part, 16).ok());
-        let (Some(Some(index)), Some(Some(uid))) = (parts.next(), parts.next()) else {
-            return Ok(false);
-        };
-        let Some(fanout) = self.fanout_of(index) else { return Ok(false) };
+        let Some((fanout, connection)) = self.place_of(cid) else { return Ok(false) };
         let (reply, answer) = oneshot::channel();
-        let connection = ConnectionUid::from_number(uid);
         let (cid, project) = (cid.clone(), project.clone());
         fanout.send(Order::Visit { connection, cid, project, visit, reply }).await;
         answer.await.ok().ok_or(AskError::Closed)
@@ -310,7 +332,7 @@ impl Supervisor {
 /// Asks the fan-outs about their connections.
 async fn describe(connections: Vec<ConnectionRef>) -> Vec<ConnectionInfo> {
     let mut by_fanout: HashMap<usize, (FanoutHandle, Vec<ConnectionUid>)> = HashMap::new();
-    for ConnectionRef { uid, fanout } in connections {
+    for ConnectionRef { uid, fanout, .. } in connections {
         by_fanout.entry(fanout.index()).or_insert_with(|| (fanout, Vec::new())).1.push(uid);
     }
     let mut all = Vec::new();

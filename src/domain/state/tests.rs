@@ -205,3 +205,26 @@ fn patches_that_nest_too_deep_are_refused() {
         Err(StateError::Json(JsonFault::TooDeep))
     );
 }
+
+#[test]
+fn what_is_heavy_follows_from_kind_and_size() {
+    let sized = |bytes: usize| raw(&format!("{{\"a\":\"{}\"}}", "x".repeat(bytes)));
+    let kinds = |bytes: usize| {
+        let of = sized(bytes);
+        [
+            Change::Replace(of.clone()),
+            Change::Shallow(of.clone()),
+            Change::Merge(of.clone()),
+            Change::Operations(of),
+        ]
+    };
+    for (state, patch, heavy) in [
+        (1, 1, [false, false, false, false]),
+        (8 << 10, 8 << 10, [false, false, false, true]),
+        (1, 256 << 10, [false, true, true, true]),
+        (256 << 10, 1, [false, true, true, true]),
+    ] {
+        let state = State::trusted(sized(state).as_str());
+        assert_eq!(kinds(patch).map(|change| change.is_heavy_on(&state)), heavy);
+    }
+}
