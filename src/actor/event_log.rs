@@ -43,6 +43,8 @@ struct Inner {
     is_storing: AtomicBool,
     /// Whether the store did not take the last of it.
     is_failing: AtomicBool,
+    /// Whether nothing is stored any more.
+    is_over: AtomicBool,
     /// Room for clients' messages.
     messages: Arc<Semaphore>,
 }
@@ -59,6 +61,7 @@ impl Default for EventLog {
             stored: Notify::new(),
             is_storing: AtomicBool::new(false),
             is_failing: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
             messages: Arc::new(Semaphore::new(MESSAGES_KIB)),
         }))
     }
@@ -150,9 +153,14 @@ impl EventLog {
         self.0.is_failing.load(Ordering::Relaxed)
     }
 
-    /// Takes out what is to be stored next; waits for it.
+    /// Whether nothing is stored any more.
+    fn is_over(&self) -> bool {
+        self.0.is_over.load(Ordering::SeqCst)
+    }
+
+    /// Takes out what is to be stored next; waits for it. Nothing in the end.
     async fn next(&self, most: usize) -> Vec<Entry<Told>> {
-        loop {
+        while !self.is_over() {
             {
                 let mut log = self.log();
                 let entries = log.take(most);
@@ -164,6 +172,7 @@ impl EventLog {
             self.0.stored.notify_waiters();
             self.0.news.notified().await;
         }
+        Vec::new()
     }
 
     /// Waits until everything is stored.

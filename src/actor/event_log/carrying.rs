@@ -172,6 +172,8 @@ impl Persistence {
         log.0.news.notify_one();
         settle(log, "not all sessions have been told to be gone: the next start does it").await;
         say_what_was_left_out(log, &mut None);
+        log.0.is_over.store(true, Ordering::SeqCst);
+        log.0.news.notify_one();
     }
 }
 
@@ -182,12 +184,15 @@ async fn settle(log: &EventLog, otherwise: &str) {
     }
 }
 
-/// Stores what the log takes in, one batch after the other.
+/// Stores what the log takes in, one batch after the other, until it ends.
 async fn carry(persistence: Persistence) {
     let log = persistence.hooks().log().clone();
     let mut said = None;
     loop {
         let mut batch = Batch::from(next(&log, &mut said).await);
+        if batch.jobs.is_empty() {
+            return;
+        }
         loop {
             let jobs = Arc::clone(&batch.jobs);
             let stored = persistence.write(move |store| store_all(store, &jobs)).await;
@@ -203,6 +208,9 @@ async fn carry(persistence: Persistence) {
             log.0.is_failing.store(pause == PAUSE, Ordering::Relaxed);
             batch.askers.clear();
             say_what_was_left_out(&log, &mut said);
+            if log.is_over() {
+                return;
+            }
             sleep(pause).await;
         }
         log.0.is_failing.store(false, Ordering::Relaxed);

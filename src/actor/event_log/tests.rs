@@ -1,8 +1,10 @@
 //! What becomes of events that nobody stores.
 
 use super::*;
+use crate::actor::persistence::Persistence;
 use crate::domain::event::Sent;
 use crate::domain::{ChannelId, ConnectionId, EventId, Message, RawJson, Stamp};
+use crate::store::diesel::SqliteDatabase;
 
 /// A client's message of about so many bytes.
 fn message(bytes: usize) -> HookEvent {
@@ -58,4 +60,26 @@ async fn while_the_store_takes_nothing_no_message_waits() {
     }
     assert_eq!(began.elapsed(), Duration::ZERO);
     assert_eq!((log.next(100).await.len(), log.log().take_dropped()), (31, 9));
+}
+
+#[actix::test]
+async fn the_end_leaves_nobody_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = SqliteDatabase::open(&folder.path().join("warren.db"), 1).unwrap();
+    let persistence = Persistence::start(Arc::new(database)).unwrap();
+    let log = persistence.hooks().log().clone();
+    let before = Arc::strong_count(&log.0);
+    let holders = async |wanted| {
+        for _ in 0..1000 {
+            if Arc::strong_count(&log.0) == wanted {
+                return true;
+            }
+            tokio::task::yield_now().await;
+        }
+        false
+    };
+    persistence.launch_event_log().await.unwrap();
+    assert!(holders(before + 1).await, "the task holds it");
+    persistence.end_event_log().await;
+    assert!(holders(before).await, "the task has ended");
 }
