@@ -6,14 +6,14 @@
 mod text;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use warren::actor::Settings;
 use warren::actor::flight::Told;
 use warren::actor::outbox::{Batch, Outbox};
+use warren::actor::pressure::Pressure;
 use warren::domain::{ChannelId, Message, RawJson};
 use warren::protocol::{Dispatch, Event, Profile};
-
-/// The bound on what waits in one queue, bytes.
-const LIMIT: usize = 1 << 20;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
@@ -26,7 +26,9 @@ fn main() {
     };
     let mut group = criterion.benchmark_group("fanout");
     for connections in [10_usize, 100, 1000, 10_000] {
-        let mut outboxes: Vec<Outbox> = (0..connections).map(|_| Outbox::new(LIMIT)).collect();
+        let pressure = Rc::new(Pressure::new(Settings::default().outgoing()));
+        let mut outboxes: Vec<Outbox> =
+            (0..connections).map(|_| Outbox::new(Rc::clone(&pressure))).collect();
         group.throughput(Throughput::Elements(connections.try_into().unwrap()));
         group.bench_function(BenchmarkId::from_parameter(connections), |bencher| {
             let fresh = || Dispatch::new(event.clone());

@@ -145,8 +145,15 @@ pub struct Limits {
     pub state_bytes: usize,
     /// Bytes of a client's frame or fragmented message, default 1 MiB; past it close 1009.
     pub frame_bytes: usize,
-    /// Bytes of a connection's outgoing queue, default 1 MiB; past it close 4009.
+    /// Bytes that wait for a reader that takes nothing, default 1 MiB; past it close 4009.
     pub outbox_bytes: usize,
+    /// Milliseconds for which such a reader may take nothing, default 10,000; 0 for none.
+    pub outbox_patience_ms: u64,
+    /// Bytes that wait for all readers of a worker, default 256 MiB, each frame counted once; past it the slowest are
+    /// closed, 4009.
+    pub worker_outbox_bytes: usize,
+    /// Bytes of the states in one INIT, default 64 MiB; past it close 4008.
+    pub init_bytes: usize,
     /// Bytes that the system keeps for a socket whose client does not read, default 256 KiB, 0 for the system's own bound;
     /// past it they wait in the outgoing queue.
     pub send_buffer_bytes: usize,
@@ -183,6 +190,9 @@ impl Default for Limits {
             state_bytes: settings.state_bytes,
             frame_bytes: settings.frame_bytes,
             outbox_bytes: settings.outbox_bytes,
+            outbox_patience_ms: 10_000,
+            worker_outbox_bytes: settings.worker_outbox_bytes,
+            init_bytes: settings.init_bytes,
             send_buffer_bytes: settings.send_buffer_bytes,
             replay_events: settings.replay_events,
             replay_bytes: settings.replay_bytes,
@@ -213,6 +223,9 @@ impl Limits {
     fn settings(&self) -> Settings {
         Settings {
             outbox_bytes: lifted(self.outbox_bytes),
+            outbox_patience: Duration::from_millis(self.outbox_patience_ms),
+            worker_outbox_bytes: lifted(self.worker_outbox_bytes),
+            init_bytes: lifted(self.init_bytes),
             send_buffer_bytes: self.send_buffer_bytes,
             replay_events: self.replay_events,
             replay_bytes: self.replay_bytes,

@@ -298,7 +298,7 @@ fn a_generator_that_was_the_bottleneck_does_not_report() {
 fn slow_readers_are_closed_and_nobody_else_notices() {
     // Far more than a queue and the kernel's buffers hold.
     let scenario = format!(
-        "{PATIENT}[server.config.limits]\noutbox-bytes = 65536\n[[group]]\nname = \"fast\"\nsubscribers = 3\n\
+        "{PATIENT}[server.config.limits]\noutbox-bytes = 65536\noutbox-patience-ms = 200\n[[group]]\nname = \"fast\"\nsubscribers = 3\n\
          [[group]]\nname = \"slow\"\nsubscribers = 2\nread_bytes_per_s = 0\nreceive_buffer = 4096\n\
          [[publish]]\ngroup = \"fast\"\nrate = 30.0\n\
          [[publish]]\ngroup = \"slow\"\npublishers = 4\nrate = 20.0\n\

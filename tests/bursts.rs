@@ -82,6 +82,40 @@ fn what_was_kept_for_a_session_fits_behind_an_init_of_any_size() {
     }
 }
 
+#[test]
+fn several_large_messages_at_once_do_not_cost_a_reader_its_connection() {
+    const COUNT: usize = 4;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let address = server.address;
+    server.http().data("PUT", "/v1/channels/room", r#"{"type":"unprotected"}"#).unwrap();
+    server.http().data("PUT", "/v1/channels/other", r#"{"type":"unprotected"}"#).unwrap();
+    // One hears that channel alone, the other two: they are served in different ways.
+    let [mut one, mut two] = [(); 2].map(|()| Socket::enter(address, None).0);
+    one.subscribe("room");
+    two.subscribe("room");
+    two.subscribe("other");
+    let body = json!({"e": "N", "d": "x".repeat(20 << 20)}).to_string();
+    thread::scope(|scope| {
+        for _ in 0..COUNT {
+            scope.spawn(|| {
+                let mut http = Http::connect(address).unwrap();
+                http.data("POST", "/v1/channels/room/messages", &body).unwrap();
+            });
+        }
+        for socket in [&mut one, &mut two] {
+            scope.spawn(move || {
+                for n in 0..COUNT {
+                    if let Err(end) = socket.try_next() {
+                        panic!("{end:?} after {n} messages");
+                    }
+                }
+            });
+        }
+    });
+    server.assert_well();
+}
+
 /// Patches so often, one after the other.
 fn patch(address: SocketAddr, patcher: usize, times: usize) {
     let mut http = Http::connect(address).unwrap();

@@ -13,6 +13,7 @@ mod support;
 use serde_json::{Value, json};
 use socket::{Http, Process, Received, Socket};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -20,14 +21,21 @@ use std::time::Duration;
 const MESSAGES: u64 = 400;
 /// The bytes of each one's text.
 const TEXT_BYTES: usize = 64 * 1024;
-/// What the server may grow by: a queue of 1 MiB for each of the five, what a session keeps, and an allocator's slack.
-const MAX_GROWTH: u64 = 24 << 20;
+/// What may wait for all readers of a worker.
+const TOGETHER: u64 = 8 << 20;
+/// What the server may grow by: that, what its channels keep, and an allocator's slack.
+const MAX_GROWTH: u64 = TOGETHER + (16 << 20);
 /// Publishes this channel's messages.
 const MESSAGES_PATH: &str = "/v1/channels/room/messages";
 
 /// A server with a channel for tokens, and tokens subscribed to it.
-fn server(folder: &std::path::Path, tokens: usize) -> (Process, Vec<String>) {
-    let server = Process::start(folder, &[]);
+fn server(folder: &Path, tokens: usize) -> (Process, Vec<String>) {
+    server_with(folder, tokens, &[])
+}
+
+/// The same with these settings.
+fn server_with(folder: &Path, tokens: usize, settings: &[(&str, &str)]) -> (Process, Vec<String>) {
+    let server = Process::start(folder, settings);
     let mut http = server.http();
     http.data("PUT", "/v1/channels/room", r#"{"state":{"is":"fresh"}}"#).unwrap();
     let token = |_| {
@@ -68,7 +76,10 @@ fn read_all(address: SocketAddr, token: &str) -> thread::JoinHandle<()> {
 #[test]
 fn who_stops_reading_is_closed_and_harms_nobody() {
     let folder = tempfile::tempdir().unwrap();
-    let (server, tokens) = server(folder.path(), 5);
+    let config = folder.path().join("small.toml");
+    std::fs::write(&config, format!("[limits]\nworker-outbox-bytes = {TOGETHER}\n")).unwrap();
+    let (server, tokens) =
+        server_with(folder.path(), 5, &[("WARREN_CONFIG", config.to_str().unwrap())]);
     let (slow_token, tokens) = tokens.split_first().unwrap();
     let (mut slow, init) = Socket::enter(server.address, Some(slow_token));
     assert_eq!(init["channels"][0]["id"], "room");

@@ -123,7 +123,7 @@ impl<K> Connection<K> {
         // The public id tells where the connection is, and what nobody can guess proves that it is meant.
         let cid = format!("{index:x}-{:x}-{:016x}", uid.number(), origin.nonce);
         let cid = ConnectionId::from(cid.as_str());
-        let link = Rc::new(Link::new(uid, cid, origin, settings.outbox_bytes));
+        let link = Rc::new(Link::new(uid, cid, origin, &fanout.pressure(settings.outgoing())));
         let counted = hub.count_connection();
         let connection = Self {
             machine,

@@ -15,10 +15,11 @@ pub use order::{Order, Owner, Visit};
 pub use uid::ConnectionUid;
 
 use super::link::Link;
+use super::pressure::{Bounds, Pressure};
 use actix::prelude::*;
 use flush::Flusher;
 use registry::Registry;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -167,6 +168,8 @@ pub struct LocalFanout {
     registry: Rc<RefCell<Registry>>,
     /// Sees to it that what was said is written.
     flusher: Rc<Flusher>,
+    /// What the outgoing queues share, once there is one.
+    pressure: Rc<OnceCell<Rc<Pressure>>>,
     /// The way here from other threads.
     handle: FanoutHandle,
 }
@@ -198,6 +201,7 @@ impl LocalFanout {
         let local = Self {
             registry: Rc::default(),
             flusher: Rc::default(),
+            pressure: Rc::default(),
             handle: FanoutHandle(Arc::new(target)),
         };
         ctx.run(Fanout { local: local.clone() });
@@ -207,6 +211,11 @@ impl LocalFanout {
     /// The way here from other threads.
     pub fn handle(&self) -> FanoutHandle {
         self.handle.clone()
+    }
+
+    /// What the outgoing queues of this thread share; the bounds are those of whoever asks first.
+    pub fn pressure(&self, bounds: Bounds) -> Rc<Pressure> {
+        Rc::clone(self.pressure.get_or_init(|| Rc::new(Pressure::new(bounds))))
     }
 
     /// Carries out an order. A crash in it is not the sender's: its connections are sent away, and all others go on.

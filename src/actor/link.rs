@@ -2,8 +2,10 @@
 
 use super::fanout::{ConnectionUid, Owner};
 use super::flight::Told;
-use super::outbox::{Batch, Outbox, Overrun, Sink};
+use super::gate::Gate;
+use super::outbox::{Batch, Outbox, Overrun, Queued, Sink};
 use super::owed::{Kept, Owed, Undelivered};
+use super::pressure::{Pressure, Rank};
 use super::session::{Exit, SessionActor, Settled};
 use super::tell::tell;
 use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId, Standing, Timestamp};
@@ -17,6 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often, at the most, what has arrived is asked about because the client sent something.
 const SETTLE_PAUSE: Duration = Duration::from_secs(1);
@@ -61,22 +64,6 @@ pub struct ConnectionInfo {
     pub channels: Vec<ChannelId>,
 }
 
-/// What is held back until INIT.
-#[derive(Debug, Default)]
-struct Gate {
-    /// The events, in order.
-    held: Vec<Arc<Dispatch>>,
-    /// Roughly their bytes.
-    bytes: usize,
-}
-
-impl Gate {
-    /// How many messages in it stand on no line.
-    fn strays(&self) -> u64 {
-        self.held.iter().map(|dispatch| u64::from(Told::of(dispatch).strays)).sum()
-    }
-}
-
 /// How far a connection has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 enum Gone {
@@ -105,9 +92,9 @@ pub struct Link {
     /// What waits to be written.
     outbox: RefCell<Outbox>,
     /// What waits for INIT; none once that is out.
-    gate: RefCell<Option<Gate>>,
-    /// The bound on what waits for INIT.
-    limit: usize,
+    gate: RefCell<Option<Box<Gate>>>,
+    /// What the queues of its worker share.
+    pressure: Rc<Pressure>,
     /// The channels that the fan-out has it under.
     channels: RefCell<Vec<LineId>>,
     /// Whether something waits that the writer has not been told of.
@@ -136,7 +123,12 @@ pub struct Link {
 
 impl Link {
     /// A new connection, its gate shut.
-    pub fn new(uid: ConnectionUid, cid: ConnectionId, origin: Origin, limit: usize) -> Self {
+    pub fn new(
+        uid: ConnectionUid,
+        cid: ConnectionId,
+        origin: Origin,
+        pressure: &Rc<Pressure>,
+    ) -> Self {
         Self {
             uid,
             origin,
@@ -144,9 +136,9 @@ impl Link {
             project: RefCell::default(),
             extensions: Cell::default(),
             profile: Cell::default(),
-            outbox: RefCell::new(Outbox::new(limit)),
-            gate: RefCell::new(Some(Gate::default())),
-            limit,
+            outbox: RefCell::new(Outbox::new(Rc::clone(pressure))),
+            gate: RefCell::new(Some(Box::default())),
+            pressure: Rc::clone(pressure),
             channels: RefCell::default(),
             is_dirty: Cell::default(),
             actor: RefCell::default(),
@@ -344,40 +336,81 @@ impl Link {
 
     /// Queues an event, behind INIT; true if the writer has to be told ([`Self::flush`]) and was not yet going to be.
     pub fn deliver(self: &Rc<Self>, dispatch: &Arc<Dispatch>) -> bool {
-        if dispatch.event().needs().is_some_and(|needed| !self.extensions.get().has(needed)) {
+        let event = dispatch.event();
+        let needs = event.needs();
+        if needs.is_some_and(|needed| !self.extensions.get().has(needed)) {
             return false;
         }
-        let needs = dispatch.event().needs();
         if let Some(gate) = self.gate.borrow_mut().as_mut() {
             // Who is in comes fresh behind INIT.
-            if needs == Some(Extension::Presence) {
-                return false;
+            if needs != Some(Extension::Presence) {
+                gate.hold(dispatch, self.pressure.bounds().queue);
             }
-            gate.bytes += dispatch.size_hint();
-            if gate.bytes <= self.limit || gate.held.is_empty() {
-                gate.held.push(Arc::clone(dispatch));
-                return false;
-            }
+            return false;
+        }
+        if let Event::Available { channel } = event {
+            self.heard_available(channel.key.id.as_str());
+        }
+        let bytes = dispatch.frame(self.profile.get());
+        let outcome = if event.is_answer() {
+            self.outbox.borrow_mut().push_answer(bytes)
         } else {
-            if let Event::Available { channel } = dispatch.event() {
-                self.heard_available(channel.key.id.as_str());
-            }
-            let told = Told::of(dispatch);
-            let frame = Batch { bytes: dispatch.frame(self.profile.get()), told };
-            if !matches!(dispatch.event(), Event::PresenceState { .. }) {
-                self.queue(frame);
-            } else if self.outbox.borrow_mut().push(frame).is_err() {
-                // No reason to close: what there is no room for is left out, and the count says so.
-                return false;
-            }
-            return !self.is_dirty.replace(true);
+            self.outbox.borrow_mut().push(Batch { bytes, told: Told::of(dispatch) })
+        };
+        if outcome.is_err() && matches!(event, Event::PresenceState { .. }) {
+            // No reason to close: what there is no room for is left out, and the count says so.
+            return false;
         }
-        self.overrun();
-        // It was one too many.
-        if let Some(gate) = self.gate.borrow_mut().as_mut() {
-            gate.held.push(Arc::clone(dispatch));
+        self.see_to(outcome);
+        !self.is_dirty.replace(true)
+    }
+
+    /// Does what has to be done about something that was queued, or was not.
+    fn see_to(self: &Rc<Self>, outcome: Result<Queued, Overrun>) {
+        match outcome {
+            Ok(Queued::Fits) => {}
+            Ok(Queued::Early) => self.wake(),
+            Ok(Queued::Waits) => self.enlist(),
+            Err(Overrun) => self.overrun(),
         }
-        false
+    }
+
+    /// Sees to it that its worker knows whether something waits for its socket, and holds no more than it may.
+    fn enlist(self: &Rc<Self>) {
+        if self.outbox.borrow().is_behind() {
+            self.pressure.enlist(self);
+            self.pressure.relieve(Instant::now());
+        } else {
+            self.pressure.strike(self.uid);
+        }
+    }
+
+    /// Whether it was given up, or has gone by itself.
+    #[cfg(test)]
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.get() > Gone::Not
+    }
+
+    /// Whether something waits for its socket.
+    #[cfg(test)]
+    pub(super) fn is_behind(&self) -> bool {
+        self.outbox.borrow().is_behind()
+    }
+
+    /// How much speaks for giving it up where somebody has to go.
+    pub(super) fn rank(&self, now: Instant) -> Option<Rank> {
+        self.outbox.borrow_mut().rank(now)
+    }
+
+    /// Its worker holds too much, and it is the slowest: it is closed, and if it was already, cut.
+    pub(super) fn give_up(self: &Rc<Self>, together: usize) {
+        if self.gone.get() == Gone::Not {
+            self.close_slow(format!(
+                "slow consumer: more than {together} bytes wait for all, and this one is the slowest"
+            ));
+        } else {
+            self.outbox.borrow_mut().cut();
+        }
     }
 
     /// A channel's `AVAILABLE` is on its way: one question about it has its answer.
@@ -403,7 +436,10 @@ impl Link {
         let outcome = self.outbox.borrow_mut().write(batch);
         match outcome {
             Ok(false) => {}
-            Ok(true) => self.wake(),
+            Ok(true) => {
+                self.wake();
+                self.enlist();
+            }
             Err(Overrun) => self.overrun(),
         }
     }
@@ -429,6 +465,7 @@ impl Link {
         let blocked = self.outbox.borrow_mut().wake();
         if let Some(sink) = blocked {
             actix::spawn(drain(Rc::clone(self), sink));
+            self.enlist();
         }
     }
 
@@ -441,17 +478,19 @@ impl Link {
         }
         let Some(gate) = self.gate.take() else { return };
         let profile = self.profile.get();
-        // Each has its own bound already, and together they may be more than the queue's.
+        let missed = kept.missed.saturating_add(gate.dropped());
+        let told = init.missing(gate.dropped());
+        let init = told.as_ref().unwrap_or(init);
         let mut outbox = self.outbox.borrow_mut();
         outbox.hear(direct);
-        outbox.push_uncounted(init.frame(profile), Told::default());
-        let mut owed = Owed::new(outbox.end_bytes(), kept.missed);
+        outbox.push_anyway(init.frame(profile), Told::default());
+        let mut owed = Owed::new(outbox.end_bytes(), missed);
         for dispatch in &kept.events {
-            outbox.push_uncounted(dispatch.frame(profile), Told::default());
+            outbox.push_anyway(dispatch.frame(profile), Told::default());
             owed.add(outbox.end_bytes(), dispatch);
         }
-        for dispatch in &gate.held {
-            outbox.push_uncounted(dispatch.frame(profile), Told::of(dispatch));
+        for dispatch in gate.held() {
+            outbox.push_anyway(dispatch.frame(profile), Told::of(dispatch));
             owed.hold(outbox.end_bytes());
         }
         drop(outbox);
@@ -459,29 +498,20 @@ impl Link {
             self.owed.replace(Some(Box::new(owed)));
         }
         self.wake();
+        self.enlist();
         self.note(Note::Initialised);
     }
 
     /// Writes a frame at once, before INIT too: heartbeats.
     pub fn send(self: &Rc<Self>, frame: Bytes) {
         let outcome = self.outbox.borrow_mut().push_answer(frame);
-        if outcome == Err(Overrun) {
-            self.overrun();
-        }
+        self.see_to(outcome);
         self.wake();
     }
 
     /// Queues bytes that come before every frame: what turns the stream into a socket. They leave with the first frame.
     pub fn precede(&self, bytes: Bytes) {
-        self.outbox.borrow_mut().push_uncounted(bytes, Told::default());
-    }
-
-    /// Queues a frame.
-    fn queue(self: &Rc<Self>, frame: Batch) {
-        let outcome = self.outbox.borrow_mut().push(frame);
-        if outcome == Err(Overrun) {
-            self.overrun();
-        }
+        self.outbox.borrow_mut().push_anyway(bytes, Told::default());
     }
 
     /// Queues a close frame; nothing is taken after it.
@@ -507,8 +537,16 @@ impl Link {
     }
 
     /// What the socket has to write.
-    pub fn poll_take(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
-        self.outbox.borrow_mut().poll_take(cx)
+    pub fn poll_take(self: &Rc<Self>, cx: &Context<'_>) -> Poll<Option<Bytes>> {
+        let mut outbox = self.outbox.borrow_mut();
+        let was_behind = outbox.is_behind();
+        let taken = outbox.poll_take(cx);
+        let is_news = was_behind != outbox.is_behind();
+        drop(outbox);
+        if is_news {
+            self.enlist();
+        }
+        taken
     }
 
     /// From now on it hears what comes behind this place of a line.
@@ -555,9 +593,14 @@ impl Link {
         self.channels.take()
     }
 
-    /// Gives up on a reader that is too slow: what waits is dropped, a close frame takes its place.
+    /// Gives up on a reader that takes nothing.
     fn overrun(self: &Rc<Self>) {
-        let reason = format!("slow consumer: more than {} bytes would wait", self.limit);
+        let most = self.pressure.bounds().queue;
+        self.close_slow(format!("slow consumer: more than {most} bytes would wait"));
+    }
+
+    /// Closes a reader that is too slow: what waits is dropped, a close frame takes its place.
+    fn close_slow(self: &Rc<Self>, reason: String) {
         self.outbox.borrow_mut().clear();
         // At once, so that its session keeps what comes from now on: the connection's actor may not run before its socket
         // moves.
@@ -568,14 +611,21 @@ impl Link {
     }
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.pressure.strike(self.uid);
+    }
+}
+
 /// Writes on, each time the socket can take more, until nothing is left.
 async fn drain(link: Rc<Link>, sink: Rc<dyn Sink>) {
     loop {
         if poll_fn(|cx| sink.poll_writable(cx)).await.is_err() {
             link.outbox.borrow_mut().end();
         }
-        if !link.outbox.borrow_mut().pump(&*sink) {
-            return;
+        let is_left = link.outbox.borrow_mut().pump(&*sink);
+        if !is_left {
+            return link.pressure.strike(link.uid);
         }
     }
 }

@@ -1,10 +1,15 @@
-//! What waits to be written to one socket, bounded in bytes.
+//! What waits to be written to one socket.
+//!
+//! A reader that takes something now and then is behind, however much waits for it: its worker's [`Pressure`] bounds what
+//! waits for all. One that takes nothing while more than the bound waits is given up after a while. Answers to its own
+//! frames are bounded by themselves: who asks faster than it reads is not behind.
 //!
 //! There are two ways out. A socket that *pulls* asks for everything that waits when it is woken: the body of an
 //! actix-web response. A [`Sink`] is *pushed* to: what it can take leaves in the very call that brings it, and only what
 //! it cannot take waits here until it is ready again.
 
 use super::flight::{Flight, Told};
+use super::pressure::{Pressure, Rank, STILL};
 use crate::domain::{LineId, Place, Standing};
 use crate::protocol::{Close, frame};
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -15,21 +20,34 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The most bytes handed to the socket in one piece, unless a single frame is larger.
+/// The most bytes handed to the socket in one piece; one that is pushed to gets a larger frame whole.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// How often its bound the queue may hold until its writer had a turn: a burst is not the reader's fault.
+/// How often their bound the answers may take until their writer had a turn: a burst is not the reader's fault.
 const BURST: usize = 16;
-
-/// How often its bound the queue may hold while the reader takes something every now and then: it is not slow then, only
-/// behind.
-const BEHIND: usize = 8;
-/// How long ago it may have taken something for that.
-const PROGRESS_TIME: Duration = Duration::from_secs(1);
 
 /// The queue is over its bound: the reader is too slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overrun;
+
+/// What has to be done about something that was queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queued {
+    /// Nothing now.
+    Fits,
+    /// It is much, and its writer, who would take it, should have a turn now.
+    Early,
+    /// It waits for a socket that takes no more: its worker may hold too much by now.
+    Waits,
+}
+
+/// A reader that does not take everything at once.
+struct Behind {
+    /// When it last took something, as far as that was seen.
+    since: Instant,
+    /// How many bytes it had acknowledged by then, where that is known.
+    acknowledged: u64,
+}
 
 /// The writing half of a socket that never makes its writer wait.
 pub trait Sink {
@@ -70,8 +88,8 @@ pub struct Batch {
 struct Piece {
     /// Whole frames, or the rest of some whose beginning has left.
     batch: Batch,
-    /// The bytes that count towards the bound.
-    weight: usize,
+    /// Whether it answers a frame of the client.
+    is_answer: bool,
     /// Whether a part has left already: what is left of the frame is owed.
     is_begun: bool,
 }
@@ -107,12 +125,12 @@ pub struct Outbox {
     pieces: VecDeque<Piece>,
     /// The bytes in it.
     queued: usize,
-    /// The bytes that count.
-    bytes: usize,
-    /// The bound on them.
-    limit: usize,
-    /// When something last left of what waited; what never had to wait leaves no trace here.
-    progress: Option<Instant>,
+    /// The bytes of answers in it.
+    answers: usize,
+    /// What the worker's queues share.
+    pressure: Rc<Pressure>,
+    /// Since when its socket takes no more, while that is so: all that waits is in the worker's account then.
+    behind: Option<Box<Behind>>,
     /// What was written and may not have arrived.
     flight: Flight,
     /// Whether messages are counted: somebody wants to know of those that do not arrive.
@@ -126,14 +144,14 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An empty queue of at most `limit` bytes, for a socket that pulls.
-    pub const fn new(limit: usize) -> Self {
+    /// An empty queue, for a socket that pulls.
+    pub const fn new(pressure: Rc<Pressure>) -> Self {
         Self {
             pieces: VecDeque::new(),
             queued: 0,
-            bytes: 0,
-            limit,
-            progress: None,
+            answers: 0,
+            pressure,
+            behind: None,
             flight: Flight::new(),
             counts: false,
             lost: 0,
@@ -152,53 +170,91 @@ impl Outbox {
         self.counts = true;
     }
 
-    /// Queues a batch; one over the bound is taken by an empty queue, and counts for nothing. The writer hears of it with
-    /// [`Self::wake`].
+    /// Queues a batch. The writer hears of it with [`Self::wake`].
     ///
     /// # Errors
-    /// [`Overrun`] when the queue would exceed its bound; the batch is not taken.
-    pub fn push(&mut self, batch: Batch) -> Result<(), Overrun> {
-        self.push_within(batch, BEHIND)
-    }
-
-    /// Queues an answer to a frame of the client itself, as [`Self::push`] but without patience: who asks faster than it
-    /// reads is not behind.
-    ///
-    /// # Errors
-    /// As [`Self::push`].
-    pub fn push_answer(&mut self, frame: Bytes) -> Result<(), Overrun> {
-        self.push_within(Batch { bytes: frame, told: Told::default() }, 1)
-    }
-
-    /// Queues a batch within so many times the bound while the reader takes something.
-    fn push_within(&mut self, batch: Batch, behind: usize) -> Result<(), Overrun> {
-        let weight = self.weight_of(&batch);
-        let wanted = self.bytes.saturating_add(weight);
-        if !self.is_closed && wanted > self.limit && wanted > self.most(behind) {
+    /// [`Overrun`] when the reader has taken nothing for too long and too much would wait; the batch is not taken.
+    pub fn push(&mut self, batch: Batch) -> Result<Queued, Overrun> {
+        let is_over = self.queued.saturating_add(batch.bytes.len()) > self.pressure.bounds().queue;
+        let is_burst = self.is_burst();
+        if is_over && !is_burst && !self.is_closed && self.is_stuck(Instant::now()) {
             self.lose(batch.told);
             return Err(Overrun);
         }
-        self.take_in(batch, weight);
-        Ok(())
+        self.take_in(batch, false);
+        Ok(match (is_burst, is_over) {
+            (true, false) => Queued::Fits,
+            (true, true) => Queued::Early,
+            (false, _) => Queued::Waits,
+        })
     }
 
-    /// What a batch counts for if it is queued now.
-    fn weight_of(&self, batch: &Batch) -> usize {
-        let size = batch.bytes.len();
-        if self.pieces.is_empty() && size > self.limit { 0 } else { size }
+    /// Queues an answer to a frame of the client itself. Only as many may wait as the bound allows, whatever the reader
+    /// takes.
+    ///
+    /// # Errors
+    /// [`Overrun`] when more would wait; it is not taken.
+    pub fn push_answer(&mut self, frame: Bytes) -> Result<Queued, Overrun> {
+        let wanted = self.answers.saturating_add(frame.len());
+        let is_burst = self.is_burst();
+        let factor = if is_burst { BURST } else { 1 };
+        let most = self.pressure.bounds().queue.saturating_mul(factor);
+        if wanted > most && self.answers > 0 && !self.is_closed {
+            return Err(Overrun);
+        }
+        self.take_in(Batch { bytes: frame, told: Told::default() }, true);
+        Ok(if is_burst { Queued::Fits } else { Queued::Waits })
     }
 
-    /// How many bytes the queue may hold now, if it may be so many times its bound behind.
-    fn most(&self, behind: usize) -> usize {
-        let has_progress = || self.progress.is_some_and(|at| at.elapsed() < PROGRESS_TIME);
-        let factor = if self.is_burst() {
-            BURST
-        } else if has_progress() {
-            behind
-        } else {
-            1
-        };
-        self.limit.saturating_mul(factor)
+    /// Whether something waits of which the reader has taken nothing for too long.
+    fn is_stuck(&mut self, now: Instant) -> bool {
+        !self.pieces.is_empty() && self.stalled(now) >= self.pressure.bounds().patience
+    }
+
+    /// For how long the reader has taken nothing of what waits. What its side acknowledged counts: the system lets more
+    /// be written only once much of what it keeps has left.
+    fn stalled(&mut self, now: Instant) -> Duration {
+        let Some(behind) = &self.behind else { return Duration::ZERO };
+        let stalled = now.saturating_duration_since(behind.since);
+        if stalled < STILL.min(self.pressure.bounds().patience) {
+            return stalled;
+        }
+        let acknowledged = self.acknowledged();
+        let Some(behind) = &mut self.behind else { return stalled };
+        if let Some(acknowledged) = acknowledged
+            && acknowledged > behind.acknowledged
+        {
+            (behind.since, behind.acknowledged) = (now, acknowledged);
+            return Duration::ZERO;
+        }
+        stalled
+    }
+
+    /// How much speaks for giving this reader up where somebody has to go; nothing if nothing waits for its socket.
+    pub fn rank(&mut self, now: Instant) -> Option<Rank> {
+        self.behind.as_ref()?;
+        Some(Rank::new(self.is_closed, self.stalled(now), self.queued))
+    }
+
+    /// Whether something waits for its socket.
+    pub const fn is_behind(&self) -> bool {
+        self.behind.is_some()
+    }
+
+    /// Its socket takes no more: what waits is in the worker's account from now on.
+    fn fall_behind(&mut self) {
+        if self.behind.is_none() && !self.pieces.is_empty() {
+            let acknowledged = self.acknowledged().unwrap_or(0);
+            self.behind = Some(Box::new(Behind { since: Instant::now(), acknowledged }));
+            self.pieces.iter().for_each(|piece| self.pressure.hold(&piece.batch.bytes));
+        }
+    }
+
+    /// Its socket takes everything: what waits is in nobody's account.
+    fn catch_up(&mut self) {
+        if self.behind.take().is_some() {
+            self.pieces.iter().for_each(|piece| self.pressure.release(&piece.batch.bytes));
+        }
     }
 
     /// Whether a writer that waits, or was woken and has not run yet, would take what comes now.
@@ -216,14 +272,14 @@ impl Outbox {
     /// As [`Self::push`].
     pub fn write(&mut self, batch: &Batch) -> Result<bool, Overrun> {
         let Way::Push { sink, is_blocked: false } = &self.way else {
-            return self.push(batch.clone()).map(|()| true);
+            return self.push(batch.clone()).map(|_| true);
         };
         if self.is_closed {
             self.lose(batch.told);
             return Ok(false);
         }
         if !self.pieces.is_empty() {
-            return self.push(batch.clone()).map(|()| true);
+            return self.push(batch.clone()).map(|_| true);
         }
         match sink.try_write(&batch.bytes) {
             Ok(written) if written == batch.bytes.len() => {
@@ -233,12 +289,12 @@ impl Outbox {
             }
             Ok(written) => {
                 // The rest is owed, whatever the bound.
-                self.take_in(batch.clone(), self.weight_of(batch));
+                self.take_in(batch.clone(), false);
                 self.advance(written);
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.push(batch.clone()).map(|()| true)
+                self.push(batch.clone()).map(|_| true)
             }
             Err(_) => {
                 self.lose(batch.told);
@@ -354,27 +410,34 @@ impl Outbox {
         }
     }
 
-    /// Queues a frame that is bounded elsewhere: INIT and what comes with it, once for each connection.
-    pub fn push_uncounted(&mut self, frame: Bytes, told: Told) {
-        self.take_in(Batch { bytes: frame, told }, 0);
+    /// Queues a frame whatever waits: INIT and what comes with it, once for each connection.
+    pub fn push_anyway(&mut self, frame: Bytes, told: Told) {
+        self.take_in(Batch { bytes: frame, told }, false);
     }
 
-    /// Queues a batch that counts for so many bytes.
-    fn take_in(&mut self, batch: Batch, weight: usize) {
+    /// Queues a batch.
+    fn take_in(&mut self, batch: Batch, is_answer: bool) {
         if self.is_closed {
             self.lose(batch.told);
             return;
         }
-        self.bytes += weight;
-        self.queued += batch.bytes.len();
-        self.pieces.push_back(Piece { batch, weight, is_begun: false });
+        let size = batch.bytes.len();
+        self.queued += size;
+        self.answers += if is_answer { size } else { 0 };
+        if self.behind.is_some() {
+            self.pressure.hold(&batch.bytes);
+        }
+        self.pieces.push_back(Piece { batch, is_answer, is_begun: false });
+        if self.behind.is_none() && !self.is_burst() {
+            self.fall_behind();
+        }
     }
 
     /// Queues a close frame behind everything else; nothing is taken after it. The writer hears of it with
     /// [`Self::wake`].
     pub fn close(&mut self, close: &Close) {
         if !self.is_closed {
-            self.push_uncounted(frame::close(close), Told::default());
+            self.push_anyway(frame::close(close), Told::default());
             self.is_closed = true;
         }
     }
@@ -383,10 +446,19 @@ impl Outbox {
     pub fn clear(&mut self) {
         let keep = usize::from(self.pieces.front().is_some_and(|piece| piece.is_begun));
         let dropped = self.pieces.split_off(keep.min(self.pieces.len()));
-        self.queued = self.pieces.iter().map(Piece::len).sum();
-        self.bytes = self.pieces.iter().map(|piece| piece.weight).sum();
         for piece in dropped {
+            self.let_go(&piece);
             self.lose(piece.batch.told);
+        }
+    }
+
+    /// A piece has left the queue, written or not.
+    fn let_go(&mut self, piece: &Piece) {
+        let size = piece.len();
+        self.queued -= size;
+        self.answers -= if piece.is_answer { size } else { 0 };
+        if self.behind.is_some() {
+            self.pressure.release(&piece.batch.bytes);
         }
     }
 
@@ -397,10 +469,11 @@ impl Outbox {
 
     /// The socket has gone: nothing is written or taken any more.
     fn abandon(&mut self) {
+        self.catch_up();
         for piece in std::mem::take(&mut self.pieces) {
             self.lose(piece.batch.told);
         }
-        (self.queued, self.bytes) = (0, 0);
+        (self.queued, self.answers) = (0, 0);
         self.is_closed = true;
         if let Way::Push { sink, .. } = &self.way {
             sink.abandon();
@@ -414,15 +487,22 @@ impl Outbox {
         }
     }
 
+    /// Nothing of what waits is to be written any more, not even the end of what has begun to leave.
+    pub fn cut(&mut self) {
+        self.abandon();
+    }
+
     /// The bytes that wait.
     pub const fn len_bytes(&self) -> usize {
-        self.bytes
+        self.queued
     }
 
     /// Everything that waits, as far as it fits one write; `None` after the close frame has been taken.
     pub fn poll_take(&mut self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
         let taken = match self.gather() {
-            Some(bytes) => {
+            Some(mut bytes) => {
+                // Whoever asks would copy all of it, and say nothing until all of that has left.
+                bytes.truncate(CHUNK_BYTES);
                 self.advance(bytes.len());
                 Poll::Ready(Some(bytes))
             }
@@ -431,6 +511,11 @@ impl Outbox {
         };
         let waker = taken.is_pending().then(|| cx.waker().clone());
         self.way = Way::Pull { waker, had_turn: true };
+        if self.pieces.is_empty() {
+            self.catch_up();
+        } else {
+            self.fall_behind();
+        }
         taken
     }
 
@@ -453,8 +538,10 @@ impl Outbox {
 
     /// So many bytes of what waits have left.
     fn advance(&mut self, mut bytes: usize) {
-        if bytes > 0 {
-            self.progress = Some(Instant::now());
+        if bytes > 0
+            && let Some(behind) = &mut self.behind
+        {
+            behind.since = Instant::now();
         }
         while bytes > 0
             && let Some(first) = self.pieces.front_mut()
@@ -463,19 +550,17 @@ impl Outbox {
             if bytes < size {
                 first.batch.bytes.advance(bytes);
                 first.is_begun = true;
-                let weight = first.weight.min(size - bytes);
-                self.bytes -= std::mem::replace(&mut first.weight, weight) - weight;
                 self.queued -= bytes;
+                self.answers -= if first.is_answer { bytes } else { 0 };
                 self.flight.wrote(bytes);
                 return;
             }
-            let (told, weight) = (first.batch.told, first.weight);
-            self.pieces.pop_front();
             bytes -= size;
-            self.queued -= size;
-            self.bytes -= weight;
             self.flight.wrote(size);
-            self.end_messages(told);
+            if let Some(piece) = self.pieces.pop_front() {
+                self.let_go(&piece);
+                self.end_messages(piece.batch.told);
+            }
         }
         if self.pieces.is_empty() {
             // An idle connection should not keep the room that a burst needed.
@@ -513,11 +598,13 @@ impl Outbox {
             }
         }
         if let Way::Push { is_blocked, .. } = &mut self.way {
-            if is_left && !*is_blocked {
-                // Until now it took everything.
-                self.progress = Some(Instant::now());
-            }
             *is_blocked = is_left;
+        }
+        if is_left {
+            // Until now it took everything.
+            self.fall_behind();
+        } else {
+            self.catch_up();
         }
         if self.is_closed && !is_left {
             sink.finish();
@@ -526,94 +613,11 @@ impl Outbox {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::{CloseCode, frame as protocol_frame};
-    use futures_util::task::noop_waker;
-
-    /// What a writer would get now.
-    fn take(outbox: &mut Outbox) -> Poll<Option<Bytes>> {
-        outbox.poll_take(&Context::from_waker(&noop_waker()))
-    }
-
-    /// A frame with a message in it.
-    fn frame(bytes: impl Into<Bytes>) -> Batch {
-        Batch { bytes: bytes.into(), told: Told { last: None, strays: 1 } }
-    }
-
-    #[test]
-    fn everything_pending_leaves_in_one_piece() {
-        let mut outbox = Outbox::new(100);
-        for text in ["one", "two", "three"] {
-            outbox.push(frame(text)).unwrap();
-        }
-        assert_eq!(take(&mut outbox), Poll::Ready(Some(Bytes::from("onetwothree"))));
-        assert_eq!(take(&mut outbox), Poll::Pending);
-    }
-
-    #[actix_rt::test]
-    async fn the_bound_holds_and_one_large_frame_is_always_taken() {
-        tokio::time::pause();
-        let mut outbox = Outbox::new(10);
-        outbox.push(frame("first")).unwrap();
-        assert!(take(&mut outbox).is_ready());
-        tokio::time::advance(PROGRESS_TIME).await;
-        outbox.push(frame(vec![0; 50])).unwrap();
-        outbox.push(frame(vec![0; 9])).unwrap();
-        outbox.push(frame("x")).unwrap();
-        assert_eq!(outbox.push(frame("y")), Err(Overrun));
-    }
-
-    #[actix_rt::test]
-    async fn a_reader_that_takes_something_is_behind_and_not_slow() {
-        tokio::time::pause();
-        let mut outbox = Outbox::new(10);
-        outbox.push(frame(vec![0; CHUNK_BYTES])).unwrap();
-        outbox.push(frame(vec![0; 10])).unwrap();
-        assert!(take(&mut outbox).is_ready());
-        for _ in 1..BEHIND {
-            outbox.push(frame(vec![0; 10])).unwrap();
-        }
-        assert_eq!(outbox.push(frame("x")), Err(Overrun), "behind within a bound");
-        assert!(take(&mut outbox).is_ready());
-        for _ in 0..2 {
-            outbox.push(frame(vec![0; 10])).unwrap();
-        }
-        tokio::time::advance(PROGRESS_TIME).await;
-        assert_eq!(outbox.push(frame("x")), Err(Overrun), "it takes nothing any more");
-    }
-
-    #[actix_rt::test]
-    async fn a_burst_is_taken_until_the_writer_had_its_turn() {
-        tokio::time::pause();
-        let mut outbox = Outbox::new(10);
-        assert!(take(&mut outbox).is_pending());
-        for _ in 0..BURST {
-            outbox.push(frame(vec![0; 10])).unwrap();
-        }
-        assert_eq!(outbox.push(frame("x")), Err(Overrun));
-        outbox.wake();
-        outbox.clear();
-        assert_eq!(outbox.take_lost(), u64::try_from(BURST + 1).unwrap());
-        outbox.push(frame(vec![0; 10])).unwrap();
-        outbox.push(frame(vec![0; 10])).unwrap();
-        assert!(take(&mut outbox).is_ready());
-        tokio::time::advance(PROGRESS_TIME).await;
-        outbox.push(frame(vec![0; 10])).unwrap();
-        assert_eq!(outbox.push(frame("x")), Err(Overrun));
-    }
-
-    #[test]
-    fn a_close_is_the_last_thing_that_leaves() {
-        let mut outbox = Outbox::new(10);
-        let close = Close::new(CloseCode::GoingAway, "");
-        outbox.push(frame("last")).unwrap();
-        outbox.close(&close);
-        outbox.push(frame("late")).unwrap();
-        let mut expected = b"last".to_vec();
-        expected.extend_from_slice(&protocol_frame::close(&close));
-        assert_eq!(take(&mut outbox), Poll::Ready(Some(Bytes::from(expected))));
-        assert_eq!(take(&mut outbox), Poll::Ready(None));
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.catch_up();
     }
 }
+
+#[cfg(test)]
+mod tests;

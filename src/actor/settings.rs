@@ -1,5 +1,6 @@
 //! What the actors live by; `config.rs` says where each value comes from.
 
+use super::pressure;
 use crate::line::Bounds;
 use crate::protocol::{Rate, Timing};
 use std::time::Duration;
@@ -11,9 +12,15 @@ pub struct Settings {
     pub timing: Timing,
     /// How long a token's session outlives its last connection.
     pub session_grace: Duration,
-    /// The most bytes in a connection's outgoing queue; past it the connection is closed (4009). One frame of any size
-    /// is always taken by an empty queue.
+    /// The most bytes that wait for a reader that takes nothing; past it, after [`Self::outbox_patience`], the connection
+    /// is closed (4009).
     pub outbox_bytes: usize,
+    /// For so long such a reader may take nothing.
+    pub outbox_patience: Duration,
+    /// The most bytes that wait for all readers of a worker, each frame counted once; past it the slowest are closed.
+    pub worker_outbox_bytes: usize,
+    /// The most bytes of states in one INIT; past it the connection is closed (4008).
+    pub init_bytes: usize,
     /// The most bytes that the system keeps for a socket; 0 for its own bound. Past it they wait in the outgoing queue.
     pub send_buffer_bytes: usize,
     /// The most events kept for a session without connections; past it the oldest go and INIT tells.
@@ -49,6 +56,17 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The bounds of outgoing queues.
+    pub const fn outgoing(&self) -> pressure::Bounds {
+        pressure::Bounds {
+            queue: self.outbox_bytes,
+            patience: self.outbox_patience,
+            together: self.worker_outbox_bytes,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -61,6 +79,9 @@ impl Default for Settings {
             },
             session_grace: Duration::from_secs(30),
             outbox_bytes: 1 << 20,
+            outbox_patience: Duration::from_secs(10),
+            worker_outbox_bytes: 256 << 20,
+            init_bytes: 64 << 20,
             send_buffer_bytes: 256 << 10,
             replay_events: 256,
             replay_bytes: 1 << 20,

@@ -235,6 +235,15 @@ impl Dispatch {
         if has_versions { &self.versioned } else { &self.plain }
     }
 
+    /// This INIT with so many messages more that are missed; none if there is nothing to change.
+    pub fn missing(&self, more: u64) -> Option<Self> {
+        let mut event = (more > 0).then(|| self.event.clone())?;
+        if let Event::Init { missed, .. } = &mut event {
+            *missed = missed.saturating_add(more);
+        }
+        Some(Self::new(event))
+    }
+
     /// Roughly what the event occupies, bytes: for bounds of queues.
     pub fn size_hint(&self) -> usize {
         128 + match &self.event {
@@ -277,6 +286,17 @@ impl Event {
     /// Whether the event is a message: the one kind that nothing else brings up to date.
     pub const fn is_message(&self) -> bool {
         matches!(self, Self::Message { .. } | Self::DirectMessage { .. })
+    }
+
+    /// Whether the event answers a frame of the one connection that it is for: who sends many gets many.
+    pub const fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Error { .. }
+                | Self::Ack { .. }
+                | Self::PipeUnavailable { .. }
+                | Self::Unavailable { is_unicast: true, .. }
+        )
     }
 
     /// Whether the event shows a version to those who asked for it.

@@ -4,6 +4,8 @@
 use super::super::link::{Link, Origin};
 use super::super::outbox::Sink;
 use super::super::owed::Kept;
+use super::super::pressure::Pressure;
+use super::super::settings::Settings;
 use super::order::Order;
 use super::registry::Registry;
 use super::uid::ConnectionUid;
@@ -115,7 +117,12 @@ const fn beginning(line: LineId) -> Place {
 /// A connection that has had its INIT.
 fn connection(registry: &mut Registry, socket: &Rc<Socket>) -> Rc<Link> {
     let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
-    let link = Link::new(ConnectionUid::next(), ConnectionId::from("cid"), origin, 1 << 20);
+    let link = Link::new(
+        ConnectionUid::next(),
+        ConnectionId::from("cid"),
+        origin,
+        &Rc::new(Pressure::new(Settings::default().outgoing())),
+    );
     link.set_identity(ProjectId::from("p"), Extensions::default(), Wire::default());
     link.push_to(Rc::<Socket>::clone(socket));
     let link = Rc::new(link);

@@ -3,11 +3,12 @@
 use super::super::link::{ConnectionInfo, Note, Origin};
 use super::super::outbox::Sink;
 use super::super::owed::Kept;
+use super::super::settings::Settings;
 use super::*;
 use crate::domain::{
     ChannelId, ConnectionId, LineId, Message, Place, ProjectId, RawJson, Timestamp,
 };
-use crate::protocol::{Close, CloseCode, Dispatch, Event, Extensions, Wire};
+use crate::protocol::{Close, CloseCode, Dispatch, Event, Extensions, Scope, Wire};
 use bytes::Bytes;
 use futures_util::task::noop_waker;
 use std::cell::Cell;
@@ -32,7 +33,8 @@ fn waiting(fanout: &LocalFanout) -> Rc<Link> {
     let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
     let uid = ConnectionUid::next();
     let cid = ConnectionId::from(format!("cid-{}", uid.number()).as_str());
-    let link = Rc::new(Link::new(uid, cid, origin, 1 << 20));
+    let link =
+        Rc::new(Link::new(uid, cid, origin, &fanout.pressure(Settings::default().outgoing())));
     link.set_identity(ProjectId::from("p"), Extensions::default(), Wire::default());
     fanout.register(&link);
     link
@@ -47,10 +49,14 @@ fn connection(fanout: &LocalFanout) -> Rc<Link> {
 }
 
 /// What a connection's socket would write now.
-fn taken(link: &Link) -> Bytes {
-    match link.poll_take(&Task::from_waker(&noop_waker())) {
-        Poll::Ready(Some(bytes)) => bytes,
-        Poll::Ready(None) | Poll::Pending => Bytes::new(),
+fn taken(link: &Rc<Link>) -> Bytes {
+    let mut all = Vec::new();
+    while let Poll::Ready(Some(bytes)) = link.poll_take(&Task::from_waker(&noop_waker())) {
+        all.push(bytes);
+    }
+    match all.as_slice() {
+        [only] => only.clone(),
+        parts => parts.concat().into(),
     }
 }
 
@@ -62,7 +68,7 @@ fn names(bytes: &Bytes) -> Vec<String> {
 }
 
 /// What a connection has heard, once everything that was ordered is done.
-async fn heard(fanout: &LocalFanout, link: &Link) -> Vec<String> {
+async fn heard(fanout: &LocalFanout, link: &Rc<Link>) -> Vec<String> {
     let (reply, answer) = oneshot::channel();
     fanout.handle().send(Order::Describe { connections: Vec::new(), reply }).await;
     answer.await.unwrap();
@@ -271,8 +277,7 @@ async fn a_spent_budget_gives_the_order_back_until_there_is_room() {
     let Err(last) = handle.try_send(last) else { panic!("overtaken") };
     handle.send(order).await;
     handle.send(last).await;
-    assert_eq!(heard(&fanout, &link).await, ["large"]);
-    assert_eq!(heard(&fanout, &link).await, ["last"]);
+    assert_eq!(heard(&fanout, &link).await, ["large", "last"]);
     assert_eq!(heard(&fanout, &other).await, ["small"]);
 }
 
@@ -519,4 +524,45 @@ async fn what_an_order_that_crashed_concerned_is_sent_away_and_nothing_else() {
     fanout.registry.borrow_mut().give_up(Order::CloseAll { close }.concerns());
     tokio::task::yield_now().await;
     assert!(is_sent_away(&all[3]));
+}
+
+#[actix_rt::test]
+async fn who_is_just_entering_is_not_slow_and_init_counts_what_was_too_much() {
+    const COUNT: usize = 30;
+    let fanout = LocalFanout::here();
+    let (link, room) = (waiting(&fanout), LineId::next());
+    fanout.handle().send(join(room, &link)).await;
+    for n in 0..COUNT {
+        let dispatch = sized(&format!("n{n}"), 100_000);
+        fanout.handle().send(Order::Deliver { channel: room, dispatch }).await;
+    }
+    flushed(&fanout).await;
+    let init = Event::Init {
+        cid: ConnectionId::from("cid"),
+        connection_count: 1,
+        metadata: RawJson::null(),
+        scope: Scope::NoAuth,
+        channels: Vec::new(),
+        missed: 2,
+        extensions: None,
+    };
+    link.initialise(&Dispatch::new(init), Kept::default(), beginning(LineId::next()));
+    let bytes = taken(&link);
+    let text = String::from_utf8_lossy(&bytes);
+    let missed: usize = text
+        .split(r#""missed":"#)
+        .nth(1)
+        .unwrap()
+        .split(['}', ','])
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let heard = names(&bytes);
+    let numbers: Vec<usize> =
+        heard.iter().filter_map(|name| name.strip_prefix('n')?.parse().ok()).collect();
+    assert!(missed > 2 && missed < COUNT, "{missed}");
+    // Two were missed before, and the first to go was what came with joining.
+    assert_eq!(numbers, (missed - 3..COUNT).collect::<Vec<_>>(), "the newest, without a gap");
+    assert!(!link.is_gone());
 }

@@ -239,6 +239,7 @@ impl SessionActor {
         let is_ready =
             |member: &Member| member.entering.as_ref().is_some_and(|e| e.waiting.is_empty());
         let connection_count = self.members.len();
+        let limit = self.hub.settings().init_bytes;
         let Some(member) = self.members.get_mut(&uid).filter(|member| is_ready(member)) else {
             return;
         };
@@ -248,6 +249,14 @@ impl SessionActor {
         // What was unsubscribed in between is not shown; the rest in the order of subscribing.
         snapshots.retain(|channel| self.subscriptions.contains_key(&channel.key.id));
         snapshots.sort_by_key(|channel| self.subscriptions.get_index_of(&channel.key.id));
+        let bytes: usize =
+            snapshots.iter().map(|channel| channel.state.json().as_str().len()).sum();
+        if bytes > limit {
+            let reason =
+                format!("the states of this token's channels have {bytes} bytes, at most {limit}");
+            self.close(uid, Close::new(CloseCode::RateLimited, reason));
+            return self.outlet.settle(ctx);
+        }
         let (events, missed) = self.replay.take();
         let kept = Kept { events, missed, home: Some(ctx.address()) };
         let (metadata, scope) = match &self.identity {

@@ -117,7 +117,12 @@ impl World {
     async fn try_connect(&self, project: &str, token: Option<&str>) -> Option<Fake> {
         let (uid, cid) = (ConnectionUid::next(), ConnectionId::from("cid"));
         let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
-        let link = Rc::new(Link::new(uid, cid.clone(), origin, 1 << 20));
+        let link = Rc::new(Link::new(
+            uid,
+            cid.clone(),
+            origin,
+            &self.fanout.pressure(Settings::default().outgoing()),
+        ));
         self.fanout.register(&link);
         let (project_id, token) = (project.to_owned(), token.map(str::to_owned));
         let who = Identify { project_id, token, extensions: None };
@@ -332,7 +337,7 @@ fn open(world: &World) -> (UnboundedSender<Inbound>, Rc<Link>) {
 }
 
 /// What a connection was sent since it was last asked, as one text.
-fn sent(link: &Link) -> String {
+fn sent(link: &Rc<Link>) -> String {
     let waker = noop_waker();
     let mut all = String::new();
     while let Poll::Ready(Some(bytes)) = link.poll_take(&std::task::Context::from_waker(&waker)) {

@@ -16,7 +16,7 @@ fn events(text: &str) -> Vec<String> {
 }
 
 /// What a connection was sent until a marker of a publish came.
-async fn sent_until(link: &Link, marker: &str) -> Vec<String> {
+async fn sent_until(link: &Rc<Link>, marker: &str) -> Vec<String> {
     let mut all = String::new();
     let come = until(async || {
         tokio::time::advance(Duration::from_millis(10)).await;

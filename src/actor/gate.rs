@@ -1,0 +1,211 @@
+//! What is held back from a connection until its INIT is out.
+//!
+//! A connection that is just entering is not slow, so it is not closed for what is said meanwhile. Past the bound, what
+//! something later has made void goes first, then the oldest messages; INIT counts those in `missed`. What is left then is
+//! at most one state of each of its channels.
+
+use super::flight::Told;
+use crate::protocol::{Dispatch, Event};
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+/// What is held back.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    /// The events, in order.
+    held: VecDeque<Arc<Dispatch>>,
+    /// Roughly their bytes.
+    bytes: usize,
+    /// At so many it is looked for what can go; not before the bound is reached.
+    look_at: usize,
+    /// How many messages went.
+    dropped: u64,
+    /// How many of those stand on no line.
+    dropped_strays: u64,
+}
+
+impl Gate {
+    /// Holds an event back, within so many bytes where that is possible.
+    pub(super) fn hold(&mut self, dispatch: &Arc<Dispatch>, limit: usize) {
+        self.bytes = self.bytes.saturating_add(dispatch.size_hint());
+        self.held.push_back(Arc::clone(dispatch));
+        if self.bytes > limit.max(self.look_at) {
+            self.shrink(limit);
+        }
+    }
+
+    /// Lets go of as much as can go, some more than has to: it costs a look at everything.
+    fn shrink(&mut self, limit: usize) {
+        let enough = limit - limit / 4;
+        self.drop_void();
+        self.drop_messages(enough);
+        self.look_at = self.bytes.saturating_add(limit / 4);
+    }
+
+    /// Drops what a later event has made void: all but the last word about each state and each subscription.
+    fn drop_void(&mut self) {
+        let (mut states, mut others) = (HashSet::new(), HashSet::new());
+        let mut has_own_state = false;
+        let keep: Vec<_> = self
+            .held
+            .iter()
+            .rev()
+            .map(|dispatch| match dispatch.event() {
+                Event::StateUpdate { channel, .. } => {
+                    !others.contains(channel.as_str()) && states.insert(channel.as_str())
+                }
+                Event::Available { channel } => others.insert(channel.key.id.as_str()),
+                Event::Unavailable { channel: Some(channel), is_unicast: false, .. } => {
+                    others.insert(channel)
+                }
+                Event::TokenStateUpdate { .. } => !std::mem::replace(&mut has_own_state, true),
+                _ => true,
+            })
+            .collect();
+        let mut keep = keep.into_iter().rev();
+        self.held.retain(|_| keep.next().unwrap_or(true));
+        self.bytes = self.held.iter().map(|dispatch| dispatch.size_hint()).sum();
+    }
+
+    /// Drops the oldest messages, until no more than so many bytes are left; never the newest event.
+    fn drop_messages(&mut self, enough: usize) {
+        let newest = self.held.pop_back();
+        let (bytes, mut dropped, mut strays) = (&mut self.bytes, 0, 0);
+        self.held.retain(|dispatch| {
+            let goes = *bytes > enough && dispatch.event().is_message();
+            if goes {
+                *bytes -= dispatch.size_hint();
+                dropped += 1;
+                strays += u64::from(Told::of(dispatch).strays);
+            }
+            !goes
+        });
+        self.dropped += dropped;
+        self.dropped_strays += strays;
+        self.held.extend(newest);
+    }
+
+    /// What is held back, in order.
+    pub(super) fn held(&self) -> impl Iterator<Item = &Arc<Dispatch>> {
+        self.held.iter()
+    }
+
+    /// How many messages went.
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// How many of all messages stand on no line.
+    pub(super) fn strays(&self) -> u64 {
+        let held = self.held.iter().map(|dispatch| u64::from(Told::of(dispatch).strays));
+        held.sum::<u64>().saturating_add(self.dropped_strays)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ChannelId, Message, RawJson, State, Version};
+
+    /// A message of about so many bytes.
+    fn message(name: &str, bytes: usize) -> Arc<Dispatch> {
+        let data = RawJson::trusted(format!("\"{}\"", "x".repeat(bytes)));
+        let message = Message { event: name.into(), data };
+        Arc::new(Dispatch::new(Event::DirectMessage { message, is_unicast: false }))
+    }
+
+    /// A state of about so many bytes.
+    fn state(channel: &str, number: i64, bytes: usize) -> Arc<Dispatch> {
+        let text = format!(r#"{{"x":"{}"}}"#, "x".repeat(bytes));
+        let state = State::trusted(&text);
+        let (channel, version) = (ChannelId::parse(channel).unwrap(), Version(number));
+        Arc::new(Dispatch::new(Event::StateUpdate { channel, state, version }))
+    }
+
+    /// What is held, in order.
+    fn names(gate: &Gate) -> Vec<String> {
+        let name = |dispatch: &Arc<Dispatch>| match dispatch.event() {
+            Event::DirectMessage { message, .. } => message.event.to_string(),
+            Event::StateUpdate { channel, version, .. } => {
+                format!("{}{}", channel.as_str(), version.0)
+            }
+            Event::Unavailable { channel, .. } => format!("-{}", channel.clone().unwrap()),
+            other => panic!("{other:?}"),
+        };
+        gate.held().map(name).collect()
+    }
+
+    #[test]
+    fn within_the_bound_everything_is_held_in_order() {
+        let mut gate = Gate::default();
+        for dispatch in [state("a", 1, 10), message("m", 10), state("a", 2, 10)] {
+            gate.hold(&dispatch, 1000);
+        }
+        assert_eq!(names(&gate), ["a1", "m", "a2"]);
+        assert_eq!((gate.dropped(), gate.strays()), (0, 1));
+    }
+
+    #[test]
+    fn void_states_go_first_and_no_channel_loses_its_last() {
+        let mut gate = Gate::default();
+        gate.hold(&message("m", 10), 4000);
+        for number in 1..=100 {
+            gate.hold(&state("a", number, 300), 4000);
+            gate.hold(&state("b", number, 300), 4000);
+        }
+        let names = names(&gate);
+        assert_eq!(names[0], "m", "{names:?}");
+        assert_eq!(names[names.len() - 2..], ["a100", "b100"]);
+        assert!(gate.bytes <= 4000 && gate.dropped() == 0, "{}", gate.bytes);
+    }
+
+    #[test]
+    fn then_the_oldest_messages_go_and_are_counted() {
+        let mut gate = Gate::default();
+        gate.hold(&state("a", 1, 10), 4000);
+        for number in 0..100 {
+            gate.hold(&message(&number.to_string(), 300), 4000);
+        }
+        let names = names(&gate);
+        let kept: Vec<u64> = names[1..].iter().map(|name| name.parse().unwrap()).collect();
+        assert_eq!(names[0], "a1");
+        assert_eq!(kept, (gate.dropped()..100).collect::<Vec<_>>(), "without a gap");
+        assert!(gate.dropped() > 0 && gate.bytes <= 4000, "{}", gate.bytes);
+        assert_eq!(gate.strays(), 100, "also those that went are told if it leaves");
+    }
+
+    #[test]
+    fn one_message_of_any_size_is_held_and_so_is_the_last_word_about_each_channel() {
+        let mut gate = Gate::default();
+        let unavailable = Event::Unavailable {
+            channel: Some("b".to_owned()),
+            is_graceful: true,
+            error_code: None,
+            is_unicast: false,
+        };
+        for dispatch in [
+            state("b", 1, 10),
+            message("small", 10),
+            Arc::new(Dispatch::new(unavailable)),
+            state("a", 1, 9000),
+            message("large", 9000),
+        ] {
+            gate.hold(&dispatch, 1000);
+        }
+        assert_eq!(names(&gate), ["-b", "a1", "large"]);
+        assert_eq!(gate.dropped(), 1);
+    }
+
+    #[test]
+    fn what_cannot_go_is_not_looked_at_again_and_again() {
+        let mut gate = Gate::default();
+        let mut looks = 0;
+        for number in 0..1000 {
+            let before = gate.look_at;
+            gate.hold(&state(&number.to_string(), 1, 100), 10_000);
+            looks += u32::from(gate.look_at != before);
+        }
+        assert_eq!(gate.held().count(), 1000);
+        assert!(looks < 120, "{looks}");
+    }
+}
