@@ -466,7 +466,7 @@ where
 }
 
 /// Whom a connection says that it belongs to: its project, and the project token if it came with one.
-fn owners(who: &Identify) -> Vec<Owner> {
+fn owners(who: &Identify) -> Box<[Owner]> {
     let key = who.token.as_deref().filter(|token| token.starts_with("ptk_"));
     let project = Owner::Project(ProjectId::from(who.project_id.as_str()));
     [Some(project), key.map(|secret| Owner::Key(secret_hash(secret)))]

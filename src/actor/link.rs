@@ -116,7 +116,7 @@ pub struct Link {
     /// When it was last asked what has arrived, since the opening.
     settled: Cell<Duration>,
     /// Whom it belongs to, from the moment that it says so: a deletion that falls into the check must hit it too.
-    owners: RefCell<Vec<Owner>>,
+    owners: RefCell<Box<[Owner]>>,
     /// The channels that the client has asked for and whose `AVAILABLE` is not in the outbox, once for each question.
     awaited: RefCell<Vec<Box<str>>>,
 }
@@ -300,7 +300,7 @@ impl Link {
     }
 
     /// Says whom it belongs to.
-    pub fn set_owners(&self, owners: Vec<Owner>) {
+    pub fn set_owners(&self, owners: Box<[Owner]>) {
         self.owners.replace(owners);
     }
 

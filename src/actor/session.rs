@@ -106,7 +106,7 @@ struct Member {
     /// The number of the last direct message before it came.
     since: u64,
     /// What INIT still waits for; none once INIT is out.
-    entering: Option<entering::Entering>,
+    entering: Option<Box<entering::Entering>>,
     /// Places for its questions to the back end.
     questions: Arc<Semaphore>,
 }

@@ -325,6 +325,10 @@ impl Machine {
             self.waiting_bytes = self.waiting_bytes.saturating_sub(frame.bytes);
             actions.extend(self.on_frame(now, frame));
         }
+        if self.waiting.is_empty() && self.waiting.capacity() > 0 {
+            // A client that has nothing more to say should not keep the room for what it said.
+            self.waiting = VecDeque::new();
+        }
         if self.waiting.is_empty()
             && self.phase != Phase::Finishing
             && let Some(ending) = &mut self.ending

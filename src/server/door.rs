@@ -87,12 +87,17 @@ impl<S> Door<S>
 where
     S: Service<Request, Response = (), Error = DispatchError>,
 {
-    /// Serves a connection until it ends; gives back its place among those with requests when it becomes a socket.
-    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, place: TaskTrackerToken) {
+    /// Serves a connection until it ends, or becomes a socket, which gives back its place among those with requests and
+    /// is to be run by the caller.
+    pub(super) async fn serve(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: TaskTrackerToken,
+    ) -> Option<upgrade::Running> {
         // Small frames must not wait for each other.
         let _ = stream.set_nodelay(true);
         give_up_on_dead_peers(&stream);
-        // In a box of its own, which is gone before what comes of it begins: an idle socket should not carry it.
         let mut guest = Guest { stream, read: BytesMut::new(), since: Instant::now() };
         let mut peer = peer;
         if self.0.app.proxies.speaks_first(peer.ip()) {
@@ -100,8 +105,11 @@ where
             match heard {
                 Ok(Ok(client)) => peer = client.map_or(peer, |client| (client, 0).into()),
                 // Whoever sends no header is no proxy, or not one that is set up for this server.
-                Ok(Err(error)) => return tracing::debug!(%error, "no PROXY header"),
-                Err(_) => return,
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "no PROXY header");
+                    return None;
+                }
+                Err(_) => return None,
             }
             guest.since = Instant::now();
         }
@@ -114,17 +122,15 @@ where
             }
         };
         match wish {
-            Wish::Nothing => {}
-            Wish::Socket(running) => {
-                drop(place);
-                running.await;
-            }
+            Wish::Nothing => None,
+            Wish::Socket(running) => Some(running),
             Wish::Http(Guest { stream, read, since }) => {
                 let stream = Prefixed::new(read, stream, since, place, &self.0.idle_end);
                 let request = (stream, Protocol::Http1, Some(peer));
                 if let Err(error) = Box::pin(self.0.http.call(request)).await {
                     tracing::debug!(%error, "a connection ended early");
                 }
+                None
             }
         }
     }

@@ -206,7 +206,11 @@ where
                 };
                 let (door, request) = (door.clone(), stop.requests.token());
                 let serve = async move {
-                    door.serve(stream, peer, request).await;
+                    // In a box of its own, which is gone before what comes of it begins: an idle socket should not carry it.
+                    let socket = Box::pin(door.serve(stream, peer, request)).await;
+                    if let Some(running) = socket {
+                        running.await;
+                    }
                     drop(place);
                 };
                 actix::spawn(stop.connections.track_future(serve));

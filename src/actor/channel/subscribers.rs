@@ -203,6 +203,10 @@ impl Subscribers {
         if subscriber.connections.iter().any(|known| known.is(connection.uid)) {
             return;
         }
+        if subscriber.connections.is_empty() {
+            // Most sessions have one and no more.
+            subscriber.connections.reserve_exact(1);
+        }
         subscriber.connections.push(Attached { connection: connection.clone(), since });
         self.detached.remove(&uid);
         self.profiles.add(connection.profile);

@@ -41,7 +41,7 @@ impl Handler<Enter> for SessionActor {
         let waiting = self.subscriptions.keys().cloned().collect::<HashSet<_>>();
         let (connection, cid, address) =
             (enter.connection.clone(), enter.cid.clone(), enter.address);
-        let entering = Some(Entering { waiting, snapshots: Vec::new(), enter });
+        let entering = Some(Box::new(Entering { waiting, snapshots: Vec::new(), enter }));
         let questions = authorizing::places();
         let (member_connection, since) = (connection.clone(), self.line.last());
         let member =
@@ -243,7 +243,8 @@ impl SessionActor {
         let Some(member) = self.members.get_mut(&uid).filter(|member| is_ready(member)) else {
             return;
         };
-        let Some(Entering { mut snapshots, enter, .. }) = member.entering.take() else { return };
+        let Some(entering) = member.entering.take() else { return };
+        let Entering { mut snapshots, enter, .. } = *entering;
         let ConnectionRef { fanout, profile, .. } = member.connection.clone();
         let since = member.since;
         // What was unsubscribed in between is not shown; the rest in the order of subscribing.
