@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The most calls under way.
 const IN_FLIGHT: usize = 64;
-/// The most of them to one webhook; one alone where the last call failed.
+/// The most of them to one webhook; a call that fails halves them, one that succeeds gives one place back.
 const PER_ENDPOINT: usize = 8;
 /// How long nothing is looked for when nobody wakes the dispatcher and nothing is due before.
 const POLL: Duration = Duration::from_secs(5);
@@ -211,7 +211,8 @@ impl Dispatcher {
         attempt: &Attempt,
         ctx: &mut Context<Self>,
     ) {
-        let is_down = attempt.status.is_none_or(|status| status >= 500);
+        // 429: it says itself that it is too much.
+        let is_down = attempt.status.is_none_or(|status| status >= 500 || status == 429);
         self.lanes.leave(project, key, is_down);
         match attempt.outcome {
             Outcome::Dead => tracing::warn!(webhook = %key.webhook, event = %key.event,

@@ -6,19 +6,26 @@ use crate::store::{ReadStore, StoreResult};
 use std::collections::{HashMap, HashSet};
 
 /// The calls to one webhook.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Lane {
     /// How many are under way.
     busy: usize,
-    /// Whether the last one that ended found nobody or a fault: then one at a time is tried, so that endpoints which
-    /// are down cannot take all places from those that are up.
-    is_down: bool,
+    /// How many may be under way.
+    limit: usize,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self { busy: 0, limit: PER_ENDPOINT }
+    }
 }
 
 impl Lane {
-    /// How many may be under way.
-    const fn limit(self) -> usize {
-        if self.is_down { 1 } else { PER_ENDPOINT }
+    /// Notes how a call ended. A failure halves the places, so that endpoints which are down cannot take them all from
+    /// those that are up: three in a row leave one. A success gives one back, so that one failure among many costs little.
+    fn judge(&mut self, is_down: bool) {
+        self.limit =
+            if is_down { (self.limit / 2).max(1) } else { (self.limit + 1).min(PER_ENDPOINT) };
     }
 }
 
@@ -75,7 +82,7 @@ impl Lanes {
     pub(super) fn enter(&mut self, project: &ProjectId, key: &DeliveryKey) -> bool {
         let lane = self.by_webhook.get(&key.webhook).copied().unwrap_or_default();
         let of_project = self.by_project.get(project).copied().unwrap_or(0);
-        let has_room = share(self.under_way.len(), of_project) > 0 && lane.busy < lane.limit();
+        let has_room = share(self.under_way.len(), of_project) > 0 && lane.busy < lane.limit;
         if !has_room {
             return false;
         }
@@ -97,8 +104,8 @@ impl Lanes {
         self.by_project.retain(|_, busy| *busy > 0);
         if let Some(lane) = self.by_webhook.get_mut(&key.webhook) {
             lane.busy = lane.busy.saturating_sub(1);
-            lane.is_down = is_down;
-            if lane.busy == 0 && !is_down {
+            lane.judge(is_down);
+            if lane.busy == 0 && lane.limit == PER_ENDPOINT {
                 self.by_webhook.remove(&key.webhook);
             }
         }
@@ -128,7 +135,7 @@ impl Plan {
         for webhook in webhooks {
             let lane = self.lanes.get(&webhook.id).copied().unwrap_or_default();
             let of_project = by_project.entry(webhook.project.clone()).or_default();
-            let room = lane.limit().saturating_sub(lane.busy).min(share(under_way, *of_project));
+            let room = lane.limit.saturating_sub(lane.busy).min(share(under_way, *of_project));
             if room == 0 {
                 continue;
             }
@@ -163,8 +170,24 @@ mod tests {
         ProjectId::from(number.to_string().as_str())
     }
 
+    /// How many calls to a webhook may begin; they are ended without a judgement.
+    fn places_of(lanes: &mut Lanes, webhook: usize) -> usize {
+        let before = lanes.by_webhook.get(&key(webhook, 0).webhook).copied();
+        let taken: Vec<_> = (100..200)
+            .map(|event| key(webhook, event))
+            .filter(|key| lanes.enter(&project(1), key))
+            .collect();
+        for key in &taken {
+            lanes.leave(&project(1), key, false);
+        }
+        if let Some(lane) = before {
+            lanes.by_webhook.insert(key(webhook, 0).webhook, lane);
+        }
+        taken.len()
+    }
+
     #[test]
-    fn an_endpoint_has_eight_places_and_one_while_it_is_down() {
+    fn an_endpoint_that_is_down_has_one_place_and_a_success_gives_one_back() {
         let (mut lanes, home) = (Lanes::default(), project(1));
         assert!((0..PER_ENDPOINT).all(|event| lanes.enter(&home, &key(1, event))));
         assert!(!lanes.enter(&home, &key(1, 99)));
@@ -174,8 +197,24 @@ mod tests {
         assert!(lanes.enter(&home, &key(1, 1)));
         assert!(!lanes.enter(&home, &key(1, 2)), "one at a time while it is down");
         assert!(lanes.enter(&home, &key(2, 1)), "another has its own places");
+        for places in 2..=PER_ENDPOINT {
+            lanes.leave(&home, &key(1, 1), false);
+            assert_eq!(places_of(&mut lanes, 1), places);
+            lanes.enter(&home, &key(1, 1));
+        }
         lanes.leave(&home, &key(1, 1), false);
-        assert!((0..PER_ENDPOINT).all(|event| lanes.enter(&home, &key(1, event))));
+        assert!(!lanes.by_webhook.contains_key(&key(1, 1).webhook), "nothing is left to remember");
+    }
+
+    #[test]
+    fn one_failure_leaves_half_of_the_places() {
+        let (mut lanes, home) = (Lanes::default(), project(1));
+        for (left, is_down) in [(4, true), (2, true), (3, false), (1, true), (1, true), (2, false)]
+        {
+            assert!(lanes.enter(&home, &key(1, 0)));
+            lanes.leave(&home, &key(1, 0), is_down);
+            assert_eq!(places_of(&mut lanes, 1), left);
+        }
     }
 
     #[test]
