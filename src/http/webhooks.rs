@@ -1,19 +1,21 @@
 //! Project webhooks: create, list, change, delete, new secrets.
 
 use super::answer::{self, Answer};
+use super::auth::Caller;
 use super::body::Body;
 use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
 use super::fields::{Fields, quoted};
 use super::limits::Content;
+use super::permissions::Need;
 use super::routes::{Mounted, on};
 use super::views::WebhookView;
 use crate::actor::clock;
 use crate::domain::delivery::ROTATION;
 use crate::domain::webhook::{EVENTS, MAX_EVENTS, is_known_event, masked_secret, reveals};
 use crate::domain::{Webhook, WebhookId};
-use crate::store::{Thing, WebhookUpdate};
+use crate::store::{StoreError, Thing, WebhookUpdate};
 use crate::webhook::target::Target;
 use actix_web::http::Method;
 use base64::Engine as _;
@@ -87,7 +89,7 @@ async fn create(call: Call, body: Body) -> Answer {
     let project = call.project().await?;
     let text = body.json(&call, Content::Record).await?;
     let input = input(text.as_str())?;
-    require_readers(&call, input.events.as_deref().unwrap_or_default())?;
+    require_readers(&call.caller, input.events.as_deref().unwrap_or_default())?;
     let created_at = clock::now();
     let webhook = Webhook {
         id: WebhookId::from(clock::readable_id("webhook").as_str()),
@@ -121,16 +123,19 @@ async fn update(call: Call, body: Body) -> Answer {
     let id = call.parts.webhook();
     let text = body.json(&call, Content::Record).await?;
     let update = input(text.as_str())?;
-    let (owner, wanted) = (project.clone(), id.clone());
-    let found = call.app.persistence.read(move |store| store.find_webhook(&owner, &wanted)).await?;
-    let found = found.ok_or(ApiError::NotFound(Thing::Webhook))?;
-    // Another address hears what the events tell as much as another event does.
-    require_readers(&call, update.events.as_ref().unwrap_or(&found.events))?;
-    let webhook = call
-        .app
-        .persistence
-        .write(move |store| store.update_webhook(&project, &id, &update))
-        .await?;
+    let caller = call.caller.clone();
+    // Judged in the write itself: what somebody else lets it hear meanwhile counts.
+    let updated = call.app.persistence.write(move |store| {
+        let found = store.find_webhook(&project, &id)?;
+        let found = found.ok_or(StoreError::NotFound(Thing::Webhook))?;
+        // Another address hears what the events tell as much as another event does.
+        let events = update.events.as_ref().unwrap_or(&found.events);
+        if let Err(refused) = require_readers(&caller, events) {
+            return Ok(Err(refused));
+        }
+        store.update_webhook(&project, &id, &update).map(Ok)
+    });
+    let webhook = updated.await??;
     call.app.persistence.refresh_hooks(&webhook.project).await;
     call.app.supervisor.note_sessions(&webhook.project);
     one(&call, &webhook, &masked_secret(&webhook.secret))
@@ -164,9 +169,9 @@ async fn delete(call: Call) -> Answer {
 }
 
 /// Refuses whoever may not read themselves what these events tell.
-fn require_readers(call: &Call, events: &[String]) -> Result<(), ApiError> {
+fn require_readers(caller: &Caller, events: &[String]) -> Result<(), ApiError> {
     let flags = events.iter().flat_map(|event| reveals(event));
-    flags.copied().try_for_each(|flag| call.require(flag))
+    flags.copied().try_for_each(|flag| Need::Flag(flag).check(caller))
 }
 
 /// Reads `{webhook_url?, events?}`.
