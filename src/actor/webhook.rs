@@ -145,8 +145,12 @@ impl Dispatcher {
         }
         self.is_looking = true;
         let plan = self.lanes.plan();
-        let (persistence, now) = (self.persistence.clone(), clock::now());
-        let found = async move { persistence.read(move |store| plan.read(store, now)).await };
+        let (persistence, longest) = (self.persistence.clone(), self.schedule.longest());
+        let found = async move {
+            let now = clock::now();
+            bring_back(&persistence, now, longest).await?;
+            persistence.read(move |store| plan.read(store, now)).await
+        };
         ctx.spawn(found.into_actor(self).map(|found, actor, ctx| {
             actor.is_looking = false;
             actor.on_found(found.map(|(due, next)| Found { due: shared(due), next }), ctx);
@@ -223,6 +227,23 @@ impl Dispatcher {
         }
         self.look(ctx);
     }
+}
+
+/// Lets nothing wait for a clock that has been set back to come again to where it was.
+async fn bring_back(
+    persistence: &Persistence,
+    now: Timestamp,
+    longest: Duration,
+) -> Result<(), AskError> {
+    if !persistence.read(move |store| store.is_due_too_late(now, longest)).await? {
+        return Ok(());
+    }
+    let count = persistence.write(move |store| store.bring_back_deliveries(now, longest)).await?;
+    tracing::warn!(
+        count,
+        "deliveries waited for a time that no pause explains: was the clock set back?"
+    );
+    Ok(())
 }
 
 /// Lets all deliveries of a webhook share what is known of it.

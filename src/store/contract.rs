@@ -235,6 +235,7 @@ macro_rules! run_contract_on {
             outbox::what_is_due_comes_by_webhook_and_time,
             outbox::a_delivery_is_settled,
         outbox::retries_and_first_attempts_take_turns,
+        outbox::what_waits_for_a_clock_that_was_set_back_is_brought_back,
             outbox::an_endpoint_that_is_gone_hears_nothing_until_it_is_changed,
             outbox::a_delivery_can_be_sent_again,
             outbox::deliveries_are_listed_newest_first,

@@ -5,6 +5,7 @@ use crate::domain::{
     Attempt, Authorizer, Delivery, DeliveryKey, Due, HookEvent, Listed, ProjectId, Register,
     Timestamp, Webhook, WebhookId,
 };
+use std::time::Duration;
 
 /// What is read of it.
 #[expect(clippy::missing_errors_doc, reason = "the same errors everywhere, as in ReadStore")]
@@ -21,6 +22,9 @@ pub trait ReadOutbox {
     ) -> StoreResult<Vec<Due>>;
     /// When a delivery is due next; also in the past.
     fn next_due(&mut self) -> StoreResult<Option<Timestamp>>;
+    /// Whether a delivery is due so much later that no pause explains it, because the clock has been set back: more than
+    /// a minute after `now` where it was not tried yet, and after `now` and the `longest` pause where it was.
+    fn is_due_too_late(&mut self, now: Timestamp, longest: Duration) -> StoreResult<bool>;
     /// A webhook's deliveries, newest first.
     fn list_deliveries(
         &mut self,
@@ -50,6 +54,9 @@ pub trait WriteOutbox {
     fn record_event(&mut self, event: &HookEvent) -> StoreResult<usize>;
     /// Notes what became of an attempt; nothing where the delivery has gone meanwhile.
     fn settle_delivery(&mut self, key: &DeliveryKey, attempt: &Attempt) -> StoreResult<()>;
+    /// Brings deliveries of which [`ReadOutbox::is_due_too_late`] speaks back to the latest time that a pause explains, and
+    /// the end of their time with them; returns how many.
+    fn bring_back_deliveries(&mut self, now: Timestamp, longest: Duration) -> StoreResult<u64>;
     /// Makes a delivery of the project due at `now`, whatever became of it before, and lets it be tried as long as a
     /// new one. Errors: `NotFound(Delivery)`.
     fn resend_delivery(

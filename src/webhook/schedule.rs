@@ -30,6 +30,11 @@ impl Schedule {
         half + half.mul_f64(f64::from(chance) / f64::from(u32::MAX))
     }
 
+    /// The longest pause, also where an endpoint asks for a longer one.
+    pub const fn longest(self) -> Duration {
+        self.first_pause.saturating_mul(LONGEST)
+    }
+
     /// What follows an attempt that ended at `now` with this status, or with none.
     ///
     /// 2xx is the only success: a redirect is not followed, so it is a failure like any other. 410 says that the
@@ -44,8 +49,7 @@ impl Schedule {
             return Outcome::Dead;
         }
         // An endpoint may ask for a longer pause, up to the longest that we would make.
-        let longest = self.first_pause.saturating_mul(LONGEST);
-        let asked = attempt.retry_after.unwrap_or_default().min(longest);
+        let asked = attempt.retry_after.unwrap_or_default().min(self.longest());
         let pause = self.pause(attempt.number, chance).max(asked).as_millis();
         let next = now.0.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX));
         Outcome::Retry(Timestamp(next).min(attempt.gives_up_at))

@@ -113,3 +113,17 @@ async fn a_crash_of_the_dispatcher_does_not_stop_deliveries() {
     assert_eq!(heard, "event_2");
     assert!(persistence.hooks().dispatcher().unwrap() != dispatcher);
 }
+
+#[actix_rt::test]
+async fn what_was_to_be_sent_under_a_clock_that_was_set_back_is_sent_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, ids) = endpoint();
+    let persistence = store(folder.path(), url).await;
+    // What a clock leaves behind that was a year ahead.
+    let year = Duration::from_hours(365 * 24);
+    let late = HookEvent { occurred_at: clock::after(year), ..event("event_late") };
+    record(&persistence, late).await;
+    let policy = Policy { allow_private: true, ..Policy::default() };
+    Dispatcher::launch(persistence.clone(), Rules { policy, ..Rules::default() });
+    assert_eq!(next(ids).await.0, "event_late");
+}

@@ -173,6 +173,38 @@ pub(crate) fn retries_and_first_attempts_take_turns(bench: &mut Bench) {
     assert_eq!(due_webhooks(bench, 50), ["1"]);
 }
 
+pub(crate) fn what_waits_for_a_clock_that_was_set_back_is_brought_back(bench: &mut Bench) {
+    hooks(bench, "a", &["1"]);
+    let (now, longest, minute) = (1000, std::time::Duration::from_millis(100), 60_000);
+    for (event, at) in [("now", 1), ("tried", 1), ("paused", 1), ("new", now + minute + 1)] {
+        record(bench, &created("a", event, at));
+    }
+    settle(bench, "1", "tried", 2, Outcome::Retry(Timestamp(now + 101 + minute)));
+    settle(bench, "1", "paused", 2, Outcome::Retry(Timestamp(now + 90)));
+    let is_late =
+        |bench: &Bench, at| bench.read(|store| store.is_due_too_late(Timestamp(at), longest));
+    let times = |bench: &Bench| {
+        let all = list(bench, "1").into_iter().map(|it| it.next_attempt_at.0 - now);
+        all.collect::<Vec<_>>()
+    };
+    assert!(!is_late(bench, now + 1), "a minute is no reason to doubt the clock");
+    // Either line alone is seen.
+    settle(bench, "1", "new", 2, Outcome::Retry(Timestamp(now)));
+    assert!(is_late(bench, now));
+    settle(bench, "1", "tried", 2, Outcome::Delivered);
+    assert!(!is_late(bench, now));
+    record(bench, &created("a", "newer", now + minute + 1));
+    assert!(is_late(bench, now));
+    settle(bench, "1", "paused", 2, Outcome::Retry(Timestamp(now + 101 + minute)));
+    let mut bring_back =
+        || bench.write(|store| store.bring_back_deliveries(Timestamp(now), longest)).unwrap();
+    assert_eq!((bring_back(), bring_back()), (2, 0));
+    // Newest first: one that was never tried is due now, one that was after the longest pause.
+    assert_eq!(times(bench), [0, 0, 100, 101 + minute, 1 - now]);
+    let newer = due(bench, "1", now).into_iter().find(|it| it.key.event == "newer".into());
+    assert_eq!(newer.unwrap().gives_up_at, Timestamp(now + millis(RETRY_FOR)));
+}
+
 pub(crate) fn a_delivery_is_settled(bench: &mut Bench) {
     hooks(bench, "a", &["1"]);
     record(bench, &created("a", "x", 1));

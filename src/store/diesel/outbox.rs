@@ -8,6 +8,7 @@ use crate::domain::{
 };
 use crate::store::{AtomicWrite, ReadOutbox, StoreResult, WriteOutbox};
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
+use std::time::Duration;
 
 impl ReadOutbox for SqliteStore<'_> {
     fn due_webhooks(&mut self, now: Timestamp) -> StoreResult<Vec<Webhook>> {
@@ -25,6 +26,10 @@ impl ReadOutbox for SqliteStore<'_> {
 
     fn next_due(&mut self) -> StoreResult<Option<Timestamp>> {
         sending::next_due(self.connection)
+    }
+
+    fn is_due_too_late(&mut self, now: Timestamp, longest: Duration) -> StoreResult<bool> {
+        sending::is_due_too_late(self.connection, now, longest)
     }
 
     fn list_deliveries(
@@ -77,6 +82,10 @@ impl WriteOutbox for SqliteStore<'_> {
 
     fn settle_delivery(&mut self, key: &DeliveryKey, attempt: &Attempt) -> StoreResult<()> {
         self.write(|connection| sending::settle(connection, key, attempt))
+    }
+
+    fn bring_back_deliveries(&mut self, now: Timestamp, longest: Duration) -> StoreResult<u64> {
+        self.write(|connection| sending::bring_back(connection, now, longest))
     }
 
     fn resend_delivery(

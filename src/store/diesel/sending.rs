@@ -12,6 +12,7 @@ use crate::domain::{
 use crate::store::{StoreResult, Thing};
 use diesel::dsl::exists;
 use diesel::prelude::*;
+use std::time::Duration;
 
 /// The word of what still has to be sent.
 const PENDING: &str = DeliveryState::Pending.as_str();
@@ -121,6 +122,57 @@ pub(super) fn next_due(connection: &mut SqliteConnection) -> StoreResult<Option<
         .first(connection)
         .optional()?;
     Ok(first.map(Timestamp))
+}
+
+/// How much later than the latest time that a pause explains a delivery may be due before the clock is doubted: times
+/// are read before the rows are, and small steps of a clock are common.
+const SLACK: Duration = Duration::from_mins(1);
+
+/// For either line the latest time that a pause explains.
+fn latest(now: Timestamp, longest: Duration) -> [(i64, Timestamp); 2] {
+    let [first, retries] = LINES;
+    [(first, now), (retries, later(now, longest))]
+}
+
+/// `ReadStore::is_due_too_late`: two looks into the index for each webhook, as in [`due_webhooks`].
+pub(super) fn is_due_too_late(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    longest: Duration,
+) -> StoreResult<bool> {
+    let late = |(line, latest): (i64, Timestamp)| {
+        deliveries::table
+            .filter(deliveries::webhook_id.eq(webhooks::id))
+            .filter(deliveries::state.eq(PENDING))
+            .filter(deliveries::is_retry.eq(line))
+            .filter(deliveries::next_attempt_at.gt(later(latest, SLACK).0))
+    };
+    let [first, retries] = latest(now, longest).map(late);
+    let any = webhooks::table.filter(exists(first).or(exists(retries)));
+    Ok(diesel::select(exists(any)).get_result(connection)?)
+}
+
+/// `WriteStore::bring_back_deliveries`.
+pub(super) fn bring_back(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    longest: Duration,
+) -> StoreResult<u64> {
+    let last_end = later(now, RETRY_FOR).0;
+    let mut rows = 0;
+    for (line, latest) in latest(now, longest) {
+        let late = deliveries::table
+            .filter(deliveries::state.eq(PENDING))
+            .filter(deliveries::is_retry.eq(line))
+            .filter(deliveries::next_attempt_at.gt(later(latest, SLACK).0));
+        diesel::update(late.filter(deliveries::gives_up_at.gt(last_end)))
+            .set(deliveries::gives_up_at.eq(last_end))
+            .execute(connection)?;
+        rows += diesel::update(late)
+            .set(deliveries::next_attempt_at.eq(latest.0))
+            .execute(connection)?;
+    }
+    Ok(u64::try_from(rows).unwrap_or(u64::MAX))
 }
 
 /// `WriteStore::settle_delivery`.

@@ -12,6 +12,7 @@ use crate::store::{
     TokenUpdate, WebhookUpdate, WriteOutbox as _, WriteStore as _,
 };
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The project of everything below.
 fn project() -> ProjectId {
@@ -119,6 +120,7 @@ pub(super) fn change(store: &mut SqliteStore<'_>) {
     let gone = Attempt { at: Timestamp(1), status: None, error: None, outcome: Outcome::Gone };
     store.settle_delivery(&delivery, &gone).unwrap();
     store.resend_delivery(&project(), &delivery, Timestamp(1)).unwrap();
+    store.bring_back_deliveries(Timestamp(1), Duration::ZERO).unwrap();
     store.prune_deliveries(Timestamp(1)).unwrap();
     store.enlist(&listed()).unwrap();
 }
@@ -156,6 +158,7 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
     store.due_webhooks(now).unwrap();
     store.due_deliveries(&hook(), now, 1).unwrap();
     store.next_due().unwrap();
+    store.is_due_too_late(now, Duration::ZERO).unwrap();
     store.list_deliveries(&hook(), 1, 1).unwrap();
     store.count_deliveries(&hook()).unwrap();
     store.find_authorizer(&project).unwrap();
