@@ -17,8 +17,10 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
+use support::receiver::{Receiver, says};
 use support::{Answer, PROJECT};
 
 /// The first run's channel, which all tests write to.
@@ -179,6 +181,62 @@ fn while_no_commit_succeeds_writers_hear_why_and_readiness_says_it() {
     assert!((1..=5).contains(&said), "{said} lines: {lines:#?}");
     assert_eq!(count("commits succeed again"), 1, "{lines:#?}");
     assert_eq!(count("panicked"), 0, "{lines:#?}");
+}
+
+#[test]
+fn a_webhook_is_called_once_however_long_its_outcome_cannot_be_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    // Answers only when the test says so.
+    let (answer, may_answer) = mpsc::channel::<()>();
+    let may_answer = Mutex::new(may_answer);
+    let receiver = Receiver::start(move |_, _| {
+        may_answer.lock().unwrap().recv().unwrap();
+        says(200)
+    });
+    let settings = [("WARREN_ALLOW_PRIVATE_WEBHOOKS", "1"), ("WARREN_WEBHOOK_RETRY_MS", "40")];
+    let mut server = Process::start_logging_to(Stdio::piped(), folder.path(), &settings);
+    let log = BufReader::new(server.take_stderr().unwrap());
+    let (said, lines) = mpsc::channel();
+    thread::spawn(move || {
+        // Nobody listens any more when the test is over.
+        log.lines().map_while(Result::ok).for_each(|line| drop(said.send(line)));
+    });
+    let mut http = server.http();
+    let url = format!("http://{}/", receiver.address);
+    let hook = json!({"webhook_url": url, "events": ["channel.created"]}).to_string();
+    let made = http.data("POST", "/v1/projects/@this/webhooks", &hook).unwrap();
+    let id = made["webhook"]["id"].as_str().unwrap().to_owned();
+    for channel in ["one", "two"] {
+        http.data("PUT", &format!("/v1/channels/{channel}"), r#"{"type":"public"}"#).unwrap();
+    }
+    receiver.wait_for(2);
+
+    let_write(&server, false);
+    answer.send(()).unwrap();
+    answer.send(()).unwrap();
+    // Two outcomes wait; after some time each has been tried several times, and the outbox has been read again.
+    for _ in 0..2 {
+        let is_it = |line: String| line.contains("the outcome of a delivery is not stored yet");
+        while !is_it(lines.recv_timeout(PATIENCE).unwrap()) {}
+    }
+    // Reading goes on meanwhile: the dispatcher looks into the outbox each second while something is due.
+    thread::sleep(Duration::from_millis(2500));
+    let path = format!("/v1/projects/@this/webhooks/{id}/deliveries?page=1&pageSize=10");
+    let states = |http: &mut socket::Http| {
+        let all = http.data("GET", &path, "").unwrap()["deliveries"].take();
+        let all = all.as_array().unwrap().clone();
+        all.into_iter().map(|it| (it["state"].clone(), it["attempts"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(states(&mut http), vec![(json!("pending"), json!(0)); 2]);
+
+    let_write(&server, true);
+    let since = Stopwatch::start();
+    while states(&mut http) != vec![(json!("delivered"), json!(1)); 2] {
+        assert!(since.elapsed() < PATIENCE, "{:?}", states(&mut http));
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(receiver.calls().len(), 2, "each was called once");
+    assert_eq!(server.stop("TERM"), Some(0));
 }
 
 /// The code of the next refusal.
