@@ -53,6 +53,32 @@ fn assert_member(member: &Value, data: &Value, connections: u32, token: &str) ->
 }
 
 #[test]
+fn what_a_member_shows_is_bounded() {
+    let server = Server::start();
+    let path = "/v1/channels/tokens";
+    let body = |key: &str, bytes: usize| {
+        json!({"state": {key: {"x": "x".repeat(bytes - r#"{"x":""}"#.len())}}}).to_string()
+    };
+    let (most, over) = (body("public", 32_768), body("public", 32_769));
+    let refuses = |method: &str, path: &str| {
+        let refused = server.call(method, path, Some(OWNER), &over);
+        assert_eq!(refused.failure(), (413, "too_large".to_owned()), "{method}");
+        let error = refused.error();
+        assert_eq!((&error["limit"], &error["size"]), (&json!(32_768), &json!(32_769)));
+        assert!(error["message"].as_str().unwrap().contains("`public`"), "{error}");
+    };
+    refuses("POST", path);
+    assert_eq!(server.data("GET", path, "")["tokens"], json!([]));
+    let token = server.data("POST", path, &most)["token"]["id"].as_str().unwrap().to_owned();
+    let path = format!("{path}/{token}");
+    refuses("PATCH", &path);
+    let state = &server.data("GET", &path, "")["token"]["state"];
+    assert_eq!(state["public"]["x"].as_str().unwrap().len(), 32_760);
+    // What nobody is shown may be larger.
+    server.data("PATCH", &path, &body("secret", 100_000));
+}
+
+#[test]
 fn who_comes_and_goes_is_told_once_and_never_by_token() {
     let server = hasty();
     create(&server, "room", "unprotected", &["PRESENCE"]);

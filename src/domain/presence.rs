@@ -11,6 +11,9 @@ use std::sync::Arc;
 /// How many bytes of a hash make a member's id: too many to meet by chance.
 const ID_BYTES: usize = 16;
 
+/// The most bytes of JSON that a member may show of itself: two fit into one piece of a list of members.
+pub const MAX_PUBLIC_BYTES: usize = 32 * 1024;
+
 /// One member: a session, seen from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -42,6 +45,13 @@ fn member_id(secret: &str) -> Arc<str> {
     Arc::from(format!("member_{}", URL_SAFE_NO_PAD.encode(part)))
 }
 
+/// How many bytes a token's state would show under `public`, where those are more than [`MAX_PUBLIC_BYTES`].
+pub fn too_public(state: &RawJson) -> Option<usize> {
+    // A part is no larger than the whole: most states need not be read for this.
+    let size = (state.as_str().len() > MAX_PUBLIC_BYTES).then(|| public_part(state).as_str().len());
+    size.filter(|size| *size > MAX_PUBLIC_BYTES)
+}
+
 /// The object under `public`.
 fn public_part(state: &RawJson) -> RawJson {
     let members: Option<HashMap<String, &RawValue>> = serde_json::from_str(state.as_str()).ok();
@@ -66,6 +76,18 @@ mod tests {
         assert_eq!(one.id, other.id);
         assert!(one.id.starts_with("member_") && !one.id.contains("leap_token_x"));
         assert_ne!(one.id, Member::of_session("leap_token_y").id);
+    }
+
+    #[test]
+    fn what_is_shown_is_bounded_and_what_is_not_is_not() {
+        let state = |key: &str, bytes: usize| {
+            let text = format!(r#"{{"{key}":{{"x":"{}"}}}}"#, "x".repeat(bytes - 8));
+            RawJson::parse(&text).unwrap()
+        };
+        assert_eq!(too_public(&state("public", MAX_PUBLIC_BYTES)), None);
+        let over = MAX_PUBLIC_BYTES + 1;
+        assert_eq!(too_public(&state("public", over)), Some(over));
+        assert_eq!(too_public(&state("secret", over)), None);
     }
 
     #[test]

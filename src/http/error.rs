@@ -92,6 +92,16 @@ pub enum ApiError {
         /// How many there were; at least, if the rest was not read.
         size: usize,
     },
+    /// A token's state shows more under `public` than presence may say.
+    #[error(
+        "too large: {size} bytes under `public` in the token's state, which presence shows; the limit is {limit}"
+    )]
+    PublicTooLarge {
+        /// The bound, bytes.
+        limit: usize,
+        /// How many there were.
+        size: usize,
+    },
     /// The body is of a kind that the route does not read.
     #[error("the body is {came} and must be {wanted}")]
     UnsupportedMediaType {
@@ -203,7 +213,7 @@ impl ApiError {
             Self::VersionConflict { .. } => "version_conflict",
             Self::Unreadable => "bad_request",
             Self::TooSlow => "timeout",
-            Self::TooLarge { .. } | Self::HeadTooLong => "too_large",
+            Self::TooLarge { .. } | Self::PublicTooLarge { .. } | Self::HeadTooLong => "too_large",
             Self::UnsupportedMediaType { .. } => "unsupported_media_type",
             Self::MissingCapability(_) => "missing_capability",
             Self::LimitReached { .. } => "limit_reached",
@@ -227,7 +237,7 @@ impl ApiError {
                 details.permission = Some(flag.name());
             }
             Self::VersionConflict { current } => details.version = *current,
-            Self::TooLarge { limit, size } => {
+            Self::TooLarge { limit, size } | Self::PublicTooLarge { limit, size } => {
                 (details.limit, details.size) = (Some(*limit), Some(*size));
             }
             Self::LimitReached { limit, .. } | Self::RateLimited(limit) => {
@@ -263,7 +273,7 @@ impl ResponseError for ApiError {
             Self::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLong => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } | Self::PublicTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Overloaded | Self::StorageUnavailable | Self::Stopping => {
                 StatusCode::SERVICE_UNAVAILABLE

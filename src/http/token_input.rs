@@ -2,6 +2,7 @@
 
 use super::error::ApiError;
 use super::fields::Fields;
+use crate::domain::presence::{MAX_PUBLIC_BYTES, too_public};
 use crate::domain::{ChannelId, RawJson, Timestamp};
 use crate::store::TokenUpdate;
 use serde_json::value::RawValue;
@@ -31,19 +32,22 @@ impl Default for NewToken {
 }
 
 impl NewToken {
-    /// Refuses a state of more bytes than this.
+    /// Refuses a state of more bytes than this, or one that shows too much.
     ///
     /// # Errors
-    /// [`ApiError::TooLarge`].
+    /// [`ApiError::TooLarge`], [`ApiError::PublicTooLarge`].
     pub(crate) fn check(&self, limit: usize) -> Result<(), ApiError> {
         let size = self.state.as_str().len();
-        if size > limit { Err(ApiError::TooLarge { limit, size }) } else { Ok(()) }
+        if size > limit {
+            return Err(ApiError::TooLarge { limit, size });
+        }
+        shown(&self.state)
     }
 
     /// Reads `{state?, expires_at?, channels?}`.
     ///
     /// # Errors
-    /// [`ApiError::InvalidBody`], [`ApiError::TooLarge`], [`ApiError::InvalidId`].
+    /// [`ApiError::InvalidBody`], [`ApiError::TooLarge`], [`ApiError::PublicTooLarge`], [`ApiError::InvalidId`].
     pub(crate) fn parse(text: &str, limit: usize) -> Result<Self, ApiError> {
         let fields = Fields::parse(text, &["state", "expires_at", "channels"])?;
         let (mut permanent, mut ephemeral) = (Vec::new(), Vec::new());
@@ -69,7 +73,7 @@ impl NewToken {
 /// always sends both, and there is no other way to take an expiry back.
 ///
 /// # Errors
-/// [`ApiError::InvalidBody`], [`ApiError::TooLarge`].
+/// [`ApiError::InvalidBody`], [`ApiError::TooLarge`], [`ApiError::PublicTooLarge`].
 pub(crate) fn update(text: &str, limit: usize) -> Result<TokenUpdate, ApiError> {
     let fields = Fields::parse(text, &["state", "expires_at"])?;
     let expires_at = fields.timestamp("expires_at")?;
@@ -79,11 +83,22 @@ pub(crate) fn update(text: &str, limit: usize) -> Result<TokenUpdate, ApiError> 
     })
 }
 
-/// The field `state`: any JSON of at most `limit` bytes; none where it is missing or `null`.
+/// The field `state`: any JSON of at most `limit` bytes that does not show too much; none where it is missing or `null`.
 fn state(fields: &Fields<'_>, limit: usize) -> Result<Option<RawJson>, ApiError> {
     let Some(raw) = fields.given("state") else { return Ok(None) };
     let size = raw.get().len();
-    if size > limit { Err(ApiError::TooLarge { limit, size }) } else { fields.json("state") }
+    if size > limit {
+        return Err(ApiError::TooLarge { limit, size });
+    }
+    let state = fields.json("state")?;
+    state.as_ref().map_or(Ok(()), shown)?;
+    Ok(state)
+}
+
+/// Refuses a state with more under `public` than presence shows.
+fn shown(state: &RawJson) -> Result<(), ApiError> {
+    let refused = |size| ApiError::PublicTooLarge { limit: MAX_PUBLIC_BYTES, size };
+    too_public(state).map_or(Ok(()), |size| Err(refused(size)))
 }
 
 /// A default channel: its id, or `{id, ephemeral?}`.

@@ -3,6 +3,7 @@
 use super::subscribing::{Plan, SubscribeError};
 use super::{Arc, ChannelActor, ConnectionUid, Semaphore, SessionActor, clock};
 use crate::actor::webhook::Ask;
+use crate::domain::presence::too_public;
 use crate::domain::{ConnectionId, LeapToken, RawJson};
 use crate::store::TokenUpdate;
 use crate::webhook::authorize::Verdict;
@@ -74,10 +75,11 @@ impl Plan {
         Ok(address)
     }
 
-    /// A state for the token, within the bound that holds for every state; a larger one is no proper answer.
+    /// A state for the token, within the bounds that hold for every state; a larger one is no proper answer.
     fn checked(&self, state: RawJson) -> Result<RawJson, SubscribeError> {
         let limit = self.hub.settings().state_bytes;
-        let is_fine = limit == 0 || state.as_str().len() <= limit;
+        let is_small = limit == 0 || state.as_str().len() <= limit;
+        let is_fine = is_small && too_public(&state).is_none();
         if !is_fine {
             tracing::warn!(project = %self.key.project, at = %clock::now(), "an authorise webhook \
                 granted with a state that is too large");
