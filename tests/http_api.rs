@@ -492,28 +492,53 @@ fn a_first_write_is_made_once() {
     assert_eq!(list.header("cache-control"), Some("no-store"));
 }
 
+/// Walks through a list in steps of two and deletes the last of each step; asserts that nothing was left out.
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test, a panic is the report"
+)]
+fn assert_walk(server: &Server, path: &str, key: &str, made: &[String]) {
+    let (mut met, mut next) = (Vec::new(), String::new());
+    for _ in 0..10 {
+        let step = server.data("GET", &format!("{path}?cursor={next}&pageSize=2"), "");
+        assert_eq!(step["page_size"], 2);
+        met.extend(ids(&step[key]));
+        // The newest of this step goes: by page number the next step would leave one out.
+        server.done("DELETE", &format!("{path}/{}", met.last().unwrap()), "");
+        let Some(cursor) = step["next"].as_str() else { break };
+        cursor.clone_into(&mut next);
+    }
+    let sorted = |ids: &[String]| {
+        let mut ids = ids.to_vec();
+        ids.sort();
+        ids
+    };
+    assert_eq!(sorted(&met), sorted(made));
+    for broken in ["cursor=x", "cursor=&page=1", "cursor=&orderBy=desc"] {
+        let broken = server.call("GET", &format!("{path}?{broken}"), Some(OWNER), "");
+        assert_eq!(broken.failure(), (400, "invalid_query".to_owned()));
+        assert_eq!(broken.error()["field"], "cursor");
+    }
+}
+
 #[test]
 fn a_walk_through_tokens_meets_each_that_stays() {
     let server = Server::start();
     let path = "/v1/channels/tokens";
     let make = |_| server.data("POST", path, "{}")["token"]["id"].as_str().unwrap().to_owned();
     let made: Vec<String> = (0..7).map(make).collect();
-    let (mut met, mut next) = (Vec::new(), String::new());
-    for _ in 0..10 {
-        let step = server.data("GET", &format!("{path}?cursor={next}&pageSize=2"), "");
-        met.extend(ids(&step["tokens"]));
-        // The newest of this step goes: by page number the next step would leave one out.
-        server.done("DELETE", &format!("{path}/{}", met.last().unwrap()), "");
-        let Some(cursor) = step["next"].as_str() else { break };
-        cursor.clone_into(&mut next);
-    }
-    let sorted = |mut ids: Vec<String>| {
-        ids.sort();
-        ids
-    };
-    assert_eq!(sorted(met), sorted(made));
-    let broken = server.call("GET", &format!("{path}?cursor=x"), Some(OWNER), "");
-    assert_eq!(broken.failure(), (400, "invalid_query".to_owned()));
+    assert_walk(&server, path, "tokens", &made);
+}
+
+#[test]
+fn a_walk_through_channels_meets_each_that_stays() {
+    let server = Server::start();
+    let path = "/v1/channels";
+    let body = r#"{"type":"public"}"#;
+    let make = |_| server.data("POST", path, body)["channel"]["id"].as_str().unwrap().to_owned();
+    let made: Vec<String> = (0..7).map(make).collect();
+    assert_walk(&server, path, "channels", &made);
 }
 
 #[test]

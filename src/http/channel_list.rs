@@ -1,18 +1,17 @@
-//! `GET /channels`: one page, or all of them in pieces, so that the list of any project fits into memory.
+//! `GET /channels`: one page, a step of a walk, or all of them in pieces, so that the list of any project fits into memory.
 
 use super::answer::{self, Answer};
 use super::call::Call;
 use super::channels::existing;
 use super::client::Client;
-use super::error::{ApiError, mime};
-use super::query;
+use super::error::ApiError;
+use super::pieces;
+use super::query::{self, Step};
 use super::views::ChannelView;
 use crate::actor::{AskError, Persistence};
-use crate::domain::{Channel, Project};
+use crate::domain::{Channel, ChannelId, Project};
 use crate::store::{ChannelCursor, ChannelPage, Thing};
-use actix_web::HttpResponse;
 use bytes::Bytes;
-use futures_util::stream;
 use serde::Serialize;
 use std::io::Write as _;
 
@@ -31,16 +30,37 @@ struct Page<'a> {
     total_count: u64,
 }
 
+/// `{channels, page_size, next}`: one step of a walk.
+#[derive(Serialize)]
+struct Stepped<'a> {
+    /// The channels of this step.
+    channels: Vec<ChannelView<'a>>,
+    /// How many a step has at most.
+    page_size: u64,
+    /// The cursor of the next step; null behind the last channel.
+    next: Option<String>,
+}
+
 /// `GET /channels`.
 pub(crate) async fn list(call: Call) -> Answer {
-    let page = query::page(call.request.query_string())?;
+    let (page, step) = query::page_or_step(call.request.query_string())?;
     let id = call.project().await?;
     let project = call.load_project(id).await?;
     let is_bare = Client::of(&call.request) == Client::HopCrate;
-    match page {
-        Some(page) => paged(&call.app.persistence, &project, page, is_bare).await,
-        None => whole(call.app.persistence.clone(), project, is_bare).await,
+    let persistence = call.app.persistence.clone();
+    if let Some(page) = page {
+        return paged(&persistence, &project, page, is_bare).await;
     }
+    let walk = Walk { persistence, project, is_bare, cursor: None, count: 0, is_over: false };
+    if let Some(step) = step {
+        return stepped(walk, step).await;
+    }
+    let start: &[u8] = if is_bare {
+        br#"{"success":true,"data":["#
+    } else {
+        br#"{"success":true,"data":{"channels":["#
+    };
+    pieces::whole(start, walk).await
 }
 
 /// One page; past the end, an empty one.
@@ -61,29 +81,16 @@ async fn paged(
     answer::data(Page { channels, page_size: page.limit, total_count })
 }
 
-/// All channels, oldest first. The first piece is read before the answer begins, so that what fails at once is
-/// answered as it should be; what fails later cuts the answer off, which no client can mistake for a whole list.
-async fn whole(persistence: Persistence, project: Project, is_bare: bool) -> Answer {
-    let mut walk = Walk { persistence, project, is_bare, cursor: None, count: 0, is_over: false };
-    let start = Bytes::from_static(if is_bare {
-        br#"{"success":true,"data":["#
-    } else {
-        br#"{"success":true,"data":{"channels":["#
-    });
-    let first = walk.piece().await?;
-    if walk.is_over {
-        return Ok(HttpResponse::Ok().content_type(mime()).body([start, first].concat()));
-    }
-    let head = stream::iter([Ok(start), Ok(first)]);
-    let tail = stream::try_unfold(walk, |mut walk| async move {
-        if walk.is_over {
-            return Ok::<_, ApiError>(None);
-        }
-        let piece = walk.piece().await?;
-        Ok(Some((piece, walk)))
-    });
-    let body = futures_util::StreamExt::chain(head, tail);
-    Ok(HttpResponse::Ok().content_type(mime()).streaming(body))
+/// One step of a walk in creation order, which goes on behind the channel that the last one ended with.
+async fn stepped(mut walk: Walk, step: Step) -> Answer {
+    let Step { behind, limit } = step;
+    // Only compared with: what no channel is called stands between two that are.
+    walk.cursor =
+        behind.map(|(created_at, id)| ChannelCursor { created_at, id: ChannelId::trusted(&id) });
+    let mut found = walk.read(limit.saturating_add(1)).await?;
+    let next = query::next(&mut found, limit, |last| (last.created_at, last.key.id.as_str()));
+    let views = found.iter().map(|channel| ChannelView::new(channel, &walk.project));
+    answer::data(Stepped { channels: views.collect(), page_size: limit, next })
 }
 
 /// A walk through all channels of a project.
@@ -102,10 +109,13 @@ struct Walk {
     is_over: bool,
 }
 
-impl Walk {
-    /// Reads and writes the next channels; behind the last ones, the counts and the end.
+impl pieces::Walk for Walk {
+    fn is_over(&self) -> bool {
+        self.is_over
+    }
+
     async fn piece(&mut self) -> Result<Bytes, ApiError> {
-        let channels = self.read().await?;
+        let channels = self.read(PIECE).await?;
         let mut text = Vec::new();
         for channel in &channels {
             if self.count > 0 {
@@ -126,14 +136,16 @@ impl Walk {
         }
         Ok(text.into())
     }
+}
 
-    /// Reads the next channels.
-    async fn read(&self) -> Result<Vec<Channel>, AskError> {
+impl Walk {
+    /// Reads the next channels, so many at most.
+    async fn read(&self, limit: u64) -> Result<Vec<Channel>, AskError> {
         let (id, cursor) = (self.project.id.clone(), self.cursor.clone());
         self.persistence
             .read(move |store| {
                 existing(store.find_project(&id)?, Thing::Project)?;
-                store.channels_after(&id, cursor.as_ref(), PIECE)
+                store.channels_after(&id, cursor.as_ref(), limit)
             })
             .await
     }

@@ -35,6 +35,7 @@ mod pace;
 mod path;
 mod pats;
 mod permissions;
+mod pieces;
 mod plain;
 mod presence;
 mod project_changes;

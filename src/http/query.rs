@@ -1,8 +1,8 @@
 //! Query strings: the project, and the page of a list.
 
 use super::error::ApiError;
-use crate::domain::{LeapTokenId, Timestamp};
-use crate::store::{ChannelPage, ChannelSort, TokenCursor};
+use crate::domain::Timestamp;
+use crate::store::{ChannelPage, ChannelSort};
 use actix_web::web;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -88,33 +88,65 @@ fn page_size(parameters: &Parameters) -> Result<u64, ApiError> {
         .ok_or_else(|| refused("pageSize", "must be a number from 1 to 1000"))
 }
 
-/// The step of a walk through leap tokens that a query asks for: behind which token, and how many; none when it asks for
-/// all of them. An empty cursor stands before the first one.
+/// A step of a walk through a list in creation order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// Behind what it begins, by creation time and id; at the start, if none.
+    pub(crate) behind: Option<(Timestamp, String)>,
+    /// How many it has at most.
+    pub(crate) limit: u64,
+}
+
+/// The step of a walk that a query asks for; none when it asks for all. An empty cursor stands before the first thing.
 ///
 /// # Errors
 /// [`ApiError::InvalidQuery`] names the parameter at fault.
-pub(crate) fn token_step(query: &str) -> Result<Option<(Option<TokenCursor>, u64)>, ApiError> {
+pub(crate) fn step(query: &str) -> Result<Option<Step>, ApiError> {
     let parameters = Parameters::parse(query)?;
     let limit = page_size(&parameters)?;
     let Some(text) = parameters.cursor.as_deref() else { return Ok(None) };
-    if text.is_empty() {
-        return Ok(Some((None, limit)));
+    if parameters.page.is_some() || parameters.sort_by.is_some() || parameters.order_by.is_some() {
+        return Err(refused("cursor", "goes on in creation order: with pageSize alone"));
     }
-    let cursor =
-        cursor_of(text).ok_or_else(|| refused("cursor", "is none that `next` has said"))?;
-    Ok(Some((Some(cursor), limit)))
+    if text.is_empty() {
+        return Ok(Some(Step { behind: None, limit }));
+    }
+    let behind = place(text).ok_or_else(|| refused("cursor", "is none that `next` has said"))?;
+    Ok(Some(Step { behind: Some(behind), limit }))
+}
+
+/// The page of channels or the step of a walk through them that a query asks for; neither when it asks for all.
+///
+/// # Errors
+/// [`ApiError::InvalidQuery`] names the parameter at fault.
+pub(crate) fn page_or_step(query: &str) -> Result<(Option<ChannelPage>, Option<Step>), ApiError> {
+    Ok((page(query)?, step(query)?))
+}
+
+/// Cuts what was found, one more than a step shows where there is more, down to the step; returns the cursor of the next
+/// one.
+pub(crate) fn next<T>(
+    found: &mut Vec<T>,
+    limit: u64,
+    place: impl Fn(&T) -> (Timestamp, &str),
+) -> Option<String> {
+    let shown = usize::try_from(limit).unwrap_or(usize::MAX);
+    let is_more = found.len() > shown;
+    found.truncate(shown);
+    let last = found.last().filter(|_| is_more)?;
+    Some(cursor_text(place(last)))
 }
 
 /// A cursor as `next` says it.
-pub(crate) fn cursor_text(cursor: &TokenCursor) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}.{}", cursor.created_at.0, cursor.id.as_str()))
+fn cursor_text((created_at, id): (Timestamp, &str)) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}.{id}", created_at.0))
 }
 
 /// Reads what [`cursor_text`] wrote.
-fn cursor_of(text: &str) -> Option<TokenCursor> {
+fn place(text: &str) -> Option<(Timestamp, String)> {
     let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
     let (at, id) = plain.split_once('.')?;
-    Some(TokenCursor { created_at: Timestamp(at.parse().ok()?), id: LeapTokenId::from(id) })
+    Some((Timestamp(at.parse().ok()?), id.to_owned()))
 }
 
 /// A plain decimal number; neither a sign nor a space.
@@ -173,15 +205,38 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_as_it_was_written() {
-        let cursor =
-            TokenCursor { created_at: Timestamp(-7), id: LeapTokenId::from("leap_token_a.b") };
-        let query = format!("cursor={}&pageSize=3", cursor_text(&cursor));
-        assert_eq!(token_step(&query).unwrap(), Some((Some(cursor), 3)));
-        assert_eq!(token_step("cursor=").unwrap(), Some((None, DEFAULT_PAGE_SIZE)));
-        assert_eq!(token_step("page=1").unwrap(), None);
-        for broken in ["cursor=!", "cursor=YQ", "cursor=eC55", "cursor=a&cursor=b"] {
-            assert!(token_step(broken).is_err(), "{broken}");
+        let behind = (Timestamp(-7), "leap_token_a.b".to_owned());
+        let query = format!("cursor={}&pageSize=3", cursor_text((behind.0, &behind.1)));
+        assert_eq!(step(&query).unwrap(), Some(Step { behind: Some(behind), limit: 3 }));
+        let start = Step { behind: None, limit: DEFAULT_PAGE_SIZE };
+        assert_eq!(step("cursor=").unwrap(), Some(start));
+        assert_eq!(step("page=1").unwrap(), None);
+        for broken in [
+            "cursor=!",
+            "cursor=YQ",
+            "cursor=eC55",
+            "cursor=a&cursor=b",
+            "cursor=&page=1",
+            "cursor=&sortBy=id",
+            "cursor=&orderBy=desc",
+        ] {
+            assert!(step(broken).is_err(), "{broken}");
         }
+    }
+
+    #[test]
+    fn there_is_a_next_step_only_where_more_was_found() {
+        fn place<'a>(id: &'a &str) -> (Timestamp, &'a str) {
+            (Timestamp(1), id)
+        }
+        let mut found = vec!["a", "b", "c"];
+        let cursor = next(&mut found, 2, place).unwrap();
+        assert_eq!(
+            (found, super::place(&cursor)),
+            (vec!["a", "b"], Some((Timestamp(1), "b".into())))
+        );
+        assert_eq!(next(&mut vec!["a", "b"], 2, place), None);
+        assert_eq!(next(&mut Vec::<&str>::new(), 2, place), None);
     }
 
     #[test]

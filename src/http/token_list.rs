@@ -4,16 +4,15 @@
 use super::answer::{self, Answer};
 use super::call::Call;
 use super::client::Client;
-use super::error::{ApiError, mime};
-use super::query;
+use super::error::ApiError;
+use super::pieces;
+use super::query::{self, Step};
 use super::tokens::One;
 use super::views::TokenView;
 use crate::actor::{Persistence, Supervisor};
-use crate::domain::{LeapToken, ProjectId};
+use crate::domain::{LeapToken, LeapTokenId, ProjectId};
 use crate::store::TokenCursor;
-use actix_web::HttpResponse;
 use bytes::Bytes;
-use futures_util::stream;
 use serde::Serialize;
 
 /// How many tokens are held at once while all of them are listed.
@@ -21,7 +20,7 @@ const PIECE: u64 = 500;
 
 /// `{tokens, page_size, next}`: one step of a walk.
 #[derive(Serialize)]
-struct Step<'a> {
+struct Stepped<'a> {
     /// The tokens of this step.
     tokens: Vec<TokenView<'a>>,
     /// How many a step has at most.
@@ -32,47 +31,27 @@ struct Step<'a> {
 
 /// `GET /channels/tokens`.
 pub(crate) async fn list(call: Call) -> Answer {
-    let step = query::token_step(call.request.query_string())?;
+    let step = query::step(call.request.query_string())?;
     let project = call.project().await?;
     let supervisor = call.app.supervisor.clone();
     let is_bare = Client::of(&call.request) == Client::HopCrate;
     let persistence = call.app.persistence.clone();
     let mut walk = Walk { persistence, supervisor, project, is_bare, cursor: None, is_over: false };
-    let Some((cursor, limit)) = step else { return whole(walk).await };
-    walk.cursor = cursor;
-    // One more than is shown tells whether there is a next step.
+    let Some(Step { behind, limit }) = step else {
+        let start: &[u8] = if walk.is_bare {
+            br#"{"success":true,"data":["#
+        } else {
+            br#"{"success":true,"data":{"tokens":["#
+        };
+        return pieces::whole(start, walk).await;
+    };
+    walk.cursor = behind
+        .map(|(created_at, id)| TokenCursor { created_at, id: LeapTokenId::from(id.as_str()) });
     let mut found = walk.read(limit.saturating_add(1)).await?;
-    let shown = usize::try_from(limit).unwrap_or(usize::MAX);
-    let is_more = found.len() > shown;
-    found.truncate(shown);
-    let next = found.last().filter(|_| is_more).map(|last| query::cursor_text(&cursor_of(last)));
+    let next = query::next(&mut found, limit, |last| (last.created_at, last.id.as_str()));
     let online = walk.supervisor.online();
     let views = found.iter().map(|token| TokenView::new(token, online.holds(&token.id)));
-    answer::data(Step { tokens: views.collect(), page_size: limit, next })
-}
-
-/// All tokens, oldest first. The first piece is read before the answer begins, so that what fails at once is answered as
-/// it should be; what fails later cuts the answer off, which no client can mistake for a whole list.
-async fn whole(mut walk: Walk) -> Answer {
-    let start = Bytes::from_static(if walk.is_bare {
-        br#"{"success":true,"data":["#
-    } else {
-        br#"{"success":true,"data":{"tokens":["#
-    });
-    let first = walk.piece().await?;
-    if walk.is_over {
-        return Ok(HttpResponse::Ok().content_type(mime()).body([start, first].concat()));
-    }
-    let head = stream::iter([Ok(start), Ok(first)]);
-    let tail = stream::try_unfold(walk, |mut walk| async move {
-        if walk.is_over {
-            return Ok::<_, ApiError>(None);
-        }
-        let piece = walk.piece().await?;
-        Ok(Some((piece, walk)))
-    });
-    let body = futures_util::StreamExt::chain(head, tail);
-    Ok(HttpResponse::Ok().content_type(mime()).streaming(body))
+    answer::data(Stepped { tokens: views.collect(), page_size: limit, next })
 }
 
 /// The cursor behind a token.
@@ -106,8 +85,13 @@ impl Walk {
             .await?;
         Ok(read)
     }
+}
 
-    /// Reads and writes the next tokens; behind the last ones, the end.
+impl pieces::Walk for Walk {
+    fn is_over(&self) -> bool {
+        self.is_over
+    }
+
     async fn piece(&mut self) -> Result<Bytes, ApiError> {
         let tokens = self.read(PIECE).await?;
         let mut text = Vec::new();
