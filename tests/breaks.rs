@@ -67,11 +67,7 @@ fn a_short_break_loses_nothing_and_keeps_the_order() {
 fn past_the_bound_the_oldest_go_and_init_says_how_many() {
     let config = Config::limits("replay-events = 3");
     let server = config.start();
-    create(&server, "room", "public", &[]);
-    let token = server.new_leap_token();
-    let (mut socket, _) = Socket::enter(server.address, Some(&token));
-    socket.subscribe("room");
-    leave(&server, socket, &token);
+    let token = scene::away(&server);
     for n in 0..8 {
         publish(&server, "room", &n.to_string(), &Value::Null);
     }
@@ -111,11 +107,7 @@ fn all_that_waits(server: &Server, token: &str, n: usize) -> Vec<String> {
 #[test]
 fn a_return_that_dies_around_its_init_takes_nothing_along() {
     let server = Server::start();
-    create(&server, "room", "public", &[]);
-    let token = server.new_leap_token();
-    let (mut socket, _) = Socket::enter(server.address, Some(&token));
-    socket.subscribe("room");
-    leave(&server, socket, &token);
+    let token = scene::away(&server);
     for (round, delay) in [0, 1, 2, 3, 4, 5, 8, 0, 1, 2, 3, 20].into_iter().enumerate() {
         let expected: Vec<_> = (0..20).map(|n| format!("{round}.{n}")).collect();
         for event in &expected {
@@ -137,11 +129,7 @@ fn a_return_that_dies_around_its_init_takes_nothing_along() {
 fn what_is_missed_is_told_until_somebody_was_there_to_hear_it() {
     let config = Config::limits("replay-events = 3");
     let server = config.start();
-    create(&server, "room", "public", &[]);
-    let token = server.new_leap_token();
-    let (mut socket, _) = Socket::enter(server.address, Some(&token));
-    socket.subscribe("room");
-    leave(&server, socket, &token);
+    let token = scene::away(&server);
     for n in 0..8 {
         publish(&server, "room", &n.to_string(), &Value::Null);
     }
@@ -193,11 +181,7 @@ fn what_a_frozen_page_was_sent_comes_again() {
 #[test]
 fn init_has_the_newest_state_and_no_older_one_follows() {
     let server = Server::start();
-    create(&server, "room", "public", &[]);
-    let token = server.new_leap_token();
-    let (mut socket, _) = Socket::enter(server.address, Some(&token));
-    socket.subscribe("room");
-    leave(&server, socket, &token);
+    let token = scene::away(&server);
     let state = |n: u32| json!({"n": n}).to_string();
     for n in 1..=5 {
         server.data("PUT", "/v1/channels/room/state", &state(n));

@@ -185,11 +185,7 @@ fn replay_events_and_bytes_bound_what_is_kept() {
     ] {
         let config = Config::limits(limits);
         let server = config.start();
-        create(&server, "room", "public", &[]);
-        let token = server.new_leap_token();
-        let (mut socket, _) = Socket::enter(server.address, Some(&token));
-        socket.subscribe("room");
-        leave(&server, socket, &token);
+        let token = scene::away(&server);
         let kept_after = |sizes: &[usize]| {
             for bytes in sizes {
                 publish(&server, "room", "kept", &json!("x".repeat(*bytes)));

@@ -108,6 +108,16 @@ pub fn leave(server: &Server, socket: Socket, token: &str) {
     await_offline(server, token);
 }
 
+/// A token that is subscribed to the new public channel `room` and whose only connection has just ended.
+pub fn away(server: &Server) -> String {
+    create(server, "room", "public", &[]);
+    let token = server.new_leap_token();
+    let (mut socket, _) = Socket::enter(server.address, Some(&token));
+    socket.subscribe("room");
+    leave(server, socket, &token);
+    token
+}
+
 /// How many members a channel shows; their grace counts.
 pub fn members(server: &Server, channel: &str) -> usize {
     let data = server.data("GET", &format!("/v1/channels/{channel}/presence"), "");
