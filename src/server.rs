@@ -174,6 +174,7 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
     };
     let app = http::App::new(persistence, supervisor, limits);
     let app = app.with_proxies(config.proxies.clone());
+    let app = app.with_webhook_policy(config.webhooks.policy.clone());
     Ok(Opened { app, first, held: Held { _data: data, _database: locked, sender } })
 }
 

@@ -273,6 +273,32 @@ fn private_addresses_are_refused_unless_opened() {
     receiver.wait_for(1);
 }
 
+#[test]
+fn who_sets_an_address_that_is_not_called_is_told_why() {
+    let server = Server::start();
+    let code = |answer: &Value| answer["warnings"][0]["code"].clone();
+    let list = "/v1/projects/@this/webhooks";
+    let body = json!({"webhook_url": "http://127.0.0.1:9000/secret-path", "events": []});
+    let made = server.data("POST", list, &body.to_string());
+    assert_eq!(code(&made), "private_address");
+    assert_eq!(made["warnings"][0]["field"], "webhook_url");
+    let path = format!("{list}/{}", made["webhook"]["id"].as_str().unwrap());
+    let change = |url: &str| server.data("PATCH", &path, &json!({"webhook_url": url}).to_string());
+    assert_eq!(code(&change("http://[::1]:9000/")), "private_address");
+    assert_eq!(code(&change("http://93.184.215.14:22/")), "port");
+    // What would be called is not called by setting it.
+    assert_eq!(change("http://93.184.215.14/").get("warnings"), None);
+    let set = authorizer(&server, "http://10.0.0.1/");
+    assert_eq!(
+        (code(&set), &set["warnings"][0]["field"]),
+        (json!("private_address"), &json!("url"))
+    );
+    let shown = server.data("GET", "/v1/projects/@this/channel-authorizer", "");
+    assert_eq!(shown.get("warnings"), None);
+    let open = self::server();
+    assert_eq!(authorizer(&open, "http://10.0.0.1/").get("warnings"), None);
+}
+
 /// Sets the authorise webhook.
 fn authorizer(server: &Server, url: &str) -> Value {
     let body = json!({"url": url}).to_string();

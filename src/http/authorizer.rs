@@ -6,6 +6,7 @@ use super::call::Call;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits::Content;
+use super::reach::{Warning, warnings};
 use super::routes::{Mounted, on};
 use super::webhooks::{is_address, new_secret};
 use crate::actor::clock;
@@ -33,12 +34,15 @@ struct View<'a> {
     secret: &'a str,
     /// When it was set.
     created_at: Timestamp,
+    /// What keeps it from being asked; not there when nothing does, and where it is only shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
 }
 
 /// Answers with as much of the secret as `shown`.
-fn one(authorizer: &Authorizer, shown: &str) -> Answer {
+fn one(authorizer: &Authorizer, shown: &str, warnings: Vec<Warning>) -> Answer {
     let Authorizer { url, created_at, .. } = authorizer;
-    answer::data(View { url, secret: shown, created_at: *created_at })
+    answer::data(View { url, secret: shown, created_at: *created_at, warnings })
 }
 
 /// `GET /projects/:id/channel-authorizer`.
@@ -46,7 +50,7 @@ async fn show(call: Call) -> Answer {
     let project = call.project().await?;
     let found = call.app.persistence.read(move |store| store.find_authorizer(&project)).await?;
     let found = found.ok_or(ApiError::NotFound(Thing::Authorizer))?;
-    one(&found, &masked_secret(&found.secret))
+    one(&found, &masked_secret(&found.secret), Vec::new())
 }
 
 /// `PUT /projects/:id/channel-authorizer` `{url}`: takes the place of the one before; each has a secret of its own,
@@ -65,7 +69,8 @@ async fn set(call: Call, body: Body) -> Answer {
         Ok(authorizer)
     });
     let authorizer = stored.await?;
-    one(&authorizer, &authorizer.secret)
+    let warnings = warnings(&call, "url", &authorizer.url).await;
+    one(&authorizer, &authorizer.secret, warnings)
 }
 
 /// `DELETE /projects/:id/channel-authorizer`: from now on nobody is asked.

@@ -43,6 +43,7 @@ mod project_tokens;
 mod projects;
 mod proxies;
 mod query;
+mod reach;
 mod routes;
 mod state;
 mod subscribers;
@@ -70,9 +71,11 @@ pub(crate) use visit::KEEP_ALIVE_HINT;
 pub(crate) use visit::Visit;
 
 use crate::actor::{Persistence, Supervisor};
+use crate::webhook::Policy;
 use actix_web::web::{self, ServiceConfig};
 use addresses::Addresses;
 use gate::Gate;
+use reach::Reach;
 
 /// What every handler works with; cheap to clone, one for all worker threads.
 #[derive(Clone)]
@@ -89,6 +92,8 @@ pub struct App {
     addresses: Addresses,
     /// Whose word counts about where a request comes from.
     pub(crate) proxies: TrustedProxies,
+    /// Says which addresses would not be called.
+    pub(crate) reach: Reach,
     /// Counts the bytes of request bodies that are held at the moment.
     gate: Gate,
 }
@@ -100,7 +105,14 @@ impl App {
         let gate = Gate::new(limits.body_in_flight_bytes, limits.share());
         let addresses = Addresses::new(limits.address_connections, limits.sockets);
         let proxies = TrustedProxies::default();
-        Self { persistence, supervisor, auth, limits, addresses, proxies, gate }
+        let reach = Reach::new(Policy::default());
+        Self { persistence, supervisor, auth, limits, addresses, proxies, reach, gate }
+    }
+
+    /// Warns of addresses that this policy does not let webhooks call; without it, of all that are not public.
+    #[must_use]
+    pub fn with_webhook_policy(self, policy: Policy) -> Self {
+        Self { reach: Reach::new(policy), ..self }
     }
 
     /// Believes these proxies about where requests come from; without it, nobody is believed.

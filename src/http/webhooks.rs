@@ -9,6 +9,7 @@ use super::error::ApiError;
 use super::fields::{Fields, quoted};
 use super::limits::Content;
 use super::permissions::Need;
+use super::reach::{Warning, warnings};
 use super::routes::{Mounted, on};
 use super::views::WebhookView;
 use crate::actor::clock;
@@ -49,6 +50,9 @@ struct Many<'a> {
 struct One<'a> {
     /// The webhook.
     webhook: WebhookView<'a>,
+    /// What keeps it from being called; not there when nothing does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
 }
 
 /// `{secret}`.
@@ -65,10 +69,11 @@ fn shown_events(webhook: &Webhook, client: Client) -> Vec<&str> {
     webhook.events.iter().map(String::as_str).filter(is_shown).collect()
 }
 
-/// Answers with one webhook.
-fn one(call: &Call, webhook: &Webhook, secret: &str) -> Answer {
+/// Answers with one webhook that was made or changed.
+async fn one(call: &Call, webhook: &Webhook, secret: &str) -> Answer {
     let events = shown_events(webhook, Client::of(&call.request));
-    answer::data(One { webhook: WebhookView::new(webhook, events, secret) })
+    let warnings = warnings(call, "webhook_url", &webhook.url).await;
+    answer::data(One { warnings, webhook: WebhookView::new(webhook, events, secret) })
 }
 
 /// `GET /projects/:id/webhooks`, secrets masked.
@@ -114,7 +119,7 @@ async fn create(call: Call, body: Body) -> Answer {
     let webhook = created.await?.ok_or(ApiError::LimitReached { what, limit })?;
     call.app.persistence.refresh_hooks(&webhook.project).await;
     call.app.supervisor.note_sessions(&webhook.project);
-    one(&call, &webhook, &webhook.secret)
+    one(&call, &webhook, &webhook.secret).await
 }
 
 /// `PATCH /projects/:id/webhooks/:wid`: either field may be missing.
@@ -138,7 +143,7 @@ async fn update(call: Call, body: Body) -> Answer {
     let webhook = updated.await??;
     call.app.persistence.refresh_hooks(&webhook.project).await;
     call.app.supervisor.note_sessions(&webhook.project);
-    one(&call, &webhook, &masked_secret(&webhook.secret))
+    one(&call, &webhook, &masked_secret(&webhook.secret)).await
 }
 
 /// `POST /projects/:id/webhooks/:wid/regenerate` and its alias; the old secret signs beside the new one for a day.

@@ -3,6 +3,7 @@
 //! Uses `domain` alone. Who is called when is the dispatcher's matter (`actor/webhook.rs`).
 
 pub mod authorize;
+pub mod check;
 pub mod client;
 pub mod guard;
 pub mod schedule;

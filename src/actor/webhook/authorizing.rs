@@ -5,13 +5,14 @@ use super::Dispatcher;
 use crate::domain::{
     Authorizer, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, ProjectId,
 };
-use crate::webhook::Call;
 use crate::webhook::authorize::{self, TIMEOUT, Verdict};
 use crate::webhook::signing::{self, Envelope};
+use crate::webhook::{Call, CallError};
 use actix::prelude::*;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
@@ -19,6 +20,8 @@ use tokio::time::Instant;
 pub(super) const MAILBOX: usize = 4096;
 /// The most questions under way to one project's back end; one more waits, within its own time.
 const PER_PROJECT: usize = 64;
+/// How long a project's back end that gives no answer is not logged again.
+const LOG_PAUSE: Duration = Duration::from_mins(1);
 /// The most verdicts remembered; past it those without a call under way are forgotten.
 const MAX_REMEMBERED: usize = 10_000;
 
@@ -55,9 +58,11 @@ enum Question {
 #[derive(Default)]
 pub(super) struct Questions {
     /// By token and channel.
-    questions: HashMap<Subject, Question>,
+    by_subject: HashMap<Subject, Question>,
     /// Places by project.
     places: HashMap<ProjectId, Rc<Semaphore>>,
+    /// When it was last logged that a project's back end does not answer.
+    logged: HashMap<ProjectId, Instant>,
 }
 
 impl Questions {
@@ -67,13 +72,31 @@ impl Questions {
         Rc::clone(places.or_insert_with(|| Rc::new(Semaphore::new(PER_PROJECT))))
     }
 
+    /// Logs that a back end gave no answer, seldom enough that clients cannot fill the log with it.
+    fn log(&mut self, project: &ProjectId, error: &CallError) {
+        if self.is_news(project) {
+            tracing::warn!(%project, %error, "a channel authorizer gave no answer, which refuses");
+        }
+    }
+
+    /// Whether it was not logged lately that a project's back end gave no answer; now it is.
+    fn is_news(&mut self, project: &ProjectId) -> bool {
+        let now = Instant::now();
+        self.logged.retain(|_, at| now.saturating_duration_since(*at) < LOG_PAUSE);
+        if self.logged.contains_key(project) {
+            return false;
+        }
+        self.logged.insert(project.clone(), now);
+        true
+    }
+
     /// Ends a question and tells all who waited.
     fn answer(&mut self, subject: Subject, verdict: &Verdict) {
-        if self.questions.len() >= MAX_REMEMBERED {
-            self.questions.retain(|_, question| matches!(question, Question::Open(_)));
+        if self.by_subject.len() >= MAX_REMEMBERED {
+            self.by_subject.retain(|_, question| matches!(question, Question::Open(_)));
         }
         let answered = Question::Answered(Instant::now(), verdict.clone());
-        if let Some(Question::Open(waiting)) = self.questions.insert(subject, answered) {
+        if let Some(Question::Open(waiting)) = self.by_subject.insert(subject, answered) {
             for asker in waiting {
                 // Who has gone meanwhile needs no answer.
                 let _ = asker.send(verdict.clone());
@@ -88,14 +111,14 @@ impl Handler<Ask> for Dispatcher {
     fn handle(&mut self, ask: Ask, ctx: &mut Context<Self>) -> Self::Result {
         let subject = (ask.token.id.clone(), ask.channel.key.clone());
         let (asker, answer) = oneshot::channel();
-        match self.questions.questions.get_mut(&subject) {
+        match self.questions.by_subject.get_mut(&subject) {
             Some(Question::Answered(at, verdict)) if ask.since <= *at => {
                 let verdict = verdict.clone();
                 return Box::pin(async { verdict });
             }
             Some(Question::Open(waiting)) => waiting.push(asker),
             _ => {
-                self.questions.questions.insert(subject.clone(), Question::Open(vec![asker]));
+                self.questions.by_subject.insert(subject.clone(), Question::Open(vec![asker]));
                 self.call(ask, subject, ctx);
             }
         }
@@ -107,7 +130,7 @@ impl Dispatcher {
     /// Makes the call of a question.
     fn call(&mut self, ask: Ask, subject: Subject, ctx: &mut Context<Self>) {
         let places = self.questions.places(&ask.authorizer.project);
-        let client = Rc::clone(&self.client);
+        let (client, project) = (Rc::clone(&self.client), ask.authorizer.project.clone());
         let called = async move {
             let at = clock::now();
             let body = authorize::question(&ask.channel, &ask.token, &ask.cid, ask.address);
@@ -121,17 +144,37 @@ impl Dispatcher {
             };
             match tokio::time::timeout(TIMEOUT, whole).await {
                 Ok(Ok(reply)) => {
-                    authorize::verdict(reply.status, reply.body.as_deref().unwrap_or_default())
+                    let body = reply.body.as_deref().unwrap_or_default();
+                    Ok(authorize::verdict(reply.status, body))
                 }
-                Ok(Err(error)) => {
-                    tracing::debug!(project = %ask.authorizer.project, %error, "no verdict");
-                    Verdict::Refused
-                }
-                Err(_late) => Verdict::Refused,
+                Ok(Err(error)) => Err(error),
+                Err(_late) => Err(CallError::Timeout(TIMEOUT)),
             }
         };
-        ctx.spawn(called.into_actor(self).map(move |verdict, actor, _| {
+        ctx.spawn(called.into_actor(self).map(move |answered, actor, _| {
+            let verdict = answered.unwrap_or_else(|error| {
+                actor.questions.log(&project, &error);
+                Verdict::Refused
+            });
             actor.questions.answer(subject, &verdict);
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_rt::test]
+    async fn that_a_back_end_is_silent_is_news_once_a_minute_for_each_project() {
+        tokio::time::pause();
+        let mut questions = Questions::default();
+        let mut news = |name: &str| questions.is_news(&ProjectId::from(name));
+        assert!(news("a") && news("b") && !news("a"));
+        tokio::time::advance(Duration::from_millis(59_999)).await;
+        assert!(!news("a"), "asking in between does not lengthen the pause");
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(news("a") && !news("a"));
+        assert_eq!(questions.logged.len(), 1, "what is old is forgotten");
     }
 }
