@@ -542,6 +542,28 @@ fn a_walk_through_channels_meets_each_that_stays() {
 }
 
 #[test]
+fn a_walk_through_a_channels_tokens_meets_each_that_stays() {
+    let server = Server::start();
+    server.data("PUT", "/v1/channels/room", r#"{"type":"public"}"#);
+    let make = |body| server.data("POST", "/v1/channels/tokens", body)["token"]["id"].clone();
+    make("{}");
+    let subscribed = |_| make(r#"{"channels":["room"]}"#).as_str().unwrap().to_owned();
+    let made: Vec<String> = (0..1001).map(subscribed).collect();
+    let path = "/v1/channels/room/tokens";
+    let all = server.call("GET", path, Some(OWNER), "");
+    assert_eq!(all.header("content-length"), None, "pieces are not waited for");
+    let sorted = |mut ids: Vec<String>| {
+        ids.sort();
+        ids
+    };
+    assert_eq!(sorted(ids(&all.data()["tokens"])), sorted(made.clone()));
+    for id in &made[7..] {
+        server.done("DELETE", &format!("{path}/{id}"), "");
+    }
+    assert_walk(&server, path, "tokens", &made[..7]);
+}
+
+#[test]
 fn all_tokens_are_streamed_in_pieces() {
     let server = Server::start();
     let path = "/v1/channels/tokens";

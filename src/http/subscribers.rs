@@ -3,14 +3,13 @@
 use super::answer::{self, Answer};
 use super::body::Body;
 use super::call::Call;
-use super::channels::{existing, must_exist};
+use super::channels::must_exist;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits::Content;
 use super::routes::{Mounted, on};
-use super::tokens;
+use super::token_list;
 use crate::domain::{ChannelKey, LeapTokenId};
-use crate::store::Thing;
 use actix_web::http::Method;
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
@@ -26,7 +25,7 @@ pub(crate) fn routes() -> Vec<Mounted> {
         on(Method::POST, "channels/{channel}/subscribers", subscribe_many),
         on(Method::PUT, "channels/{channel}/subscribers/{token}", subscribe),
         on(Method::DELETE, "channels/{channel}/subscribers/{token}", unsubscribe),
-        on(Method::GET, "channels/{channel}/tokens", list),
+        on(Method::GET, "channels/{channel}/tokens", token_list::of_channel),
         on(Method::POST, "channels/{channel}/tokens/{token}", subscribe),
         on(Method::DELETE, "channels/{channel}/tokens/{token}", unsubscribe),
     ]
@@ -113,20 +112,6 @@ fn many(text: &str) -> Result<(Vec<LeapTokenId>, bool), ApiError> {
     let tokens: Result<_, ApiError> = items.into_iter().map(read).collect();
     let is_ephemeral = fields.typed("ephemeral", "must be true or false")?.unwrap_or(false);
     Ok((tokens?, is_ephemeral))
-}
-
-/// `GET /channels/:id/tokens`: who is subscribed for good.
-async fn list(call: Call) -> Answer {
-    let key = call.channel().await?;
-    let found = call
-        .app
-        .persistence
-        .read(move |store| {
-            existing(store.find_channel(&key)?, Thing::Channel)?;
-            store.tokens_of_channel(&key)
-        })
-        .await?;
-    tokens::many(&call, &found)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! `GET /channels/tokens`: all of a project's in pieces, or a step of a walk, so that the list of any project fits into
+//! `GET /channels/tokens` and `GET /channels/:id/tokens`: all of them in pieces, or a step of a walk, so that any list fits into
 //! memory and holds no worker.
 
 use super::answer::{self, Answer};
 use super::call::Call;
+use super::channels::existing;
 use super::client::Client;
 use super::error::ApiError;
 use super::pieces;
@@ -10,8 +11,8 @@ use super::query::{self, Step};
 use super::tokens::One;
 use super::views::TokenView;
 use crate::actor::{Persistence, Supervisor};
-use crate::domain::{LeapToken, LeapTokenId, ProjectId};
-use crate::store::TokenCursor;
+use crate::domain::{ChannelKey, LeapToken, LeapTokenId, ProjectId, Timestamp};
+use crate::store::{Thing, TokenCursor};
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -33,10 +34,22 @@ struct Stepped<'a> {
 pub(crate) async fn list(call: Call) -> Answer {
     let step = query::step(call.request.query_string())?;
     let project = call.project().await?;
+    listed(&call, Source::Project(project), step).await
+}
+
+/// `GET /channels/:id/tokens`: who is subscribed for good.
+pub(crate) async fn of_channel(call: Call) -> Answer {
+    let step = query::step(call.request.query_string())?;
+    let key = call.channel().await?;
+    listed(&call, Source::Channel(key), step).await
+}
+
+/// A step of a walk, or all of it.
+async fn listed(call: &Call, source: Source, step: Option<Step>) -> Answer {
     let supervisor = call.app.supervisor.clone();
     let is_bare = Client::of(&call.request) == Client::HopCrate;
     let persistence = call.app.persistence.clone();
-    let mut walk = Walk { persistence, supervisor, project, is_bare, cursor: None, is_over: false };
+    let mut walk = Walk { persistence, supervisor, source, is_bare, cursor: None, is_over: false };
     let Some(Step { behind, limit }) = step else {
         let start: &[u8] = if walk.is_bare {
             br#"{"success":true,"data":["#
@@ -48,25 +61,29 @@ pub(crate) async fn list(call: Call) -> Answer {
     walk.cursor = behind
         .map(|(created_at, id)| TokenCursor { created_at, id: LeapTokenId::from(id.as_str()) });
     let mut found = walk.read(limit.saturating_add(1)).await?;
-    let next = query::next(&mut found, limit, |last| (last.created_at, last.id.as_str()));
+    let next = query::next(&mut found, limit, |(at, last)| (*at, last.id.as_str()));
     let online = walk.supervisor.online();
-    let views = found.iter().map(|token| TokenView::new(token, online.holds(&token.id)));
+    let views = found.iter().map(|(_, token)| TokenView::new(token, online.holds(&token.id)));
     answer::data(Stepped { tokens: views.collect(), page_size: limit, next })
 }
 
-/// The cursor behind a token.
-fn cursor_of(token: &LeapToken) -> TokenCursor {
-    TokenCursor { created_at: token.created_at, id: token.id.clone() }
+/// Whose tokens are listed.
+#[derive(Clone)]
+enum Source {
+    /// All of a project's, oldest first.
+    Project(ProjectId),
+    /// Those with a permanent subscription to a channel, oldest subscription first.
+    Channel(ChannelKey),
 }
 
-/// A walk through all tokens of a project.
+/// A walk through all tokens of a list.
 struct Walk {
     /// Where they are read.
     persistence: Persistence,
     /// Who knows which of them are online.
     supervisor: Supervisor,
     /// Whose they are.
-    project: ProjectId,
+    source: Source,
     /// Whether the answer is the bare array.
     is_bare: bool,
     /// The last token written.
@@ -76,12 +93,21 @@ struct Walk {
 }
 
 impl Walk {
-    /// Reads the next tokens.
-    async fn read(&self, limit: u64) -> Result<Vec<LeapToken>, ApiError> {
-        let (project, cursor) = (self.project.clone(), self.cursor.clone());
+    /// Reads the next tokens, each with the time by which the list is ordered.
+    async fn read(&self, limit: u64) -> Result<Vec<(Timestamp, LeapToken)>, ApiError> {
+        let (source, cursor) = (self.source.clone(), self.cursor.clone());
         let read = self
             .persistence
-            .read(move |store| store.tokens_after(&project, cursor.as_ref(), limit))
+            .read(move |store| match source {
+                Source::Project(project) => {
+                    let tokens = store.tokens_after(&project, cursor.as_ref(), limit)?;
+                    Ok(tokens.into_iter().map(|token| (token.created_at, token)).collect())
+                }
+                Source::Channel(key) => {
+                    existing(store.find_channel(&key)?, Thing::Channel)?;
+                    store.tokens_of_channel(&key, cursor.as_ref(), limit)
+                }
+            })
             .await?;
         Ok(read)
     }
@@ -96,7 +122,7 @@ impl pieces::Walk for Walk {
         let tokens = self.read(PIECE).await?;
         let mut text = Vec::new();
         let mut is_first = self.cursor.is_none();
-        for token in &tokens {
+        for (_, token) in &tokens {
             if !is_first {
                 text.push(b',');
             }
@@ -109,8 +135,8 @@ impl pieces::Walk for Walk {
             };
             written.map_err(|error| ApiError::internal(&error))?;
         }
-        if let Some(last) = tokens.last() {
-            self.cursor = Some(cursor_of(last));
+        if let Some((at, last)) = tokens.last() {
+            self.cursor = Some(TokenCursor { created_at: *at, id: last.id.clone() });
         }
         if !u64::try_from(tokens.len()).is_ok_and(|found| found >= PIECE) {
             self.is_over = true;

@@ -4,7 +4,6 @@ use super::App;
 use super::answer::{self, Answer};
 use super::body::Body;
 use super::call::Call;
-use super::client::Client;
 use super::error::ApiError;
 use super::limits::Content;
 use super::routes::{Mounted, on};
@@ -39,13 +38,6 @@ pub(crate) fn routes() -> Vec<Mounted> {
 pub(crate) struct One<'a> {
     /// The token.
     pub(crate) token: TokenView<'a>,
-}
-
-/// `{tokens}`.
-#[derive(Serialize)]
-struct Many<'a> {
-    /// The tokens.
-    tokens: Vec<TokenView<'a>>,
 }
 
 /// `{subscriptions}`.
@@ -135,16 +127,6 @@ fn created(token: &LeapToken, permanent: &[ChannelId]) -> Vec<HookEvent> {
         HookEvent::subscription(clock::stamp(), kind, &token.project, subscribing)
     }));
     events
-}
-
-/// Answers with these tokens; the `hop` crate reads a list of a form of its own.
-pub(crate) fn many(call: &Call, found: &[LeapToken]) -> Answer {
-    let online = call.app.supervisor.online();
-    let views = found.iter().map(|token| TokenView::new(token, online.holds(&token.id)));
-    match Client::of(&call.request) {
-        Client::HopCrate => answer::data(views.map(|token| One { token }).collect::<Vec<_>>()),
-        _ => answer::data(Many { tokens: views.collect() }),
-    }
 }
 
 /// `GET /channels/tokens/:token`.

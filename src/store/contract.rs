@@ -219,7 +219,7 @@ macro_rules! run_contract_on {
             subscriptions::a_subscription_needs_token_and_channel,
             subscriptions::subscriptions_do_not_cross_projects,
             subscriptions::a_subscription_is_removed_alone,
-            subscriptions::a_channels_tokens_come_by_age_of_subscription,
+            subscriptions::a_walk_through_a_channels_tokens_meets_each_once,
             subscriptions::a_tokens_channels_come_by_age_of_subscription,
             webhooks::a_webhook_comes_back_as_it_was,
             webhooks::webhooks_are_listed_by_project_oldest_first,

@@ -183,8 +183,14 @@ pub trait ReadStore: ReadOutbox {
         cursor: Option<&TokenCursor>,
         limit: u64,
     ) -> StoreResult<Vec<LeapToken>>;
-    /// The leap tokens with a permanent subscription to a channel, oldest subscription first.
-    fn tokens_of_channel(&mut self, key: &ChannelKey) -> StoreResult<Vec<LeapToken>>;
+    /// The next leap tokens with a permanent subscription to a channel, oldest subscription first, at most
+    /// `limit`; each with the time of its subscription, which is that of the cursor too.
+    fn tokens_of_channel(
+        &mut self,
+        key: &ChannelKey,
+        cursor: Option<&TokenCursor>,
+        limit: u64,
+    ) -> StoreResult<Vec<(Timestamp, LeapToken)>>;
     /// A token's permanent subscriptions, oldest first.
     fn subscriptions_of(&mut self, token: &LeapTokenId) -> StoreResult<Vec<Subscription>>;
     /// A project's webhooks, oldest first.

@@ -172,7 +172,7 @@ pub(crate) fn a_deleted_channel_takes_its_subscriptions_along(bench: &mut Bench)
     anew.created_at = Timestamp(9);
     bench.write(|store| store.create_channel(&anew)).unwrap();
     assert_eq!(load(bench, "a", "room"), anew);
-    assert!(bench.read(|store| store.tokens_of_channel(&key("a", "room"))).is_empty());
+    assert!(bench.read(|store| store.tokens_of_channel(&key("a", "room"), None, 100)).is_empty());
 }
 
 pub(crate) fn a_missing_channel_is_not_deleted(bench: &mut Bench) {

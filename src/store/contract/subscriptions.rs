@@ -1,8 +1,8 @@
 //! Claims about permanent subscriptions.
 
 use super::{Bench, channel, key, token};
-use crate::domain::{LeapTokenId, Timestamp};
-use crate::store::{StoreError, StoreResult, Thing};
+use crate::domain::{LeapToken, LeapTokenId, Timestamp};
+use crate::store::{StoreError, StoreResult, Thing, TokenCursor};
 
 /// Gives both projects the channels `x` and `y`, and tokens that are called by their project and a number.
 fn fill(bench: &mut Bench) {
@@ -31,8 +31,8 @@ fn remove(bench: &mut Bench, project: &str, channel: &str, token: &str) -> Store
 
 /// The tokens that are subscribed to a channel.
 fn subscribers(bench: &Bench, project: &str, channel: &str) -> Vec<String> {
-    let all = bench.read(|store| store.tokens_of_channel(&key(project, channel)));
-    all.iter().map(|token| token.id.as_str().to_owned()).collect()
+    let all = bench.read(|store| store.tokens_of_channel(&key(project, channel), None, 100));
+    all.iter().map(|(_, token)| token.id.as_str().to_owned()).collect()
 }
 
 pub(crate) fn a_subscription_is_new_once(bench: &mut Bench) {
@@ -80,15 +80,31 @@ pub(crate) fn a_subscription_is_removed_alone(bench: &mut Bench) {
     assert_eq!(remove(bench, "a", "x", "gone"), Ok(false));
 }
 
-pub(crate) fn a_channels_tokens_come_by_age_of_subscription(bench: &mut Bench) {
+pub(crate) fn a_walk_through_a_channels_tokens_meets_each_once(bench: &mut Bench) {
     fill(bench);
-    for (token, at) in [("a1", 2), ("a2", 1), ("a3", 2)] {
+    for (token, at) in [("a3", 2), ("a1", 2), ("a2", 1)] {
         add(bench, "a", "x", token, at).unwrap();
     }
-    assert_eq!(subscribers(bench, "a", "x"), ["a2", "a1", "a3"]);
-    let first = bench.read(|store| store.tokens_of_channel(&key("a", "x"))).remove(0);
-    assert_eq!(first, token("a", "a2", 20));
-    assert!(subscribers(bench, "a", "y").is_empty());
+    add(bench, "a", "y", "a1", 1).unwrap();
+    add(bench, "b", "x", "b1", 1).unwrap();
+    let all = [("a2", 20, 1), ("a1", 30, 2), ("a3", 10, 2)]
+        .map(|(id, created, subscribed)| (Timestamp(subscribed), token("a", id, created)));
+    let next = |bench: &Bench, last: Option<&(Timestamp, LeapToken)>, step| {
+        let cursor = last.map(|(at, it)| TokenCursor { created_at: *at, id: it.id.clone() });
+        bench.read(|store| store.tokens_of_channel(&key("a", "x"), cursor.as_ref(), step))
+    };
+    for step in 1..=4 {
+        let mut met = Vec::new();
+        // A walk that stands still must fail the test and not hang it.
+        for _ in 0..5 {
+            let part = next(bench, met.last(), step);
+            assert!(part.len() <= usize::try_from(step).unwrap());
+            met.extend(part);
+        }
+        assert_eq!(met, all, "step {step}");
+    }
+    remove(bench, "a", "x", "a1").unwrap();
+    assert_eq!(next(bench, Some(&all[1]), 9), all[2..], "behind one that has gone");
 }
 
 pub(crate) fn a_tokens_channels_come_by_age_of_subscription(bench: &mut Bench) {

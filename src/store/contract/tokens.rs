@@ -96,7 +96,7 @@ pub(crate) fn a_missing_default_channel_leaves_no_token(bench: &mut Bench) {
     let refused = create(bench, &token("a", "t", 1), &["x", "gone", "y", "lost"]);
     assert_eq!(refused, Err(StoreError::NoSuchChannel(ChannelId::trusted("gone"))));
     assert_eq!(find(bench, "t"), None);
-    assert!(bench.read(|store| store.tokens_of_channel(&key("a", "x"))).is_empty());
+    assert!(bench.read(|store| store.tokens_of_channel(&key("a", "x"), None, 100)).is_empty());
     create(bench, &token("a", "t", 1), &["x"]).unwrap();
 }
 
@@ -156,8 +156,8 @@ pub(crate) fn a_deleted_token_takes_its_subscriptions_along(bench: &mut Bench) {
     bench.write(|store| store.delete_token(&project_id("a"), &id)).unwrap();
     assert_eq!(find(bench, "t"), None);
     assert!(bench.subscribed("t").is_empty());
-    let left = bench.read(|store| store.tokens_of_channel(&key("a", "x")));
-    assert_eq!(left, [token("a", "stays", 1)]);
+    let left = bench.read(|store| store.tokens_of_channel(&key("a", "x"), None, 100));
+    assert_eq!(left, [(Timestamp(1), token("a", "stays", 1))]);
     let again = bench.write(|store| store.delete_token(&project_id("a"), &id));
     assert_eq!(again, Err(StoreError::NotFound(Thing::Token)));
 }

@@ -114,6 +114,20 @@ fn a_channel_of_many_projects_is_found_without_looking_at_all_of_them() {
 }
 
 #[test]
+fn a_walk_through_a_channels_tokens_sorts_nothing() {
+    let Heard { statements, mut connection, .. } = statements(|store| {
+        store.tokens_of_channel(&key(), None, 1).unwrap();
+    });
+    let steps: Vec<_> =
+        statements.iter().flat_map(|statement| plan(&mut connection, statement)).collect();
+    assert!(steps.len() == 2 && steps.iter().all(|step| step.starts_with("SEARCH")), "{steps:?}");
+    assert!(
+        steps[0].contains("subscriptions_by_age") && steps[0].contains("created_at>?"),
+        "{steps:?}"
+    );
+}
+
+#[test]
 fn what_runs_often_is_prepared_once() {
     let Heard { statements, kept, .. } = statements(|store| {
         create(store);

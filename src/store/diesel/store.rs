@@ -130,8 +130,13 @@ impl ReadStore for SqliteStore<'_> {
         tokens::after(self.connection, project, cursor, limit)
     }
 
-    fn tokens_of_channel(&mut self, key: &ChannelKey) -> StoreResult<Vec<LeapToken>> {
-        tokens::of_channel(self.connection, key)
+    fn tokens_of_channel(
+        &mut self,
+        key: &ChannelKey,
+        cursor: Option<&TokenCursor>,
+        limit: u64,
+    ) -> StoreResult<Vec<(Timestamp, LeapToken)>> {
+        tokens::of_channel(self.connection, key, cursor, limit)
     }
 
     fn subscriptions_of(&mut self, token: &LeapTokenId) -> StoreResult<Vec<Subscription>> {

@@ -1,10 +1,10 @@
 //! Leap tokens.
 
 use super::error::{found, is_missing_parent, refusal};
-use super::rows::{TokenRow, all, one, sql_count};
+use super::rows::{Row as _, TokenRow, all, one, sql_count};
 use super::schema::{subscriptions, tokens};
 use super::subscriptions as subscribing;
-use crate::domain::{ChannelId, ChannelKey, LeapToken, LeapTokenId, ProjectId, RawJson};
+use crate::domain::{ChannelId, ChannelKey, LeapToken, LeapTokenId, ProjectId, RawJson, Timestamp};
 use crate::store::{StoreError, StoreResult, Thing, TokenCursor, TokenUpdate};
 use diesel::prelude::*;
 
@@ -52,14 +52,23 @@ pub(super) fn after(
 pub(super) fn of_channel(
     connection: &mut SqliteConnection,
     key: &ChannelKey,
-) -> StoreResult<Vec<LeapToken>> {
-    let query = subscriptions::table
+    cursor: Option<&TokenCursor>,
+    limit: u64,
+) -> StoreResult<Vec<(Timestamp, LeapToken)>> {
+    let (at, id) = cursor.map_or((i64::MIN, ""), |last| (last.created_at.0, last.id.as_str()));
+    // The bound on the time alone is implied by the rest; it is what lets the index find the place.
+    let is_behind = subscriptions::created_at.gt(at).or(subscriptions::token_id.gt(id));
+    let rows: Vec<(i64, TokenRow)> = subscriptions::table
         .inner_join(tokens::table.on(tokens::id.eq(subscriptions::token_id)))
         .filter(subscriptions::project_id.eq(key.project.as_str()))
         .filter(subscriptions::channel_id.eq(key.id.as_str()))
+        .filter(subscriptions::created_at.ge(at))
+        .filter(is_behind)
         .order_by((subscriptions::created_at, subscriptions::token_id))
-        .select(TokenRow::as_select());
-    all(query.load(connection))
+        .limit(sql_count(limit))
+        .select((subscriptions::created_at, TokenRow::as_select()))
+        .load(connection)?;
+    rows.into_iter().map(|(at, row)| Ok((Timestamp(at), row.into_domain()?))).collect()
 }
 
 /// `WriteStore::create_token`.

@@ -151,7 +151,7 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
     let behind = TokenCursor { created_at: now, id: token() };
     store.tokens_after(&project, None, 1).unwrap();
     store.tokens_after(&project, Some(&behind), 1).unwrap();
-    store.tokens_of_channel(&key()).unwrap();
+    store.tokens_of_channel(&key(), None, 100).unwrap();
     store.subscriptions_of(&token()).unwrap();
     store.list_webhooks(&project).unwrap();
     store.find_webhook(&project, &hook()).unwrap();
