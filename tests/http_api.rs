@@ -47,12 +47,20 @@ fn a_channel_lives_and_dies() {
     server.assert_well();
 }
 
+/// Waits for the clock's next millisecond: what is created in one is listed by id.
+fn await_millisecond() {
+    let millis = || std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    let now = millis();
+    while millis() == now {}
+}
+
 #[test]
 fn ids_are_bytes() {
     let server = Server::start();
     // `é` composed and decomposed, and two cases.
     for path in ["caf%C3%A9", "cafe%CC%81", "Room", "room"] {
         server.data("PUT", &format!("/v1/channels/{path}"), "{}");
+        await_millisecond();
     }
     let listed = server.data("GET", "/v1/channels", "");
     let mut ids = ids(&listed["channels"]);
@@ -233,6 +241,7 @@ fn pages_hold_each_channel_once() {
     let names = ["c", "a", "e", "b", "d"];
     for name in names {
         server.data("PUT", &format!("/v1/channels/{name}"), "{}");
+        await_millisecond();
     }
     let page = |query: &str| server.data("GET", &format!("/v1/channels?{query}"), "");
     let whole = page("");
