@@ -170,6 +170,12 @@ pub struct Limits {
     pub token_connections: usize,
     /// Connections from one address, default 0 for no bound (behind a proxy all share one); past it 429.
     pub address_connections: usize,
+    /// Connections of one address that have not identified, default 2,000, 0 for no bound; past it 429.
+    pub address_unidentified: usize,
+    /// Connections that have not identified in all, default 20,000, 0 for no bound; past it 503.
+    pub unidentified: usize,
+    /// Bytes of a frame or fragmented message before IDENTIFY, default 16 KiB, at most `frame-bytes`; past it close 1009.
+    pub identify_bytes: usize,
     /// Tokens that nobody has, tried by one address in a minute, default 60, 0 for no bound; past it 429 for the next that
     /// is wrong.
     pub auth_failures: u32,
@@ -200,6 +206,9 @@ impl Default for Limits {
             session_channels: settings.session_channels,
             token_connections: settings.token_connections,
             address_connections: 0,
+            address_unidentified: 2000,
+            unidentified: 20_000,
+            identify_bytes: settings.identify_bytes,
             auth_failures: 60,
             project_webhooks: 50,
             publishes_per_second: settings.timing.publishes.per_second,
@@ -232,6 +241,7 @@ impl Limits {
             window_bytes: self.window_bytes,
             state_bytes: lifted(self.state_bytes),
             frame_bytes: lifted(self.frame_bytes),
+            identify_bytes: lifted(self.identify_bytes),
             session_channels: lifted(self.session_channels),
             token_connections: lifted(self.token_connections),
             ..Settings::default()
@@ -300,6 +310,10 @@ pub struct Config {
     pub message_bytes: usize,
     /// The bound on connections from one address; 0 for none.
     pub address_connections: usize,
+    /// How many sockets of one address may be open that have not identified.
+    pub address_unidentified: usize,
+    /// How many in all.
+    pub unidentified: usize,
     /// The bound on tokens that nobody has, from one address in a minute; 0 for none.
     pub auth_failures: u32,
     /// The bound on webhooks of a project; 0 for none.
@@ -371,6 +385,8 @@ impl Config {
             },
             message_bytes: limits.message_bytes,
             address_connections: limits.address_connections,
+            address_unidentified: limits.address_unidentified,
+            unidentified: limits.unidentified,
             auth_failures: limits.auth_failures,
             project_webhooks: limits.project_webhooks,
             webhooks: Rules {

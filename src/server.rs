@@ -168,6 +168,8 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
         message_bytes: config.message_bytes,
         state_bytes: config.settings.state_bytes,
         address_connections: config.address_connections,
+        address_unidentified: config.address_unidentified,
+        unidentified: config.unidentified,
         auth_failures: config.auth_failures,
         project_webhooks: config.project_webhooks,
         ..http::Limits::default()

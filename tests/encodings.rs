@@ -197,17 +197,17 @@ fn bombs_end_their_own_connection_only() {
     let mut bystander = Client::subscribed(server.address, "encoding=etf", NAMED, "room");
     for query in ["encoding=etf", "encoding=etf&compression=zlib"] {
         for bomb in bombs() {
-            let mut client = Client::open(server.address, query, NAMED);
+            let mut client = Client::identified(server.address, query, NAMED);
             client.write(BINARY, &bomb);
             let (code, reason) = client.expect_close();
             assert_eq!(code, 4005, "{reason}: {:?}", &bomb[..bomb.len().min(20)]);
             assert!(reason.starts_with("invalid payload: "), "{reason}");
         }
         // A mebibyte of what takes six bytes each in JSON, and a frame over the bound.
-        let mut client = Client::open(server.address, query, NAMED);
+        let mut client = Client::identified(server.address, query, NAMED);
         client.write(BINARY, &[b"\x83m\0\x0F\0\0", &vec![0; 0xF_0000][..]].concat());
         assert_eq!(client.expect_close().0, 1009);
-        let mut client = Client::open(server.address, query, NAMED);
+        let mut client = Client::identified(server.address, query, NAMED);
         client.write(BINARY, &vec![131; (1 << 20) + 1]);
         assert_eq!(client.expect_close().0, 1009);
     }

@@ -290,7 +290,7 @@ fn too_much_is_too_big() {
     let over = [("one frame", frame::masked(frame::TEXT, &over)), ("split", fragments(&over))];
     assert_earned(&server, 1009, over);
     for bytes in [frame::masked(frame::TEXT, &fits), fragments(&fits)] {
-        let mut socket = Socket::open(server.address);
+        let (mut socket, _) = Socket::enter(server.address, None);
         socket.write(&bytes);
         assert!(matches!(socket.receive(), Received::Text(ack) if ack.contains("\"op\":4")));
     }

@@ -186,6 +186,29 @@ fn address_connections_bound_the_sockets_of_one_address() {
 }
 
 #[test]
+fn sockets_that_have_not_identified_are_bounded_for_each_address_and_in_all() {
+    for (limit, status, code) in
+        [("address-unidentified = 2", 429, "rate_limited"), ("unidentified = 2", 503, "overloaded")]
+    {
+        let config = Config::limits(limit);
+        let server = config.start();
+        // Those that have are no strangers, however many.
+        let inside = [(); 3].map(|()| Socket::enter(server.address, None));
+        let mut strangers = [(); 2].map(|()| Socket::open(server.address));
+        let ask = || Socket::exchange(server.address, UPGRADE);
+        let refused = Answer::parse(&ask()).unwrap();
+        assert_eq!(refused.failure(), (status, code.to_owned()), "{limit}");
+        assert_eq!(refused.header("retry-after"), Some("1"), "{limit}");
+        let [first, _] = &mut strangers;
+        first.identify(None);
+        first.expect("INIT");
+        eventually("the place is free again", || ask().starts_with(b"HTTP/1.1 101 "));
+        drop(inside);
+        server.assert_well();
+    }
+}
+
+#[test]
 fn publishes_per_second_bound_one_connection() {
     let config = Config::limits("publishes-per-second = 5");
     let server = config.start();

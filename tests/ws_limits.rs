@@ -7,6 +7,7 @@ use serde_json::json;
 use socket::frame::{self, BINARY, LAST, MIDDLE, PING, PONG, TEXT, TEXT_BEGIN, masked};
 use socket::{Process, Received, Socket};
 use std::time::Duration;
+use support::PROJECT;
 
 /// What the server may grow by: the largest frame, the largest queue, and what an allocator keeps of them.
 const MAX_GROWTH: u64 = 8 << 20;
@@ -87,6 +88,70 @@ fn a_length_over_the_limit_is_refused_before_its_payload_comes() {
         socket.write(&frame::declared(TEXT, length));
         assert_eq!(socket.expect_close().0, 1009, "{length}");
     }
+    server.assert_well();
+}
+
+/// A heartbeat of so many bytes.
+fn beat(bytes: usize) -> Vec<u8> {
+    format!(r#"{{"op":3,"x":"{}"}}"#, "x".repeat(bytes - 15)).into_bytes()
+}
+
+#[test]
+fn a_stranger_sends_little_in_one_piece_until_it_identifies() {
+    const LITTLE: usize = 16 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let in_parts = |payload: &[u8]| {
+        let (head, tail) = payload.split_at(LITTLE / 2);
+        [masked(TEXT_BEGIN, head), masked(LAST, tail)].concat()
+    };
+    let (fits, over) = (beat(LITTLE), beat(LITTLE + 1));
+    for (fits, over) in
+        [(masked(TEXT, &fits), masked(TEXT, &over)), (in_parts(&fits), in_parts(&over))]
+    {
+        let mut socket = Socket::open(server.address);
+        socket.write(&fits);
+        assert!(matches!(socket.receive(), Received::Text(ack) if ack.contains("\"op\":4")));
+        socket.write(&over);
+        let (code, reason) = socket.expect_close();
+        assert!(code == 1009 && reason.contains("16384"), "{code} {reason}");
+    }
+    // What is large and comes right behind its IDENTIFY is no stranger's.
+    let identify = frame::text(&json!({"op": 2, "d": {"project_id": PROJECT}}).to_string());
+    for large in [masked(TEXT, &beat(200_000)), in_parts(&beat(200_000))] {
+        let mut socket = Socket::open(server.address);
+        socket.write(&[&*identify, &*large].concat());
+        let answers = [(); 2].map(|()| match socket.receive() {
+            Received::Text(text) => text,
+            other => panic!("{other:?}"),
+        });
+        assert!(answers.iter().any(|text| text.contains("INIT")), "{answers:?}");
+        assert!(answers.iter().any(|text| text.contains("\"op\":4")), "{answers:?}");
+    }
+    server.assert_well();
+}
+
+#[test]
+fn a_thousand_strangers_hold_no_more_than_they_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let before = server.resident();
+    // All but the end of the largest frame, in fragments and as a whole.
+    let most = masked(TEXT, &beat(16 * 1024));
+    let unfinished = &most[..most.len() - 1];
+    let sockets: Vec<_> = (0..1000)
+        .map(|_| {
+            let mut socket = Socket::open(server.address);
+            socket.write(unfinished);
+            socket
+        })
+        .collect();
+    // Whoever comes last is served when the bytes of all others have been read.
+    let (mut last, _) = Socket::enter(server.address, None);
+    last.beat();
+    let grown = server.resident().saturating_sub(before);
+    println!("{} strangers: grown by {grown} bytes", sockets.len());
+    assert!(grown < 64 << 20, "grown by {grown} bytes");
     server.assert_well();
 }
 

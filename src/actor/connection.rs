@@ -26,6 +26,7 @@ use actix::prelude::*;
 use bytes::Bytes;
 use bytestring::ByteString;
 use serving::{Begun, Serving};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,30 @@ pub trait Socket: Unpin + 'static {
 
     /// Whether the client ended the stream in order, as far as the socket tells: then it was there to the end.
     fn has_ended_well(&self) -> bool;
+
+    /// Its client is known by now.
+    fn on_identified(&mut self);
+}
+
+/// How many bytes a frame or message of a client may have, shared with those who read: it rises once.
+#[derive(Clone, Debug, Default)]
+pub struct InboundBound(Rc<Cell<usize>>);
+
+impl InboundBound {
+    /// So many.
+    pub fn new(bytes: usize) -> Self {
+        Self(Rc::new(Cell::new(bytes)))
+    }
+
+    /// How many.
+    pub fn bytes(&self) -> usize {
+        self.0.get()
+    }
+
+    /// From now on, so many.
+    fn raise(&self, bytes: usize) {
+        self.0.set(bytes);
+    }
 }
 
 /// What a socket reads, its fragments put together.
@@ -88,6 +113,8 @@ pub struct Connection<K> {
     ending: Option<Ending>,
     /// Lets reading wait.
     valve: Valve,
+    /// How much the client may send in one piece.
+    bound: InboundBound,
     /// Whether there is nothing more to read.
     has_ended: bool,
     /// The way out.
@@ -115,7 +142,13 @@ pub struct Connection<K> {
 
 impl<K> Connection<K> {
     /// A connection that has just opened, its payloads spelled as it asked, and the link that its socket writes from.
-    pub fn open(hub: Supervisor, socket: K, origin: Origin, wire: Wire) -> (Self, Rc<Link>) {
+    pub fn open(
+        hub: Supervisor,
+        socket: K,
+        origin: Origin,
+        wire: Wire,
+        bound: InboundBound,
+    ) -> (Self, Rc<Link>) {
         let settings = hub.settings();
         let (machine, hello) = Machine::open(settings.timing, wire);
         let fanout = hub.fanout_here();
@@ -131,6 +164,7 @@ impl<K> Connection<K> {
             serving: Serving::default(),
             ending: None,
             valve: Valve::default(),
+            bound,
             has_ended: false,
             link: Rc::clone(&link),
             fanout,
@@ -214,15 +248,13 @@ where
         };
         let actions = match inbound {
             Inbound::Text(text) => self.machine.on_text(now, &text),
-            Inbound::Binary(bytes) => {
-                self.machine.on_binary(now, &bytes, self.hub.settings().frame_bytes)
-            }
+            Inbound::Binary(bytes) => self.machine.on_binary(now, &bytes, self.bound.bytes()),
             // Behind a close frame nothing counts any more (RFC 6455 §5.5.1).
             Inbound::Ping(_) if self.machine.is_ending() => Vec::new(),
             Inbound::Ping(payload) => vec![Action::Send(frame::pong(&payload))],
             Inbound::Close(code) => self.finish(CloseCode::echo(code), ""),
             Inbound::TooBig => {
-                let limit = self.hub.settings().frame_bytes;
+                let limit = self.bound.bytes();
                 let reason = format!("too big: a message from a client has at most {limit} bytes");
                 self.finish(CloseCode::TooBig, reason)
             }
@@ -236,6 +268,10 @@ where
                 self.machine.finish(now, None)
             }
         };
+        if self.machine.has_heard_identify() {
+            // A stranger no more; and what comes right behind it is read before it is looked into.
+            self.bound.raise(self.hub.settings().frame_bytes);
+        }
         self.carry_out(actions, ctx);
     }
 
@@ -394,6 +430,7 @@ where
                     // Dropped with this, and so given back.
                     Ok(_) if actor.machine.is_closed() => {}
                     Ok(entered) => {
+                        actor.socket.on_identified();
                         actor.session = Some(entered);
                         let actions = actor.begin_serving();
                         actor.carry_out(actions, ctx);

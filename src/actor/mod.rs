@@ -32,7 +32,7 @@ pub mod webhook;
 
 pub use ask::{AskError, ChangeError};
 pub use channel::{Changed, Expected};
-pub use connection::{Connection, Inbound, Socket};
+pub use connection::{Connection, Inbound, InboundBound, Socket};
 pub use link::{ConnectionInfo, Link, Note, Origin};
 pub use outbox::Sink;
 pub use persistence::Persistence;

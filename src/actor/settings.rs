@@ -34,6 +34,8 @@ pub struct Settings {
     pub state_bytes: usize,
     /// The most bytes of a frame or fragmented message from a client; past it the connection is closed (1009).
     pub frame_bytes: usize,
+    /// The same until the client has sent an IDENTIFY: what strangers may make the server hold.
+    pub identify_bytes: usize,
     /// The most channels of a session; past it a subscribe is refused.
     pub session_channels: usize,
     /// The most connections of a leap token; past it a new one is closed (4008).
@@ -88,6 +90,7 @@ impl Default for Settings {
             window_bytes: 256 << 20,
             state_bytes: 1 << 20,
             frame_bytes: 1 << 20,
+            identify_bytes: 16 << 10,
             session_channels: 1000,
             token_connections: 1000,
             has_zlib: true,

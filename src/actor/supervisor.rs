@@ -10,6 +10,7 @@ mod stopping;
 
 use super::ask::AskError;
 use super::channel::{ChannelActor, ConnectionRef};
+use super::connection::InboundBound;
 use super::fanout::{ConnectionUid, FanoutHandle, LocalFanout};
 use super::online::Online;
 use super::owed::Undelivered;
@@ -172,6 +173,12 @@ impl Supervisor {
     /// Intervals and bounds.
     pub fn settings(&self) -> &Arc<Settings> {
         &self.0.settings
+    }
+
+    /// How much a client may send in one piece until it has sent an IDENTIFY.
+    pub fn inbound_bound(&self) -> InboundBound {
+        let settings = self.settings();
+        InboundBound::new(settings.identify_bytes.min(settings.frame_bytes))
     }
 
     /// The fan-out of this thread, known for [`Self::close_all`] from now on.

@@ -1,6 +1,6 @@
 //! Puts the fragments of a WebSocket message together, within a bound (RFC 6455 §5.4).
 
-use crate::actor::Inbound;
+use crate::actor::{Inbound, InboundBound};
 use actix_http::ws::{Item, Message, ProtocolError};
 use bytes::BytesMut;
 use bytestring::ByteString;
@@ -9,15 +9,15 @@ use bytestring::ByteString;
 #[derive(Debug)]
 pub(crate) struct Assembly {
     /// The bound on a message's bytes.
-    limit: usize,
+    bound: InboundBound,
     /// What has come, and whether it is text; none between messages.
     open: Option<(BytesMut, bool)>,
 }
 
 impl Assembly {
     /// Nothing begun.
-    pub(crate) const fn new(limit: usize) -> Self {
-        Self { limit, open: None }
+    pub(crate) const fn new(bound: InboundBound) -> Self {
+        Self { bound, open: None }
     }
 
     /// Takes what the codec decoded; returns what is complete.
@@ -55,7 +55,7 @@ impl Assembly {
             Item::Last(part) => (part, true),
         };
         let Some((whole, is_text)) = self.open.as_mut() else { return Some(Inbound::Broken) };
-        if whole.len() + part.len() > self.limit {
+        if whole.len() + part.len() > self.bound.bytes() {
             self.open = None;
             return Some(Inbound::TooBig);
         }
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn fragments_become_one_text_even_when_split_inside_a_character() {
-        let mut assembly = Assembly::new(10);
+        let mut assembly = Assembly::new(InboundBound::new(10));
         let (head, tail) = "é☃".as_bytes().split_at(3);
         assert!(take(&mut assembly, Item::FirstText(Bytes::copy_from_slice(head))).is_none());
         assert!(take(&mut assembly, Item::Continue(Bytes::new())).is_none());
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn binary_fragments_need_not_be_text() {
-        let mut assembly = Assembly::new(10);
+        let mut assembly = Assembly::new(InboundBound::new(10));
         let first = Item::FirstBinary(Bytes::from_static(&[131, 0xFF]));
         assert!(take(&mut assembly, first).is_none());
         let whole = take(&mut assembly, Item::Last(Bytes::from_static(&[0])));
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_bound_counts_all_fragments() {
-        let mut assembly = Assembly::new(4);
+        let mut assembly = Assembly::new(InboundBound::new(4));
         assert!(take(&mut assembly, Item::FirstText(Bytes::from("abc"))).is_none());
         assert!(matches!(
             take(&mut assembly, Item::Last(Bytes::from("de"))),
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn broken_text_is_told_from_broken_frames() {
-        let mut assembly = Assembly::new(4);
+        let mut assembly = Assembly::new(InboundBound::new(4));
         assert!(take(&mut assembly, Item::FirstText(Bytes::from_static(&[0xFF]))).is_none());
         assert!(matches!(take(&mut assembly, Item::Last(Bytes::new())), Some(Inbound::NotUtf8)));
         assert!(matches!(assembly.take(Err(ProtocolError::BadOpCode)), Some(Inbound::Broken)));

@@ -4,6 +4,7 @@
 //! before it looks at its length; so a peer decides how much memory it takes. This one decodes what it has before it
 //! reads on, and refuses a length over the bound as soon as it is said.
 
+use crate::actor::InboundBound;
 use actix_http::error::PayloadError;
 use actix_http::ws::{Codec, Frame, Message, ProtocolError};
 use bytes::{Bytes, BytesMut};
@@ -14,6 +15,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio_util::codec::Decoder as _;
 
+/// The most bytes in a control frame (RFC 6455 §5.5).
+const CONTROL_BYTES: usize = 125;
+
 /// Makes messages of bytes as they come.
 pub(crate) struct Decoder {
     /// Decodes whole frames.
@@ -21,13 +25,24 @@ pub(crate) struct Decoder {
     /// What has come and is not decoded: at most one frame and one read.
     buffer: BytesMut,
     /// The bound on a frame's bytes.
-    limit: usize,
+    bound: InboundBound,
 }
 
 impl Decoder {
     /// Nothing read yet.
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { codec: Codec::new().max_size(limit), buffer: BytesMut::new(), limit }
+    pub(crate) fn new(bound: InboundBound) -> Self {
+        // The bound is ours to keep: it may rise.
+        Self { codec: Codec::new().max_size(usize::MAX), buffer: BytesMut::new(), bound }
+    }
+
+    /// Nothing read yet that can be told apart, and nothing will be.
+    pub(crate) fn spoilt() -> Self {
+        Self::new(InboundBound::default())
+    }
+
+    /// The bound on a frame's bytes.
+    pub(crate) fn limit(&self) -> usize {
+        self.bound.bytes()
     }
 
     /// Takes bytes.
@@ -45,8 +60,14 @@ impl Decoder {
             self.buffer = BytesMut::new();
             return Ok(None);
         }
-        if declared(&self.buffer).is_some_and(|length| length > self.limit) {
-            return Err(ProtocolError::Overflow);
+        if let Some(length) = declared(&self.buffer) {
+            // A control frame is short, whatever the bound is (RFC 6455 §5.5).
+            if length > CONTROL_BYTES && self.buffer.first().is_some_and(|first| first & 8 != 0) {
+                return Err(ProtocolError::InvalidLength(length));
+            }
+            if length > self.bound.bytes() {
+                return Err(ProtocolError::Overflow);
+            }
         }
         let Some(frame) = self.codec.decode(&mut self.buffer)? else { return Ok(None) };
         Ok(Some(match frame {
@@ -73,8 +94,8 @@ pub(crate) struct Frames<S> {
 
 impl<S> Frames<S> {
     /// The messages in these bytes.
-    pub(crate) fn new(payload: S, limit: usize) -> Self {
-        Self { payload: Some(payload), decoder: Decoder::new(limit) }
+    pub(crate) fn new(payload: S, bound: InboundBound) -> Self {
+        Self { payload: Some(payload), decoder: Decoder::new(bound) }
     }
 }
 

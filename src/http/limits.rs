@@ -12,6 +12,10 @@ pub struct Limits {
     pub sockets: usize,
     /// How many sockets one address may have open; over it, 429. Zero for no bound.
     pub address_connections: usize,
+    /// How many sockets of one address may be open that have not identified; over it, 429. Zero for no bound.
+    pub address_unidentified: usize,
+    /// How many in all; over it, 503. Zero for no bound.
+    pub unidentified: usize,
     /// How many secrets that nobody has one address may try in a minute; over it, 429, if the next is wrong too. Zero for
     /// no bound.
     pub auth_failures: u32,
@@ -30,6 +34,8 @@ impl Default for Limits {
             state_bytes: 1 << 20,
             sockets: 0,
             address_connections: 0,
+            address_unidentified: 2000,
+            unidentified: 20_000,
             auth_failures: 60,
             project_webhooks: 50,
             body_in_flight_bytes: 256 << 20,

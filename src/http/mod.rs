@@ -90,6 +90,8 @@ pub struct App {
     pub limits: Limits,
     /// Counts the connections of each address.
     addresses: Addresses,
+    /// The same for those that have not identified.
+    unidentified: Addresses,
     /// Whose word counts about where a request comes from.
     pub(crate) proxies: TrustedProxies,
     /// Says which addresses would not be called.
@@ -104,9 +106,20 @@ impl App {
         let auth = Auth::new(persistence.clone(), limits.auth_failures);
         let gate = Gate::new(limits.body_in_flight_bytes, limits.share());
         let addresses = Addresses::new(limits.address_connections, limits.sockets);
+        let unidentified = Addresses::new(limits.address_unidentified, limits.unidentified);
         let proxies = TrustedProxies::default();
         let reach = Reach::new(Policy::default());
-        Self { persistence, supervisor, auth, limits, addresses, proxies, reach, gate }
+        Self {
+            persistence,
+            supervisor,
+            auth,
+            limits,
+            addresses,
+            unidentified,
+            proxies,
+            reach,
+            gate,
+        }
     }
 
     /// Warns of addresses that this policy does not let webhooks call; without it, of all that are not public.

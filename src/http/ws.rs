@@ -45,6 +45,8 @@ pub struct Route {
     assembly: Assembly,
     /// Counts the connection under its address while it lives.
     _place: Option<Place>,
+    /// Counts it among those that have not identified.
+    waiting: Option<Place>,
 }
 
 impl Socket for Route {
@@ -59,6 +61,10 @@ impl Socket for Route {
     /// The HTTP layer makes no difference.
     fn has_ended_well(&self) -> bool {
         false
+    }
+
+    fn on_identified(&mut self) {
+        self.waiting = None;
     }
 }
 
@@ -151,6 +157,8 @@ pub(crate) struct Admitted {
     pub(crate) wire: Wire,
     /// Counts it under its address.
     pub(crate) place: Option<Place>,
+    /// Counts it among those that have not identified.
+    pub(crate) waiting: Option<Place>,
 }
 
 /// Looks at a request that wants to become a socket; `address` is the one that its connection comes from.
@@ -169,6 +177,7 @@ pub(crate) fn admit(
     let mut wire = wishes.wire()?;
     let address = address.map(|peer| app.proxies.client_of(peer, &head.headers));
     let place = address.map(|address| app.addresses.take(address)).transpose()?;
+    let waiting = address.map(|address| app.unidentified.take(address)).transpose()?;
     verify_handshake(head)?;
     if !is_upgraded(head) {
         return Err(HandshakeError::NoWebsocketUpgrade.into());
@@ -182,7 +191,7 @@ pub(crate) fn admit(
         agent.map(|agent| agent.chars().take(USER_AGENT_CHARS).collect::<String>().into());
     let nonce = u64::from_be_bytes(clock::random().map_err(ApiError::from)?);
     let origin = Origin { address, user_agent, since: clock::now(), nonce };
-    Ok(Admitted { origin, wire, place })
+    Ok(Admitted { origin, wire, place, waiting })
 }
 
 /// Whether the HTTP layer too takes what follows the head for frames: it asks for the word itself where
@@ -202,14 +211,15 @@ async fn upgrade(
     app: web::Data<App>,
 ) -> Result<HttpResponse, Error> {
     let address = request.peer_addr().map(|peer| peer.ip());
-    let Admitted { origin, wire, place } = admit(&app, request.head(), address)?;
+    let Admitted { origin, wire, place, waiting } = admit(&app, request.head(), address)?;
     let mut response = handshake(&request)?;
-    let limit = app.supervisor.settings().frame_bytes;
-    let route = Route { assembly: Assembly::new(limit), _place: place };
-    let (connection, link) = Connection::open(app.supervisor.clone(), route, origin, wire);
+    let bound = app.supervisor.inbound_bound();
+    let route = Route { assembly: Assembly::new(bound.clone()), _place: place, waiting };
+    let (connection, link) =
+        Connection::open(app.supervisor.clone(), route, origin, wire, bound.clone());
     #[cfg(feature = "echo")]
     let connection = echo(connection, request.head());
-    let frames = connection.pace(Frames::new(payload, limit));
+    let frames = connection.pace(Frames::new(payload, bound));
     // The context would read by itself, without bounds: it gets nothing to read.
     let context = WebsocketContext::with_factory(stream::pending(), |ctx| {
         ctx.add_stream(frames);

@@ -124,6 +124,8 @@ pub struct Machine {
     ending: Option<Ending>,
     /// What is left of the messages and state changes that the client may send.
     publishes: Bucket,
+    /// Whether an IDENTIFY was read, though its time may not have come.
+    has_heard_identify: bool,
 }
 
 impl Machine {
@@ -138,6 +140,7 @@ impl Machine {
             waiting_bytes: 0,
             ending: None,
             publishes: Bucket::full(timing.publishes),
+            has_heard_identify: false,
         };
         (machine, Action::Send(dispatch::hello(wire, timing.heartbeat.as_millis())))
     }
@@ -145,6 +148,11 @@ impl Machine {
     /// How payloads are spelled.
     pub const fn wire(&self) -> Wire {
         self.wire
+    }
+
+    /// Whether an IDENTIFY was read.
+    pub const fn has_heard_identify(&self) -> bool {
+        self.has_heard_identify
     }
 
     /// Takes one text frame.
@@ -191,8 +199,10 @@ impl Machine {
                 return self.refuse(now, why);
             }
         };
-        if matches!(frame.command, Command::Heartbeat { .. }) {
-            self.liveness.hear(now);
+        match frame.command {
+            Command::Heartbeat { .. } => self.liveness.hear(now),
+            Command::Identify(_) => self.has_heard_identify = true,
+            _ => {}
         }
         if frame.command.is_publish() && !self.publishes.take(self.timing.publishes, now) {
             let limit = self.timing.publishes.per_second;

@@ -38,6 +38,9 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
 
+/// The most bytes of a frame's head (RFC 6455 §5.2).
+const HEADER_BYTES: usize = 14;
+
 /// What connections need whose socket is a raw stream.
 pub(super) struct Raw {
     /// The stream.
@@ -46,6 +49,8 @@ pub(super) struct Raw {
     assembly: Assembly,
     /// Counts the connection under its address while it lives.
     _place: Option<Place>,
+    /// Counts it among those that have not identified.
+    waiting: Option<Place>,
 }
 
 impl Socket for Raw {
@@ -58,6 +63,10 @@ impl Socket for Raw {
 
     fn has_ended_well(&self) -> bool {
         self.stream.has_ended_well.get()
+    }
+
+    fn on_identified(&mut self) {
+        self.waiting = None;
     }
 }
 
@@ -96,17 +105,23 @@ pub(super) fn open(
     stream: TcpStream,
     rest: &[u8],
 ) -> Running {
-    let Admitted { origin, wire, place } = admitted;
-    let limit = app.supervisor.settings().frame_bytes;
+    let Admitted { origin, wire, place, waiting } = admitted;
+    let bound = app.supervisor.inbound_bound();
     bound_send_buffer(&stream, app.supervisor.settings().send_buffer_bytes);
     let stream = Rc::new(Line { stream, has_ended_well: Cell::new(false) });
-    let raw = Raw { stream: Rc::clone(&stream), assembly: Assembly::new(limit), _place: place };
-    let (connection, link) = Connection::open(app.supervisor.clone(), raw, origin, wire);
+    let raw = Raw {
+        stream: Rc::clone(&stream),
+        assembly: Assembly::new(bound.clone()),
+        _place: place,
+        waiting,
+    };
+    let (connection, link) =
+        Connection::open(app.supervisor.clone(), raw, origin, wire, bound.clone());
     #[cfg(feature = "echo")]
     let connection = http::ws::echo(connection, head);
     link.push_to(Rc::<Line>::clone(&stream));
     link.precede(switching(head));
-    let mut decoder = Decoder::new(limit);
+    let mut decoder = Decoder::new(bound);
     decoder.feed(rest);
     let mut ctx = Context::new();
     ctx.add_stream(connection.pace(Reader { stream, decoder, is_spoilt: false }));
@@ -226,13 +241,19 @@ impl Stream for Reader {
                     Ok(None) => {}
                     Err(error) => {
                         this.is_spoilt = true;
-                        this.decoder = Decoder::new(0);
+                        this.decoder = Decoder::spoilt();
                         return Poll::Ready(Some(Err(error)));
                     }
                 }
             }
             let size = SCRATCH.with_borrow_mut(|scratch| {
-                let read = ready!(this.stream.poll_read(task, scratch));
+                // No more than may be held, so that a read is not more either.
+                let whole = scratch.len();
+                let held = this.decoder.limit().saturating_add(HEADER_BYTES).min(whole);
+                let most = if this.is_spoilt { whole } else { held };
+                let read = ready!(
+                    this.stream.poll_read(task, scratch.get_mut(..most).unwrap_or_default())
+                );
                 this.stream.has_ended_well.set(matches!(read, Ok(0)));
                 let size = read.unwrap_or(0);
                 if !this.is_spoilt {

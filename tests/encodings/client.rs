@@ -66,11 +66,17 @@ impl Client {
         client
     }
 
-    /// A connection that has identified and hears a channel.
-    pub fn subscribed(address: SocketAddr, query: &str, headers: &str, channel: &str) -> Self {
+    /// Opens a connection that has identified.
+    pub fn identified(address: SocketAddr, query: &str, headers: &str) -> Self {
         let mut client = Self::open(address, query, headers);
         client.send(&json!({"op": 2, "d": {"project_id": PROJECT}}));
         client.expect("INIT");
+        client
+    }
+
+    /// A connection that has identified and hears a channel.
+    pub fn subscribed(address: SocketAddr, query: &str, headers: &str, channel: &str) -> Self {
+        let mut client = Self::identified(address, query, headers);
         client.dispatch("SUBSCRIBE", channel, &Value::Null);
         client.expect("AVAILABLE");
         client

@@ -15,6 +15,8 @@ impl<K> Connection<K> {
     pub fn echoing(mut self) -> Self {
         self.is_echo = true;
         self.hello = None;
+        // There is nobody to identify.
+        self.bound.raise(self.hub.settings().frame_bytes);
         self
     }
 

@@ -300,6 +300,8 @@ impl Socket for Fed {
     fn has_ended_well(&self) -> bool {
         false
     }
+
+    fn on_identified(&mut self) {}
 }
 
 impl Actor for Connection<Fed> {
@@ -323,7 +325,8 @@ impl StreamHandler<Inbound> for Connection<Fed> {
 /// Opens a connection that reads what it is sent here, and says IDENTIFY.
 fn open(world: &World) -> (UnboundedSender<Inbound>, Rc<Link>) {
     let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
-    let (connection, link) = Connection::open(world.hub.clone(), Fed, origin, Wire::default());
+    let (hub, bound) = (world.hub.clone(), world.hub.inbound_bound());
+    let (connection, link) = Connection::open(hub, Fed, origin, Wire::default(), bound);
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let ctx = {
         let mut ctx = Context::new();
