@@ -244,6 +244,7 @@ impl Limits {
             identify_bytes: lifted(self.identify_bytes),
             session_channels: lifted(self.session_channels),
             token_connections: lifted(self.token_connections),
+            auth_failures: self.auth_failures,
             ..Settings::default()
         }
     }
@@ -314,8 +315,6 @@ pub struct Config {
     pub address_unidentified: usize,
     /// How many in all.
     pub unidentified: usize,
-    /// The bound on tokens that nobody has, from one address in a minute; 0 for none.
-    pub auth_failures: u32,
     /// The bound on webhooks of a project; 0 for none.
     pub project_webhooks: usize,
     /// Whose word counts about where clients are.
@@ -387,7 +386,6 @@ impl Config {
             address_connections: limits.address_connections,
             address_unidentified: limits.address_unidentified,
             unidentified: limits.unidentified,
-            auth_failures: limits.auth_failures,
             project_webhooks: limits.project_webhooks,
             webhooks: Rules {
                 policy: Policy {

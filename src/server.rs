@@ -170,7 +170,6 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
         address_connections: config.address_connections,
         address_unidentified: config.address_unidentified,
         unidentified: config.unidentified,
-        auth_failures: config.auth_failures,
         project_webhooks: config.project_webhooks,
         ..http::Limits::default()
     };

@@ -374,6 +374,42 @@ fn failing_tokens_are_bounded_for_each_address_and_right_ones_are_not() {
 }
 
 #[test]
+fn wrong_tokens_in_identify_are_bounded_with_those_over_http_and_right_ones_come_in() {
+    let config = Config::limits("auth-failures = 20");
+    let server = config.start();
+    let (leap, project) = (server.new_leap_token(), server.new_project_token(FLAGS));
+    let wrong = |n: usize| match n % 2 {
+        0 => format!("leap_token_{n:032}"),
+        _ => format!("ptk_{n:032}"),
+    };
+    let guess = |n: usize| {
+        let mut socket = Socket::open(server.address);
+        socket.identify(Some(&wrong(n)));
+        socket.expect_close().0
+    };
+    for n in 0..20 {
+        assert_eq!(guess(n), 4001, "{n}");
+    }
+    // The address has had its share, wherever it tries.
+    let answer = server.call("GET", "/v1/channels", Some(&wrong(99)), "");
+    assert_eq!(answer.failure(), (429, "rate_limited".to_owned()));
+    // Many at once take turns, and some are told to come back; what is known to be wrong stays so.
+    let codes: Vec<_> = std::thread::scope(|scope| {
+        let many: Vec<_> = (100..250).map(|n| scope.spawn(move || guess(n))).collect();
+        many.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert!(codes.iter().all(|code| [4001, 4008].contains(code)), "{codes:?}");
+    assert!(codes.contains(&4008), "{codes:?}");
+    assert_eq!(guess(0), 4001);
+    // From the same address, never seen before.
+    for right in [&leap, &project] {
+        Socket::enter(server.address, Some(right));
+    }
+    Socket::enter(server.address, None);
+    server.assert_well();
+}
+
+#[test]
 fn a_first_run_takes_no_short_secret() {
     for (setting, flag, prefix) in [
         ("WARREN_PROJECT_TOKEN", "project-token", "ptk"),

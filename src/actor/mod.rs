@@ -12,6 +12,7 @@ pub mod event_log;
 pub mod fanout;
 pub mod flight;
 mod gate;
+pub mod guesses;
 pub mod heavy;
 pub mod hooks;
 mod linger;

@@ -40,6 +40,9 @@ pub struct Settings {
     pub session_channels: usize,
     /// The most connections of a leap token; past it a new one is closed (4008).
     pub token_connections: usize,
+    /// How many secrets that nobody has one address may try in a minute, over HTTP and in IDENTIFY together; past it those
+    /// of all such addresses take turns. Zero for no bound.
+    pub auth_failures: u32,
     /// Whether frames may be compressed for clients that ask.
     pub has_zlib: bool,
     /// How long a channel without subscribers and questions stays in memory.
@@ -93,6 +96,7 @@ impl Default for Settings {
             identify_bytes: 16 << 10,
             session_channels: 1000,
             token_connections: 1000,
+            auth_failures: 60,
             has_zlib: true,
             channel_idle: Duration::from_mins(1),
         }

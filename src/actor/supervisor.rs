@@ -12,6 +12,7 @@ use super::ask::AskError;
 use super::channel::{ChannelActor, ConnectionRef};
 use super::connection::InboundBound;
 use super::fanout::{ConnectionUid, FanoutHandle, LocalFanout};
+use super::guesses::Guesses;
 use super::online::Online;
 use super::owed::Undelivered;
 use super::persistence::Persistence;
@@ -32,6 +33,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use stopping::Stopping;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// How often an actor that ends just when it is asked is looked for again.
 const ATTEMPTS: usize = 3;
@@ -63,6 +65,8 @@ struct Inner {
     projects: RwLock<KnownProjects>,
     /// Which leap tokens have a connection.
     online: Online,
+    /// Secrets that nobody has.
+    guesses: Guesses,
     /// What all lines may keep at hand.
     windows: Arc<WindowBudget>,
     /// The fan-outs that have ever had a connection.
@@ -111,6 +115,7 @@ impl Supervisor {
             settings: Arc::new(settings),
             projects: RwLock::default(),
             online: Online::default(),
+            guesses: Guesses::new(settings.auth_failures),
             windows: Arc::new(WindowBudget::new(settings.window_bytes)),
             fanouts: Mutex::default(),
             stopping: Stopping::default(),
@@ -163,6 +168,11 @@ impl Supervisor {
     /// Which leap tokens have a connection now.
     pub fn online(&self) -> &Online {
         &self.0.online
+    }
+
+    /// Secrets that nobody has.
+    pub fn guesses(&self) -> &Guesses {
+        &self.0.guesses
     }
 
     /// What all lines may keep at hand.
@@ -245,12 +255,43 @@ impl Supervisor {
         let enter = Enter { project: project.clone(), connection, cid, address, extensions };
         match who.token.as_deref() {
             None => self.enter_alone(project, Identity::Anonymous, enter).await,
-            Some(secret) if secret.starts_with("ptk_") => {
-                self.check_project_token(&project, secret).await?;
-                self.enter_alone(project, Identity::Project, enter).await
-            }
-            Some(token) => self.enter_shared(&LeapTokenId::from(token), enter).await,
+            Some(secret) => self.enter_with(secret, project, enter).await,
         }
+    }
+
+    /// Brings a connection in that has a secret. Wrong ones are bounded for each address, as they are over HTTP.
+    async fn enter_with(
+        &self,
+        secret: &str,
+        project: ProjectId,
+        enter: Enter,
+    ) -> Result<Entered, Close> {
+        let (hash, address, asked) = (secret_hash(secret), enter.address, Instant::now());
+        if self.0.guesses.is_refused(&hash, asked) {
+            return Err(unknown_token());
+        }
+        let turn = if self.0.guesses.is_over(address, asked) {
+            let many = |_| Close::new(CloseCode::RateLimited, "too many wrong tokens from there");
+            Some(self.0.guesses.turn().await.map_err(many)?)
+        } else {
+            None
+        };
+        let entered = if secret.starts_with("ptk_") {
+            match self.check_project_token(&project, secret).await {
+                Ok(()) => self.enter_alone(project, Identity::Project, enter).await.map(Some),
+                Err(refused) => refused.map_or(Ok(None), Err),
+            }
+        } else {
+            self.enter_shared(&LeapTokenId::from(secret), enter).await
+        };
+        if let Some(entered) = entered? {
+            return Ok(entered);
+        }
+        self.0.guesses.note(hash, address, Instant::now());
+        if let Some(turn) = turn {
+            turn.pass().await;
+        }
+        Err(unknown_token())
     }
 
     /// Brings a connection into a session of its own, on its own thread.
@@ -266,14 +307,22 @@ impl Supervisor {
         Ok(Entered { session, connection, is_told: false })
     }
 
-    /// Brings a connection into its token's session.
-    async fn enter_shared(&self, token: &LeapTokenId, enter: Enter) -> Result<Entered, Close> {
+    /// Brings a connection into its token's session; none if there is no such token.
+    async fn enter_shared(
+        &self,
+        token: &LeapTokenId,
+        enter: Enter,
+    ) -> Result<Option<Entered>, Close> {
         let connection = enter.connection.uid;
         for _ in 0..ATTEMPTS {
-            let session = self.session(token).await.map_err(|error| refusal(&error))?;
+            let session = match self.session(token).await {
+                Ok(session) => session,
+                Err(AskError::Store(StoreError::NotFound(Thing::Token))) => return Ok(None),
+                Err(error) => return Err(error.close()),
+            };
             match session.send(enter.clone()).await {
                 Ok(outcome) => {
-                    return outcome.map(|()| Entered { session, connection, is_told: false });
+                    return outcome.map(|()| Some(Entered { session, connection, is_told: false }));
                 }
                 Err(_ended) => {}
             }
@@ -281,28 +330,28 @@ impl Supervisor {
         Err(AskError::Closed.close())
     }
 
-    /// Refuses a project token that is not this project's or may not read channels.
-    async fn check_project_token(&self, project: &ProjectId, secret: &str) -> Result<(), Close> {
+    /// Refuses a project token that is not this project's or may not read channels; without a close if there is none.
+    async fn check_project_token(
+        &self,
+        project: &ProjectId,
+        secret: &str,
+    ) -> Result<(), Option<Close>> {
         let hash = secret_hash(secret);
         let found = self.0.persistence.read(move |store| store.find_project_token(&hash)).await;
-        match found.map_err(|error| refusal(&error))? {
+        match found.map_err(|error| Some(error.close()))? {
+            None => Err(None),
             Some(token) if token.project == *project => {
                 let may_read = token.permissions.allows(Permission::ReadChannels);
                 let missing =
                     || Close::new(CloseCode::InvalidAuth, "the token lacks read_channels");
-                may_read.then_some(()).ok_or_else(missing)
+                may_read.then_some(()).ok_or_else(|| Some(missing()))
             }
-            _ => Err(Close::new(CloseCode::InvalidAuth, "invalid token")),
+            Some(_) => Err(Some(unknown_token())),
         }
     }
 }
 
-/// The close for a question about a token or project that got no proper answer.
-fn refusal(error: &AskError) -> Close {
-    match error {
-        AskError::Store(StoreError::NotFound(Thing::Token)) => {
-            Close::new(CloseCode::InvalidAuth, "invalid token")
-        }
-        _ => error.close(),
-    }
+/// The close for a token that is none of the project's, if it is one at all.
+fn unknown_token() -> Close {
+    Close::new(CloseCode::InvalidAuth, "invalid token")
 }

@@ -8,6 +8,7 @@ pub mod event;
 pub mod id;
 pub mod json;
 pub mod message;
+pub mod network;
 pub mod permission;
 pub mod place;
 pub mod presence;
@@ -28,6 +29,7 @@ pub use id::{
 };
 pub use json::{JsonFault, RawJson};
 pub use message::Message;
+pub use network::network_of;
 pub use permission::{Permission, Permissions};
 pub use place::{LineId, Place, Standing};
 pub use presence::Member;

@@ -1,6 +1,7 @@
 //! How many sockets there are, and how many each address has open, where that is bounded.
 
 use super::error::ApiError;
+use crate::domain::network_of;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,20 +66,6 @@ impl Drop for Place {
                 open.remove(&self.address);
             }
         }
-    }
-}
-
-/// What one client can have: an IPv4 address, or a /64 of IPv6, which everybody has whole.
-pub(super) fn network_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(
-            || {
-                let [a, b, c, d, ..] = v6.segments();
-                IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-            },
-            IpAddr::V4,
-        ),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Whose secret this is: project tokens and admin tokens, by their hash.
 
 use super::error::ApiError;
-use super::guesses::Guesses;
 use crate::actor::Persistence;
+use crate::actor::guesses::Guesses;
 use crate::domain::project::secret_hash;
 use crate::domain::{Permissions, ProjectId};
 use crate::store::{ReadStore, SecretHash, StoreResult};
@@ -72,10 +72,9 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// An empty memory in front of the store; one address may fail so often in a minute, or as often as it likes if that
-    /// is 0.
-    pub fn new(persistence: Persistence, failures: u32) -> Self {
-        Self { persistence, remembered: Arc::default(), guesses: Guesses::new(failures) }
+    /// An empty memory in front of the store, which counts the failures of each address here.
+    pub fn new(persistence: Persistence, guesses: Guesses) -> Self {
+        Self { persistence, remembered: Arc::default(), guesses }
     }
 
     /// Who the secret belongs to; none for anything that is not a valid `ptk_` or `pat_`. Where it comes from is asked
@@ -109,7 +108,11 @@ impl Auth {
         if self.guesses.is_refused(&hash, asked) {
             return refusal();
         }
-        let turn = if is_over { Some(self.guesses.turn().await?) } else { None };
+        let turn = if is_over {
+            Some(self.guesses.turn().await.map_err(|_many| ApiError::TooManyGuesses)?)
+        } else {
+            None
+        };
         let found = self.persistence.read(move |store| look_up(store, &hash)).await?;
         if let Some(caller) = found {
             self.memory_mut().remember(hash, caller.clone(), asked, generation);

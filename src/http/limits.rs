@@ -16,9 +16,6 @@ pub struct Limits {
     pub address_unidentified: usize,
     /// How many in all; over it, 503. Zero for no bound.
     pub unidentified: usize,
-    /// How many secrets that nobody has one address may try in a minute; over it, 429, if the next is wrong too. Zero for
-    /// no bound.
-    pub auth_failures: u32,
     /// How many webhooks a project may have; over it, 409. Zero for no bound.
     pub project_webhooks: usize,
     /// How many bytes of request bodies may be held at once; over it, 503; one project's may have
@@ -36,7 +33,6 @@ impl Default for Limits {
             address_connections: 0,
             address_unidentified: 2000,
             unidentified: 20_000,
-            auth_failures: 60,
             project_webhooks: 50,
             body_in_flight_bytes: 256 << 20,
         }

@@ -25,7 +25,6 @@ mod fields;
 mod frames;
 mod front;
 mod gate;
-mod guesses;
 mod health;
 mod last_words;
 mod limits;
@@ -103,7 +102,7 @@ pub struct App {
 impl App {
     /// Puts the parts together; to be made once and cloned for each worker.
     pub fn new(persistence: Persistence, supervisor: Supervisor, limits: Limits) -> Self {
-        let auth = Auth::new(persistence.clone(), limits.auth_failures);
+        let auth = Auth::new(persistence.clone(), supervisor.guesses().clone());
         let gate = Gate::new(limits.body_in_flight_bytes, limits.share());
         let addresses = Addresses::new(limits.address_connections, limits.sockets);
         let unidentified = Addresses::new(limits.address_unidentified, limits.unidentified);

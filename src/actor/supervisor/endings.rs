@@ -89,7 +89,7 @@ impl Supervisor {
         let Err(mark) = known else { return Ok(()) };
         let wanted = project.clone();
         let found = self.0.persistence.read(move |store| store.find_project(&wanted)).await;
-        if found.map_err(|error: AskError| super::refusal(&error))?.is_none() {
+        if found.map_err(|error: AskError| error.close())?.is_none() {
             return Err(Close::new(CloseCode::InvalidAuth, "unknown project"));
         }
         let mut known = self.0.projects.write().unwrap_or_else(PoisonError::into_inner);

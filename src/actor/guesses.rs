@@ -4,8 +4,7 @@
 //! its own: those of all such addresses take turns, one at a time and with pauses, so that a secret which is right is still
 //! found there and guessing costs the others nothing.
 
-use super::addresses::network_of;
-use super::error::ApiError;
+use crate::domain::network_of;
 use crate::store::SecretHash;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -26,9 +25,13 @@ const MAX_WAITING: usize = 64;
 /// How long a turn lasts that found nobody.
 const TURN: Duration = Duration::from_millis(10);
 
+/// Too many wait already for the turns of addresses that have had their share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyGuesses;
+
 /// The failures; cheap to clone, one memory for all.
 #[derive(Clone)]
-pub(super) struct Guesses {
+pub struct Guesses {
     /// The failing look-ups of one address in a minute; 0 for no bound.
     limit: u32,
     /// What is remembered.
@@ -49,7 +52,7 @@ struct Memory {
 }
 
 /// The turn of an address that is over its limit.
-pub(super) struct Turn<'a> {
+pub struct Turn<'a> {
     /// A place among those who wait.
     _waiting: SemaphorePermit<'a>,
     /// The turn.
@@ -58,7 +61,7 @@ pub(super) struct Turn<'a> {
 
 impl Guesses {
     /// Nothing remembered.
-    pub(super) fn new(limit: u32) -> Self {
+    pub fn new(limit: u32) -> Self {
         Self {
             limit,
             memory: Arc::default(),
@@ -68,13 +71,13 @@ impl Guesses {
     }
 
     /// Whether nobody had this secret a moment ago.
-    pub(super) fn is_refused(&self, secret: &SecretHash, now: Instant) -> bool {
+    pub fn is_refused(&self, secret: &SecretHash, now: Instant) -> bool {
         let memory = self.memory();
         memory.refused.get(secret).is_some_and(|since| now - *since < REFUSED_FOR)
     }
 
     /// Whether an address has had its share of failures.
-    pub(super) fn is_over(&self, address: Option<IpAddr>, now: Instant) -> bool {
+    pub fn is_over(&self, address: Option<IpAddr>, now: Instant) -> bool {
         let Some(step) = self.step() else { return false };
         let Some(address) = address.map(network_of) else { return false };
         let even = self.memory().even.get(&address).copied();
@@ -84,16 +87,16 @@ impl Guesses {
     /// Waits for the turn of an address that is over its limit.
     ///
     /// # Errors
-    /// [`ApiError::TooManyGuesses`] when too many wait already.
-    pub(super) async fn turn(&self) -> Result<Turn<'_>, ApiError> {
-        let waiting = self.waiting.try_acquire().ok().ok_or(ApiError::TooManyGuesses)?;
+    /// [`TooManyGuesses`] when too many wait already.
+    pub async fn turn(&self) -> Result<Turn<'_>, TooManyGuesses> {
+        let waiting = self.waiting.try_acquire().ok().ok_or(TooManyGuesses)?;
         // It is never closed.
-        let turn = self.turns.acquire().await.ok().ok_or(ApiError::TooManyGuesses)?;
+        let turn = self.turns.acquire().await.ok().ok_or(TooManyGuesses)?;
         Ok(Turn { _waiting: waiting, _turn: turn })
     }
 
     /// Notes that nobody has this secret.
-    pub(super) fn note(&self, secret: SecretHash, address: Option<IpAddr>, now: Instant) {
+    pub fn note(&self, secret: SecretHash, address: Option<IpAddr>, now: Instant) {
         let mut memory = self.memory();
         keep(&mut memory.refused, secret, now);
         if let (Some(step), Some(address)) = (self.step(), address.map(network_of)) {
@@ -115,7 +118,7 @@ impl Guesses {
 
 impl Turn<'_> {
     /// Ends a turn that found nobody, not before its time.
-    pub(super) async fn pass(self) {
+    pub async fn pass(self) {
         tokio::time::sleep(TURN).await;
     }
 }
@@ -196,7 +199,7 @@ mod tests {
         for other in &mut others {
             assert!(futures_util::poll!(other.as_mut()).is_pending());
         }
-        assert!(matches!(guesses.turn().await, Err(ApiError::TooManyGuesses)));
+        assert!(matches!(guesses.turn().await, Err(TooManyGuesses)));
         let began = Instant::now();
         first.pass().await;
         assert_eq!(began.elapsed(), TURN);
