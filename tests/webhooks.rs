@@ -384,6 +384,63 @@ fn a_silent_authorizer_refuses_after_five_seconds_and_is_called_once() {
     let took = begin.elapsed();
     assert!((4900..7000).contains(&took.as_millis()), "{took:?}");
     assert_eq!(receiver.calls().len(), 1);
+    assert_eq!(outcomes(&server)[0]["reason"], "timeout");
+}
+
+/// What came of the last questions to the authorise webhook, newest first.
+fn outcomes(server: &Server) -> Vec<Value> {
+    let shown = server.data("GET", "/v1/projects/@this/channel-authorizer", "");
+    shown["outcomes"].as_array().expect("outcomes").clone()
+}
+
+/// Asks for a private channel, and waits for the answer.
+fn asks(server: &Server, channel: &str) {
+    server.data("PUT", &format!("/v1/channels/{channel}"), "{}");
+    let mut socket = Socket::enter(server, Some(&server.new_leap_token()));
+    socket.dispatch("SUBSCRIBE", channel, &Value::Null);
+    socket.either(&["AVAILABLE", "UNAVAILABLE"]);
+}
+
+#[test]
+fn what_came_of_the_last_questions_is_shown_and_nothing_of_whom_they_were_about() {
+    let server = server();
+    let receiver = Receiver::start(|_, call| match call.json()["channel"]["id"].as_str() {
+        Some("yes") => Says(200, "", r#"{"granted":true}"#, Duration::ZERO),
+        Some("no") => Says(200, "", r#"{"granted":false}"#, Duration::ZERO),
+        _ => says(500),
+    });
+    authorizer(&server, &receiver.url());
+    assert!(outcomes(&server).is_empty(), "nobody was asked yet");
+    for channel in ["yes", "no", "broken"] {
+        asks(&server, channel);
+    }
+    let mut shown = outcomes(&server);
+    for outcome in &mut shown {
+        let outcome = outcome.as_object_mut().unwrap();
+        assert!(outcome.remove("at").is_some_and(|at| at.is_string()), "{outcome:?}");
+        assert!(outcome.remove("ms").is_some_and(|ms| ms.is_u64()), "{outcome:?}");
+    }
+    let expected = json!([
+        {"outcome": "refused", "status": 500},
+        {"outcome": "refused", "status": 200},
+        {"outcome": "granted", "status": 200},
+    ]);
+    assert_eq!(json!(shown), expected);
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    authorizer(&server, &format!("http://{closed}/"));
+    assert!(outcomes(&server).is_empty(), "those were of another one");
+    asks(&server, "later");
+    let shown = &outcomes(&server)[0];
+    assert_eq!((&shown["outcome"], &shown["reason"]), (&json!("failed"), &json!("connect")));
+    assert_eq!(shown.get("status"), None);
+}
+
+#[test]
+fn that_an_authorizer_was_not_called_for_its_address_is_shown() {
+    let server = Server::start();
+    authorizer(&server, "http://127.0.0.1:9000/");
+    asks(&server, "room");
+    assert_eq!(outcomes(&server)[0]["reason"], "private_address");
 }
 
 #[test]

@@ -6,8 +6,8 @@
 use super::ask::AskError;
 use super::event_log::EventLog;
 use super::persistence::Persistence;
-use super::webhook::{Ask, Dispatcher};
-use crate::domain::{EventKind, HookEvent, ProjectId, Register, Webhook};
+use super::webhook::{Ask, Asked, Dispatcher, LastAsked};
+use crate::domain::{Authorizer, EventKind, HookEvent, ProjectId, Register, Webhook};
 use crate::store::{StoreResult, WriteStore};
 use crate::webhook::authorize::Verdict;
 use actix::prelude::*;
@@ -28,6 +28,8 @@ struct Inner {
     news: Notify,
     /// The dispatcher, once it runs; the newest one after a crash.
     dispatcher: RwLock<Option<Addr<Dispatcher>>>,
+    /// What came of the last questions to channel authorizers; outlives a dispatcher that crashes.
+    asked: LastAsked,
 }
 
 /// The handle to what webhooks want, cheap to clone.
@@ -92,6 +94,16 @@ impl Hooks {
             Some(dispatcher) => dispatcher.send(question).await.unwrap_or(Verdict::Refused),
             None => Verdict::Refused,
         }
+    }
+
+    /// Notes what came of a question.
+    pub(super) fn note(&self, authorizer: &Authorizer, asked: Asked) {
+        self.0.asked.note(authorizer, asked);
+    }
+
+    /// What came of the last questions to this channel authorizer, newest first.
+    pub fn last_asked(&self, authorizer: &Authorizer) -> Vec<Asked> {
+        self.0.asked.of(authorizer)
     }
 }
 

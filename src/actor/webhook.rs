@@ -4,10 +4,13 @@
 //! Order is not kept, because up to [`PER_ENDPOINT`] calls to an endpoint are under way at a time and failed ones come
 //! later; `seq` is what tells a late one from news.
 
+mod asked;
 mod authorizing;
 mod lanes;
 mod posting;
 
+pub use asked::Asked;
+pub(super) use asked::LastAsked;
 pub use authorizing::Ask;
 
 use super::ask::AskError;

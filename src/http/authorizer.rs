@@ -10,6 +10,7 @@ use super::reach::{Warning, warnings};
 use super::routes::{Mounted, on};
 use super::webhooks::{is_address, new_secret};
 use crate::actor::clock;
+use crate::actor::webhook::Asked;
 use crate::domain::webhook::masked_secret;
 use crate::domain::{Authorizer, Timestamp};
 use crate::store::Thing;
@@ -25,7 +26,7 @@ pub(crate) fn routes() -> Vec<Mounted> {
     ]
 }
 
-/// `{url, secret, created_at}`.
+/// `{url, secret, created_at, outcomes?, warnings?}`.
 #[derive(Serialize)]
 struct View<'a> {
     /// Where questions are posted to.
@@ -37,20 +38,20 @@ struct View<'a> {
     /// What keeps it from being asked; not there when nothing does, and where it is only shown.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
+    /// What came of the last questions, newest first; only where it is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcomes: Option<Vec<Asked>>,
 }
 
-/// Answers with as much of the secret as `shown`.
-fn one(authorizer: &Authorizer, shown: &str, warnings: Vec<Warning>) -> Answer {
-    let Authorizer { url, created_at, .. } = authorizer;
-    answer::data(View { url, secret: shown, created_at: *created_at, warnings })
-}
-
-/// `GET /projects/:id/channel-authorizer`.
+/// `GET /projects/:id/channel-authorizer`, the secret masked.
 async fn show(call: Call) -> Answer {
     let project = call.project().await?;
     let found = call.app.persistence.read(move |store| store.find_authorizer(&project)).await?;
     let found = found.ok_or(ApiError::NotFound(Thing::Authorizer))?;
-    one(&found, &masked_secret(&found.secret), Vec::new())
+    let outcomes = Some(call.app.persistence.hooks().last_asked(&found));
+    let (secret, warnings) = (&*masked_secret(&found.secret), Vec::new());
+    let Authorizer { url, created_at, .. } = &found;
+    answer::data(View { url, secret, created_at: *created_at, warnings, outcomes })
 }
 
 /// `PUT /projects/:id/channel-authorizer` `{url}`: takes the place of the one before; each has a secret of its own,
@@ -70,7 +71,8 @@ async fn set(call: Call, body: Body) -> Answer {
     });
     let authorizer = stored.await?;
     let warnings = warnings(&call, "url", &authorizer.url).await;
-    one(&authorizer, &authorizer.secret, warnings)
+    let Authorizer { url, secret, created_at, .. } = &authorizer;
+    answer::data(View { url, secret, created_at: *created_at, warnings, outcomes: None })
 }
 
 /// `DELETE /projects/:id/channel-authorizer`: from now on nobody is asked.

@@ -36,7 +36,7 @@ pub async fn obstacle(url: &str, policy: &Policy, resolver: &dyn Resolve) -> Opt
 }
 
 /// The word of an error.
-const fn code(error: &TargetError) -> &'static str {
+pub(super) const fn code(error: &TargetError) -> &'static str {
     match error {
         TargetError::Form => "address",
         TargetError::Port(_) => "port",

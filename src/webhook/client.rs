@@ -3,6 +3,7 @@
 //! Interim answers (1xx, RFC 9110 §15.2) are passed over, as HTTP asks of every client; a bound keeps an endpoint from
 //! sending nothing else.
 
+use super::check;
 use super::guard::Policy;
 use super::signing::Header;
 use super::target::{Resolve, SystemResolver, Target, TargetError};
@@ -72,9 +73,24 @@ pub enum CallError {
     /// The endpoint did not answer in time.
     #[error("no answer within {} s", .0.as_secs())]
     Timeout(Duration),
-    /// There is no connection, or it broke.
+    /// There is no connection.
+    #[error("no connection: {0}")]
+    Connect(std::io::Error),
+    /// The connection broke, or what came by it is no answer.
     #[error("{0}")]
     Broken(String),
+}
+
+impl CallError {
+    /// A word for programs.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Target(error) => check::code(error),
+            Self::Timeout(_) => "timeout",
+            Self::Connect(_) => "connect",
+            Self::Broken(_) => "broken",
+        }
+    }
 }
 
 /// Calls endpoints. Belongs to one thread.
@@ -179,12 +195,11 @@ impl Client {
 
     /// Dials, with TLS where the address asks for it.
     async fn connect(&self, target: &Target, address: SocketAddr) -> Result<Driven, CallError> {
-        let unreachable = |error| CallError::Broken(format!("no connection: {error}"));
-        let stream = TcpStream::connect(address).await.map_err(unreachable)?;
+        let stream = TcpStream::connect(address).await.map_err(CallError::Connect)?;
         let Some(name) = target.tls_name()? else { return driven(stream).await };
         let tls = self.tls.as_ref();
         let tls = tls.ok_or_else(|| CallError::Broken("no TLS on this machine".to_owned()))?;
-        driven(tls.connect(name, stream).await.map_err(unreachable)?).await
+        driven(tls.connect(name, stream).await.map_err(CallError::Connect)?).await
     }
 }
 

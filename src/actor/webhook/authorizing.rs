@@ -1,7 +1,7 @@
 //! Questions to authorise webhooks: one call for all that ask the same at the same time.
 
 use super::super::clock;
-use super::Dispatcher;
+use super::{Asked, Dispatcher};
 use crate::domain::{
     Authorizer, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, ProjectId,
 };
@@ -130,9 +130,9 @@ impl Dispatcher {
     /// Makes the call of a question.
     fn call(&mut self, ask: Ask, subject: Subject, ctx: &mut Context<Self>) {
         let places = self.questions.places(&ask.authorizer.project);
-        let (client, project) = (Rc::clone(&self.client), ask.authorizer.project.clone());
+        let (client, authorizer) = (Rc::clone(&self.client), ask.authorizer.clone());
+        let (at, begun) = (clock::now(), Instant::now());
         let called = async move {
-            let at = clock::now();
             let body = authorize::question(&ask.channel, &ask.token, &ask.cid, ask.address);
             let id = clock::readable_id("event");
             let envelope = Envelope { id: &id, at, attempt: 1 };
@@ -145,17 +145,21 @@ impl Dispatcher {
             match tokio::time::timeout(TIMEOUT, whole).await {
                 Ok(Ok(reply)) => {
                     let body = reply.body.as_deref().unwrap_or_default();
-                    Ok(authorize::verdict(reply.status, body))
+                    Ok((reply.status, authorize::verdict(reply.status, body)))
                 }
                 Ok(Err(error)) => Err(error),
                 Err(_late) => Err(CallError::Timeout(TIMEOUT)),
             }
         };
         ctx.spawn(called.into_actor(self).map(move |answered, actor, _| {
-            let verdict = answered.unwrap_or_else(|error| {
-                actor.questions.log(&project, &error);
-                Verdict::Refused
-            });
+            actor.hooks().note(&authorizer, Asked::new(at, begun.elapsed(), &answered));
+            let verdict = answered.map_or_else(
+                |error| {
+                    actor.questions.log(&authorizer.project, &error);
+                    Verdict::Refused
+                },
+                |(_, verdict)| verdict,
+            );
             actor.questions.answer(subject, &verdict);
         }));
     }
