@@ -21,7 +21,9 @@ fn body(method: &str, pattern: &str) -> Option<&'static str> {
     let last = pattern.rsplit('/').next().unwrap_or_default();
     Some(match (method, last) {
         ("GET" | "DELETE", _)
-        | ("POST" | "PUT", "{token}" | "regenerate" | "regenerate_secret" | "resend") => "",
+        | ("POST" | "PUT", "{token}" | "regenerate" | "regenerate_secret" | "resend" | "test") => {
+            ""
+        }
         (_, "message") => r#"{"event":"A"}"#,
         (_, "messages" | "publish") => r#"{"e":"A"}"#,
         ("POST", "subscribers") => r#"{"tokens":[]}"#,
@@ -261,6 +263,7 @@ fn nobody_is_told_by_webhook_what_they_may_not_read() {
                 ("POST", path, body(event)),
                 ("PATCH", &own, body(event)),
                 ("PATCH", &own, moved.to_owned()),
+                ("POST", &format!("{own}/test"), String::new()),
             ] {
                 let refused = server.call(method, path, Some(&caller), &body);
                 assert_eq!(refused.failure().0, 403, "{method} {event} without {missing}");
@@ -274,7 +277,7 @@ fn nobody_is_told_by_webhook_what_they_may_not_read() {
         assert_eq!(server.call("POST", path, Some(&caller), &body(event)).status, 200, "{event}");
         assert_eq!(server.call("PATCH", &own, Some(&caller), &body(event)).status, 200, "{event}");
     }
-    assert!(checked >= 3 * warren::domain::webhook::EVENTS.len(), "{checked}");
+    assert!(checked >= 4 * warren::domain::webhook::EVENTS.len(), "{checked}");
     let unseen = server.data("GET", path, "");
     assert!(!unseen.to_string().contains("b.example"), "an address was changed");
 }

@@ -299,6 +299,42 @@ fn who_sets_an_address_that_is_not_called_is_told_why() {
     assert_eq!(authorizer(&open, "http://10.0.0.1/").get("warnings"), None);
 }
 
+#[test]
+fn a_webhook_is_tried_on_request_one_call_of_a_project_at_a_time() {
+    let server = server();
+    let receiver = Receiver::start(|number, _| match number {
+        1 => says(500),
+        2 => Says(200, "", "", Duration::from_secs(2)),
+        _ => says(204),
+    });
+    let (id, _) = hook(&server, &receiver.url(), &[]);
+    let own = format!("/v1/projects/@this/webhooks/{id}");
+    let path = format!("{own}/test");
+    let tried = server.data("POST", &path, "");
+    assert_eq!((&tried["ok"], &tried["status"]), (&json!(true), &json!(204)));
+    assert!(tried["ms"].is_u64() && tried.get("reason").is_none(), "{tried}");
+    let calls = receiver.calls();
+    let event = calls[0].json();
+    assert_eq!((&event["event"], &event["webhook_id"]), (&json!("webhook.test"), &json!(id)));
+    assert_eq!(calls[0].header("webhook-id"), event["id"].as_str().unwrap());
+    assert_eq!(calls[0].header("x-hop-hooks-signature").len(), 64);
+    let tried = server.data("POST", &path, "");
+    assert_eq!((&tried["ok"], &tried["status"]), (&json!(false), &json!(500)));
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| server.data("POST", &path, ""));
+        receiver.wait_for(3);
+        let refused = server.call("POST", &path, Some(OWNER), "");
+        assert_eq!(refused.failure(), (429, "rate_limited".to_owned()));
+        assert_eq!(slow.join().unwrap()["ok"], true);
+    });
+    assert_eq!(receiver.calls().len(), 3);
+    assert!(deliveries(&server, &id).is_empty(), "nothing of it is kept or tried again");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    server.data("PATCH", &own, &json!({"webhook_url": format!("http://{closed}/")}).to_string());
+    let tried = server.data("POST", &path, "");
+    assert_eq!((&tried["ok"], &tried["reason"]), (&json!(false), &json!("connect")));
+}
+
 /// Sets the authorise webhook.
 fn authorizer(server: &Server, url: &str) -> Value {
     let body = json!({"url": url}).to_string();

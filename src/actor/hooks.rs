@@ -6,7 +6,7 @@
 use super::ask::AskError;
 use super::event_log::EventLog;
 use super::persistence::Persistence;
-use super::webhook::{Ask, Asked, Dispatcher, LastAsked};
+use super::webhook::{Ask, Asked, Dispatcher, LastAsked, Tried, Try};
 use crate::domain::{Authorizer, EventKind, HookEvent, ProjectId, Register, Webhook};
 use crate::store::{StoreResult, WriteStore};
 use crate::webhook::authorize::Verdict;
@@ -94,6 +94,15 @@ impl Hooks {
             Some(dispatcher) => dispatcher.send(question).await.unwrap_or(Verdict::Refused),
             None => Verdict::Refused,
         }
+    }
+
+    /// Posts a test event to a webhook and says what came; none while too many of these are under way.
+    ///
+    /// # Errors
+    /// [`AskError::Closed`] where the dispatcher does not run, or crashes meanwhile.
+    pub async fn try_out(&self, webhook: Webhook) -> Result<Option<Tried>, AskError> {
+        let dispatcher = self.dispatcher().ok_or(AskError::Closed)?;
+        dispatcher.send(Try(webhook)).await.map_err(|_ended| AskError::Closed)
     }
 
     /// Notes what came of a question.

@@ -8,10 +8,12 @@ mod asked;
 mod authorizing;
 mod lanes;
 mod posting;
+mod trying;
 
 pub use asked::Asked;
 pub(super) use asked::LastAsked;
 pub use authorizing::Ask;
+pub use trying::{Tried, Try};
 
 use super::ask::AskError;
 use super::clock;
@@ -23,6 +25,7 @@ use crate::webhook::{Client, Policy};
 use actix::prelude::*;
 use authorizing::Questions;
 use lanes::Lanes;
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
@@ -69,6 +72,8 @@ pub struct Dispatcher {
     timer: Option<SpawnHandle>,
     /// Questions to authorise webhooks.
     questions: Questions,
+    /// The projects of which a test call is under way.
+    trying: HashSet<ProjectId>,
     /// Tells by its end that the dispatcher has gone.
     _alive: oneshot::Sender<Infallible>,
 }
@@ -119,6 +124,7 @@ impl Dispatcher {
             looks_again: false,
             timer: None,
             questions: Questions::default(),
+            trying: HashSet::new(),
             _alive: alive,
         });
         hooks.introduce(dispatcher);

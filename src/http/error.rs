@@ -129,6 +129,9 @@ pub enum ApiError {
         "too many tokens from this address that nobody has: try again in a second, with one that is right"
     )]
     TooManyGuesses,
+    /// A test call of the project is under way, or too many of all.
+    #[error("a test call is under way: try again when it has ended, after 10 s at most")]
+    TestUnderWay,
     /// No such live connection in this project.
     #[error("connection not found")]
     NoSuchConnection,
@@ -217,7 +220,7 @@ impl ApiError {
             Self::UnsupportedMediaType { .. } => "unsupported_media_type",
             Self::MissingCapability(_) => "missing_capability",
             Self::LimitReached { .. } => "limit_reached",
-            Self::RateLimited(_) | Self::TooManyGuesses => "rate_limited",
+            Self::RateLimited(_) | Self::TooManyGuesses | Self::TestUnderWay => "rate_limited",
             Self::NoSuchConnection => "connection_not_found",
             Self::Overloaded => "overloaded",
             Self::StorageUnavailable => "storage_unavailable",
@@ -269,7 +272,9 @@ impl ResponseError for ApiError {
             Self::Exists(_) | Self::MissingCapability(_) | Self::LimitReached { .. } => {
                 StatusCode::CONFLICT
             }
-            Self::RateLimited(_) | Self::TooManyGuesses => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited(_) | Self::TooManyGuesses | Self::TestUnderWay => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLong => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -286,7 +291,11 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         let mut answer = HttpResponse::build(self.status_code());
         match self {
-            Self::Overloaded | Self::Stopping | Self::RateLimited(_) | Self::TooManyGuesses => {
+            Self::Overloaded
+            | Self::Stopping
+            | Self::RateLimited(_)
+            | Self::TooManyGuesses
+            | Self::TestUnderWay => {
                 answer.insert_header((header::RETRY_AFTER, "1"));
             }
             Self::StorageUnavailable => {

@@ -80,6 +80,7 @@ pub const TABLE: &[(Method, &str, Need)] = &[
     (Method::DELETE, "projects/{project}/webhooks/{webhook}", Flag(DeleteWebhook)),
     (Method::POST, "projects/{project}/webhooks/{webhook}/regenerate", Flag(UpdateWebhook)),
     (Method::POST, "projects/{project}/webhooks/{webhook}/regenerate_secret", Flag(UpdateWebhook)),
+    (Method::POST, "projects/{project}/webhooks/{webhook}/test", Flag(UpdateWebhook)),
     (Method::GET, "projects/{project}/webhooks/{webhook}/deliveries", Flag(ReadWebhooks)),
     (
         Method::POST,

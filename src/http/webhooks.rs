@@ -35,6 +35,7 @@ pub(crate) fn routes() -> Vec<Mounted> {
         on(Method::DELETE, "projects/{project}/webhooks/{webhook}", delete),
         on(Method::POST, "projects/{project}/webhooks/{webhook}/regenerate", regenerate),
         on(Method::POST, "projects/{project}/webhooks/{webhook}/regenerate_secret", regenerate),
+        on(Method::POST, "projects/{project}/webhooks/{webhook}/test", test),
     ]
 }
 
@@ -161,6 +162,17 @@ async fn regenerate(call: Call) -> Answer {
         .write(move |store| store.update_webhook(&project, &id, &update))
         .await?;
     answer::data(Secret { secret: webhook.secret })
+}
+
+/// `POST /projects/:id/webhooks/:wid/test`: posts a signed test event now and answers with what came.
+async fn test(call: Call) -> Answer {
+    let project = call.project().await?;
+    let id = call.parts.webhook();
+    let found = call.app.persistence.read(move |store| store.find_webhook(&project, &id)).await?;
+    let webhook = found.ok_or(ApiError::NotFound(Thing::Webhook))?;
+    require_readers(&call.caller, &webhook.events)?;
+    let tried = call.app.persistence.hooks().try_out(webhook).await?;
+    answer::data(tried.ok_or(ApiError::TestUnderWay)?)
 }
 
 /// `DELETE /projects/:id/webhooks/:wid`.

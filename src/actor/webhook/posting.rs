@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// How long an endpoint may take for its whole answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause before an outcome that could not be stored is tried again; each further one is twice as long.
 const FIRST_SETBACK: Duration = Duration::from_millis(500);
 /// The longest of these pauses.
