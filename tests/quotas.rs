@@ -410,6 +410,16 @@ fn wrong_tokens_in_identify_are_bounded_with_those_over_http_and_right_ones_come
 }
 
 #[test]
+fn an_admin_token_in_identify_is_refused_and_works_over_http_as_before() {
+    let server = Server::start();
+    let mut socket = Socket::open(server.address);
+    socket.identify(Some(support::ADMIN));
+    assert_eq!(socket.expect_close().0, 4001);
+    assert_eq!(server.call("GET", "/v1/projects", Some(support::ADMIN), "").status, 200);
+    server.assert_well();
+}
+
+#[test]
 fn a_first_run_takes_no_short_secret() {
     for (setting, flag, prefix) in [
         ("WARREN_PROJECT_TOKEN", "project-token", "ptk"),

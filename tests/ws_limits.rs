@@ -136,13 +136,13 @@ fn a_thousand_strangers_hold_no_more_than_they_may() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(folder.path(), &[]);
     let before = server.resident();
-    // All but the end of the largest frame, in fragments and as a whole.
-    let most = masked(TEXT, &beat(16 * 1024));
-    let unfinished = &most[..most.len() - 1];
+    // All but the end of the largest frame, behind half of a message.
+    let most = masked(LAST, &[b'x'; 8 * 1024]);
+    let unfinished = [&*masked(TEXT_BEGIN, &[b'x'; 8 * 1024]), &most[..most.len() - 1]].concat();
     let sockets: Vec<_> = (0..1000)
         .map(|_| {
             let mut socket = Socket::open(server.address);
-            socket.write(unfinished);
+            socket.write(&unfinished);
             socket
         })
         .collect();

@@ -12,13 +12,13 @@ use super::ask::AskError;
 use super::channel::{ChannelActor, ConnectionRef};
 use super::connection::InboundBound;
 use super::fanout::{ConnectionUid, FanoutHandle, LocalFanout};
-use super::guesses::Guesses;
+use super::guesses::{Guesses, Turn};
 use super::online::Online;
 use super::owed::Undelivered;
 use super::persistence::Persistence;
 use super::session::{Enter, Exit, Identity, SessionActor};
 use super::settings::Settings;
-use super::shard::{ResolveChannel, ResolveSession, Shard};
+use super::shard::{FindSession, ResolveChannel, ResolveSession, Shard};
 use super::tell::tell;
 use crate::domain::project::secret_hash;
 use crate::domain::{ChannelKey, ConnectionId, LeapTokenId, Permission, ProjectId};
@@ -266,11 +266,16 @@ impl Supervisor {
         project: ProjectId,
         enter: Enter,
     ) -> Result<Entered, Close> {
+        if secret.starts_with("pat_") {
+            // Right or wrong, it is for HTTP alone.
+            return Err(unknown_token());
+        }
         let (hash, address, asked) = (secret_hash(secret), enter.address, Instant::now());
         if self.0.guesses.is_refused(&hash, asked) {
             return Err(unknown_token());
         }
-        let turn = if self.0.guesses.is_over(address, asked) {
+        let is_over = self.0.guesses.is_over(address, asked);
+        let mut turn = if is_over && !self.is_live(&LeapTokenId::from(secret)).await {
             let many = |_| Close::new(CloseCode::RateLimited, "too many wrong tokens from there");
             Some(self.0.guesses.turn().await.map_err(many)?)
         } else {
@@ -278,11 +283,14 @@ impl Supervisor {
         };
         let entered = if secret.starts_with("ptk_") {
             match self.check_project_token(&project, secret).await {
-                Ok(()) => self.enter_alone(project, Identity::Project, enter).await.map(Some),
+                Ok(()) => {
+                    turn = None;
+                    self.enter_alone(project, Identity::Project, enter).await.map(Some)
+                }
                 Err(refused) => refused.map_or(Ok(None), Err),
             }
         } else {
-            self.enter_shared(&LeapTokenId::from(secret), enter).await
+            self.enter_shared(&LeapTokenId::from(secret), enter, &mut turn).await
         };
         if let Some(entered) = entered? {
             return Ok(entered);
@@ -307,11 +315,19 @@ impl Supervisor {
         Ok(Entered { session, connection, is_told: false })
     }
 
-    /// Brings a connection into its token's session; none if there is no such token.
+    /// Whether a token has a session in memory: then it is no guess.
+    async fn is_live(&self, token: &LeapTokenId) -> bool {
+        let Some(shard) = self.session_shard(token) else { return false };
+        shard.send(FindSession(token.clone())).await.ok().flatten().is_some()
+    }
+
+    /// Brings a connection into its token's session; none if there is no such token. The turn that it had to wait for is
+    /// over once it is found.
     async fn enter_shared(
         &self,
         token: &LeapTokenId,
         enter: Enter,
+        turn: &mut Option<Turn<'_>>,
     ) -> Result<Option<Entered>, Close> {
         let connection = enter.connection.uid;
         for _ in 0..ATTEMPTS {
@@ -320,6 +336,7 @@ impl Supervisor {
                 Err(AskError::Store(StoreError::NotFound(Thing::Token))) => return Ok(None),
                 Err(error) => return Err(error.close()),
             };
+            *turn = None;
             match session.send(enter.clone()).await {
                 Ok(outcome) => {
                     return outcome.map(|()| Some(Entered { session, connection, is_told: false }));

@@ -21,6 +21,8 @@ use std::time::Duration;
 const MAX_WAITING: usize = 64;
 /// The most bytes in such frames before the shell stops reading.
 const MAX_WAITING_BYTES: usize = 256 * 1024;
+/// The same before an IDENTIFY was read.
+const MAX_STRANGER_BYTES: usize = 16 * 1024;
 /// The most frames that wait for INIT, for which nobody can stop reading: past it, the connection is closed.
 const MAX_EARLY: usize = 1024;
 /// How long what came before the end may take to be served: longer than a back end has to answer for a private channel.
@@ -281,7 +283,8 @@ impl Machine {
     /// Whether so much waits that the shell should stop reading until the deadline.
     pub fn is_congested(&self) -> bool {
         let can_pause = self.phase != Phase::Identifying;
-        can_pause && (self.waiting.len() >= MAX_WAITING || self.waiting_bytes >= MAX_WAITING_BYTES)
+        let most = if self.has_heard_identify { MAX_WAITING_BYTES } else { MAX_STRANGER_BYTES };
+        can_pause && (self.waiting.len() >= MAX_WAITING || self.waiting_bytes >= most)
     }
 
     /// Whether a close was asked for: nothing that comes later counts.
