@@ -147,6 +147,8 @@ pub struct SessionActor {
     replay: Replay,
     /// The order of direct messages.
     line: Line,
+    /// Whether a timer runs that lets go of the old ones.
+    is_watching_line: bool,
     /// Says that the token is online, while there is a connection.
     online: Option<OnlineMark>,
     /// Connections whose sockets have not ended.
@@ -189,6 +191,7 @@ impl SessionActor {
             locks: HashMap::new(),
             renewing: Arc::default(),
             replay: Replay::default(),
+            is_watching_line: false,
             line: Line::new(hub.settings().window(), hub.windows().share(&project)),
             online: None,
             parting: Vec::new(),
@@ -224,6 +227,7 @@ impl SessionActor {
     /// Hands an event to every connection, or keeps it for the next one.
     fn dispatch(&mut self, event: Event, ctx: &mut Context<Self>) {
         let dispatch = self.line.order(Dispatch::new(event), Instant::now());
+        self.watch_line(ctx);
         if self.members.is_empty() {
             let settings = &self.hub.settings();
             self.replay.keep(dispatch, settings.replay_events, settings.replay_bytes);
@@ -235,6 +239,17 @@ impl SessionActor {
             self.outlet.send(&connection.fanout, order, connection.profile);
         }
         self.outlet.settle(ctx);
+    }
+
+    /// Sees to it that what the line has at hand goes when it is too old, though nothing more should be said.
+    fn watch_line(&mut self, ctx: &mut Context<Self>) {
+        if !self.is_watching_line && self.line.expire(Instant::now()) {
+            self.is_watching_line = true;
+            ctx.run_later(self.hub.settings().window().age, |actor, ctx| {
+                actor.is_watching_line = false;
+                actor.watch_line(ctx);
+            });
+        }
     }
 
     /// Hands an event to one connection.

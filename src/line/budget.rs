@@ -75,6 +75,11 @@ impl WindowBudget {
         Self { all, shares: Mutex::default() }
     }
 
+    /// The bytes that are held.
+    pub fn used(&self) -> usize {
+        self.all.used.load(Ordering::Relaxed)
+    }
+
     /// A project's share, the same for all its lines.
     pub fn share(&self, project: &ProjectId) -> Arc<Share> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);

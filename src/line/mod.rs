@@ -63,8 +63,9 @@ impl Line {
         self.between(number, self.last)
     }
 
-    /// Lets go of what is too old.
-    pub fn expire(&mut self, now: Instant) {
+    /// Lets go of what is too old; whether anything is left.
+    pub fn expire(&mut self, now: Instant) -> bool {
         self.window.expire(now);
+        !self.window.is_empty()
     }
 }

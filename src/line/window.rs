@@ -100,6 +100,11 @@ impl Window {
         }
     }
 
+    /// Whether nothing is at hand.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Lets go of the oldest message.
     fn drop_oldest(&mut self) {
         if let Some(oldest) = self.entries.pop_front() {

@@ -127,3 +127,22 @@ async fn what_none_of_the_connections_heard_is_told_by_the_next_init() {
     );
     assert!(all.contains(r#""missed":3"#), "{all}");
 }
+
+#[actix_rt::test]
+async fn what_is_at_hand_goes_with_time_though_nothing_more_is_said() {
+    let (world, _socket, link) = inside().await;
+    publish(&world, "to all").await;
+    assert_eq!(sent_until(&link, "to all").await, ["to all"]);
+    let message = Message { event: "to one".into(), data: RawJson::null() };
+    let token = LeapTokenId::from("leap_token_t");
+    world.hub.direct_message(&ProjectId::from("p"), &token, message).await.unwrap();
+    assert!(until(async || sent(&link).contains("to one")).await);
+    assert!(world.hub.windows().used() > 0);
+    let said = Instant::now();
+    // Before its time nothing goes.
+    let age = world.hub.settings().window().age;
+    advance(said, age / 2).await;
+    assert!(world.hub.windows().used() > 0);
+    advance(said, age * 2).await;
+    assert!(until(async || world.hub.windows().used() == 0).await);
+}
