@@ -10,7 +10,6 @@
 mod socket;
 mod support;
 
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::{Value, json};
 use socket::{PATIENCE, Process, Socket, Stopwatch};
 use std::collections::{BTreeMap, BTreeSet};
@@ -365,15 +364,6 @@ fn an_ephemeral_subscription_is_told_to_have_ended_however_the_server_does() {
     }
 }
 
-/// Lets a process write to no file from now on, or to all again: every write fails as on a full disk.
-fn let_write(server: &Process, may: bool) {
-    let usual = getrlimit(Resource::Fsize);
-    let current = if may { usual.current } else { Some(0) };
-    let limit = Rlimit { current, maximum: usual.maximum };
-    let id = Pid::from_raw(server.id().try_into().unwrap());
-    prlimit(id, Resource::Fsize, limit).unwrap();
-}
-
 #[test]
 fn what_the_store_did_not_take_is_told_when_it_does_and_nobody_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -387,7 +377,7 @@ fn what_the_store_did_not_take_is_told_when_it_does_and_nobody_waits_for_it() {
     let mut stays = crowd(server.address, 8, &["a"]);
     wait_for(&receiver, 8);
 
-    let_write(&server, false);
+    server.let_write(false);
     let goes = crowd(server.address, 40, &["a"]);
     // Each is heard before the next is sent, as if nothing were wrong.
     for n in 0..200 {
@@ -401,7 +391,7 @@ fn what_the_store_did_not_take_is_told_when_it_does_and_nobody_waits_for_it() {
     until(|| online(&server, "a") == 8);
     assert_eq!(receiver.calls().len(), 8);
 
-    let_write(&server, true);
+    server.let_write(true);
     let mut calls = wait_for(&receiver, 8 + 2 * 40 + 200);
     let said = calls.extract_if(.., |call| call.json()["event"] == "channel.message");
     // In the order in which the channel took them, whoever sent them.

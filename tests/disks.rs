@@ -10,7 +10,6 @@
 mod socket;
 mod support;
 
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::json;
 use socket::{PATIENCE, Process, Socket, Stopwatch};
 use std::fs;
@@ -132,15 +131,6 @@ fn a_database_that_is_not_the_one_any_more_is_not_written_to() {
     assert_eq!(state(&server), kept);
 }
 
-/// Lets a process write to no file from now on, or to all again: every write fails as on a full disk.
-fn let_write(server: &Process, may: bool) {
-    let usual = getrlimit(Resource::Fsize);
-    let current = if may { usual.current } else { Some(0) };
-    let limit = Rlimit { current, maximum: usual.maximum };
-    let id = Pid::from_raw(server.id().try_into().unwrap());
-    prlimit(id, Resource::Fsize, limit).unwrap();
-}
-
 #[test]
 fn while_no_commit_succeeds_writers_hear_why_and_readiness_says_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -149,7 +139,7 @@ fn while_no_commit_succeeds_writers_hear_why_and_readiness_says_it() {
     let log = thread::spawn(move || log.lines().map_while(Result::ok).collect::<Vec<_>>());
     assert_eq!(patch(&server, "before").status, 200);
 
-    let_write(&server, false);
+    server.let_write(false);
     thread::scope(|scope| {
         for writer in 0..12 {
             let server = &server;
@@ -169,7 +159,7 @@ fn while_no_commit_succeeds_writers_hear_why_and_readiness_says_it() {
     assert_eq!(state(&server), json!({"before": true}));
     http.data("POST", "/v1/channels/hello/messages", r#"{"e":"STILL","d":null}"#).unwrap();
 
-    let_write(&server, true);
+    server.let_write(true);
     wait_for_readiness(&server, 200);
     assert_eq!(patch(&server, "after").status, 200);
     assert_eq!(state(&server), json!({"before": true, "after": true}));
@@ -211,7 +201,7 @@ fn a_webhook_is_called_once_however_long_its_outcome_cannot_be_stored() {
     }
     receiver.wait_for(2);
 
-    let_write(&server, false);
+    server.let_write(false);
     answer.send(()).unwrap();
     answer.send(()).unwrap();
     // Two outcomes wait; after some time each has been tried several times, and the outbox has been read again.
@@ -229,7 +219,7 @@ fn a_webhook_is_called_once_however_long_its_outcome_cannot_be_stored() {
     };
     assert_eq!(states(&mut http), vec![(json!("pending"), json!(0)); 2]);
 
-    let_write(&server, true);
+    server.let_write(true);
     let since = Stopwatch::start();
     while states(&mut http) != vec![(json!("delivered"), json!(1)); 2] {
         assert!(since.elapsed() < PATIENCE, "{:?}", states(&mut http));
@@ -264,7 +254,7 @@ fn on_the_socket_too_it_is_the_storage_that_is_unavailable() {
     let (mut writer, mut subscriber) = (enter(), enter());
     writer.subscribe("room");
 
-    let_write(&server, false);
+    server.let_write(false);
     let writes = [
         ("SET_CHANNEL_STATE", json!({"a": 1})),
         ("PATCH_CHANNEL_STATE", json!({"patch": {"a": 1}})),
@@ -278,7 +268,7 @@ fn on_the_socket_too_it_is_the_storage_that_is_unavailable() {
     let (code, reason) = subscriber.expect_close();
     assert_eq!((code, reason.as_str()), (4000, "storage unavailable, reconnect"));
 
-    let_write(&server, true);
+    server.let_write(true);
     wait_for_readiness(&server, 200);
     writer.dispatch("SET_CHANNEL_STATE", "room", &json!({"a": 2}));
     assert_eq!(writer.expect("STATE_UPDATE")["d"]["state"], json!({"a": 2}));

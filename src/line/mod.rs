@@ -10,11 +10,20 @@ mod window;
 pub use budget::{Share, WindowBudget};
 pub use window::{Bounds, Missing};
 
-use crate::domain::{LineId, Place};
+use crate::domain::{LineId, Place, Standing};
 use crate::protocol::Dispatch;
 use std::sync::Arc;
 use tokio::time::Instant;
 use window::Window;
+
+/// A connection that has gone.
+#[derive(Clone, Copy, Debug)]
+pub struct Gone {
+    /// The number of the last message before it came.
+    pub since: u64,
+    /// The same of its session's other connections, of which the longest there counts; none if there are none.
+    pub others: Option<u64>,
+}
 
 /// A line.
 pub struct Line {
@@ -53,8 +62,23 @@ impl Line {
         message
     }
 
+    /// What a connection that has gone has not heard, but for what another one of its session hears. One that knows nothing
+    /// of the line has heard it up to where it came in.
+    pub fn unheard(&self, heard: &Standing, gone: Gone) -> Missing {
+        let heard = heard.of(self.id).unwrap_or(gone.since);
+        self.between(heard, gone.others.unwrap_or(self.last))
+    }
+
+    /// What was hoped to arrive and did not.
+    pub fn unarrived(&self, heard: &Standing, hoped: &Standing) -> Missing {
+        match (heard.of(self.id), hoped.of(self.id)) {
+            (Some(heard), Some(hoped)) => self.between(heard, hoped),
+            _ => Missing::default(),
+        }
+    }
+
     /// The messages behind one number, up to another.
-    pub fn between(&self, after: u64, upto: u64) -> Missing {
+    fn between(&self, after: u64, upto: u64) -> Missing {
         self.window.between(after, upto.min(self.last))
     }
 

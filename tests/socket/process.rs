@@ -2,6 +2,7 @@
 
 use super::{Http, PATIENCE, Stopwatch};
 use crate::support::{ADMIN, OWNER, PROJECT};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -64,6 +65,15 @@ impl Process {
         let address = line.split("address=").nth(1).unwrap().split(' ').next().unwrap();
         process.address = address.parse().unwrap();
         process
+    }
+
+    /// Lets it write to no file from now on, or to all again: every write fails as on a full disk.
+    pub fn let_write(&self, may: bool) {
+        let usual = getrlimit(Resource::Fsize);
+        let current = if may { usual.current } else { Some(0) };
+        let limit = Rlimit { current, maximum: usual.maximum };
+        let id = Pid::from_raw(self.id().try_into().unwrap());
+        prlimit(id, Resource::Fsize, limit).unwrap();
     }
 
     /// Waits until a line of its log holds this; returns the line.

@@ -5,13 +5,12 @@ use super::super::fanout::Order;
 use super::super::heavy;
 use super::super::session::SessionUid;
 use super::changes::{Accepted, Application, Next};
-use super::subscribers::Gone;
 use super::{
     Admit, Arc, Attach, ChangeState, Changed, Channel, ChannelActor, ClientPublish, ConnectionRef,
     Connections, Detach, Dispatch, EndIfIdle, Event, Instant, Leave, OnlineCount, Publish, Recall,
     Subscribe, Update, hooking,
 };
-use crate::domain::{Capabilities, EventKind, Place, Standing, Version};
+use crate::domain::{Capabilities, EventKind, Place, Version};
 use crate::line::Missing;
 use crate::protocol::{ErrorCode, Refusal};
 use actix::prelude::*;
@@ -261,10 +260,8 @@ impl Handler<Detach> for ChannelActor {
     /// connection hears.
     fn handle(&mut self, ask: Detach, _: &mut Context<Self>) {
         let gone = self.subscribers.remove_connection(ask.session, ask.connection);
-        let (Some(Gone { since, others }), Some(standing)) = (gone, ask.standing) else { return };
-        let heard = standing.of(self.line.id()).unwrap_or(since);
-        let missing = self.line.between(heard, others.unwrap_or(self.line.last()));
-        self.subscribers.hand(ask.session, missing, false);
+        let (Some(gone), Some(standing)) = (gone, ask.standing) else { return };
+        self.subscribers.hand(ask.session, self.line.unheard(&standing, gone), false);
     }
 }
 
@@ -272,9 +269,7 @@ impl Handler<Recall> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, ask: Recall, _: &mut Context<Self>) {
-        let of = |standing: &Standing| standing.of(self.line.id());
-        let (Some(heard), Some(hoped)) = (of(&ask.heard), of(&ask.hoped)) else { return };
-        let missing = self.line.between(heard, hoped);
+        let missing = self.line.unarrived(&ask.heard, &ask.hoped);
         self.subscribers.hand(ask.session, missing, true);
     }
 }

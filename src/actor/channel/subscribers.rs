@@ -5,7 +5,7 @@ use super::super::session::{FromChannel, SessionActor, SessionUid};
 use super::super::tell::tell;
 use super::messages::ConnectionRef;
 use crate::domain::{Member, SessionRef, Timestamp};
-use crate::line::Missing;
+use crate::line::{Gone, Missing};
 use crate::protocol::{Dispatch, PresentMember, ProfileCounts, Profiles};
 use actix::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -24,15 +24,6 @@ impl Attached {
     fn is(&self, uid: ConnectionUid) -> bool {
         self.connection.uid == uid
     }
-}
-
-/// A connection that has gone.
-#[derive(Clone, Copy, Debug)]
-pub struct Gone {
-    /// The number of the last message before it came.
-    pub since: u64,
-    /// The same of the session's other connections, of which the longest there counts; none if there are none.
-    pub others: Option<u64>,
 }
 
 /// One subscribed session.

@@ -5,11 +5,11 @@ use super::super::owed::Undelivered;
 use super::subscribing::SubscribeError;
 use super::{
     ChannelActor, ChannelId, ConnectionUid, Connections, Direct, EndIfIdle, Event, Exit,
-    FromChannel, Grant, Held, Parting, Returned, Revoke, Serve, SessionActor, Settled, Standing,
+    FromChannel, Grant, Held, Parting, Returned, Revoke, Serve, SessionActor, Settled,
     TokenChanged, TokenEnded, channel, tell,
 };
 use crate::domain::{Change, HookEvent, Message, Version};
-use crate::line::Missing;
+use crate::line::{Gone, Missing};
 use crate::protocol::{Command, ErrorCode, Extension, Refusal};
 use crate::store::Thing;
 use actix::prelude::*;
@@ -265,10 +265,9 @@ impl Handler<Exit> for SessionActor {
         self.take_back(undelivered, was_last);
         if let Some(standing) = &standing {
             // As each channel does with its own.
-            let heard = standing.of(self.line.id()).unwrap_or(gone.since);
             let others = self.members.values().map(|other| other.since).min();
-            let missing = self.line.between(heard, others.unwrap_or(self.line.last()));
-            self.keep_missing(missing, false);
+            let gone = Gone { since: gone.since, others };
+            self.keep_missing(self.line.unheard(standing, gone), false);
         }
         if !is_settled {
             self.parting.push(Parting { connection, hoped: standing, was_last });
@@ -297,10 +296,7 @@ impl Handler<Settled> for SessionActor {
             let (session, heard, hoped) = (self.uid, heard.clone(), hoped.clone());
             tell(address, channel::Recall { session, heard, hoped });
         }
-        let of = |standing: &Standing| standing.of(self.line.id());
-        if let (Some(heard), Some(hoped)) = (of(&heard), of(&hoped)) {
-            self.keep_missing(self.line.between(heard, hoped), true);
-        }
+        self.keep_missing(self.line.unarrived(&heard, &hoped), true);
     }
 }
 
