@@ -79,7 +79,7 @@ impl Flight {
     /// From now on, what comes behind this place is heard.
     pub(super) fn hear(&mut self, from: Place) {
         let Place { line, number } = from;
-        if let Err(at) = self.find(line) {
+        if let Err(at) = find(&self.marks, line) {
             self.marks.reserve_exact(usize::from(self.marks.is_empty()));
             self.marks.insert(at, Mark { line, arrived: number, sure: number });
         }
@@ -87,14 +87,9 @@ impl Flight {
 
     /// From now on, a line is not heard.
     pub(super) fn leave(&mut self, line: LineId) {
-        if let Ok(at) = self.find(line) {
+        if let Ok(at) = find(&self.marks, line) {
             self.marks.remove(at);
         }
-    }
-
-    /// Where a line's mark is.
-    fn find(&self, line: LineId) -> Result<usize, usize> {
-        self.marks.binary_search_by_key(&line, |mark| mark.line)
     }
 
     /// The bytes that were written so far.
@@ -125,16 +120,7 @@ impl Flight {
     /// These messages were handed over, and nobody will ever tell whether they arrived.
     pub(super) fn passed(&mut self, told: Told) {
         if let Some(last) = told.last {
-            self.mark(last);
-        }
-    }
-
-    /// A message has arrived.
-    fn mark(&mut self, place: Place) {
-        if let Ok(at) = self.find(place.line)
-            && let Some(mark) = self.marks.get_mut(at)
-        {
-            mark.arrived = mark.arrived.max(place.number);
+            note(&mut self.marks, last);
         }
     }
 
@@ -167,26 +153,22 @@ impl Flight {
 
     /// How far each line was heard by a client that may not have read what arrived since it was last known to be there.
     pub(super) fn sure(&self) -> Standing {
-        Standing::new(self.marks.iter().map(|mark| (mark.line, mark.sure)).map(place))
+        standing(&self.marks, |mark| mark.sure)
     }
 
     /// How far each line will have been heard once everything has arrived: what was written, and these.
     pub(super) fn hoped(&self, queued: impl IntoIterator<Item = Told>) -> Standing {
-        let mut last = self.marks.clone();
+        let mut marks = self.marks.clone();
         let written = self.ends.iter().map(|end| end.told);
-        for place in written.chain(queued).filter_map(|told| told.last) {
-            if let Ok(at) = self.find(place.line)
-                && let Some(mark) = last.get_mut(at)
-            {
-                mark.arrived = mark.arrived.max(place.number);
-            }
+        for last in written.chain(queued).filter_map(|told| told.last) {
+            note(&mut marks, last);
         }
-        Standing::new(last.iter().map(|mark| (mark.line, mark.arrived)).map(place))
+        standing(&marks, |mark| mark.arrived)
     }
 
     /// How far each line was heard.
     pub(super) fn standing(&self) -> Standing {
-        Standing::new(self.marks.iter().map(|mark| (mark.line, mark.arrived)).map(place))
+        standing(&self.marks, |mark| mark.arrived)
     }
 
     /// How many messages that stand on no line have not arrived if the last so many bytes have not; never too few.
@@ -202,9 +184,23 @@ impl Flight {
     }
 }
 
-/// A line and a number there.
-const fn place((line, number): (LineId, u64)) -> Place {
-    Place { line, number }
+/// Where a line's mark is, or would be.
+fn find(marks: &[Mark], line: LineId) -> Result<usize, usize> {
+    marks.binary_search_by_key(&line, |mark| mark.line)
+}
+
+/// Notes in a line's mark that a message has arrived; nothing where the line is not heard.
+fn note(marks: &mut [Mark], message: Place) {
+    if let Ok(at) = find(marks, message.line)
+        && let Some(mark) = marks.get_mut(at)
+    {
+        mark.arrived = mark.arrived.max(message.number);
+    }
+}
+
+/// How far each line was heard, by one of the numbers in its mark.
+fn standing(marks: &[Mark], number: impl Fn(&Mark) -> u64) -> Standing {
+    Standing::new(marks.iter().map(|mark| Place { line: mark.line, number: number(mark) }))
 }
 
 /// The low half of a number.
