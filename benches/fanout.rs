@@ -9,9 +9,9 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use warren::actor::Settings;
-use warren::actor::flight::Told;
-use warren::actor::outbox::{Batch, Outbox};
-use warren::actor::pressure::Pressure;
+use warren::delivery::flight::Told;
+use warren::delivery::outbox::{Batch, Outbox};
+use warren::delivery::pressure::Pressure;
 use warren::domain::{ChannelId, Message, RawJson};
 use warren::protocol::{Dispatch, Event, Profile};
 

@@ -3,8 +3,8 @@
 //! The layers, each of which may use only what stands left of it (a test in `tests/layers.rs` checks that):
 //!
 //! ```text
-//! domain ← protocol ← line ← actor ← http ← server ← main
-//!    ↖ store, webhook, events ↗
+//! domain ← protocol ← line, delivery ← actor ← http ← server ← main
+//!    ↖ store, webhook, events, heavy ↗
 //! ```
 //!
 //! `bench` stands beside them: it speaks to a server from outside, and nothing but `main` knows it.
@@ -16,10 +16,12 @@ pub mod actor;
 pub mod admin;
 pub mod bench;
 pub mod config;
+pub mod delivery;
 pub mod domain;
 pub mod embed;
 pub mod events;
 pub mod first_run;
+pub mod heavy;
 pub mod http;
 pub mod line;
 pub mod protocol;

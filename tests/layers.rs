@@ -13,12 +13,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("webhook", &["domain"]),
     ("events", &["domain"]),
-    ("actor", &["domain", "protocol", "line", "store", "webhook", "events"]),
-    ("http", &["domain", "protocol", "store", "webhook", "actor"]),
-    ("config", &["domain", "protocol", "webhook", "actor", "http"]),
+    ("heavy", &["domain"]),
+    ("delivery", &["domain", "protocol", "heavy"]),
+    ("actor", &["domain", "protocol", "line", "store", "webhook", "events", "heavy", "delivery"]),
+    ("http", &["domain", "protocol", "store", "webhook", "heavy", "delivery", "actor"]),
+    ("config", &["domain", "protocol", "webhook", "delivery", "actor", "http"]),
     ("first_run", &["domain", "store", "actor", "config"]),
     ("telemetry", &[]),
-    ("server", &["domain", "protocol", "store", "actor", "http", "config", "first_run"]),
+    (
+        "server",
+        &["domain", "protocol", "store", "delivery", "actor", "http", "config", "first_run"],
+    ),
     ("embed", &["domain", "actor", "http", "config", "first_run", "server"]),
     ("lib", &[]),
     ("admin", &["domain", "store", "actor", "config", "first_run", "server"]),
@@ -35,7 +40,7 @@ const PLACES: &[(&str, &[&str], &str)] = &[
     ),
     ("actix_web_actors", &["http/ws.rs"], "a crate that may have to be replaced"),
     ("rusqlite", &[], "one way to the database"),
-    ("do_send(", &["actor/tell.rs"], "ignores the bound of a mailbox"),
+    ("do_send(", &["actor/tell.rs", "delivery/report.rs"], "ignores the bound of a mailbox"),
 ];
 
 /// A source file: its path below `src`, and its code without comments and unit tests.

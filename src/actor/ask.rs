@@ -1,6 +1,7 @@
 //! What can go wrong when one part of the server asks another.
 
 use crate::domain::{StateError, Version};
+use crate::heavy::NotDone;
 use crate::protocol::{Close, CloseCode, Refusal};
 use crate::store::{StoreError, Thing};
 
@@ -34,6 +35,15 @@ impl AskError {
             _ => "overloaded, reconnect",
         };
         Close::new(CloseCode::Unknown, reason)
+    }
+}
+
+impl From<NotDone> for AskError {
+    fn from(error: NotDone) -> Self {
+        match error {
+            NotDone::Refused => Self::Overloaded,
+            NotDone::Crashed => Self::Closed,
+        }
     }
 }
 

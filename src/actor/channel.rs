@@ -15,13 +15,13 @@ pub use messages::{
     Subscribe, Sweep, Update,
 };
 
-use super::fanout::Order;
-use super::outlet::Outlet;
 use super::persistence::Persistence;
 use super::session::{FromChannel, SessionActor, SessionUid};
 use super::settings::Settings;
 use super::shard::{ChannelGone, RetireChannel, Shard};
 use super::tell::tell;
+use crate::delivery::fanout::Order;
+use crate::delivery::outlet::Outlet;
 use crate::domain::{Channel, ChannelKey};
 use crate::line::{Line, WindowBudget};
 use crate::protocol::{Dispatch, Event};
@@ -210,7 +210,11 @@ impl ChannelActor {
     }
 
     /// The snapshot for a session that builds INIT.
-    fn snapshot(&self, session: &Addr<SessionActor>, connection: super::fanout::ConnectionUid) {
+    fn snapshot(
+        &self,
+        session: &Addr<SessionActor>,
+        connection: crate::delivery::fanout::ConnectionUid,
+    ) {
         tell(session, FromChannel::Snapshot { connection, channel: self.channel.clone() });
     }
 }

@@ -6,15 +6,15 @@
 
 #[cfg(feature = "echo")]
 mod echo;
+mod linger;
 mod serving;
 mod valve;
 
 use super::channel::ConnectionRef;
-use super::fanout::{ConnectionUid, LocalFanout, Order, Owner};
-use super::linger::Linger;
-use super::link::{Link, Note, Origin};
 use super::session::Serve;
 use super::supervisor::{Entered, Supervisor};
+use crate::delivery::fanout::{ConnectionUid, LocalFanout, Order, Owner};
+use crate::delivery::link::{Link, Note, Origin};
 use crate::domain::project::secret_hash;
 use crate::domain::{ConnectionId, ProjectId, Version};
 use crate::protocol::{
@@ -25,6 +25,7 @@ use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use bytes::Bytes;
 use bytestring::ByteString;
+use linger::Linger;
 use serving::{Begun, Serving};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -418,7 +419,7 @@ where
         actix::spawn(async move {
             let entered = hub.enter(&who, extensions, connection, cid, address).await;
             if let Ok(entered) = &entered {
-                link.set_session(entered.session.clone());
+                link.set_session(entered.session.clone().recipient());
             }
             let _ = reply.send(entered);
         });

@@ -5,7 +5,7 @@
 //! found there and guessing costs the others nothing.
 
 use crate::domain::network_of;
-use crate::store::SecretHash;
+use crate::domain::project::SecretHash;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;

@@ -12,18 +12,18 @@ pub mod replay;
 mod subscribing;
 
 pub use messages::{
-    Connections, Direct, EndIfIdle, Enter, Exit, FromChannel, Grant, Returned, Revoke, Serve,
-    Settled, TokenChanged, TokenEnded,
+    Connections, Direct, EndIfIdle, Enter, FromChannel, Grant, Revoke, Serve, TokenChanged,
+    TokenEnded,
 };
 
 use super::channel::{self, ChannelActor, ConnectionRef};
 use super::clock;
-use super::fanout::{ConnectionUid, Order};
 use super::online::OnlineMark;
-use super::outlet::Outlet;
 use super::shard::{RetireSession, SessionGone};
 use super::supervisor::Supervisor;
 use super::tell::tell;
+use crate::delivery::fanout::{ConnectionUid, Order};
+use crate::delivery::outlet::Outlet;
 use crate::domain::channel::Subscriber;
 use crate::domain::{
     Channel, ChannelId, ChannelKey, ConnectionId, LeapToken, Member as Present, Place, ProjectId,

@@ -1,6 +1,6 @@
 //! What the actors live by; `config.rs` says where each value comes from.
 
-use super::pressure;
+use crate::delivery::pressure;
 use crate::line::Bounds;
 use crate::protocol::{Rate, Timing};
 use std::time::Duration;
@@ -74,6 +74,7 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
+        let outgoing = pressure::Bounds::default();
         Self {
             timing: Timing {
                 heartbeat: Duration::from_secs(30),
@@ -83,9 +84,9 @@ impl Default for Settings {
                 publishes: Rate { per_second: 1000, burst: 2000 },
             },
             session_grace: Duration::from_secs(30),
-            outbox_bytes: 1 << 20,
-            outbox_patience: Duration::from_secs(10),
-            worker_outbox_bytes: 256 << 20,
+            outbox_bytes: outgoing.queue,
+            outbox_patience: outgoing.patience,
+            worker_outbox_bytes: outgoing.together,
             init_bytes: 64 << 20,
             send_buffer_bytes: 256 << 10,
             replay_events: 256,

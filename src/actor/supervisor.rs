@@ -11,15 +11,16 @@ mod stopping;
 use super::ask::AskError;
 use super::channel::{ChannelActor, ConnectionRef};
 use super::connection::InboundBound;
-use super::fanout::{ConnectionUid, FanoutHandle, LocalFanout};
 use super::guesses::{Guesses, Turn};
 use super::online::Online;
-use super::owed::Undelivered;
 use super::persistence::Persistence;
-use super::session::{Enter, Exit, Identity, SessionActor};
+use super::session::{Enter, Identity, SessionActor};
 use super::settings::Settings;
 use super::shard::{FindSession, ResolveChannel, ResolveSession, Shard};
 use super::tell::tell;
+use crate::delivery::fanout::{ConnectionUid, FanoutHandle, LocalFanout};
+use crate::delivery::owed::Undelivered;
+use crate::delivery::{Exit, Report};
 use crate::domain::project::secret_hash;
 use crate::domain::{ChannelKey, ConnectionId, LeapTokenId, Permission, ProjectId};
 use crate::line::WindowBudget;
@@ -97,7 +98,8 @@ impl Drop for Entered {
         if !self.is_told {
             let undelivered = Undelivered::default();
             let (connection, standing) = (self.connection, None);
-            tell(&self.session, Exit { connection, standing, is_settled: true, undelivered });
+            let exit = Exit { connection, standing, is_settled: true, undelivered };
+            tell(&self.session, Report::Exit(exit));
         }
     }
 }

@@ -45,7 +45,10 @@ pub struct AdminToken {
 }
 
 /// All that is kept of a secret: its SHA-256. With 128 random bits in it, nothing slower is needed.
-pub fn secret_hash(secret: &str) -> [u8; 32] {
+pub type SecretHash = [u8; 32];
+
+/// The digest of a secret.
+pub fn secret_hash(secret: &str) -> SecretHash {
     Sha256::digest(secret.as_bytes()).into()
 }
 

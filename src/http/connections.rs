@@ -6,7 +6,7 @@ use super::channels::must_exist;
 use super::error::ApiError;
 use super::routes::{Mounted, on};
 use super::tokens;
-use crate::actor::ConnectionInfo;
+use crate::delivery::ConnectionInfo;
 use crate::domain::Timestamp;
 use actix_web::http::Method;
 use serde::Serialize;

@@ -6,6 +6,7 @@ use super::{cors, envelope};
 use crate::actor::clock::NoRandomness;
 use crate::actor::{AskError, ChangeError};
 use crate::domain::{ChannelId, IdError, JsonFault, Permission, StateError, Version};
+use crate::heavy::NotDone;
 use crate::store::{StoreError, Thing};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
@@ -335,6 +336,12 @@ impl From<StoreError> for ApiError {
             // An id of ours that is taken already, or a row that cannot be read.
             StoreError::Exists(_) | StoreError::Corrupt(_) => Self::internal(&error),
         }
+    }
+}
+
+impl From<NotDone> for ApiError {
+    fn from(error: NotDone) -> Self {
+        AskError::from(error).into()
     }
 }
 

@@ -4,7 +4,8 @@
 //! of the thread's, and what is to be written is shared.
 
 use super::unacknowledged::unacknowledged;
-use crate::actor::{Connection, Inbound, Sink, Socket};
+use crate::actor::{Connection, Inbound, Socket};
+use crate::delivery::Sink;
 use crate::http;
 use crate::http::ws::{Admitted, Assembly, Decoder, Place};
 use actix::dev::ContextFut;

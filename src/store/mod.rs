@@ -15,10 +15,8 @@ use crate::domain::{
     Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, State, Subscription, Timestamp,
     Version, Visibility, Webhook, WebhookId,
 };
+pub use crate::domain::project::SecretHash;
 pub use outbox::{AtomicWrite, ReadOutbox, WriteOutbox};
-
-/// SHA-256 of a `ptk_` or `pat_`: all that is kept of the secret.
-pub type SecretHash = [u8; 32];
 
 /// A kind of thing, for errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,6 @@
 //! What a channel does with each message.
 
 use super::super::ask::{AskError, ChangeError};
-use super::super::fanout::Order;
-use super::super::heavy;
 use super::super::session::SessionUid;
 use super::changes::{Accepted, Application, Next};
 use super::{
@@ -10,7 +8,9 @@ use super::{
     Connections, Detach, Dispatch, EndIfIdle, Event, Instant, Leave, OnlineCount, Publish, Recall,
     Subscribe, Update, hooking,
 };
+use crate::delivery::fanout::Order;
 use crate::domain::{Capabilities, EventKind, Place, Version};
+use crate::heavy;
 use crate::line::Missing;
 use crate::protocol::{ErrorCode, Refusal};
 use actix::prelude::*;
@@ -83,7 +83,8 @@ impl ChannelActor {
         let Application { ticket, state, change } = application;
         let (project, limit) = (self.key().project.clone(), self.around.settings.state_bytes);
         let applied = async move {
-            Ok(heavy::run_in_turn(&project, move || state.apply(&change, limit)).await??)
+            let applied = heavy::run_in_turn(&project, move || state.apply(&change, limit)).await;
+            Ok(applied.map_err(AskError::from)??)
         };
         ctx.spawn(applied.into_actor(self).map(move |outcome, actor, ctx| {
             if let Some(accepted) = actor.changes.applied(ticket, outcome) {

@@ -1,9 +1,9 @@
 //! How a channel ends: deleted by the back end, or by itself when it is ephemeral and its last subscriber is gone.
 
 use super::super::ask::AskError;
-use super::super::fanout::Order;
 use super::super::session::FromChannel;
 use super::{ChannelActor, Delete, Sweep, hooking};
+use crate::delivery::fanout::Order;
 use crate::domain::{Capabilities, EventKind};
 use crate::protocol::{Dispatch, Event};
 use crate::store::WriteStore;

@@ -2,8 +2,8 @@
 
 use super::super::ask::{AskError, ChangeError};
 use super::super::event_log::Told;
-use super::super::fanout::{ConnectionUid, FanoutHandle};
 use super::super::session::{SessionActor, SessionUid};
+use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
 use crate::domain::channel::Subscriber;
 use crate::domain::{
     Capabilities, Change, Channel, Member, Message, SessionRef, Standing, State, Timestamp,

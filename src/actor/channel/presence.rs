@@ -3,9 +3,9 @@
 //! A session is in from its first connection until it ends or unsubscribes: its grace hides a flicker.
 
 use super::super::clock;
-use super::super::fanout::Order;
 use super::super::session::SessionUid;
 use super::{ChannelActor, ConnectionRef, Presence, Rename, ShowPresence};
+use crate::delivery::fanout::Order;
 use crate::domain::Capabilities;
 use crate::protocol::{Dispatch, Event, PresentMember};
 use actix::prelude::*;

@@ -1,9 +1,9 @@
 //! Who hears a channel: sessions, their connections, and how many of those each fan-out has.
 
-use super::super::fanout::{ConnectionUid, FanoutHandle};
 use super::super::session::{FromChannel, SessionActor, SessionUid};
 use super::super::tell::tell;
 use super::messages::ConnectionRef;
+use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
 use crate::domain::{Member, SessionRef, Timestamp};
 use crate::line::{Gone, Missing};
 use crate::protocol::{Dispatch, PresentMember, ProfileCounts, Profiles};

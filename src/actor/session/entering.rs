@@ -4,12 +4,12 @@
 //! holds them back until INIT. So what follows INIT is exactly what happened after the states in it: no gap, no repeat.
 
 use super::super::ask::AskError;
-use super::super::owed::Kept;
 use super::{
     Arc, Channel, ChannelActor, ChannelId, Close, CloseCode, ConnectionRef, ConnectionUid,
     Dispatch, Enter, Event, HashSet, Identity, Member, Order, Place, Scope, SessionActor,
     authorizing, channel, clock, tell,
 };
+use crate::delivery::owed::Kept;
 use crate::domain::{RawJson, Register};
 use crate::protocol::{Extension, Extensions};
 use crate::store::Thing;
@@ -259,7 +259,7 @@ impl SessionActor {
             return self.outlet.settle(ctx);
         }
         let (events, missed) = self.replay.take();
-        let kept = Kept { events, missed, home: Some(ctx.address()) };
+        let kept = Kept { events, missed, home: Some(ctx.address().recipient()) };
         let (metadata, scope) = match &self.identity {
             Identity::Token(token) => (token.metadata(), Scope::Token),
             Identity::Anonymous => (RawJson::null(), Scope::NoAuth),

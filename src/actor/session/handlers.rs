@@ -1,13 +1,13 @@
 //! What a session does with each message.
 
 use super::super::ask::AskError;
-use super::super::owed::Undelivered;
 use super::subscribing::SubscribeError;
 use super::{
-    ChannelActor, ChannelId, ConnectionUid, Connections, Direct, EndIfIdle, Event, Exit,
-    FromChannel, Grant, Held, Parting, Returned, Revoke, Serve, SessionActor, Settled,
-    TokenChanged, TokenEnded, channel, tell,
+    ChannelActor, ChannelId, ConnectionUid, Connections, Direct, EndIfIdle, Event, FromChannel,
+    Grant, Held, Parting, Revoke, Serve, SessionActor, TokenChanged, TokenEnded, channel, tell,
 };
+use crate::delivery::owed::Undelivered;
+use crate::delivery::{Exit, Report, Settled};
 use crate::domain::{Change, HookEvent, Message, Version};
 use crate::line::{Gone, Missing};
 use crate::protocol::{Command, ErrorCode, Extension, Refusal};
@@ -248,10 +248,21 @@ impl SessionActor {
     }
 }
 
-impl Handler<Exit> for SessionActor {
+impl Handler<Report> for SessionActor {
     type Result = ();
 
-    fn handle(&mut self, exit: Exit, ctx: &mut Context<Self>) {
+    fn handle(&mut self, report: Report, ctx: &mut Context<Self>) {
+        match report {
+            Report::Exit(exit) => self.on_exit(exit, ctx),
+            Report::Settled(settled) => self.on_settled(settled),
+            Report::Returned(undelivered) => self.take_back(undelivered, false),
+        }
+    }
+}
+
+impl SessionActor {
+    /// A connection has gone.
+    fn on_exit(&mut self, exit: Exit, ctx: &mut Context<Self>) {
         let Exit { connection, standing, is_settled, undelivered } = exit;
         let Some(gone) = self.members.shift_remove(&connection) else { return };
         for address in self.subscriptions.values().filter_map(|held| held.address.as_ref()) {
@@ -274,12 +285,9 @@ impl Handler<Exit> for SessionActor {
         }
         self.check_idle(ctx);
     }
-}
 
-impl Handler<Settled> for SessionActor {
-    type Result = ();
-
-    fn handle(&mut self, settled: Settled, _: &mut Context<Self>) {
+    /// And its socket has ended.
+    fn on_settled(&mut self, settled: Settled) {
         let Settled { connection, standing, undelivered } = settled;
         let known = self.parting.iter().position(|parting| parting.connection == connection);
         let parting = known.map(|at| self.parting.swap_remove(at));
@@ -298,9 +306,7 @@ impl Handler<Settled> for SessionActor {
         }
         self.keep_missing(self.line.unarrived(&heard, &hoped), true);
     }
-}
 
-impl SessionActor {
     /// Keeps for the next connection what one has not heard. Once a connection is past its INIT there is no place for it
     /// among what that hears; then it is counted, and the next INIT tells.
     fn keep_missing(&mut self, missing: Missing, is_old: bool) {
@@ -316,17 +322,7 @@ impl SessionActor {
             missing.events.into_iter().for_each(|event| self.replay.keep(event, events, bytes));
         }
     }
-}
 
-impl Handler<Returned> for SessionActor {
-    type Result = ();
-
-    fn handle(&mut self, Returned(undelivered): Returned, _: &mut Context<Self>) {
-        self.take_back(undelivered, false);
-    }
-}
-
-impl SessionActor {
     /// Keeps for the next connection what that alone was given, and counts, if no other had it, the rest.
     fn take_back(&mut self, undelivered: Undelivered, was_last: bool) {
         let Undelivered { kept, mut missed, lost } = undelivered;

@@ -2,9 +2,8 @@
 
 use super::super::ask::AskError;
 use super::super::channel::{ChannelActor, ConnectionRef};
-use super::super::fanout::ConnectionUid;
-use super::super::owed::Undelivered;
-use crate::domain::{Channel, ChannelId, ConnectionId, Message, ProjectId, Standing, Version};
+use crate::delivery::fanout::ConnectionUid;
+use crate::domain::{Channel, ChannelId, ConnectionId, Message, ProjectId, Version};
 use crate::line::Missing;
 use crate::protocol::{Close, Dispatch, Extensions, Frame, Refusal};
 use actix::prelude::*;
@@ -41,38 +40,6 @@ pub struct Serve {
     /// Whether it is an UNSUBSCRIBE whose client has not heard of the subscription yet.
     pub is_hasty: bool,
 }
-
-/// Sent by a connection that has gone.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub struct Exit {
-    /// The connection.
-    pub connection: ConnectionUid,
-    /// How far it has heard, or may have by what is known now: the next one gets the rest, if nobody else had it. None
-    /// where nobody wants to know.
-    pub standing: Option<Standing>,
-    /// Whether nothing more will be known: no [`Settled`] follows.
-    pub is_settled: bool,
-    /// What it was not sent besides.
-    pub undelivered: Undelivered,
-}
-
-/// Sent by a connection that has gone, behind its [`Exit`], when its socket has ended: by then it is known what arrived.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub struct Settled {
-    /// The connection.
-    pub connection: ConnectionUid,
-    /// How far it had heard.
-    pub standing: Option<Standing>,
-    /// What it was sent and did not take: the next one gets it or is told, if nobody else had it.
-    pub undelivered: Undelivered,
-}
-
-/// Sent by a fan-out: what was kept found the connection that it was for gone.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub struct Returned(pub Undelivered);
 
 /// Sent by HTTP through the supervisor: subscribe the token.
 #[derive(actix::Message)]

@@ -5,12 +5,13 @@
 
 use super::super::Settings;
 use super::super::connection::{Connection, Inbound, Socket};
-use super::super::fanout::{ConnectionUid, LocalFanout};
-use super::super::link::{Link, Origin};
-use super::super::owed::Undelivered;
 use super::super::persistence::Persistence;
 use super::super::shard::FindSession;
 use super::*;
+use crate::delivery::fanout::{ConnectionUid, LocalFanout};
+use crate::delivery::link::{Link, Origin};
+use crate::delivery::owed::Undelivered;
+use crate::delivery::{Exit, Report};
 use crate::domain::{
     Capabilities, ConnectionId, LeapTokenId, Project, RawJson, State, Timestamp, Version,
     Visibility,
@@ -146,7 +147,7 @@ impl World {
     async fn disconnect(&self, fake: &Fake) -> Instant {
         self.fanout.unregister(&fake.link);
         let (connection, undelivered) = (fake.link.uid(), Undelivered::default());
-        let exit = Exit { connection, standing: None, is_settled: true, undelivered };
+        let exit = Report::Exit(Exit { connection, standing: None, is_settled: true, undelivered });
         fake.session.send(exit).await.unwrap();
         Instant::now()
     }

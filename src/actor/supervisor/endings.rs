@@ -1,13 +1,13 @@
 //! What ends when a project or one of its tokens was deleted from the store.
 
 use super::super::ask::AskError;
-use super::super::fanout::{Order, Owner};
 use super::super::shard::{EndProject, NoteSessions};
 use super::super::tell::tell;
 use super::Supervisor;
+use crate::delivery::fanout::{Order, Owner};
 use crate::domain::{ProjectId, Register};
 use crate::protocol::{Close, CloseCode};
-use crate::store::SecretHash;
+use crate::domain::project::SecretHash;
 use std::collections::HashSet;
 use std::sync::{OnceLock, PoisonError};
 

@@ -2,16 +2,16 @@
 
 use super::super::ask::{AskError, ChangeError};
 use super::super::channel::{self, ChannelActor, ConnectionRef};
-use super::super::fanout::{ConnectionUid, FanoutHandle, Order, Visit};
-use super::super::heavy;
-use super::super::link::ConnectionInfo;
 use super::super::session::{self, SessionActor};
 use super::super::shard::{FindChannel, FindSession};
 use super::{ATTEMPTS, Supervisor};
+use crate::delivery::fanout::{ConnectionUid, FanoutHandle, Order, Visit};
+use crate::delivery::link::ConnectionInfo;
 use crate::domain::{
     Capabilities, Change, Channel, ChannelKey, ConnectionId, LeapTokenId, Message, ProjectId,
     Subscription, Visibility,
 };
+use crate::heavy;
 use crate::protocol::profiles::LEAST_HEAVY;
 use crate::protocol::{Close, CloseCode, Dispatch, Event, PresentMember, Profiles};
 use crate::store::Thing;

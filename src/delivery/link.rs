@@ -6,8 +6,7 @@ use super::gate::Gate;
 use super::outbox::{Batch, Outbox, Overrun, Queued, Sink};
 use super::owed::{Kept, Owed, Undelivered};
 use super::pressure::{Pressure, Rank};
-use super::session::{Exit, SessionActor, Settled};
-use super::tell::tell;
+use super::report::{Exit, Report, Settled, report};
 use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId, Standing, Timestamp};
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Extension, Extensions, Profile, Wire};
 use actix::prelude::*;
@@ -102,7 +101,7 @@ pub struct Link {
     /// The connection's actor, once it runs.
     actor: RefCell<Option<Recipient<Note>>>,
     /// The session, once the connection has entered it.
-    session: RefCell<Option<Addr<SessionActor>>>,
+    session: RefCell<Option<Recipient<Report>>>,
     /// Whether the session wants to know what did not arrive.
     is_counted: Cell<bool>,
     /// How far the connection has gone.
@@ -165,7 +164,7 @@ impl Link {
     }
 
     /// Says who has to know when it goes, and what did not reach it then; it may have gone already.
-    pub fn set_session(&self, session: Addr<SessionActor>) {
+    pub fn set_session(&self, session: Recipient<Report>) {
         self.session.replace(Some(session));
         self.tell_session();
     }
@@ -203,13 +202,18 @@ impl Link {
         if gone == Gone::Ended && knew < Gone::Ended && (is_counted || knew < Gone::Left) {
             let (standing, undelivered) = self.ended();
             if knew < Gone::Left {
-                tell(session, Exit { connection, standing, is_settled: true, undelivered });
+                let is_settled = true;
+                report(
+                    session,
+                    Report::Exit(Exit { connection, standing, is_settled, undelivered }),
+                );
             } else {
-                tell(session, Settled { connection, standing, undelivered });
+                report(session, Report::Settled(Settled { connection, standing, undelivered }));
             }
         } else if gone == Gone::Left && knew < Gone::Left {
             let (standing, undelivered) = self.left();
-            tell(session, Exit { connection, standing, is_settled: !is_counted, undelivered });
+            let is_settled = !is_counted;
+            report(session, Report::Exit(Exit { connection, standing, is_settled, undelivered }));
         }
         true
     }

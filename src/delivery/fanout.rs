@@ -108,7 +108,7 @@ impl FanoutHandle {
     }
 
     /// Sends an order behind all that wait anywhere: what somebody was told is on its way comes before.
-    pub(super) async fn send_last(&self, order: Order) {
+    pub async fn send_last(&self, order: Order) {
         while self.0.waiting.load(Ordering::Acquire) > 0 {
             tokio::time::sleep(LAST_ORDER_PAUSE).await;
         }

@@ -29,6 +29,12 @@ pub struct Bounds {
     pub together: usize,
 }
 
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { queue: 1 << 20, patience: Duration::from_secs(10), together: 256 << 20 }
+    }
+}
+
 /// A frame that waits.
 struct Held {
     /// Its bytes.

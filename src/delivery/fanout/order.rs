@@ -6,7 +6,7 @@ use super::{BUDGET_UNITS, ConnectionUid, UNIT_BYTES};
 use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId};
 use crate::protocol::profiles::LEAST_HEAVY;
 use crate::protocol::{Close, Dispatch, Profiles};
-use crate::store::SecretHash;
+use crate::domain::project::SecretHash;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -171,12 +171,12 @@ impl Order {
     }
 
     /// Whether making its events in these forms would hold a thread up.
-    pub(in crate::actor) fn is_heavy(&self, forms: Profiles) -> bool {
+    pub(in crate::delivery) fn is_heavy(&self, forms: Profiles) -> bool {
         self.bytes() >= LEAST_HEAVY && forms.are_heavy(|| self.events())
     }
 
     /// Makes its events in these forms.
-    pub(in crate::actor) fn make(&self, forms: Profiles) {
+    pub(in crate::delivery) fn make(&self, forms: Profiles) {
         self.events().for_each(|event| forms.make(event));
     }
 }

@@ -3,7 +3,6 @@
 use super::super::link::{ConnectionInfo, Note, Origin};
 use super::super::outbox::Sink;
 use super::super::owed::Kept;
-use super::super::settings::Settings;
 use super::*;
 use crate::domain::{
     ChannelId, ConnectionId, LineId, Message, Place, ProjectId, RawJson, Timestamp,
@@ -33,8 +32,7 @@ fn waiting(fanout: &LocalFanout) -> Rc<Link> {
     let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
     let uid = ConnectionUid::next();
     let cid = ConnectionId::from(format!("cid-{}", uid.number()).as_str());
-    let link =
-        Rc::new(Link::new(uid, cid, origin, &fanout.pressure(Settings::default().outgoing())));
+    let link = Rc::new(Link::new(uid, cid, origin, &fanout.pressure(Bounds::default())));
     link.set_identity(ProjectId::from("p"), Extensions::default(), Wire::default());
     fanout.register(&link);
     link

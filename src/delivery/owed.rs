@@ -4,8 +4,7 @@
 //! until the client has shown that it is there: a frame of its own after INIT, or a while in which its side acknowledged
 //! what it got. If it ends before, the session gets it back.
 
-use super::session::{Returned, SessionActor};
-use super::tell::tell;
+use super::report::{Report, report};
 use crate::protocol::Dispatch;
 use actix::prelude::*;
 use std::collections::VecDeque;
@@ -26,7 +25,7 @@ pub struct Kept {
     /// How many INIT says are missed.
     pub missed: u64,
     /// Where it goes if the connection does not take it.
-    pub home: Option<Addr<SessionActor>>,
+    pub home: Option<Recipient<Report>>,
 }
 
 impl Kept {
@@ -36,7 +35,8 @@ impl Kept {
         if let Some(home) = home
             && (missed > 0 || !kept.is_empty())
         {
-            tell(&home, Returned(Undelivered { kept, missed, ..Undelivered::default() }));
+            let undelivered = Undelivered { kept, missed, ..Undelivered::default() };
+            report(&home, Report::Returned(undelivered));
         }
     }
 }

@@ -2,8 +2,8 @@
 //! made elsewhere because that takes long.
 
 use super::fanout::{FanoutHandle, Order};
-use super::heavy;
 use crate::domain::ProjectId;
+use crate::heavy;
 use crate::protocol::Profiles;
 use actix::prelude::*;
 use std::cell::RefCell;

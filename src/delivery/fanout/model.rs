@@ -4,8 +4,7 @@
 use super::super::link::{Link, Origin};
 use super::super::outbox::Sink;
 use super::super::owed::Kept;
-use super::super::pressure::Pressure;
-use super::super::settings::Settings;
+use super::super::pressure::{Bounds, Pressure};
 use super::order::Order;
 use super::registry::Registry;
 use super::uid::ConnectionUid;
@@ -121,7 +120,7 @@ fn connection(registry: &mut Registry, socket: &Rc<Socket>) -> Rc<Link> {
         ConnectionUid::next(),
         ConnectionId::from("cid"),
         origin,
-        &Rc::new(Pressure::new(Settings::default().outgoing())),
+        &Rc::new(Pressure::new(Bounds::default())),
     );
     link.set_identity(ProjectId::from("p"), Extensions::default(), Wire::default());
     link.push_to(Rc::<Socket>::clone(socket));

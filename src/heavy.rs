@@ -3,7 +3,6 @@
 //! A few threads do it at a time, and one project's has half of them at most, so that its large patches hold up no
 //! other's. What is small never comes here; each kind of work says from where on it is not.
 
-use super::ask::AskError;
 use crate::domain::ProjectId;
 use std::collections::HashMap;
 use std::num::NonZero;
@@ -17,6 +16,17 @@ const FEWEST_PLACES: usize = 2;
 /// The most pieces of work of one project that wait or are being done; one more is refused.
 const MOST_OF_ONE: usize = 64;
 
+/// Why a piece of work was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotDone {
+    /// Too much of the same project waits already.
+    #[error("too much work of one project waits")]
+    Refused,
+    /// It crashed.
+    #[error("the work crashed")]
+    Crashed,
+}
+
 /// Those who do the work of this process.
 static CREW: LazyLock<Arc<Crew>> = LazyLock::new(|| {
     let processors = available_parallelism().map_or(FEWEST_PLACES, NonZero::get);
@@ -26,22 +36,22 @@ static CREW: LazyLock<Arc<Crew>> = LazyLock::new(|| {
 /// Does a piece of work of a project, or of the operator, on another thread.
 ///
 /// # Errors
-/// [`AskError::Overloaded`] when too much of the same project waits already, [`AskError::Closed`] when the work crashed.
+/// [`NotDone::Refused`] when too much of the same project waits already, [`NotDone::Crashed`] when the work crashed.
 pub async fn run<T: Send + 'static>(
     owner: Option<&ProjectId>,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, AskError> {
+) -> Result<T, NotDone> {
     CREW.run(owner, Some(MOST_OF_ONE), work).await
 }
 
 /// The same for what was accepted already and cannot be refused: whoever asks has one piece at a time, and waits.
 ///
 /// # Errors
-/// [`AskError::Closed`] when the work crashed.
+/// [`NotDone::Crashed`] when the work crashed.
 pub async fn run_in_turn<T: Send + 'static>(
     owner: &ProjectId,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, AskError> {
+) -> Result<T, NotDone> {
     CREW.run(Some(owner), None, work).await
 }
 
@@ -88,12 +98,12 @@ impl Crew {
         self: &Arc<Self>,
         owner: Option<&ProjectId>,
         most: Option<usize>,
-    ) -> Result<(Piece, Arc<Semaphore>), AskError> {
+    ) -> Result<(Piece, Arc<Semaphore>), NotDone> {
         let mut owners = self.owners();
         let fresh = || Owner { places: Arc::new(Semaphore::new(self.share)), pieces: 0 };
         let known = owners.entry(owner.cloned()).or_insert_with(fresh);
         if most.is_some_and(|most| known.pieces >= most) {
-            return Err(AskError::Overloaded);
+            return Err(NotDone::Refused);
         }
         known.pieces += 1;
         Ok((Piece { crew: Arc::clone(self), owner: owner.cloned() }, Arc::clone(&known.places)))
@@ -105,18 +115,18 @@ impl Crew {
         owner: Option<&ProjectId>,
         most: Option<usize>,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, AskError> {
+    ) -> Result<T, NotDone> {
         let (piece, share) = self.enter(owner, most)?;
         // Neither is ever closed.
-        let own = share.acquire_owned().await.ok().ok_or(AskError::Closed)?;
+        let own = share.acquire_owned().await.ok().ok_or(NotDone::Crashed)?;
         let place = Arc::clone(&self.places).acquire_owned().await;
-        let place = place.ok().ok_or(AskError::Closed)?;
+        let place = place.ok().ok_or(NotDone::Crashed)?;
         let done = tokio::task::spawn_blocking(move || {
             // Held until it is done, also when nobody waits for it any more.
             let _held = (piece, own, place);
             work()
         });
-        done.await.ok().ok_or(AskError::Closed)
+        done.await.ok().ok_or(NotDone::Crashed)
     }
 }
 
@@ -151,7 +161,7 @@ mod tests {
         let there = run(Some(&project("a")), || thread::current().id()).await.unwrap();
         assert_ne!(here, there);
         let crashed: Result<(), _> = run_in_turn(&project("a"), || panic!("ordered")).await;
-        assert_eq!(crashed, Err(AskError::Closed));
+        assert_eq!(crashed, Err(NotDone::Crashed));
         assert_eq!(run_in_turn(&project("a"), || 7).await, Ok(7));
     }
 
@@ -171,7 +181,7 @@ mod tests {
         }
         tokio::task::yield_now().await;
         assert_eq!(crew.places.available_permits(), 2, "it has half");
-        assert_eq!(crew.run(Some(&greedy), Some(10), || ()).await, Err(AskError::Overloaded));
+        assert_eq!(crew.run(Some(&greedy), Some(10), || ()).await, Err(NotDone::Refused));
         assert_eq!(crew.run(Some(&other), Some(10), || 7).await, Ok(7));
         assert_eq!(crew.run(None, Some(10), || 8).await, Ok(8));
         drop(ends);

@@ -1,0 +1,47 @@
+//! What a connection's end tells upwards: how far it was heard, and what it was given and has not taken.
+
+use super::fanout::ConnectionUid;
+use super::owed::Undelivered;
+use crate::domain::Standing;
+use actix::prelude::*;
+
+/// A connection has gone.
+pub struct Exit {
+    /// The connection.
+    pub connection: ConnectionUid,
+    /// How far it has heard, or may have by what is known now: the next one gets the rest, if nobody else had it. None
+    /// where nobody wants to know.
+    pub standing: Option<Standing>,
+    /// Whether nothing more will be known: no [`Settled`] follows.
+    pub is_settled: bool,
+    /// What it was not sent besides.
+    pub undelivered: Undelivered,
+}
+
+/// The socket of a connection that has gone has ended: by now it is known what arrived. Follows its [`Exit`].
+pub struct Settled {
+    /// The connection.
+    pub connection: ConnectionUid,
+    /// How far it had heard.
+    pub standing: Option<Standing>,
+    /// What it was sent and did not take: the next one gets it or is told, if nobody else had it.
+    pub undelivered: Undelivered,
+}
+
+/// What whoever owns a connection is told of it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub enum Report {
+    /// It has gone.
+    Exit(Exit),
+    /// And its socket has ended.
+    Settled(Settled),
+    /// What was kept found the connection that it was for gone.
+    Returned(Undelivered),
+}
+
+/// Tells the owner, past its mailbox's bound: at most three times for each connection, and losing one would lose messages.
+#[expect(clippy::disallowed_methods, reason = "bounded by what it is about, see above")]
+pub(super) fn report(to: &Recipient<Report>, what: Report) {
+    to.do_send(what);
+}
