@@ -10,8 +10,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use warren::actor::Settings;
 use warren::delivery::flight::Told;
-use warren::delivery::outbox::{Batch, Outbox};
 use warren::delivery::pressure::Pressure;
+use warren::delivery::send_queue::{Batch, SendQueue};
 use warren::domain::{ChannelId, Message, RawJson};
 use warren::protocol::{Dispatch, Event, Profile};
 
@@ -27,8 +27,8 @@ fn main() {
     let mut group = criterion.benchmark_group("fanout");
     for connections in [10_usize, 100, 1000, 10_000] {
         let pressure = Rc::new(Pressure::new(Settings::default().outgoing()));
-        let mut outboxes: Vec<Outbox> =
-            (0..connections).map(|_| Outbox::new(Rc::clone(&pressure))).collect();
+        let mut outboxes: Vec<SendQueue> =
+            (0..connections).map(|_| SendQueue::new(Rc::clone(&pressure))).collect();
         group.throughput(Throughput::Elements(connections.try_into().unwrap()));
         group.bench_function(BenchmarkId::from_parameter(connections), |bencher| {
             let fresh = || Dispatch::new(event.clone());
@@ -44,13 +44,13 @@ fn main() {
 }
 
 /// Encodes an event, queues it everywhere and takes it out again.
-fn deliver(dispatch: &Dispatch, outboxes: &mut [Outbox]) {
-    for outbox in &mut *outboxes {
+fn deliver(dispatch: &Dispatch, outboxes: &mut [SendQueue]) {
+    for send_queue in &mut *outboxes {
         let bytes = dispatch.frame(Profile::default());
-        outbox.push(Batch { bytes, told: Told::default() }).unwrap();
+        send_queue.push(Batch { bytes, told: Told::default() }).unwrap();
     }
     let context = Context::from_waker(Waker::noop());
-    for outbox in outboxes {
-        assert!(matches!(outbox.poll_take(&context), Poll::Ready(Some(_))));
+    for send_queue in outboxes {
+        assert!(matches!(send_queue.poll_take(&context), Poll::Ready(Some(_))));
     }
 }

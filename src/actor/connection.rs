@@ -126,7 +126,7 @@ pub struct Connection<K> {
     hub: Supervisor,
     /// The session, once identified.
     session: Option<Entered>,
-    /// Whether INIT is in the outbox, which may be known before the session is.
+    /// Whether INIT is in the send queue, which may be known before the session is.
     is_initialised: bool,
     /// When the socket opened.
     opened: Instant,

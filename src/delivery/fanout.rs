@@ -1,4 +1,4 @@
-//! The fan-out actor, one per worker thread: puts shared frames into the outboxes of its thread's connections.
+//! The fan-out actor, one per worker thread: puts shared frames into the send queues of its thread's connections.
 //!
 //! Channels and sessions send it [`Order`]s; what one sender orders is carried out in its order. An order from another
 //! thread takes a part of the fan-out's budget until it is carried out, so that a thread that cannot keep up slows its

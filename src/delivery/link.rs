@@ -1,12 +1,12 @@
-//! One connection as its thread's fan-out sees it: the outbox, behind a gate that stays shut until INIT.
+//! One connection as its thread's fan-out sees it: the send queue, behind what is held back for INIT.
 
 use super::fanout::{ConnectionUid, Owner};
 use super::flight::Told;
-use super::gate::Gate;
-use super::outbox::{Batch, Outbox, Overrun, Queued, Sink};
+use super::init_buffer::InitBuffer;
 use super::owed::{Kept, Owed, Undelivered};
 use super::pressure::{Pressure, Rank};
 use super::report::{Exit, Report, Settled, report};
+use super::send_queue::{Batch, Overrun, Queued, SendQueue, Sink};
 use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId, Standing, Timestamp};
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Extension, Extensions, Profile, Wire};
 use actix::prelude::*;
@@ -27,9 +27,9 @@ const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub enum Note {
-    /// INIT is in the outbox.
+    /// INIT is in the send queue.
     Initialised,
-    /// The outbox is over its bound; the close frame is in it already.
+    /// The send queue is over its bound; the close frame is in it already.
     Overrun,
     /// The server ends the connection.
     Close(Close),
@@ -89,9 +89,9 @@ pub struct Link {
     /// The form of frames that it gets.
     profile: Cell<Profile>,
     /// What waits to be written.
-    outbox: RefCell<Outbox>,
+    send_queue: RefCell<SendQueue>,
     /// What waits for INIT; none once that is out.
-    gate: RefCell<Option<Box<Gate>>>,
+    init_buffer: RefCell<Option<Box<InitBuffer>>>,
     /// What the queues of its worker share.
     pressure: Rc<Pressure>,
     /// The channels that the fan-out has it under.
@@ -116,12 +116,12 @@ pub struct Link {
     settled: Cell<Duration>,
     /// Whom it belongs to, from the moment that it says so: a deletion that falls into the check must hit it too.
     owners: RefCell<Box<[Owner]>>,
-    /// The channels that the client has asked for and whose `AVAILABLE` is not in the outbox, once for each question.
+    /// The channels that the client has asked for and whose `AVAILABLE` is not in the send queue, once for each question.
     awaited: RefCell<Vec<Box<str>>>,
 }
 
 impl Link {
-    /// A new connection, its gate shut.
+    /// A new connection, which waits for INIT.
     pub fn new(
         uid: ConnectionUid,
         cid: ConnectionId,
@@ -135,8 +135,8 @@ impl Link {
             project: RefCell::default(),
             extensions: Cell::default(),
             profile: Cell::default(),
-            outbox: RefCell::new(Outbox::new(Rc::clone(pressure))),
-            gate: RefCell::new(Some(Box::default())),
+            send_queue: RefCell::new(SendQueue::new(Rc::clone(pressure))),
+            init_buffer: RefCell::new(Some(Box::default())),
             pressure: Rc::clone(pressure),
             channels: RefCell::default(),
             is_dirty: Cell::default(),
@@ -172,7 +172,7 @@ impl Link {
     /// From now on it is counted which messages do not arrive: its session goes on without it.
     pub fn count(&self) {
         self.is_counted.set(true);
-        self.outbox.borrow_mut().count();
+        self.send_queue.borrow_mut().count();
     }
 
     /// Its client has been silent for too long: what its system took since it was last heard, it may not have read.
@@ -221,24 +221,24 @@ impl Link {
     /// How far each line will have been heard at the most, by what is known when it leaves, and what is not going to be
     /// written.
     fn left(&self) -> (Option<Standing>, Undelivered) {
-        let held = self.gate.borrow_mut().as_mut().map(std::mem::take).unwrap_or_default();
-        let mut outbox = self.outbox.borrow_mut();
-        let cut = self.owed.borrow_mut().as_mut().map(|owed| owed.cut(outbox.end_bytes()));
-        let lost = outbox.take_lost().saturating_add(held.strays());
-        let standing = if self.is_doubtful.get() { outbox.sure() } else { outbox.hoped() };
+        let held = self.init_buffer.borrow_mut().as_mut().map(std::mem::take).unwrap_or_default();
+        let mut send_queue = self.send_queue.borrow_mut();
+        let cut = self.owed.borrow_mut().as_mut().map(|owed| owed.cut(send_queue.end_bytes()));
+        let lost = send_queue.take_lost().saturating_add(held.strays());
+        let standing = if self.is_doubtful.get() { send_queue.sure() } else { send_queue.hoped() };
         (standing, Undelivered { lost, ..cut.unwrap_or_default() })
     }
 
     /// How far each line was heard, and what was written, or was to be, and has not arrived.
     fn ended(&self) -> (Option<Standing>, Undelivered) {
-        let mut outbox = self.outbox.borrow_mut();
+        let mut send_queue = self.send_queue.borrow_mut();
         let owed = self.owed.take();
         let is_unread = owed.as_ref().is_some_and(|owed| !owed.is_old());
         let is_doubtful = self.is_doubtful.get() || is_unread;
-        let standing = if is_doubtful { outbox.sure() } else { outbox.standing() };
-        let owed = owed.map(|owed| owed.ended(outbox.acknowledged())).unwrap_or_default();
-        let held = self.gate.take().unwrap_or_default();
-        let lost = outbox.unarrived().saturating_add(held.strays());
+        let standing = if is_doubtful { send_queue.sure() } else { send_queue.standing() };
+        let owed = owed.map(|owed| owed.ended(send_queue.acknowledged())).unwrap_or_default();
+        let held = self.init_buffer.take().unwrap_or_default();
+        let lost = send_queue.unarrived().saturating_add(held.strays());
         (standing, Undelivered { lost, ..owed })
     }
 
@@ -246,8 +246,8 @@ impl Link {
     pub fn heard(&self, now: Duration) {
         let mut owed = self.owed.borrow_mut();
         if let Some(due) = owed.as_mut() {
-            let outbox = self.outbox.borrow();
-            due.taken(outbox.acknowledged().unwrap_or_else(|| outbox.written()));
+            let send_queue = self.send_queue.borrow();
+            due.taken(send_queue.acknowledged().unwrap_or_else(|| send_queue.written()));
             if due.is_settled() {
                 *owed = None;
             }
@@ -255,13 +255,13 @@ impl Link {
         drop(owed);
         if self.settled.get() + SETTLE_PAUSE <= now {
             self.settled.set(now);
-            self.outbox.borrow_mut().confirm();
+            self.send_queue.borrow_mut().confirm();
         }
     }
 
     /// How many bytes have not arrived, as far as that is known.
     pub fn left_bytes(&self) -> u64 {
-        self.outbox.borrow().left_bytes()
+        self.send_queue.borrow().left_bytes()
     }
 
     /// Notes what the client said in IDENTIFY.
@@ -298,7 +298,7 @@ impl Link {
             cid: self.cid.clone(),
             origin: self.origin.clone(),
             profile: self.profile(),
-            queue_bytes: self.outbox.borrow().len_bytes(),
+            queue_bytes: self.send_queue.borrow().len_bytes(),
             channels: self.channels.borrow().iter().filter_map(|uid| name_of(*uid)).collect(),
         }
     }
@@ -345,10 +345,10 @@ impl Link {
         if needs.is_some_and(|needed| !self.extensions.get().has(needed)) {
             return false;
         }
-        if let Some(gate) = self.gate.borrow_mut().as_mut() {
+        if let Some(init_buffer) = self.init_buffer.borrow_mut().as_mut() {
             // Who is in comes fresh behind INIT.
             if needs != Some(Extension::Presence) {
-                gate.hold(dispatch, self.pressure.bounds().queue);
+                init_buffer.hold(dispatch, self.pressure.bounds().queue);
             }
             return false;
         }
@@ -357,9 +357,9 @@ impl Link {
         }
         let bytes = dispatch.frame(self.profile.get());
         let outcome = if event.is_answer() {
-            self.outbox.borrow_mut().push_answer(bytes)
+            self.send_queue.borrow_mut().push_answer(bytes)
         } else {
-            self.outbox.borrow_mut().push(Batch { bytes, told: Told::of(dispatch) })
+            self.send_queue.borrow_mut().push(Batch { bytes, told: Told::of(dispatch) })
         };
         if outcome.is_err() && matches!(event, Event::PresenceState { .. }) {
             // No reason to close: what there is no room for is left out, and the count says so.
@@ -381,7 +381,7 @@ impl Link {
 
     /// Sees to it that its worker knows whether something waits for its socket, and holds no more than it may.
     fn enlist(self: &Rc<Self>) {
-        if self.outbox.borrow().is_behind() {
+        if self.send_queue.borrow().is_behind() {
             self.pressure.enlist(self);
             self.pressure.relieve(Instant::now());
         } else {
@@ -398,12 +398,12 @@ impl Link {
     /// Whether something waits for its socket.
     #[cfg(test)]
     pub(super) fn is_behind(&self) -> bool {
-        self.outbox.borrow().is_behind()
+        self.send_queue.borrow().is_behind()
     }
 
     /// How much speaks for giving it up where somebody has to go.
     pub(super) fn rank(&self, now: Instant) -> Option<Rank> {
-        self.outbox.borrow_mut().rank(now)
+        self.send_queue.borrow_mut().rank(now)
     }
 
     /// Its worker holds too much, and it is the slowest: it is closed, and if it was already, cut.
@@ -413,7 +413,7 @@ impl Link {
                 "slow consumer: more than {together} bytes wait for all, and this one is the slowest"
             ));
         } else {
-            self.outbox.borrow_mut().cut();
+            self.send_queue.borrow_mut().cut();
         }
     }
 
@@ -427,7 +427,7 @@ impl Link {
 
     /// Whether events are held back for INIT.
     pub(super) fn is_gated(&self) -> bool {
-        self.gate.borrow().is_some()
+        self.init_buffer.borrow().is_some()
     }
 
     /// The form of frames that it gets.
@@ -437,7 +437,7 @@ impl Link {
 
     /// Writes a batch of its profile at once, or queues it and tells the writer.
     pub(super) fn write(self: &Rc<Self>, batch: &Batch) {
-        let outcome = self.outbox.borrow_mut().write(batch);
+        let outcome = self.send_queue.borrow_mut().write(batch);
         match outcome {
             Ok(false) => {}
             Ok(true) => {
@@ -450,12 +450,12 @@ impl Link {
 
     /// Looks at what [`Self::write`] will look at, so that it is in the processor's cache by then.
     pub(super) fn touch(&self) {
-        self.outbox.borrow().touch();
+        self.send_queue.borrow().touch();
     }
 
     /// From now on, what goes out is written to this socket.
     pub fn push_to(&self, sink: Rc<dyn Sink>) {
-        self.outbox.borrow_mut().push_to(sink);
+        self.send_queue.borrow_mut().push_to(sink);
     }
 
     /// Tells the writer of what was delivered: the turn has come that [`Self::deliver`] asked for.
@@ -466,38 +466,38 @@ impl Link {
 
     /// Tells the writer that something waits; a turn that was asked for still comes.
     fn wake(self: &Rc<Self>) {
-        let blocked = self.outbox.borrow_mut().wake();
+        let blocked = self.send_queue.borrow_mut().wake();
         if let Some(sink) = blocked {
             actix::spawn(drain(Rc::clone(self), sink));
             self.enlist();
         }
     }
 
-    /// Queues INIT, then what the session kept, then what was held back; opens the gate. What is said to the session counts
+    /// Queues INIT, then what the session kept, then what was held back; it is let through from now on. What is said to the session counts
     /// from there.
     pub fn initialise(self: &Rc<Self>, init: &Dispatch, kept: Kept, direct: Place) {
         if self.gone.get() > Gone::Not {
             kept.give_back();
             return;
         }
-        let Some(gate) = self.gate.take() else { return };
+        let Some(init_buffer) = self.init_buffer.take() else { return };
         let profile = self.profile.get();
-        let missed = kept.missed.saturating_add(gate.dropped());
-        let told = init.missing(gate.dropped());
+        let missed = kept.missed.saturating_add(init_buffer.dropped());
+        let told = init.missing(init_buffer.dropped());
         let init = told.as_ref().unwrap_or(init);
-        let mut outbox = self.outbox.borrow_mut();
-        outbox.hear(direct);
-        outbox.push_anyway(init.frame(profile), Told::default());
-        let mut owed = Owed::new(outbox.end_bytes(), missed);
+        let mut send_queue = self.send_queue.borrow_mut();
+        send_queue.hear(direct);
+        send_queue.push_anyway(init.frame(profile), Told::default());
+        let mut owed = Owed::new(send_queue.end_bytes(), missed);
         for dispatch in &kept.events {
-            outbox.push_anyway(dispatch.frame(profile), Told::default());
-            owed.add(outbox.end_bytes(), dispatch);
+            send_queue.push_anyway(dispatch.frame(profile), Told::default());
+            owed.add(send_queue.end_bytes(), dispatch);
         }
-        for dispatch in gate.held() {
-            outbox.push_anyway(dispatch.frame(profile), Told::of(dispatch));
-            owed.hold(outbox.end_bytes());
+        for dispatch in init_buffer.held() {
+            send_queue.push_anyway(dispatch.frame(profile), Told::of(dispatch));
+            owed.hold(send_queue.end_bytes());
         }
-        drop(outbox);
+        drop(send_queue);
         if self.is_counted.get() && !owed.is_settled() {
             self.owed.replace(Some(Box::new(owed)));
         }
@@ -508,19 +508,19 @@ impl Link {
 
     /// Writes a frame at once, before INIT too: heartbeats.
     pub fn send(self: &Rc<Self>, frame: Bytes) {
-        let outcome = self.outbox.borrow_mut().push_answer(frame);
+        let outcome = self.send_queue.borrow_mut().push_answer(frame);
         self.see_to(outcome);
         self.wake();
     }
 
     /// Queues bytes that come before every frame: what turns the stream into a socket. They leave with the first frame.
     pub fn precede(&self, bytes: Bytes) {
-        self.outbox.borrow_mut().push_anyway(bytes, Told::default());
+        self.send_queue.borrow_mut().push_anyway(bytes, Told::default());
     }
 
     /// Queues a close frame; nothing is taken after it.
     pub fn close(self: &Rc<Self>, close: &Close) {
-        self.outbox.borrow_mut().close(close);
+        self.send_queue.borrow_mut().close(close);
         self.wake();
     }
 
@@ -528,7 +528,7 @@ impl Link {
     /// session knows.
     pub fn end(&self) -> bool {
         let is_told = self.go(Gone::Ended);
-        self.outbox.borrow_mut().end();
+        self.send_queue.borrow_mut().end();
         is_told
     }
 
@@ -542,11 +542,11 @@ impl Link {
 
     /// What the socket has to write.
     pub fn poll_take(self: &Rc<Self>, cx: &Context<'_>) -> Poll<Option<Bytes>> {
-        let mut outbox = self.outbox.borrow_mut();
-        let was_behind = outbox.is_behind();
-        let taken = outbox.poll_take(cx);
-        let is_news = was_behind != outbox.is_behind();
-        drop(outbox);
+        let mut send_queue = self.send_queue.borrow_mut();
+        let was_behind = send_queue.is_behind();
+        let taken = send_queue.poll_take(cx);
+        let is_news = was_behind != send_queue.is_behind();
+        drop(send_queue);
         if is_news {
             self.enlist();
         }
@@ -555,7 +555,7 @@ impl Link {
 
     /// From now on it hears what comes behind this place of a line.
     pub(super) fn hear(&self, from: Place) {
-        self.outbox.borrow_mut().hear(from);
+        self.send_queue.borrow_mut().hear(from);
     }
 
     /// Remembers a channel; tells whether it is new.
@@ -589,7 +589,7 @@ impl Link {
     /// Forgets a channel.
     pub(super) fn remove_channel(&self, channel: LineId) {
         self.channels.borrow_mut().retain(|known| *known != channel);
-        self.outbox.borrow_mut().leave(channel);
+        self.send_queue.borrow_mut().leave(channel);
     }
 
     /// All its channels, forgotten with this.
@@ -605,11 +605,11 @@ impl Link {
 
     /// Closes a reader that is too slow: what waits is dropped, a close frame takes its place.
     fn close_slow(self: &Rc<Self>, reason: String) {
-        self.outbox.borrow_mut().clear();
+        self.send_queue.borrow_mut().clear();
         // At once, so that its session keeps what comes from now on: the connection's actor may not run before its socket
         // moves.
         self.leave();
-        self.outbox.borrow_mut().close(&Close::new(CloseCode::SlowConsumer, reason));
+        self.send_queue.borrow_mut().close(&Close::new(CloseCode::SlowConsumer, reason));
         self.wake();
         self.note(Note::Overrun);
     }
@@ -625,9 +625,9 @@ impl Drop for Link {
 async fn drain(link: Rc<Link>, sink: Rc<dyn Sink>) {
     loop {
         if poll_fn(|cx| sink.poll_writable(cx)).await.is_err() {
-            link.outbox.borrow_mut().end();
+            link.send_queue.borrow_mut().end();
         }
-        let is_left = link.outbox.borrow_mut().pump(&*sink);
+        let is_left = link.send_queue.borrow_mut().pump(&*sink);
         if !is_left {
             return link.pressure.strike(link.uid);
         }

@@ -5,14 +5,14 @@
 
 pub mod fanout;
 pub mod flight;
-mod gate;
+mod init_buffer;
 pub mod link;
-pub mod outbox;
 pub mod outlet;
 pub mod owed;
 pub mod pressure;
 mod report;
+pub mod send_queue;
 
 pub use link::{ConnectionInfo, Link, Note, Origin};
-pub use outbox::Sink;
 pub use report::{Exit, Report, Settled};
+pub use send_queue::Sink;

@@ -183,8 +183,8 @@ impl Pressure {
 #[cfg(test)]
 mod tests {
     use super::super::link::Origin;
-    use super::super::outbox::Sink;
     use super::super::owed::Kept;
+    use super::super::send_queue::Sink;
     use super::*;
     use crate::domain::{ConnectionId, LineId, Message, Place, ProjectId, RawJson, Timestamp};
     use crate::protocol::{Close, CloseCode, Dispatch, Event, Extensions, Wire};

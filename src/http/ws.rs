@@ -1,7 +1,7 @@
 //! The socket as an actix-web route, with actix-web-actors; the only file that touches that crate.
 //!
 //! Its context decodes what comes in and runs the connection's actor; what goes out does not pass through it: the
-//! response's body takes whole frames from the connection's outbox, everything pending in one piece.
+//! response's body takes whole frames from the connection's send queue, everything pending in one piece.
 
 pub(crate) use super::addresses::Place;
 pub(crate) use super::assembly::Assembly;
@@ -231,12 +231,12 @@ async fn upgrade(
     Ok(response.body(BodyStream::new(Outgoing { context, link, visit })))
 }
 
-/// The response's body: drives the actor and writes what its outbox has.
+/// The response's body: drives the actor and writes what its send queue has.
 struct Outgoing<S: Stream + 'static> {
     /// The actor's context, which yields no bytes of its own; none once the actor has ended or is not needed any more:
-    /// what is left in the outbox is the last.
+    /// what is left in the send queue is the last.
     context: Option<Pin<Box<S>>>,
-    /// The outbox.
+    /// The send queue.
     link: Rc<Link>,
     /// What ends the stream behind the last frame; none in another program than ours, where the HTTP layer does so later.
     visit: Option<Rc<Visit>>,

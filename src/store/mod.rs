@@ -10,12 +10,12 @@ pub mod outbox;
 #[cfg(test)]
 mod contract;
 
+pub use crate::domain::project::SecretHash;
 use crate::domain::{
     AdminToken, AdminTokenId, Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId,
     Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, State, Subscription, Timestamp,
     Version, Visibility, Webhook, WebhookId,
 };
-pub use crate::domain::project::SecretHash;
 pub use outbox::{AtomicWrite, ReadOutbox, WriteOutbox};
 
 /// A kind of thing, for errors.

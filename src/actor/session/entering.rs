@@ -1,6 +1,6 @@
 //! A connection on its way in: every subscribed channel hands over a snapshot, then INIT goes out.
 //!
-//! A channel begins to hand its events to the connection at the very moment of its snapshot; the connection's gate
+//! A channel begins to hand its events to the connection at the very moment of its snapshot; the connection's init buffer
 //! holds them back until INIT. So what follows INIT is exactly what happened after the states in it: no gap, no repeat.
 
 use super::super::ask::AskError;

@@ -5,9 +5,9 @@ use super::super::shard::{EndProject, NoteSessions};
 use super::super::tell::tell;
 use super::Supervisor;
 use crate::delivery::fanout::{Order, Owner};
+use crate::domain::project::SecretHash;
 use crate::domain::{ProjectId, Register};
 use crate::protocol::{Close, CloseCode};
-use crate::domain::project::SecretHash;
 use std::collections::HashSet;
 use std::sync::{OnceLock, PoisonError};
 

@@ -2,9 +2,9 @@
 //! turn it is: nobody is written to again and again while another waits.
 
 use super::super::link::{Link, Origin};
-use super::super::outbox::Sink;
 use super::super::owed::Kept;
 use super::super::pressure::{Bounds, Pressure};
+use super::super::send_queue::Sink;
 use super::order::Order;
 use super::registry::Registry;
 use super::uid::ConnectionUid;

@@ -3,10 +3,10 @@
 use super::super::link::ConnectionInfo;
 use super::super::owed::Kept;
 use super::{BUDGET_UNITS, ConnectionUid, UNIT_BYTES};
+use crate::domain::project::SecretHash;
 use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId};
 use crate::protocol::profiles::LEAST_HEAVY;
 use crate::protocol::{Close, Dispatch, Profiles};
-use crate::domain::project::SecretHash;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -63,7 +63,7 @@ pub enum Order {
         /// The event.
         dispatch: Arc<Dispatch>,
     },
-    /// Open a connection's gate: INIT, then what its session kept, then what was held back.
+    /// Initialise a connection: INIT, then what its session kept, then what was held back.
     Init {
         /// The connection.
         connection: ConnectionUid,

@@ -7,7 +7,7 @@
 
 use super::super::flight::Told;
 use super::super::link::Link;
-use super::super::outbox::Batch;
+use super::super::send_queue::Batch;
 use super::uid::ConnectionUid;
 use crate::domain::{ChannelId, LineId};
 use crate::protocol::{Dispatch, Profile};

@@ -1,8 +1,8 @@
 //! One thread's fan-out, with connections that have no socket.
 
 use super::super::link::{ConnectionInfo, Note, Origin};
-use super::super::outbox::Sink;
 use super::super::owed::Kept;
+use super::super::send_queue::Sink;
 use super::*;
 use crate::domain::{
     ChannelId, ConnectionId, LineId, Message, Place, ProjectId, RawJson, Timestamp,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// What is held back.
 #[derive(Debug, Default)]
-pub(super) struct Gate {
+pub(super) struct InitBuffer {
     /// The events, in order.
     held: VecDeque<Arc<Dispatch>>,
     /// Roughly their bytes.
@@ -24,7 +24,7 @@ pub(super) struct Gate {
     dropped_strays: u64,
 }
 
-impl Gate {
+impl InitBuffer {
     /// Holds an event back, within so many bytes where that is possible.
     pub(super) fn hold(&mut self, dispatch: &Arc<Dispatch>, limit: usize) {
         self.bytes = self.bytes.saturating_add(dispatch.size_hint());
@@ -123,7 +123,7 @@ mod tests {
     }
 
     /// What is held, in order.
-    fn names(gate: &Gate) -> Vec<String> {
+    fn names(init_buffer: &InitBuffer) -> Vec<String> {
         let name = |dispatch: &Arc<Dispatch>| match dispatch.event() {
             Event::DirectMessage { message, .. } => message.event.to_string(),
             Event::StateUpdate { channel, version, .. } => {
@@ -132,51 +132,51 @@ mod tests {
             Event::Unavailable { channel, .. } => format!("-{}", channel.clone().unwrap()),
             other => panic!("{other:?}"),
         };
-        gate.held().map(name).collect()
+        init_buffer.held().map(name).collect()
     }
 
     #[test]
     fn within_the_bound_everything_is_held_in_order() {
-        let mut gate = Gate::default();
+        let mut init_buffer = InitBuffer::default();
         for dispatch in [state("a", 1, 10), message("m", 10), state("a", 2, 10)] {
-            gate.hold(&dispatch, 1000);
+            init_buffer.hold(&dispatch, 1000);
         }
-        assert_eq!(names(&gate), ["a1", "m", "a2"]);
-        assert_eq!((gate.dropped(), gate.strays()), (0, 1));
+        assert_eq!(names(&init_buffer), ["a1", "m", "a2"]);
+        assert_eq!((init_buffer.dropped(), init_buffer.strays()), (0, 1));
     }
 
     #[test]
     fn void_states_go_first_and_no_channel_loses_its_last() {
-        let mut gate = Gate::default();
-        gate.hold(&message("m", 10), 4000);
+        let mut init_buffer = InitBuffer::default();
+        init_buffer.hold(&message("m", 10), 4000);
         for number in 1..=100 {
-            gate.hold(&state("a", number, 300), 4000);
-            gate.hold(&state("b", number, 300), 4000);
+            init_buffer.hold(&state("a", number, 300), 4000);
+            init_buffer.hold(&state("b", number, 300), 4000);
         }
-        let names = names(&gate);
+        let names = names(&init_buffer);
         assert_eq!(names[0], "m", "{names:?}");
         assert_eq!(names[names.len() - 2..], ["a100", "b100"]);
-        assert!(gate.bytes <= 4000 && gate.dropped() == 0, "{}", gate.bytes);
+        assert!(init_buffer.bytes <= 4000 && init_buffer.dropped() == 0, "{}", init_buffer.bytes);
     }
 
     #[test]
     fn then_the_oldest_messages_go_and_are_counted() {
-        let mut gate = Gate::default();
-        gate.hold(&state("a", 1, 10), 4000);
+        let mut init_buffer = InitBuffer::default();
+        init_buffer.hold(&state("a", 1, 10), 4000);
         for number in 0..100 {
-            gate.hold(&message(&number.to_string(), 300), 4000);
+            init_buffer.hold(&message(&number.to_string(), 300), 4000);
         }
-        let names = names(&gate);
+        let names = names(&init_buffer);
         let kept: Vec<u64> = names[1..].iter().map(|name| name.parse().unwrap()).collect();
         assert_eq!(names[0], "a1");
-        assert_eq!(kept, (gate.dropped()..100).collect::<Vec<_>>(), "without a gap");
-        assert!(gate.dropped() > 0 && gate.bytes <= 4000, "{}", gate.bytes);
-        assert_eq!(gate.strays(), 100, "also those that went are told if it leaves");
+        assert_eq!(kept, (init_buffer.dropped()..100).collect::<Vec<_>>(), "without a gap");
+        assert!(init_buffer.dropped() > 0 && init_buffer.bytes <= 4000, "{}", init_buffer.bytes);
+        assert_eq!(init_buffer.strays(), 100, "also those that went are told if it leaves");
     }
 
     #[test]
     fn one_message_of_any_size_is_held_and_so_is_the_last_word_about_each_channel() {
-        let mut gate = Gate::default();
+        let mut init_buffer = InitBuffer::default();
         let unavailable = Event::Unavailable {
             channel: Some("b".to_owned()),
             is_graceful: true,
@@ -190,22 +190,22 @@ mod tests {
             state("a", 1, 9000),
             message("large", 9000),
         ] {
-            gate.hold(&dispatch, 1000);
+            init_buffer.hold(&dispatch, 1000);
         }
-        assert_eq!(names(&gate), ["-b", "a1", "large"]);
-        assert_eq!(gate.dropped(), 1);
+        assert_eq!(names(&init_buffer), ["-b", "a1", "large"]);
+        assert_eq!(init_buffer.dropped(), 1);
     }
 
     #[test]
     fn what_cannot_go_is_not_looked_at_again_and_again() {
-        let mut gate = Gate::default();
+        let mut init_buffer = InitBuffer::default();
         let mut looks = 0;
         for number in 0..1000 {
-            let before = gate.look_at;
-            gate.hold(&state(&number.to_string(), 1, 100), 10_000);
-            looks += u32::from(gate.look_at != before);
+            let before = init_buffer.look_at;
+            init_buffer.hold(&state(&number.to_string(), 1, 100), 10_000);
+            looks += u32::from(init_buffer.look_at != before);
         }
-        assert_eq!(gate.held().count(), 1000);
+        assert_eq!(init_buffer.held().count(), 1000);
         assert!(looks < 120, "{looks}");
     }
 }

@@ -120,7 +120,7 @@ enum Way {
 }
 
 /// The outgoing queue of one connection.
-pub struct Outbox {
+pub struct SendQueue {
     /// What waits, oldest first.
     pieces: VecDeque<Piece>,
     /// The bytes in it.
@@ -143,7 +143,7 @@ pub struct Outbox {
     way: Way,
 }
 
-impl Outbox {
+impl SendQueue {
     /// An empty queue, for a socket that pulls.
     pub const fn new(pressure: Rc<Pressure>) -> Self {
         Self {
@@ -613,7 +613,7 @@ impl Outbox {
     }
 }
 
-impl Drop for Outbox {
+impl Drop for SendQueue {
     fn drop(&mut self) {
         self.catch_up();
     }

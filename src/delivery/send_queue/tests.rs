@@ -19,13 +19,13 @@ fn pressure() -> Rc<Pressure> {
 }
 
 /// A queue for somebody who asks.
-fn outbox() -> Outbox {
-    Outbox::new(pressure())
+fn send_queue() -> SendQueue {
+    SendQueue::new(pressure())
 }
 
 /// What a writer would get now.
-fn take(outbox: &mut Outbox) -> Poll<Option<Bytes>> {
-    outbox.poll_take(&Context::from_waker(&noop_waker()))
+fn take(send_queue: &mut SendQueue) -> Poll<Option<Bytes>> {
+    send_queue.poll_take(&Context::from_waker(&noop_waker()))
 }
 
 /// A frame with a message in it.
@@ -51,9 +51,9 @@ struct Socket {
 
 impl Socket {
     /// Takes so many bytes more.
-    fn take(&self, outbox: &mut Outbox, bytes: usize) {
+    fn take(&self, send_queue: &mut SendQueue, bytes: usize) {
         self.room.set(self.room.get() + bytes);
-        outbox.pump(self);
+        send_queue.pump(self);
     }
 }
 
@@ -84,174 +84,174 @@ impl Sink for Socket {
 }
 
 /// A queue that writes to a socket that takes nothing.
-fn pushing() -> (Outbox, Rc<Socket>) {
-    let (mut outbox, socket) = (outbox(), Rc::new(Socket::default()));
-    outbox.push_to(Rc::<Socket>::clone(&socket));
-    (outbox, socket)
+fn pushing() -> (SendQueue, Rc<Socket>) {
+    let (mut send_queue, socket) = (send_queue(), Rc::new(Socket::default()));
+    send_queue.push_to(Rc::<Socket>::clone(&socket));
+    (send_queue, socket)
 }
 
 #[test]
 fn everything_pending_leaves_in_one_piece() {
-    let mut outbox = outbox();
+    let mut send_queue = send_queue();
     for text in ["one", "two", "three"] {
-        outbox.push(frame(text)).unwrap();
+        send_queue.push(frame(text)).unwrap();
     }
-    assert_eq!(take(&mut outbox), Poll::Ready(Some(Bytes::from("onetwothree"))));
-    assert_eq!(take(&mut outbox), Poll::Pending);
+    assert_eq!(take(&mut send_queue), Poll::Ready(Some(Bytes::from("onetwothree"))));
+    assert_eq!(take(&mut send_queue), Poll::Pending);
 }
 
 #[test]
 fn who_asks_is_given_a_large_frame_in_parts() {
-    let mut outbox = outbox();
+    let mut send_queue = send_queue();
     let large: Vec<u8> = (0..3 * CHUNK_BYTES + 5).map(|n| n.to_le_bytes()[0]).collect();
-    outbox.push(frame(large.clone())).unwrap();
+    send_queue.push(frame(large.clone())).unwrap();
     let mut got = Vec::new();
-    while let Poll::Ready(Some(part)) = take(&mut outbox) {
+    while let Poll::Ready(Some(part)) = take(&mut send_queue) {
         assert!(part.len() <= CHUNK_BYTES);
         got.extend_from_slice(&part);
     }
     assert_eq!(got, large);
-    assert!(!outbox.is_behind() && outbox.pressure.bytes() == 0);
+    assert!(!send_queue.is_behind() && send_queue.pressure.bytes() == 0);
 }
 
 #[actix_rt::test]
 async fn a_reader_that_takes_nothing_for_too_long_is_slow_past_the_bound() {
     tokio::time::pause();
-    let (mut outbox, _socket) = pushing();
-    assert_eq!(outbox.write(&sized(50 * QUEUE)), Ok(true));
-    assert!(outbox.wake().is_some());
+    let (mut send_queue, _socket) = pushing();
+    assert_eq!(send_queue.write(&sized(50 * QUEUE)), Ok(true));
+    assert!(send_queue.wake().is_some());
     tokio::time::advance(PATIENCE / 2).await;
-    assert_eq!(outbox.push(sized(50 * QUEUE)), Ok(Queued::Waits), "there is time");
+    assert_eq!(send_queue.push(sized(50 * QUEUE)), Ok(Queued::Waits), "there is time");
     tokio::time::advance(PATIENCE / 2).await;
-    assert_eq!(outbox.push(sized(1)), Err(Overrun));
-    outbox.clear();
-    assert_eq!(outbox.take_lost(), 3);
-    assert_eq!(outbox.push(sized(QUEUE)), Ok(Queued::Waits), "within the bound");
-    assert_eq!(outbox.push(sized(1)), Err(Overrun));
+    assert_eq!(send_queue.push(sized(1)), Err(Overrun));
+    send_queue.clear();
+    assert_eq!(send_queue.take_lost(), 3);
+    assert_eq!(send_queue.push(sized(QUEUE)), Ok(Queued::Waits), "within the bound");
+    assert_eq!(send_queue.push(sized(1)), Err(Overrun));
 }
 
 #[actix_rt::test]
 async fn a_reader_that_takes_something_is_behind_and_not_slow() {
     tokio::time::pause();
-    let (mut outbox, socket) = pushing();
+    let (mut send_queue, socket) = pushing();
     for _ in 0..20 {
-        outbox.push(sized(20 * QUEUE)).unwrap();
-        outbox.wake();
+        send_queue.push(sized(20 * QUEUE)).unwrap();
+        send_queue.wake();
         tokio::time::advance(PATIENCE * 3 / 4).await;
-        socket.take(&mut outbox, 1);
+        socket.take(&mut send_queue, 1);
     }
     tokio::time::advance(PATIENCE).await;
-    assert_eq!(outbox.push(sized(1)), Err(Overrun), "it takes nothing any more");
+    assert_eq!(send_queue.push(sized(1)), Err(Overrun), "it takes nothing any more");
 }
 
 #[actix_rt::test]
 async fn what_its_side_acknowledged_shows_that_it_reads() {
     tokio::time::pause();
-    let (mut outbox, socket) = pushing();
+    let (mut send_queue, socket) = pushing();
     socket.under_way.set(Some(1000));
     socket.room.set(1000);
-    outbox.write(&sized(20 * QUEUE)).unwrap();
-    outbox.wake();
+    send_queue.write(&sized(20 * QUEUE)).unwrap();
+    send_queue.wake();
     for left in [900, 800, 700] {
         tokio::time::advance(PATIENCE).await;
         socket.under_way.set(Some(left));
-        assert_eq!(outbox.push(sized(1)), Ok(Queued::Waits), "{left}");
+        assert_eq!(send_queue.push(sized(1)), Ok(Queued::Waits), "{left}");
     }
     tokio::time::advance(PATIENCE).await;
-    assert_eq!(outbox.push(sized(1)), Err(Overrun));
+    assert_eq!(send_queue.push(sized(1)), Err(Overrun));
 }
 
 #[actix_rt::test]
 async fn who_asks_and_does_not_come_back_is_slow_past_the_bound() {
     tokio::time::pause();
-    let mut outbox = outbox();
-    outbox.push(sized(QUEUE)).unwrap();
-    assert!(take(&mut outbox).is_ready());
+    let mut send_queue = send_queue();
+    send_queue.push(sized(QUEUE)).unwrap();
+    assert!(take(&mut send_queue).is_ready());
     tokio::time::advance(PATIENCE).await;
-    assert_eq!(outbox.push(sized(50 * QUEUE)), Ok(Queued::Waits), "one of any size");
-    assert_eq!(outbox.push(sized(50 * QUEUE)), Ok(Queued::Waits), "its time begins with it");
+    assert_eq!(send_queue.push(sized(50 * QUEUE)), Ok(Queued::Waits), "one of any size");
+    assert_eq!(send_queue.push(sized(50 * QUEUE)), Ok(Queued::Waits), "its time begins with it");
     tokio::time::advance(PATIENCE).await;
-    assert_eq!(outbox.push(sized(1)), Err(Overrun));
-    assert!(take(&mut outbox).is_ready());
-    assert_eq!(outbox.push(sized(1)), Ok(Queued::Waits));
+    assert_eq!(send_queue.push(sized(1)), Err(Overrun));
+    assert!(take(&mut send_queue).is_ready());
+    assert_eq!(send_queue.push(sized(1)), Ok(Queued::Waits));
 }
 
 #[actix_rt::test]
 async fn a_burst_is_taken_until_the_writer_had_its_turn() {
     tokio::time::pause();
-    let (mut outbox, socket) = pushing();
-    assert_eq!(outbox.push(sized(QUEUE)), Ok(Queued::Fits));
+    let (mut send_queue, socket) = pushing();
+    assert_eq!(send_queue.push(sized(QUEUE)), Ok(Queued::Fits));
     tokio::time::advance(PATIENCE).await;
-    assert_eq!(outbox.push(sized(1000 * QUEUE)), Ok(Queued::Early));
-    assert_eq!(outbox.pressure.bytes(), 0, "it does not wait for the socket");
+    assert_eq!(send_queue.push(sized(1000 * QUEUE)), Ok(Queued::Early));
+    assert_eq!(send_queue.pressure.bytes(), 0, "it does not wait for the socket");
     socket.room.set(usize::MAX / 2);
-    assert!(outbox.wake().is_none());
+    assert!(send_queue.wake().is_none());
     assert_eq!(socket.taken.get(), 1001 * QUEUE);
 }
 
 #[actix_rt::test]
 async fn answers_are_bounded_whatever_the_reader_takes() {
     tokio::time::pause();
-    let (mut outbox, socket) = pushing();
+    let (mut send_queue, socket) = pushing();
     let answer = |bytes: usize| Bytes::from(vec![0; bytes]);
     for _ in 0..BURST {
-        assert_eq!(outbox.push_answer(answer(QUEUE)), Ok(Queued::Fits));
+        assert_eq!(send_queue.push_answer(answer(QUEUE)), Ok(Queued::Fits));
     }
-    assert_eq!(outbox.push_answer(answer(1)), Err(Overrun), "also in a burst");
-    outbox.clear();
-    outbox.push(sized(10 * QUEUE)).unwrap();
-    outbox.wake();
-    assert_eq!(outbox.push_answer(answer(QUEUE)), Ok(Queued::Waits), "others do not count");
-    socket.take(&mut outbox, 1);
-    assert_eq!(outbox.push_answer(answer(1)), Err(Overrun));
-    socket.take(&mut outbox, 10 * QUEUE);
-    assert_eq!(outbox.push_answer(answer(1)), Ok(Queued::Waits), "one byte has left");
-    assert_eq!(outbox.push_answer(answer(1)), Err(Overrun));
+    assert_eq!(send_queue.push_answer(answer(1)), Err(Overrun), "also in a burst");
+    send_queue.clear();
+    send_queue.push(sized(10 * QUEUE)).unwrap();
+    send_queue.wake();
+    assert_eq!(send_queue.push_answer(answer(QUEUE)), Ok(Queued::Waits), "others do not count");
+    socket.take(&mut send_queue, 1);
+    assert_eq!(send_queue.push_answer(answer(1)), Err(Overrun));
+    socket.take(&mut send_queue, 10 * QUEUE);
+    assert_eq!(send_queue.push_answer(answer(1)), Ok(Queued::Waits), "one byte has left");
+    assert_eq!(send_queue.push_answer(answer(1)), Err(Overrun));
 }
 
 #[test]
 fn what_waits_is_in_the_account_as_long_as_it_waits() {
-    let (mut outbox, socket) = pushing();
-    let pressure = Rc::clone(&outbox.pressure);
+    let (mut send_queue, socket) = pushing();
+    let pressure = Rc::clone(&send_queue.pressure);
     for size in [30, 40, 50] {
-        outbox.push(sized(size)).unwrap();
+        send_queue.push(sized(size)).unwrap();
     }
-    assert!(outbox.wake().is_some());
+    assert!(send_queue.wake().is_some());
     let all = pressure.bytes();
     assert!(all >= 120);
-    socket.take(&mut outbox, 20);
+    socket.take(&mut send_queue, 20);
     assert_eq!(pressure.bytes(), all, "in memory it is as a whole");
-    socket.take(&mut outbox, 20);
+    socket.take(&mut send_queue, 20);
     let less = pressure.bytes();
     assert!((90..all).contains(&less), "{less}");
-    outbox.clear();
+    send_queue.clear();
     assert!((40..less).contains(&pressure.bytes()), "what has begun is owed");
-    outbox.cut();
+    send_queue.cut();
     assert_eq!(pressure.bytes(), 0);
 }
 
 #[test]
 fn a_queue_that_goes_is_in_no_account() {
-    let (mut outbox, _socket) = pushing();
-    let pressure = Rc::clone(&outbox.pressure);
-    outbox.push(sized(30)).unwrap();
-    outbox.wake();
+    let (mut send_queue, _socket) = pushing();
+    let pressure = Rc::clone(&send_queue.pressure);
+    send_queue.push(sized(30)).unwrap();
+    send_queue.wake();
     assert!(pressure.bytes() > 30);
-    drop(outbox);
+    drop(send_queue);
     assert_eq!(pressure.bytes(), 0);
 }
 
 #[test]
 fn a_close_is_the_last_thing_that_leaves() {
-    let mut outbox = outbox();
+    let mut send_queue = send_queue();
     let close = Close::new(CloseCode::GoingAway, "");
-    outbox.push(frame("last")).unwrap();
-    outbox.close(&close);
-    outbox.push(frame("late")).unwrap();
+    send_queue.push(frame("last")).unwrap();
+    send_queue.close(&close);
+    send_queue.push(frame("late")).unwrap();
     let mut expected = b"last".to_vec();
     expected.extend_from_slice(&protocol_frame::close(&close));
-    assert_eq!(take(&mut outbox), Poll::Ready(Some(Bytes::from(expected))));
-    assert_eq!(take(&mut outbox), Poll::Ready(None));
+    assert_eq!(take(&mut send_queue), Poll::Ready(Some(Bytes::from(expected))));
+    assert_eq!(take(&mut send_queue), Poll::Ready(None));
 }
 
 /// What happens next.
@@ -277,14 +277,15 @@ fn step() -> impl Strategy<Value = Step> {
 /// Plays it, with a reader that, unless it is asleep, takes a byte of what waits at least once in its patience. Tells
 /// whether it was called slow.
 async fn play(steps: Vec<Step>, is_pulled: bool, is_asleep: bool) -> bool {
-    let (mut outbox, socket) = if is_pulled { (outbox(), Rc::default()) } else { pushing() };
+    let (mut send_queue, socket) =
+        if is_pulled { (send_queue(), Rc::default()) } else { pushing() };
     let (patience, mut given) = (u64::try_from(PATIENCE.as_millis()).unwrap(), 0);
     let mut since = 0;
-    let read = |outbox: &mut Outbox, bytes: usize| {
+    let read = |send_queue: &mut SendQueue, bytes: usize| {
         if is_pulled {
-            let _ = take(outbox);
+            let _ = take(send_queue);
         } else {
-            socket.take(outbox, bytes);
+            socket.take(send_queue, bytes);
         }
     };
     for step in steps {
@@ -292,37 +293,37 @@ async fn play(steps: Vec<Step>, is_pulled: bool, is_asleep: bool) -> bool {
             Step::Deliver(bytes, at_once) => {
                 given += bytes;
                 let outcome = if at_once {
-                    outbox.write(&sized(bytes)).map(|_| ())
+                    send_queue.write(&sized(bytes)).map(|_| ())
                 } else {
-                    outbox.push(sized(bytes)).map(|_| ())
+                    send_queue.push(sized(bytes)).map(|_| ())
                 };
                 if outcome.is_err() {
                     return true;
                 }
-                outbox.wake();
+                send_queue.wake();
             }
             Step::Take(_) if is_asleep => {}
             Step::Take(bytes) => {
-                read(&mut outbox, bytes);
+                read(&mut send_queue, bytes);
                 since = 0;
             }
             Step::Wait(mut millis) => {
                 while !is_asleep && since + millis >= patience {
                     let part = patience - 1 - since;
                     tokio::time::advance(Duration::from_millis(part)).await;
-                    read(&mut outbox, 1);
+                    read(&mut send_queue, 1);
                     (since, millis) = (0, millis - part);
                 }
                 tokio::time::advance(Duration::from_millis(millis)).await;
                 since += millis;
             }
         }
-        let account = outbox.pressure.bytes();
-        assert!(account == 0 || outbox.is_behind());
-        assert!(!outbox.is_behind() || account >= outbox.queued);
+        let account = send_queue.pressure.bytes();
+        assert!(account == 0 || send_queue.is_behind());
+        assert!(!send_queue.is_behind() || account >= send_queue.queued);
     }
     if !is_pulled {
-        assert_eq!(socket.taken.get() + outbox.queued, given, "nothing is lost");
+        assert_eq!(socket.taken.get() + send_queue.queued, given, "nothing is lost");
     }
     false
 }
