@@ -14,7 +14,10 @@
 
 pub mod actor;
 pub mod admin;
+pub mod ask;
 pub mod bench;
+pub mod bus;
+pub mod channel;
 pub mod config;
 pub mod delivery;
 pub mod domain;

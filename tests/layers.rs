@@ -15,8 +15,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("events", &["domain"]),
     ("heavy", &["domain"]),
     ("delivery", &["domain", "protocol", "heavy"]),
-    ("actor", &["domain", "protocol", "line", "store", "webhook", "events", "heavy", "delivery"]),
-    ("http", &["domain", "protocol", "store", "webhook", "heavy", "delivery", "actor"]),
+    ("ask", &["domain", "protocol", "store", "heavy"]),
+    ("bus", &["domain", "line"]),
+    ("channel", &["domain", "protocol", "line", "bus", "store", "delivery", "ask"]),
+    (
+        "actor",
+        &[
+            "domain", "protocol", "line", "bus", "store", "webhook", "events", "heavy", "delivery",
+            "ask", "channel",
+        ],
+    ),
+    ("http", &["domain", "protocol", "store", "webhook", "heavy", "delivery", "ask", "actor"]),
     ("config", &["domain", "protocol", "webhook", "delivery", "actor", "http"]),
     ("first_run", &["domain", "store", "actor", "config"]),
     ("telemetry", &[]),
@@ -42,6 +51,12 @@ const PLACES: &[(&str, &[&str], &str)] = &[
     ("rusqlite", &[], "one way to the database"),
     ("do_send(", &["actor/tell.rs", "delivery/report.rs"], "ignores the bound of a mailbox"),
 ];
+
+/// Layers of machines: what happens comes in as an argument, time too, and nothing waits.
+const MACHINES: &[&str] = &["domain", "protocol", "line", "bus", "channel"];
+
+/// Words that would make a machine do more than decide.
+const IO: &[&str] = &["actix::", "Instant::now(", "SystemTime::now(", "spawn(", ".await"];
 
 /// A source file: its path below `src`, and its code without comments and unit tests.
 struct Source {
@@ -118,6 +133,10 @@ impl Source {
             if self.code.contains(word) && !is_place {
                 faults.push(format!("{path}: `{word}` does not belong here: {why}"));
             }
+        }
+        if MACHINES.contains(&layer) {
+            let found = IO.iter().filter(|word| self.code.contains(**word));
+            faults.extend(found.map(|word| format!("{path}: `{word}` in a machine")));
         }
         if layer == "http" && self.code.contains("Addr<") {
             faults.push(format!("{path}: an actor's address in `http`; it is behind handles"));

@@ -410,7 +410,7 @@ where
             self.link.count();
         }
         let (uid, profile) = (self.link.uid(), self.link.profile());
-        let connection = ConnectionRef { uid, fanout: self.fanout.handle(), profile };
+        let connection = ConnectionRef { uid, worker: self.fanout.handle(), profile };
         let (cid, address) = (self.link.cid().clone(), self.link.address());
         let (hub, link) = (self.hub.clone(), Rc::clone(&self.link));
         let (reply, entered) = oneshot::channel();

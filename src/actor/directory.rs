@@ -1,6 +1,6 @@
 //! Who is alive: a map from ids to handles in which each id is loaded, held or ended by one at a time.
 
-use super::ask::AskError;
+use crate::ask::AskError;
 use std::collections::HashMap;
 use std::hash::Hash;
 use tokio::sync::oneshot;

@@ -3,10 +3,10 @@
 //! The memory may want more than the webhooks do, never less: the store looks again before it records anything. Where
 //! it could not be brought up to date, it wants everything.
 
-use super::ask::AskError;
 use super::event_log::EventLog;
 use super::persistence::Persistence;
 use super::webhook::{Ask, Asked, Dispatcher, LastAsked, Tried, Try};
+use crate::ask::AskError;
 use crate::domain::{Authorizer, EventKind, HookEvent, ProjectId, Register, Webhook};
 use crate::store::{StoreResult, WriteStore};
 use crate::webhook::authorize::Verdict;

@@ -3,7 +3,6 @@
 //! Outside this layer nobody sees an address or a context: HTTP and the server use [`Supervisor`] and [`Persistence`],
 //! whose methods are plain futures with typed errors.
 
-pub mod ask;
 pub mod channel;
 pub mod clock;
 pub mod connection;
@@ -21,7 +20,7 @@ pub mod supervisor;
 pub mod tell;
 pub mod webhook;
 
-pub use ask::{AskError, ChangeError};
+pub use crate::ask::{AskError, ChangeError};
 pub use channel::{Changed, Expected};
 pub use connection::{Connection, Inbound, InboundBound, Socket};
 pub use persistence::Persistence;

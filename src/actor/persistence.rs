@@ -6,8 +6,8 @@
 
 mod failing;
 
-use super::ask::AskError;
 use super::hooks::Hooks;
+use crate::ask::AskError;
 use crate::store::{Database, GroupStore, ReadStore, StoreError, StoreResult, WriteStore};
 use actix::prelude::*;
 use failing::{Failing, Health};

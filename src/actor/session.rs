@@ -27,7 +27,7 @@ use crate::delivery::outlet::Outlet;
 use crate::domain::channel::Subscriber;
 use crate::domain::{
     Channel, ChannelId, ChannelKey, ConnectionId, LeapToken, Member as Present, Place, ProjectId,
-    SessionId, SessionRef, Standing, Subscription, Timestamp,
+    SessionId, SessionRef, SessionUid, Standing, Subscription, Timestamp,
 };
 use crate::line::Line;
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Scope};
@@ -37,7 +37,6 @@ use replay::Replay;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
@@ -46,13 +45,6 @@ use tokio::time::Instant;
 const MAILBOX: usize = 4096;
 /// How long an expiry is left alone at most: it is a time of the wall clock, which may be set while timers run on.
 const LONGEST_TIMER: Duration = Duration::from_mins(1);
-
-/// Counts sessions of this process.
-static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
-
-/// A session, unique in this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SessionUid(u64);
 
 /// On whose behalf a session exists.
 pub enum Identity {
@@ -178,7 +170,7 @@ impl SessionActor {
             (s.channel, Held { address: None, is_ephemeral: false, since })
         };
         Self {
-            uid: SessionUid(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
+            uid: SessionUid::next(),
             named: Arc::new(SessionRef {
                 id: SessionId::from(clock::readable_id("session").as_str()),
                 token: identity.token().map(|token| token.id.clone()),
@@ -226,7 +218,7 @@ impl SessionActor {
 
     /// Hands an event to every connection, or keeps it for the next one.
     fn dispatch(&mut self, event: Event, ctx: &mut Context<Self>) {
-        let dispatch = self.line.order(Dispatch::new(event), Instant::now());
+        let dispatch = self.line.show(Dispatch::new(event), Instant::now());
         self.watch_line(ctx);
         if self.members.is_empty() {
             let settings = &self.hub.settings();
@@ -236,7 +228,7 @@ impl SessionActor {
         for Member { connection, .. } in self.members.values() {
             let dispatch = Arc::clone(&dispatch);
             let order = Order::Direct { connection: connection.uid, dispatch };
-            self.outlet.send(&connection.fanout, order, connection.profile);
+            self.outlet.send(&connection.worker, order, connection.profile);
         }
         self.outlet.settle(ctx);
     }
@@ -256,8 +248,8 @@ impl SessionActor {
     fn answer(&mut self, connection: ConnectionUid, event: Event, ctx: &mut Context<Self>) {
         if let Some(member) = self.members.get(&connection) {
             let dispatch = Arc::new(Dispatch::new(event));
-            let ConnectionRef { fanout, profile, .. } = &member.connection;
-            self.outlet.send(fanout, Order::Direct { connection, dispatch }, *profile);
+            let ConnectionRef { worker, profile, .. } = &member.connection;
+            self.outlet.send(worker, Order::Direct { connection, dispatch }, *profile);
             self.outlet.settle(ctx);
         }
     }
@@ -265,8 +257,8 @@ impl SessionActor {
     /// Ends one connection.
     fn close(&mut self, connection: ConnectionUid, close: Close) {
         if let Some(member) = self.members.get(&connection) {
-            let ConnectionRef { fanout, profile, .. } = &member.connection;
-            self.outlet.send(fanout, Order::Close { connection, close }, *profile);
+            let ConnectionRef { worker, profile, .. } = &member.connection;
+            self.outlet.send(worker, Order::Close { connection, close }, *profile);
         }
     }
 

@@ -4,12 +4,12 @@
 //! It routes by id and never looks into a payload. Loading is single-flight, and so is ending: whoever asks for an id
 //! that is just being loaded or ended waits for what comes of it (see [`Directory`]).
 
-use super::ask::AskError;
 use super::channel::{self, ChannelActor, Surroundings};
 use super::directory::{Answer, Asked, Directory};
 use super::session::{self, Identity, SessionActor};
 use super::supervisor::Supervisor;
 use super::tell::tell;
+use crate::ask::AskError;
 use crate::domain::{ChannelKey, LeapTokenId, ProjectId};
 use crate::store::{ReadStore, Thing};
 use actix::prelude::*;

@@ -8,7 +8,6 @@ mod known;
 mod questions;
 mod stopping;
 
-use super::ask::AskError;
 use super::channel::{ChannelActor, ConnectionRef};
 use super::connection::InboundBound;
 use super::guesses::{Guesses, Turn};
@@ -18,6 +17,7 @@ use super::session::{Enter, Identity, SessionActor};
 use super::settings::Settings;
 use super::shard::{FindSession, ResolveChannel, ResolveSession, Shard};
 use super::tell::tell;
+use crate::ask::AskError;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, LocalFanout};
 use crate::delivery::owed::Undelivered;
 use crate::delivery::{Exit, Report};

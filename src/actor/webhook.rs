@@ -15,10 +15,10 @@ pub(super) use asked::LastAsked;
 pub use authorizing::Ask;
 pub use trying::{Tried, Try};
 
-use super::ask::AskError;
 use super::clock;
 use super::hooks::Hooks;
 use super::persistence::Persistence;
+use crate::ask::AskError;
 use crate::domain::{Attempt, DeliveryKey, Due, Outcome, ProjectId, Timestamp, Webhook};
 use crate::webhook::schedule::Schedule;
 use crate::webhook::{Client, Policy};

@@ -12,6 +12,11 @@ static NEXT_LINE: AtomicU64 = AtomicU64::new(1);
 pub struct LineId(NonZeroU64);
 
 impl LineId {
+    /// Its number, which no other line of this process has.
+    pub const fn number(self) -> u64 {
+        self.0.get()
+    }
+
     /// The next one.
     pub fn next() -> Self {
         let number = NEXT_LINE.fetch_add(1, Ordering::Relaxed);

@@ -10,8 +10,8 @@ use super::routes::{Mounted, on};
 use super::token_input::{self, NewToken};
 use super::token_list;
 use super::views::{SubscriptionView, TokenView};
-use crate::actor::ask::AskError;
 use crate::actor::clock;
+use crate::ask::AskError;
 use crate::domain::event::Subscribing;
 use crate::domain::{
     ChannelId, ChannelKey, EventKind, HookEvent, LeapToken, LeapTokenId, Permission, ProjectId,

@@ -10,7 +10,7 @@ mod window;
 pub use budget::{Share, WindowBudget};
 pub use window::{Bounds, Missing};
 
-use crate::domain::{LineId, Place, Standing};
+use crate::domain::{Epoch, LineId, Place, Position, Standing};
 use crate::protocol::Dispatch;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -25,10 +25,26 @@ pub struct Gone {
     pub others: Option<u64>,
 }
 
+/// What came of taking a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is the next one.
+    Next,
+    /// It was taken before.
+    Repeat,
+    /// Something before it is missing.
+    Gap {
+        /// How much; none if nobody knows, because the line has lost its order.
+        lost: Option<u64>,
+    },
+}
+
 /// A line.
 pub struct Line {
     /// Which one.
     id: LineId,
+    /// Where it stands: the last of all that was said.
+    position: Position,
     /// The number of the last message.
     last: u64,
     /// The newest messages.
@@ -38,7 +54,38 @@ pub struct Line {
 impl Line {
     /// A line on which nothing has been said yet.
     pub fn new(bounds: Bounds, share: Arc<Share>) -> Self {
-        Self { id: LineId::next(), last: 0, window: Window::new(bounds, share) }
+        let id = LineId::next();
+        let position = Position::start(Epoch(id.number()));
+        Self { id, position, last: 0, window: Window::new(bounds, share) }
+    }
+
+    /// It goes on behind this place, which somebody else has counted.
+    pub const fn open_at(&mut self, position: Position) {
+        self.position = position;
+    }
+
+    /// The place of the last that was said.
+    pub const fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Takes the place of what is said next. What was left out before it counts as so many messages, of which none is at
+    /// hand.
+    pub fn accept(&mut self, position: Position) -> Accepted {
+        if position == self.position.next() {
+            self.position = position;
+            return Accepted::Next;
+        }
+        if position.epoch == self.position.epoch && position.offset <= self.position.offset {
+            return Accepted::Repeat;
+        }
+        let is_same = position.epoch == self.position.epoch;
+        let known = if is_same { self.position.offset } else { 0 };
+        let lost = position.offset.saturating_sub(known).saturating_sub(1);
+        self.position = position;
+        self.last = self.last.saturating_add(lost);
+        self.window.clear();
+        Accepted::Gap { lost: is_same.then_some(lost) }
     }
 
     /// Which one.
@@ -51,8 +98,8 @@ impl Line {
         self.last
     }
 
-    /// Puts an event in order: a message gets its number and stays at hand, anything else passes.
-    pub fn order(&mut self, event: Dispatch, now: Instant) -> Arc<Dispatch> {
+    /// Takes what is to be shown: a message gets its number and stays at hand, anything else passes.
+    pub fn show(&mut self, event: Dispatch, now: Instant) -> Arc<Dispatch> {
         if !event.event().is_message() {
             return Arc::new(event);
         }

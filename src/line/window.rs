@@ -105,6 +105,13 @@ impl Window {
         self.entries.is_empty()
     }
 
+    /// Lets go of everything.
+    pub(super) fn clear(&mut self) {
+        while !self.entries.is_empty() {
+            self.drop_oldest();
+        }
+    }
+
     /// Lets go of the oldest message.
     fn drop_oldest(&mut self) {
         if let Some(oldest) = self.entries.pop_front() {
@@ -165,7 +172,7 @@ mod tests {
         let mut line = line(Bounds { events: 3, ..WIDE });
         let now = Instant::now();
         for _ in 0..5 {
-            line.order(message(1), now);
+            line.show(message(1), now);
         }
         assert_eq!(numbers(&line.after(5)), (vec![], 0));
         assert_eq!(numbers(&line.after(3)), (vec![4, 5], 0));
@@ -180,7 +187,7 @@ mod tests {
         let mut line = line(WIDE);
         let channel = ChannelId::trusted("c");
         let update = Event::StateUpdate { channel, state: State::empty(), version: Version(2) };
-        assert_eq!(line.order(Dispatch::new(update), Instant::now()).place(), None);
+        assert_eq!(line.show(Dispatch::new(update), Instant::now()).place(), None);
         assert_eq!(line.last(), 0);
     }
 
@@ -188,8 +195,8 @@ mod tests {
     async fn one_message_of_any_size_is_kept_and_nothing_older_beside_it() {
         let mut line = line(Bounds { bytes: 1000, ..WIDE });
         let now = Instant::now();
-        line.order(message(1), now);
-        line.order(message(5000), now);
+        line.show(message(1), now);
+        line.show(message(5000), now);
         assert_eq!(numbers(&line.after(0)), (vec![2], 1));
     }
 
@@ -197,7 +204,7 @@ mod tests {
     async fn whoever_wants_nothing_kept_has_nothing_kept() {
         for bounds in [Bounds { events: 0, ..WIDE }, Bounds { bytes: 0, ..WIDE }] {
             let mut line = line(bounds);
-            line.order(message(1), Instant::now());
+            line.show(message(1), Instant::now());
             assert_eq!(numbers(&line.after(0)), (vec![], 1));
         }
     }
@@ -206,8 +213,8 @@ mod tests {
     async fn what_is_too_old_goes_and_is_counted() {
         let mut line = line(WIDE);
         let now = Instant::now();
-        line.order(message(1), now);
-        line.order(message(1), now + WIDE.age / 2);
+        line.show(message(1), now);
+        line.show(message(1), now + WIDE.age / 2);
         line.expire(now + WIDE.age);
         assert_eq!(numbers(&line.after(0)), (vec![2], 1));
     }
@@ -219,11 +226,11 @@ mod tests {
         let now = Instant::now();
         let mut first = Line::new(WIDE, Arc::clone(&share));
         let mut second = Line::new(WIDE, share);
-        first.order(message(700), now);
-        second.order(message(700), now);
+        first.show(message(700), now);
+        second.show(message(700), now);
         assert_eq!(numbers(&second.after(0)), (vec![], 1), "a project has a quarter");
         drop(first);
-        second.order(message(700), now);
+        second.show(message(700), now);
         assert_eq!(numbers(&second.after(0)), (vec![2], 1));
     }
 
@@ -242,7 +249,7 @@ mod tests {
                 let mut now = Instant::now();
                 for (size, pause) in steps {
                     now += Duration::from_secs(pause);
-                    line.order(message(size), now);
+                    line.show(message(size), now);
                 }
                 let missing = line.after(after);
                 let (numbers, lost) = numbers(&missing);

@@ -1,28 +1,20 @@
 //! What a channel's actor is asked.
 
-use super::super::ask::{AskError, ChangeError};
 use super::super::event_log::Told;
-use super::super::session::{SessionActor, SessionUid};
+use super::super::session::SessionActor;
+use crate::ask::{AskError, ChangeError};
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
 use crate::domain::channel::Subscriber;
 use crate::domain::{
-    Capabilities, Change, Channel, Member, Message, SessionRef, Standing, State, Timestamp,
-    Version, Visibility,
+    Capabilities, Change, Channel, Member, Message, SessionRef, SessionUid, Standing, State,
+    Timestamp, Version, Visibility,
 };
-use crate::protocol::{ErrorCode, PresentMember, Profile, Refusal};
+use crate::protocol::{ErrorCode, PresentMember, Refusal};
 use actix::prelude::*;
 use std::sync::Arc;
 
 /// A connection as channels and sessions know it.
-#[derive(Clone)]
-pub struct ConnectionRef {
-    /// The connection.
-    pub uid: ConnectionUid,
-    /// The fan-out of its thread.
-    pub fanout: FanoutHandle,
-    /// The form of frames that it gets.
-    pub profile: Profile,
-}
+pub type ConnectionRef = crate::channel::ConnectionRef<FanoutHandle>;
 
 /// Sent by HTTP through the supervisor: publish. Answered when the message is on its way to every worker.
 #[derive(actix::Message)]

@@ -1,9 +1,9 @@
 //! From the log into the store.
 
 use super::{EventLog, Told};
-use crate::actor::ask::AskError;
 use crate::actor::clock;
 use crate::actor::persistence::Persistence;
+use crate::ask::AskError;
 use crate::domain::event::{Presence, Subscribing};
 use crate::domain::{EventKind, HookEvent, Listed, ProjectId, Register, Stamp};
 use crate::events::{Change, Entry};

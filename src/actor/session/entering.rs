@@ -3,12 +3,12 @@
 //! A channel begins to hand its events to the connection at the very moment of its snapshot; the connection's init buffer
 //! holds them back until INIT. So what follows INIT is exactly what happened after the states in it: no gap, no repeat.
 
-use super::super::ask::AskError;
 use super::{
     Arc, Channel, ChannelActor, ChannelId, Close, CloseCode, ConnectionRef, ConnectionUid,
     Dispatch, Enter, Event, HashSet, Identity, Member, Order, Place, Scope, SessionActor,
     authorizing, channel, clock, tell,
 };
+use crate::ask::AskError;
 use crate::delivery::owed::Kept;
 use crate::domain::{RawJson, Register};
 use crate::protocol::{Extension, Extensions};
@@ -245,7 +245,7 @@ impl SessionActor {
         };
         let Some(entering) = member.entering.take() else { return };
         let Entering { mut snapshots, enter, .. } = *entering;
-        let ConnectionRef { fanout, profile, .. } = member.connection.clone();
+        let ConnectionRef { worker, profile, .. } = member.connection.clone();
         let since = member.since;
         // What was unsubscribed in between is not shown; the rest in the order of subscribing.
         snapshots.retain(|channel| self.subscriptions.contains_key(&channel.key.id));
@@ -275,7 +275,7 @@ impl SessionActor {
             extensions: enter.extensions.map(Extensions::names),
         }));
         let direct = Place { line: self.line.id(), number: since };
-        self.outlet.send(&fanout, Order::Init { connection: uid, init, kept, direct }, profile);
+        self.outlet.send(&worker, Order::Init { connection: uid, init, kept, direct }, profile);
         self.outlet.settle(ctx);
         if enter.extensions.is_some_and(|extensions| extensions.has(Extension::Presence)) {
             // Behind INIT, should that still be on its way.

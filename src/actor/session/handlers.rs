@@ -1,11 +1,11 @@
 //! What a session does with each message.
 
-use super::super::ask::AskError;
 use super::subscribing::SubscribeError;
 use super::{
     ChannelActor, ChannelId, ConnectionUid, Connections, Direct, EndIfIdle, Event, FromChannel,
     Grant, Held, Parting, Revoke, Serve, SessionActor, TokenChanged, TokenEnded, channel, tell,
 };
+use crate::ask::AskError;
 use crate::delivery::owed::Undelivered;
 use crate::delivery::{Exit, Report, Settled};
 use crate::domain::{Change, HookEvent, Message, Version};

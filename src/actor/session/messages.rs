@@ -1,7 +1,7 @@
 //! What a session's actor is asked.
 
-use super::super::ask::AskError;
 use super::super::channel::{ChannelActor, ConnectionRef};
+use crate::ask::AskError;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::{Channel, ChannelId, ConnectionId, Message, ProjectId, Version};
 use crate::line::Missing;

@@ -3,8 +3,8 @@
 //! A change is only a word that there is something new: what it is, is read, one reading after the other. So however
 //! changes cross on their way here, the session goes through the store's order and ends on what the store has.
 
-use super::super::ask::AskError;
 use super::{Arc, Event, Identity, SessionActor, channel, tell};
+use crate::ask::AskError;
 use crate::domain::LeapToken;
 use actix::prelude::*;
 

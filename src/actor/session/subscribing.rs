@@ -3,11 +3,11 @@
 //! What concerns one channel happens one after the other (a lock per channel), so that a subscribe and an unsubscribe
 //! that follow each other cannot cross between the store and the channel.
 
-use super::super::ask::AskError;
 use super::{
     Arc, ChannelActor, ChannelId, ChannelKey, ConnectionUid, Held, Identity, Mutex, SessionActor,
     Subscriber, Supervisor, authorizing::Asker, channel, clock,
 };
+use crate::ask::AskError;
 use crate::domain::{EventKind, HookEvent, LeapTokenId};
 use crate::protocol::ErrorCode;
 use crate::store::{StoreError, Thing, WriteStore};

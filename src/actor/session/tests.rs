@@ -128,7 +128,7 @@ impl World {
         let (project_id, token) = (project.to_owned(), token.map(str::to_owned));
         let who = Identify { project_id, token, extensions: None };
         let connection =
-            ConnectionRef { uid, fanout: self.fanout.handle(), profile: Profile::default() };
+            ConnectionRef { uid, worker: self.fanout.handle(), profile: Profile::default() };
         let entered = self.hub.enter(&who, None, connection, cid, None).await.ok()?;
         let session = entered.session.clone();
         // Its drop would give the place back; here `disconnect` does.

@@ -1,9 +1,9 @@
 //! What ends when a project or one of its tokens was deleted from the store.
 
-use super::super::ask::AskError;
 use super::super::shard::{EndProject, NoteSessions};
 use super::super::tell::tell;
 use super::Supervisor;
+use crate::ask::AskError;
 use crate::delivery::fanout::{Order, Owner};
 use crate::domain::project::SecretHash;
 use crate::domain::{ProjectId, Register};

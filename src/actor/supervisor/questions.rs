@@ -1,10 +1,10 @@
 //! What HTTP asks the supervisor.
 
-use super::super::ask::{AskError, ChangeError};
 use super::super::channel::{self, ChannelActor, ConnectionRef};
 use super::super::session::{self, SessionActor};
 use super::super::shard::{FindChannel, FindSession};
 use super::{ATTEMPTS, Supervisor};
+use crate::ask::{AskError, ChangeError};
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, Order, Visit};
 use crate::delivery::link::ConnectionInfo;
 use crate::domain::{
@@ -332,8 +332,8 @@ impl Supervisor {
 /// Asks the fan-outs about their connections.
 async fn describe(connections: Vec<ConnectionRef>) -> Vec<ConnectionInfo> {
     let mut by_fanout: HashMap<usize, (FanoutHandle, Vec<ConnectionUid>)> = HashMap::new();
-    for ConnectionRef { uid, fanout, .. } in connections {
-        by_fanout.entry(fanout.index()).or_insert_with(|| (fanout, Vec::new())).1.push(uid);
+    for ConnectionRef { uid, worker, .. } in connections {
+        by_fanout.entry(worker.index()).or_insert_with(|| (worker, Vec::new())).1.push(uid);
     }
     let mut all = Vec::new();
     for (fanout, connections) in by_fanout.into_values() {

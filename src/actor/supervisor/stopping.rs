@@ -1,7 +1,7 @@
 //! How all of it goes: first nobody new is taken in, then everybody is sent away, behind all that was acknowledged.
 
-use super::super::ask::AskError;
 use super::Supervisor;
+use crate::ask::AskError;
 use crate::delivery::fanout::Order;
 use crate::protocol::{Close, CloseCode};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};

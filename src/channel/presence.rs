@@ -2,15 +2,15 @@
 //!
 //! A session is in from its first connection until it ends or unsubscribes: its grace hides a flicker.
 
-use super::super::clock;
-use super::super::session::SessionUid;
-use super::{ChannelActor, ConnectionRef, Presence, Rename, ShowPresence};
+use super::connection::ConnectionRef;
+use super::effects::ChannelEffects;
+use super::{ChannelMachine, Moment};
 use crate::delivery::fanout::Order;
-use crate::domain::Capabilities;
+use crate::domain::{Capabilities, Member, SessionUid};
 use crate::protocol::{Dispatch, Event, PresentMember};
-use actix::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// About how much of a list goes into one frame.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -19,18 +19,28 @@ const PAUSE_PER_MEMBER: Duration = Duration::from_micros(20);
 /// How long they wait at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-impl ChannelActor {
+impl<E: ChannelEffects> ChannelMachine<E> {
     /// Whether members are shown.
-    pub(super) fn has_presence(&self) -> bool {
+    pub(super) const fn has_presence(&self) -> bool {
         self.channel.capabilities.contains(Capabilities::PRESENCE)
     }
 
+    /// Who is in; none where the channel does not show it.
+    pub fn presence(&self) -> Option<Vec<PresentMember>> {
+        self.has_presence().then(|| self.subscribers.present())
+    }
+
     /// Tells those who are in that a session comes in, if that is news; the session itself is not among them yet.
-    pub(super) fn announce(&mut self, session: SessionUid, ctx: &mut Context<Self>) {
-        self.tell_online(session);
-        let news = self.subscribers.come_in(session, clock::now());
+    pub(super) fn announce(&mut self, session: SessionUid, now: Moment, effects: &mut E) {
+        if !self.subscribers.is_in(session)
+            && let Some(named) = self.subscribers.named(session)
+        {
+            effects.came(named, || self.subscribers.online());
+        }
+        let news = self.subscribers.come_in(session, now.time);
         if let Some(member) = news.filter(|_| self.has_presence()) {
-            self.broadcast(Event::PresenceJoin { channel: self.key().id.clone(), member }, ctx);
+            let channel = self.key().id.clone();
+            self.broadcast(Event::PresenceJoin { channel, member }, now.instant, effects);
         }
     }
 
@@ -38,18 +48,35 @@ impl ChannelActor {
     pub(super) fn announce_leave(
         &mut self,
         present: Option<PresentMember>,
-        ctx: &mut Context<Self>,
+        now: Instant,
+        effects: &mut E,
     ) {
         if let Some(member) = present.filter(|_| self.has_presence()) {
-            self.broadcast(Event::PresenceLeave { channel: self.key().id.clone(), member }, ctx);
+            let channel = self.key().id.clone();
+            self.broadcast(Event::PresenceLeave { channel, member }, now, effects);
+        }
+    }
+
+    /// Others see a session differently from now on, which is told to those who are in.
+    pub fn rename(
+        &mut self,
+        session: SessionUid,
+        member: Arc<Member>,
+        now: Instant,
+        effects: &mut E,
+    ) {
+        let present = self.subscribers.rename(session, member);
+        if let Some(member) = present.filter(|_| self.has_presence()) {
+            let channel = self.key().id.clone();
+            self.broadcast(Event::PresenceUpdate { channel, member }, now, effects);
         }
     }
 
     /// Sees to it that these connections are shown who is in: in a while, so that the newcomers of a wave share one list.
-    pub(super) fn show_presence(
+    pub fn show_presence(
         &mut self,
-        newcomers: impl IntoIterator<Item = (SessionUid, ConnectionRef)>,
-        ctx: &mut Context<Self>,
+        newcomers: impl IntoIterator<Item = (SessionUid, ConnectionRef<E::Worker>)>,
+        effects: &mut E,
     ) {
         if !self.has_presence() {
             return;
@@ -57,12 +84,12 @@ impl ChannelActor {
         let is_planned = !self.newcomers.is_empty();
         self.newcomers.extend(newcomers);
         if !is_planned && !self.newcomers.is_empty() {
-            ctx.run_later(pause(self.subscribers.online_count()), Self::show_newcomers);
+            effects.show_newcomers_in(pause(self.subscribers.online_count()));
         }
     }
 
     /// Shows everybody who waits for it who is in.
-    fn show_newcomers(&mut self, ctx: &mut Context<Self>) {
+    pub fn show_newcomers(&mut self, effects: &mut E) {
         let newcomers = std::mem::take(&mut self.newcomers);
         if !self.has_presence() {
             return;
@@ -80,11 +107,10 @@ impl ChannelActor {
                 if self.subscribers.has_connection(*session, connection.uid) {
                     let dispatch = Arc::clone(&dispatch);
                     let order = Order::Direct { connection: connection.uid, dispatch };
-                    self.outlet.send(&connection.fanout, order, connection.profile);
+                    effects.order_one(connection, order);
                 }
             }
         }
-        self.outlet.settle(ctx);
     }
 }
 
@@ -112,38 +138,10 @@ fn pieces(members: Vec<PresentMember>) -> Vec<Vec<PresentMember>> {
     pieces
 }
 
-impl Handler<Presence> for ChannelActor {
-    type Result = MessageResult<Presence>;
-
-    fn handle(&mut self, _: Presence, _: &mut Context<Self>) -> MessageResult<Presence> {
-        MessageResult(self.has_presence().then(|| self.subscribers.present()))
-    }
-}
-
-impl Handler<Rename> for ChannelActor {
-    type Result = ();
-
-    /// Told to those who are in.
-    fn handle(&mut self, Rename { session, member }: Rename, ctx: &mut Context<Self>) {
-        let present = self.subscribers.rename(session, member);
-        if let Some(member) = present.filter(|_| self.has_presence()) {
-            self.broadcast(Event::PresenceUpdate { channel: self.key().id.clone(), member }, ctx);
-        }
-    }
-}
-
-impl Handler<ShowPresence> for ChannelActor {
-    type Result = ();
-
-    fn handle(&mut self, ask: ShowPresence, ctx: &mut Context<Self>) {
-        self.show_presence([(ask.session, ask.connection)], ctx);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Member, RawJson, Timestamp};
+    use crate::domain::{RawJson, Timestamp};
 
     /// Members with so many bytes of data each.
     fn members(count: usize, bytes: usize) -> Vec<PresentMember> {

@@ -1,25 +1,25 @@
-//! Who hears a channel: sessions, their connections, and how many of those each fan-out has.
+//! Who hears a channel: sessions, their connections, and how many of those each worker has.
 
-use super::super::session::{FromChannel, SessionActor, SessionUid};
-use super::super::tell::tell;
-use super::messages::ConnectionRef;
-use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
-use crate::domain::{Member, SessionRef, Timestamp};
-use crate::line::{Gone, Missing};
+use super::connection::{ConnectionRef, Worker as _};
+use super::effects::ChannelEffects;
+use super::subscribing::Newcomer;
+use crate::delivery::fanout::ConnectionUid;
+use crate::domain::{Member, SessionRef, SessionUid, Timestamp};
+use crate::line::Gone;
 use crate::protocol::{Dispatch, PresentMember, ProfileCounts, Profiles};
-use actix::prelude::*;
+use foldhash::fast::FixedState;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A connection that hears the channel.
-struct Attached {
+struct Attached<W> {
     /// Where it is.
-    connection: ConnectionRef,
+    connection: ConnectionRef<W>,
     /// The number of the last message before it came.
     since: u64,
 }
 
-impl Attached {
+impl<W> Attached<W> {
     /// Whether it is this one.
     fn is(&self, uid: ConnectionUid) -> bool {
         self.connection.uid == uid
@@ -27,9 +27,9 @@ impl Attached {
 }
 
 /// One subscribed session.
-struct Subscriber {
-    /// Where kept events go.
-    address: Addr<SessionActor>,
+struct Subscriber<S, W> {
+    /// The way to it.
+    way: S,
     /// Who it is to others.
     member: Arc<Member>,
     /// Who it is to webhooks.
@@ -39,10 +39,10 @@ struct Subscriber {
     /// How many events it could not queue since the last that it could.
     missed: u64,
     /// Its live connections.
-    connections: Vec<Attached>,
+    connections: Vec<Attached<W>>,
 }
 
-impl Subscriber {
+impl<S, W> Subscriber<S, W> {
     /// The session as others see it; none if it never had a connection here.
     fn present(&self) -> Option<PresentMember> {
         let member = Arc::clone(&self.member);
@@ -50,20 +50,40 @@ impl Subscriber {
     }
 }
 
+/// A session that is subscribed no more.
+pub struct Left<W> {
+    /// Its connections.
+    pub connections: Vec<ConnectionRef<W>>,
+    /// How others saw it; none if it never had a connection here.
+    pub present: Option<PresentMember>,
+}
+
 /// The sessions subscribed to one channel.
-#[derive(Default)]
-pub struct Subscribers {
+///
+/// Their numbers are ours, so that hashing them needs no secret: who comes first is the same in every run.
+pub struct Subscribers<E: ChannelEffects> {
     /// All of them.
-    sessions: HashMap<SessionUid, Subscriber>,
+    sessions: HashMap<SessionUid, Subscriber<E::Session, E::Worker>, FixedState>,
     /// Those without a connection, which keep events for one to come.
-    detached: HashSet<SessionUid>,
-    /// The fan-outs that have connections, with their number.
-    fanouts: Vec<(FanoutHandle, usize)>,
+    detached: HashSet<SessionUid, FixedState>,
+    /// The workers that have connections, with their number.
+    workers: Vec<(E::Worker, usize)>,
     /// The forms of frames that connections get.
     profiles: ProfileCounts,
 }
 
-impl Subscribers {
+impl<E: ChannelEffects> Default for Subscribers<E> {
+    fn default() -> Self {
+        Self {
+            sessions: HashMap::default(),
+            detached: HashSet::default(),
+            workers: Vec::new(),
+            profiles: ProfileCounts::default(),
+        }
+    }
+}
+
+impl<E: ChannelEffects> Subscribers<E> {
     /// Whether nobody is subscribed.
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
@@ -74,9 +94,9 @@ impl Subscribers {
         self.sessions.len() - self.detached.len()
     }
 
-    /// The fan-outs to deliver to.
-    pub fn fanouts(&self) -> impl Iterator<Item = &FanoutHandle> {
-        self.fanouts.iter().map(|(fanout, _)| fanout)
+    /// The workers to deliver to.
+    pub fn workers(&self) -> impl Iterator<Item = &E::Worker> {
+        self.workers.iter().map(|(worker, _)| worker)
     }
 
     /// The forms of frames that its connections get.
@@ -86,26 +106,23 @@ impl Subscribers {
 
     /// Hands an event to the sessions without a connection, which keep it; what one cannot even queue is counted, and
     /// told with the next event that it can.
-    pub fn keep(&mut self, dispatch: &Arc<Dispatch>) {
+    pub fn keep(&mut self, dispatch: &Arc<Dispatch>, effects: &mut E) {
         for uid in &self.detached {
             let Some(subscriber) = self.sessions.get_mut(uid) else { continue };
             let missed = subscriber.missed;
-            let kept = FromChannel::Kept { dispatch: Arc::clone(dispatch), missed };
-            let is_queued = subscriber.address.try_send(kept).is_ok();
+            let is_queued = effects.keep(&subscriber.way, dispatch, missed);
             subscriber.missed = if is_queued { 0 } else { missed.saturating_add(1) };
         }
     }
 
-    /// Hands a session what it has not heard, `is_old` if something newer may be with it already.
-    pub fn hand(&self, session: SessionUid, missing: Missing, is_old: bool) {
-        if let Some(subscriber) = self.sessions.get(&session).filter(|_| !missing.is_empty()) {
-            tell(&subscriber.address, FromChannel::Missing { missing, is_old });
-        }
+    /// The way to a session.
+    pub fn way(&self, session: SessionUid) -> Option<&E::Session> {
+        self.sessions.get(&session).map(|subscriber| &subscriber.way)
     }
 
     /// Every session.
-    pub fn sessions(&self) -> impl Iterator<Item = &Addr<SessionActor>> {
-        self.sessions.values().map(|subscriber| &subscriber.address)
+    pub fn sessions(&self) -> impl Iterator<Item = &E::Session> {
+        self.sessions.values().map(|subscriber| &subscriber.way)
     }
 
     /// Everybody who is in, as others see it.
@@ -130,29 +147,22 @@ impl Subscribers {
     }
 
     /// Every connection.
-    pub fn connections(&self) -> Vec<ConnectionRef> {
+    pub fn connections(&self) -> Vec<ConnectionRef<E::Worker>> {
         let all = self.sessions.values().flat_map(|subscriber| &subscriber.connections);
         all.map(|attached| attached.connection.clone()).collect()
     }
 
     /// Adds a session, or notes who a known one is by now.
-    pub fn add_session(
-        &mut self,
-        uid: SessionUid,
-        address: Addr<SessionActor>,
-        member: Arc<Member>,
-        named: Arc<SessionRef>,
-    ) {
+    pub fn add_session(&mut self, session: Newcomer<E::Session>) {
+        let Newcomer { uid, way, member, named } = session;
         if let Some(known) = self.sessions.get_mut(&uid) {
             known.member = member;
             return;
         }
         self.detached.insert(uid);
         let connections = Vec::new();
-        self.sessions.insert(
-            uid,
-            Subscriber { address, member, named, since: None, missed: 0, connections },
-        );
+        self.sessions
+            .insert(uid, Subscriber { way, member, named, since: None, missed: 0, connections });
     }
 
     /// Notes who a session is by now; returns how others see it if it is in.
@@ -169,8 +179,8 @@ impl Subscribers {
     }
 
     /// Every connection, with its session.
-    pub fn with_sessions(&self) -> Vec<(SessionUid, ConnectionRef)> {
-        let of = |(uid, known): (&SessionUid, &Subscriber)| {
+    pub fn with_sessions(&self) -> Vec<(SessionUid, ConnectionRef<E::Worker>)> {
+        let of = |(uid, known): (&SessionUid, &Subscriber<E::Session, E::Worker>)| {
             let uid = *uid;
             known
                 .connections
@@ -189,7 +199,12 @@ impl Subscribers {
     }
 
     /// Adds a connection to a known session, which hears what comes behind so many messages; once, however often asked.
-    pub fn add_connection(&mut self, uid: SessionUid, connection: &ConnectionRef, since: u64) {
+    pub fn add_connection(
+        &mut self,
+        uid: SessionUid,
+        connection: &ConnectionRef<E::Worker>,
+        since: u64,
+    ) {
         let Some(subscriber) = self.sessions.get_mut(&uid) else { return };
         if subscriber.connections.iter().any(|known| known.is(connection.uid)) {
             return;
@@ -201,10 +216,10 @@ impl Subscribers {
         subscriber.connections.push(Attached { connection: connection.clone(), since });
         self.detached.remove(&uid);
         self.profiles.add(connection.profile);
-        let index = connection.fanout.index();
-        match self.fanouts.iter_mut().find(|(fanout, _)| fanout.index() == index) {
+        let index = connection.worker.index();
+        match self.workers.iter_mut().find(|(worker, _)| worker.index() == index) {
             Some((_, count)) => *count += 1,
-            None => self.fanouts.push((connection.fanout.clone(), 1)),
+            None => self.workers.push((connection.worker.clone(), 1)),
         }
     }
 
@@ -225,11 +240,8 @@ impl Subscribers {
         Some(Gone { since: gone.since, others })
     }
 
-    /// Removes a session and returns its connections and how others saw it; none if it was not subscribed.
-    pub fn remove_session(
-        &mut self,
-        uid: SessionUid,
-    ) -> Option<(Vec<ConnectionRef>, Option<PresentMember>)> {
+    /// Removes a session; none if it was not subscribed.
+    pub fn remove_session(&mut self, uid: SessionUid) -> Option<Left<E::Worker>> {
         let subscriber = self.sessions.remove(&uid)?;
         let present = subscriber.present();
         self.detached.remove(&uid);
@@ -238,19 +250,19 @@ impl Subscribers {
         for connection in &connections {
             self.uncount(connection);
         }
-        Some((connections, present))
+        Some(Left { connections, present })
     }
 
-    /// Counts one connection less on its fan-out.
-    fn uncount(&mut self, connection: &ConnectionRef) {
+    /// Counts one connection less on its worker.
+    fn uncount(&mut self, connection: &ConnectionRef<E::Worker>) {
         self.profiles.remove(connection.profile);
-        let index = connection.fanout.index();
-        if let Some(at) = self.fanouts.iter().position(|(fanout, _)| fanout.index() == index)
-            && let Some((_, count)) = self.fanouts.get_mut(at)
+        let index = connection.worker.index();
+        if let Some(at) = self.workers.iter().position(|(worker, _)| worker.index() == index)
+            && let Some((_, count)) = self.workers.get_mut(at)
         {
             *count -= 1;
             if *count == 0 {
-                self.fanouts.swap_remove(at);
+                self.workers.swap_remove(at);
             }
         }
     }

@@ -1,0 +1,297 @@
+//! What a channel's actor does about what its machine decides: orders and words leave at once, what takes time is begun
+//! when the step is over.
+
+use super::super::persistence::Persistence;
+use super::super::session::{FromChannel, SessionActor};
+use super::super::settings::Settings;
+use super::super::shard::Shard;
+use super::super::tell::tell;
+use super::{ChannelActor, Surroundings, hooking};
+use crate::ask::{AskError, ChangeError};
+use crate::bus::Local;
+use crate::channel::{Answers, Application, ChannelEffects, ChannelMachine, Word, Worker};
+use crate::delivery::fanout::{FanoutHandle, Order};
+use crate::delivery::outlet::Outlet;
+use crate::domain::{Channel, ChannelKey, EventKind, Register, SessionRef, State, Version};
+use crate::heavy;
+use crate::protocol::{Dispatch, Profiles};
+use crate::store::WriteStore;
+use actix::prelude::*;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// Who waits for a state change.
+pub(super) type Asker = oneshot::Sender<Result<(State, Version), ChangeError>>;
+
+impl Worker for FanoutHandle {
+    fn index(&self) -> usize {
+        Self::index(self)
+    }
+}
+
+/// What is begun when a step is over.
+enum Begun {
+    /// A state is being stored, with the event that it causes.
+    Store(Box<Channel>),
+    /// A change is applied elsewhere.
+    Apply(Application),
+    /// The channel is read again.
+    Reload,
+    /// The store is told that there was a subscriber.
+    Mark,
+    /// The channel is deleted.
+    Delete(Box<Channel>),
+    /// Newcomers are shown who is in, after so long.
+    ShowNewcomers(Duration),
+    /// Somebody is answered, behind what has to leave first.
+    Answer(Asker, Box<Result<(State, Version), ChangeError>>),
+    /// The actor ends.
+    Stop,
+}
+
+/// What a channel's actor does.
+pub(super) struct Acting {
+    /// The channel.
+    key: ChannelKey,
+    /// Its actor, once that runs.
+    address: Option<Addr<ChannelActor>>,
+    /// Who orders what is said.
+    bus: Local,
+    /// Orders on their way.
+    outlet: Outlet,
+    /// What is begun when the step is over.
+    begun: Vec<Begun>,
+    /// Store, settings, shard.
+    around: Surroundings,
+}
+
+impl Acting {
+    /// Nothing to do yet.
+    pub(super) fn new(key: ChannelKey, around: Surroundings) -> Self {
+        let outlet = Outlet::new(key.project.clone());
+        Self { key, address: None, bus: Local, outlet, begun: Vec::new(), around }
+    }
+
+    /// The actor runs.
+    pub(super) fn set_address(&mut self, address: Addr<ChannelActor>) {
+        self.address = Some(address);
+    }
+
+    /// Intervals and bounds.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.around.settings
+    }
+
+    /// The store.
+    pub(super) const fn persistence(&self) -> &Persistence {
+        &self.around.persistence
+    }
+
+    /// The shard that knows the actor.
+    pub(super) const fn shard(&self) -> &Addr<Shard> {
+        &self.around.shard
+    }
+
+    /// Whether orders wait: what is said another way now would overtake them.
+    pub(super) fn is_busy(&self) -> bool {
+        self.outlet.is_busy()
+    }
+
+    /// Sends what an actor that is about to end still has to send.
+    pub(super) fn leave_behind(&mut self) {
+        self.outlet.leave_behind();
+    }
+
+    /// Whether webhooks want to hear who is online here.
+    pub(super) fn is_heard(&self) -> bool {
+        self.persistence().hooks().wants_register(&self.key.project, Register::Online)
+    }
+}
+
+impl Answers for Acting {
+    type Asker = Asker;
+
+    fn answer(&mut self, asker: Asker, outcome: Result<(State, Version), ChangeError>) {
+        if self.is_busy() {
+            self.begun.push(Begun::Answer(asker, Box::new(outcome)));
+        } else {
+            // The asker may have gone; what was done stands.
+            let _ = asker.send(outcome);
+        }
+    }
+}
+
+impl ChannelEffects for Acting {
+    type Session = Addr<SessionActor>;
+    type Worker = FanoutHandle;
+    type Bus = Local;
+
+    fn bus(&mut self) -> &mut Local {
+        &mut self.bus
+    }
+
+    fn order(&mut self, to: &FanoutHandle, order: Order, forms: Profiles) {
+        self.outlet.send(to, order, forms);
+    }
+
+    fn tell(&mut self, session: &Addr<SessionActor>, word: Word) {
+        let Some(address) = self.address.clone() else { return };
+        let channel = || self.key.id.clone();
+        tell(
+            session,
+            match word {
+                Word::Missing { missing, is_old } => FromChannel::Missing { missing, is_old },
+                Word::Deleted => FromChannel::Deleted { channel: channel(), address },
+                Word::Died => FromChannel::Died { channel: channel(), address },
+            },
+        );
+    }
+
+    fn keep(
+        &mut self,
+        session: &Addr<SessionActor>,
+        dispatch: &Arc<Dispatch>,
+        missed: u64,
+    ) -> bool {
+        let dispatch = Arc::clone(dispatch);
+        session.try_send(FromChannel::Kept { dispatch, missed }).is_ok()
+    }
+
+    fn store(&mut self, channel: &Channel, state: &State, version: Version) {
+        // The channel as subscribers know it may be older by the changes that are under way.
+        let changed = Channel { state: state.clone(), version, ..channel.clone() };
+        self.begun.push(Begun::Store(Box::new(changed)));
+    }
+
+    fn apply(&mut self, application: Application) {
+        self.begun.push(Begun::Apply(application));
+    }
+
+    fn reload(&mut self) {
+        self.begun.push(Begun::Reload);
+    }
+
+    fn mark_subscribed(&mut self, _: &Channel) {
+        self.begun.push(Begun::Mark);
+    }
+
+    fn delete(&mut self, channel: &Channel) {
+        self.begun.push(Begun::Delete(Box::new(channel.clone())));
+    }
+
+    fn show_newcomers_in(&mut self, pause: Duration) {
+        self.begun.push(Begun::ShowNewcomers(pause));
+    }
+
+    fn came(&mut self, session: &Arc<SessionRef>, before: impl FnOnce() -> Vec<Arc<SessionRef>>) {
+        if self.is_heard() {
+            self.persistence().hooks().log().came(&hooking::online(&self.key, session), before);
+        }
+    }
+
+    fn went(&mut self, session: &Arc<SessionRef>, before: impl FnOnce() -> Vec<Arc<SessionRef>>) {
+        if self.is_heard() {
+            self.persistence().hooks().log().went(&hooking::online(&self.key, session), before);
+        }
+    }
+
+    fn forget(&mut self, channel: &Channel) {
+        self.persistence().hooks().log().deleted(&channel.key);
+    }
+
+    fn stop(&mut self) {
+        self.begun.push(Begun::Stop);
+    }
+}
+
+impl ChannelActor {
+    /// Begins what a step has decided, and waits for orders that could not leave.
+    pub(super) fn carry_out(&mut self, ctx: &mut Context<Self>) {
+        while !self.acting.begun.is_empty() {
+            for begun in std::mem::take(&mut self.acting.begun) {
+                self.begin(begun, ctx);
+            }
+        }
+        self.acting.outlet.settle(ctx);
+    }
+
+    /// Begins one thing.
+    fn begin(&mut self, begun: Begun, ctx: &mut Context<Self>) {
+        match begun {
+            Begun::Store(changed) => self.store(&changed, ctx),
+            Begun::Apply(application) => self.apply_elsewhere(application, ctx),
+            Begun::Reload => self.reload(ctx),
+            Begun::Mark => self.mark(ctx),
+            Begun::Delete(channel) => self.delete_and_end(&channel, ctx),
+            Begun::ShowNewcomers(pause) => {
+                ctx.run_later(pause, |actor, ctx| {
+                    actor.step(ctx, ChannelMachine::show_newcomers);
+                });
+            }
+            Begun::Answer(asker, outcome) => {
+                // What is spawned rests while the actor waits for its orders to leave: the answer comes behind them.
+                ctx.spawn(async move { drop(asker.send(*outcome)) }.into_actor(self));
+            }
+            Begun::Stop => ctx.stop(),
+        }
+    }
+
+    /// Stores a state.
+    fn store(&self, changed: &Channel, ctx: &mut Context<Self>) {
+        let (key, state, version) = (changed.key.clone(), changed.state.clone(), changed.version);
+        let write = hooking::write_causing(
+            &self.acting,
+            EventKind::ChannelStateUpdated,
+            changed,
+            move |store: &mut dyn WriteStore| store.set_state(&key, &state, version),
+        );
+        ctx.spawn(write.into_actor(self).map(move |outcome, actor, ctx| {
+            let now = Instant::now();
+            actor.step(ctx, |machine, acting| machine.committed(version, outcome, now, acting));
+        }));
+    }
+
+    /// Applies a change that would hold up all that are on this thread; the channel goes on meanwhile.
+    fn apply_elsewhere(&self, application: Application, ctx: &mut Context<Self>) {
+        let Application { ticket, state, change } = application;
+        let (project, limit) = (self.key().project.clone(), self.acting.settings().state_bytes);
+        let applied = async move {
+            let applied = heavy::run_in_turn(&project, move || state.apply(&change, limit)).await;
+            Ok(applied.map_err(AskError::from)??)
+        };
+        ctx.spawn(applied.into_actor(self).map(move |outcome, actor, ctx| {
+            actor.step(ctx, |machine, acting| machine.applied(ticket, outcome, acting));
+        }));
+    }
+
+    /// Reads the channel again, before anything else.
+    fn reload(&self, ctx: &mut Context<Self>) {
+        let (key, persistence) = (self.key().clone(), self.acting.persistence().clone());
+        let read = async move { persistence.read(move |store| store.find_channel(&key)).await };
+        ctx.wait(read.into_actor(self).map(|stored, actor, ctx| {
+            let now = Instant::now();
+            actor.step(ctx, |machine, acting| machine.reloaded(stored, now, acting));
+        }));
+    }
+
+    /// Notes in the store that there was a subscriber.
+    fn mark(&self, ctx: &mut Context<Self>) {
+        let key = self.key().clone();
+        let write = self.acting.persistence().write(move |store| store.mark_subscribed(&key));
+        ctx.spawn(write.into_actor(self).map(|outcome, actor, _| {
+            actor.machine.marked(outcome.is_ok());
+        }));
+    }
+
+    /// Deletes an ephemeral channel, before anything else.
+    fn delete_and_end(&self, channel: &Channel, ctx: &mut Context<Self>) {
+        let write = hooking::delete(&self.acting, channel);
+        ctx.wait(write.into_actor(self).map(|outcome, actor, ctx| {
+            if outcome.is_ok() {
+                actor.step(ctx, ChannelMachine::deleted);
+            }
+        }));
+    }
+}

@@ -1,0 +1,99 @@
+//! What a channel does to the world, as far as it decides it.
+
+use super::changes::Application;
+use super::connection::{ConnectionRef, Worker};
+use crate::ask::ChangeError;
+use crate::bus::Bus;
+use crate::delivery::fanout::Order;
+use crate::domain::{Channel, SessionRef, State, Version};
+use crate::line::Missing;
+use crate::protocol::{Dispatch, Profiles};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A word of a channel to one session.
+#[derive(Debug)]
+pub enum Word {
+    /// What a connection that has gone has not heard, or what was said before the session was back.
+    Missing {
+        /// The messages.
+        missing: Missing,
+        /// Whether something newer may have come already.
+        is_old: bool,
+    },
+    /// The channel was deleted; connections have been told.
+    Deleted,
+    /// This machine has ended without that; the channel itself may well go on.
+    Died,
+}
+
+/// Tells whoever asked for a state change what came of it.
+pub trait Answers {
+    /// Who asks.
+    type Asker;
+
+    /// Answers, behind everything that was said before.
+    fn answer(&mut self, asker: Self::Asker, outcome: Result<(State, Version), ChangeError>);
+}
+
+/// What a channel needs from its surroundings; nothing here waits.
+///
+/// Whatever takes time comes back as another call of the machine; each says which.
+pub trait ChannelEffects: Answers {
+    /// The way to a session.
+    type Session: Clone;
+    /// The way to the fan-out of a worker.
+    type Worker: Worker;
+    /// Who orders what is said.
+    type Bus: Bus;
+
+    /// Who orders what is said.
+    fn bus(&mut self) -> &mut Self::Bus;
+
+    /// Orders a worker's fan-out about, whose events are needed in these forms; orders to one worker keep their order.
+    fn order(&mut self, to: &Self::Worker, order: Order, forms: Profiles);
+
+    /// Tells a session something.
+    fn tell(&mut self, session: &Self::Session, word: Word);
+
+    /// Hands a session that has no connection what was said, and how many messages before it found no room. Returns
+    /// whether there was room.
+    fn keep(&mut self, session: &Self::Session, dispatch: &Arc<Dispatch>, missed: u64) -> bool;
+
+    /// Stores a state. Comes back as [`committed`](super::ChannelMachine::committed).
+    fn store(&mut self, channel: &Channel, state: &State, version: Version);
+
+    /// Applies a change that takes long. Comes back as [`applied`](super::ChannelMachine::applied).
+    fn apply(&mut self, application: Application);
+
+    /// Reads the channel again. Comes back as [`reloaded`](super::ChannelMachine::reloaded), before anything else.
+    fn reload(&mut self);
+
+    /// Notes in the store that an ephemeral channel has had a subscriber. Comes back as
+    /// [`marked`](super::ChannelMachine::marked).
+    fn mark_subscribed(&mut self, channel: &Channel);
+
+    /// Deletes an ephemeral channel that has lost its last subscriber. Comes back as
+    /// [`deleted`](super::ChannelMachine::deleted) if it was, before anything else.
+    fn delete(&mut self, channel: &Channel);
+
+    /// Comes back as [`show_newcomers`](super::ChannelMachine::show_newcomers) after so long.
+    fn show_newcomers_in(&mut self, pause: Duration);
+
+    /// A session comes online here; `before` are those who were.
+    fn came(&mut self, session: &Arc<SessionRef>, before: impl FnOnce() -> Vec<Arc<SessionRef>>);
+
+    /// A session leaves; `before` are those who were online until then.
+    fn went(&mut self, session: &Arc<SessionRef>, before: impl FnOnce() -> Vec<Arc<SessionRef>>);
+
+    /// The channel was deleted: what is known of who is online there is of no use.
+    fn forget(&mut self, channel: &Channel);
+
+    /// Ends; nothing is asked of this machine any more.
+    fn stop(&mut self);
+
+    /// Orders one connection's fan-out about.
+    fn order_one(&mut self, connection: &ConnectionRef<Self::Worker>, order: Order) {
+        self.order(&connection.worker, order, connection.profile.into());
+    }
+}

@@ -1,0 +1,148 @@
+//! Sessions and connections come and go.
+
+use super::connection::ConnectionRef;
+use super::effects::{ChannelEffects, Word};
+use super::{ChannelMachine, Moment};
+use crate::delivery::fanout::{ConnectionUid, Order};
+use crate::domain::{Member, Place, SessionRef, SessionUid, Standing};
+use crate::line::Missing;
+use crate::protocol::Dispatch;
+use std::sync::Arc;
+
+/// A session that comes to a channel.
+pub struct Newcomer<S> {
+    /// The session.
+    pub uid: SessionUid,
+    /// The way to it.
+    pub way: S,
+    /// Who it is to others.
+    pub member: Arc<Member>,
+    /// Who it is to webhooks.
+    pub named: Arc<SessionRef>,
+}
+
+impl<E: ChannelEffects> ChannelMachine<E> {
+    /// A session's connections hear the channel from now on, `AVAILABLE` first. One that held the channel while another
+    /// machine had it has missed all that this one said so far.
+    pub fn subscribe(
+        &mut self,
+        session: Newcomer<E::Session>,
+        connections: Vec<ConnectionRef<E::Worker>>,
+        is_return: bool,
+        now: Moment,
+        effects: &mut E,
+    ) {
+        let uid = session.uid;
+        self.subscribers.add_session(session);
+        if !connections.is_empty() {
+            self.come_in(uid, now, effects);
+        }
+        let missing = if is_return { self.line.after(0) } else { Missing::default() };
+        let since = if is_return { 0 } else { self.line.last() };
+        let available = self.available();
+        for connection in &connections {
+            self.join(uid, connection, Some(Arc::clone(&available)), since, effects);
+            for dispatch in &missing.events {
+                let dispatch = Arc::clone(dispatch);
+                effects
+                    .order_one(connection, Order::Direct { connection: connection.uid, dispatch });
+            }
+        }
+        let events = if connections.is_empty() { missing.events } else { Vec::new() };
+        self.hand(uid, Missing { events, lost: missing.lost }, false, effects);
+        self.show_presence(connections.into_iter().map(|one| (uid, one)), effects);
+    }
+
+    /// A connection that is just beginning hears the channel from now on, behind the channel as it is at this moment.
+    pub fn attach(
+        &mut self,
+        session: Newcomer<E::Session>,
+        connection: &ConnectionRef<E::Worker>,
+        now: Moment,
+        effects: &mut E,
+    ) {
+        let uid = session.uid;
+        self.subscribers.add_session(session);
+        self.come_in(uid, now, effects);
+        self.join(uid, connection, None, self.line.last(), effects);
+    }
+
+    /// A session has a connection here.
+    fn come_in(&mut self, session: SessionUid, now: Moment, effects: &mut E) {
+        self.had_subscriber = true;
+        self.mark_subscribed(effects);
+        self.announce(session, now, effects);
+    }
+
+    /// Puts a connection under the channel: it hears `first`, then everything that follows; it has missed nothing that has
+    /// a number up to `since`.
+    fn join(
+        &mut self,
+        session: SessionUid,
+        connection: &ConnectionRef<E::Worker>,
+        first: Option<Arc<Dispatch>>,
+        since: u64,
+        effects: &mut E,
+    ) {
+        self.subscribers.add_connection(session, connection, since);
+        let join = Order::Join {
+            from: Place { line: self.line.id(), number: since },
+            name: self.key().id.clone(),
+            connection: connection.uid,
+            dispatch: first,
+        };
+        effects.order_one(connection, join);
+    }
+
+    /// A connection has gone; its fan-out has forgotten it already. What it has not heard, its session gets, but for what
+    /// another connection hears.
+    pub fn detach(
+        &mut self,
+        session: SessionUid,
+        connection: ConnectionUid,
+        standing: Option<&Standing>,
+        effects: &mut E,
+    ) {
+        let gone = self.subscribers.remove_connection(session, connection);
+        let (Some(gone), Some(standing)) = (gone, standing) else { return };
+        self.hand(session, self.line.unheard(standing, gone), false, effects);
+    }
+
+    /// By now it is known what arrived at a connection that has gone, and what was hoped to.
+    pub fn recall(&self, session: SessionUid, heard: &Standing, hoped: &Standing, effects: &mut E) {
+        self.hand(session, self.line.unarrived(heard, hoped), true, effects);
+    }
+
+    /// Hands a session what it has not heard, `is_old` if something newer may be with it already.
+    fn hand(&self, session: SessionUid, missing: Missing, is_old: bool, effects: &mut E) {
+        if !missing.is_empty()
+            && let Some(way) = self.subscribers.way(session)
+        {
+            effects.tell(way, Word::Missing { missing, is_old });
+        }
+    }
+
+    /// A session hears the channel no more; the connection that asked for it is not told.
+    pub fn leave(
+        &mut self,
+        session: SessionUid,
+        named: &Arc<SessionRef>,
+        asker: Option<ConnectionUid>,
+        now: Moment,
+        effects: &mut E,
+    ) {
+        self.used = now.instant;
+        effects.went(named, || self.subscribers.online());
+        let Some(left) = self.subscribers.remove_session(session) else { return };
+        let unavailable = Arc::new(Dispatch::new(self.gone()));
+        for connection in left.connections {
+            let is_asker = asker == Some(connection.uid);
+            let dispatch = (!is_asker).then(|| Arc::clone(&unavailable));
+            let leave =
+                Order::Leave { channel: self.line.id(), connection: connection.uid, dispatch };
+            effects.order_one(&connection, leave);
+        }
+        self.announce_leave(left.present, now.instant, effects);
+        self.end_if_ephemeral(effects);
+    }
+}
