@@ -29,6 +29,7 @@ pub mod http;
 pub mod line;
 pub mod protocol;
 pub mod server;
+pub mod session;
 pub mod store;
 pub mod telemetry;
 pub mod webhook;

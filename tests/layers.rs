@@ -18,11 +18,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ask", &["domain", "protocol", "store", "heavy"]),
     ("bus", &["domain", "line"]),
     ("channel", &["domain", "protocol", "line", "bus", "store", "delivery", "ask"]),
+    ("session", &["domain", "protocol", "line", "delivery", "channel"]),
     (
         "actor",
         &[
             "domain", "protocol", "line", "bus", "store", "webhook", "events", "heavy", "delivery",
-            "ask", "channel",
+            "ask", "channel", "session",
         ],
     ),
     ("http", &["domain", "protocol", "store", "webhook", "heavy", "delivery", "ask", "actor"]),
@@ -49,11 +50,11 @@ const PLACES: &[(&str, &[&str], &str)] = &[
     ),
     ("actix_web_actors", &["http/ws.rs"], "a crate that may have to be replaced"),
     ("rusqlite", &[], "one way to the database"),
-    ("do_send(", &["actor/tell.rs", "delivery/report.rs"], "ignores the bound of a mailbox"),
+    ("do_send(", &["actor/tell.rs"], "ignores the bound of a mailbox"),
 ];
 
 /// Layers of machines: what happens comes in as an argument, time too, and nothing waits.
-const MACHINES: &[&str] = &["domain", "protocol", "line", "bus", "channel"];
+const MACHINES: &[&str] = &["domain", "protocol", "line", "bus", "channel", "session"];
 
 /// Words that would make a machine do more than decide.
 const IO: &[&str] = &["actix::", "Instant::now(", "SystemTime::now(", "spawn(", ".await"];

@@ -419,7 +419,7 @@ where
         actix::spawn(async move {
             let entered = hub.enter(&who, extensions, connection, cid, address).await;
             if let Ok(entered) = &entered {
-                link.set_session(entered.session.clone().recipient());
+                link.set_session(Arc::new(entered.session.clone()));
             }
             let _ = reply.send(entered);
         });

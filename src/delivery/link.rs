@@ -5,7 +5,7 @@ use super::flight::Told;
 use super::init_buffer::InitBuffer;
 use super::owed::{Kept, Owed, Undelivered};
 use super::pressure::{Pressure, Rank};
-use super::report::{Exit, Report, Settled, report};
+use super::report::{Exit, Home, Report, Settled};
 use super::send_queue::{Batch, Overrun, Queued, SendQueue, Sink};
 use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId, Standing, Timestamp};
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Extension, Extensions, Profile, Wire};
@@ -101,7 +101,7 @@ pub struct Link {
     /// The connection's actor, once it runs.
     actor: RefCell<Option<Recipient<Note>>>,
     /// The session, once the connection has entered it.
-    session: RefCell<Option<Recipient<Report>>>,
+    session: RefCell<Option<Home>>,
     /// Whether the session wants to know what did not arrive.
     is_counted: Cell<bool>,
     /// How far the connection has gone.
@@ -164,7 +164,7 @@ impl Link {
     }
 
     /// Says who has to know when it goes, and what did not reach it then; it may have gone already.
-    pub fn set_session(&self, session: Recipient<Report>) {
+    pub fn set_session(&self, session: Home) {
         self.session.replace(Some(session));
         self.tell_session();
     }
@@ -203,17 +203,19 @@ impl Link {
             let (standing, undelivered) = self.ended();
             if knew < Gone::Left {
                 let is_settled = true;
-                report(
-                    session,
-                    Report::Exit(Exit { connection, standing, is_settled, undelivered }),
-                );
+                session.report(Report::Exit(Exit {
+                    connection,
+                    standing,
+                    is_settled,
+                    undelivered,
+                }));
             } else {
-                report(session, Report::Settled(Settled { connection, standing, undelivered }));
+                session.report(Report::Settled(Settled { connection, standing, undelivered }));
             }
         } else if gone == Gone::Left && knew < Gone::Left {
             let (standing, undelivered) = self.left();
             let is_settled = !is_counted;
-            report(session, Report::Exit(Exit { connection, standing, is_settled, undelivered }));
+            session.report(Report::Exit(Exit { connection, standing, is_settled, undelivered }));
         }
         true
     }

@@ -14,5 +14,5 @@ mod report;
 pub mod send_queue;
 
 pub use link::{ConnectionInfo, Link, Note, Origin};
-pub use report::{Exit, Report, Settled};
+pub use report::{Exit, Home, Report, Reports, Settled};
 pub use send_queue::Sink;

@@ -4,9 +4,8 @@
 //! until the client has shown that it is there: a frame of its own after INIT, or a while in which its side acknowledged
 //! what it got. If it ends before, the session gets it back.
 
-use super::report::{Report, report};
+use super::report::{Home, Report};
 use crate::protocol::Dispatch;
-use actix::prelude::*;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +24,7 @@ pub struct Kept {
     /// How many INIT says are missed.
     pub missed: u64,
     /// Where it goes if the connection does not take it.
-    pub home: Option<Recipient<Report>>,
+    pub home: Option<Home>,
 }
 
 impl Kept {
@@ -36,7 +35,7 @@ impl Kept {
             && (missed > 0 || !kept.is_empty())
         {
             let undelivered = Undelivered { kept, missed, ..Undelivered::default() };
-            report(&home, Report::Returned(undelivered));
+            home.report(Report::Returned(undelivered));
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::fanout::ConnectionUid;
 use super::owed::Undelivered;
 use crate::domain::Standing;
-use actix::prelude::*;
+use std::sync::Arc;
 
 /// A connection has gone.
 pub struct Exit {
@@ -29,8 +29,6 @@ pub struct Settled {
 }
 
 /// What whoever owns a connection is told of it.
-#[derive(Message)]
-#[rtype(result = "()")]
 pub enum Report {
     /// It has gone.
     Exit(Exit),
@@ -40,8 +38,11 @@ pub enum Report {
     Returned(Undelivered),
 }
 
-/// Tells the owner, past its mailbox's bound: at most three times for each connection, and losing one would lose messages.
-#[expect(clippy::disallowed_methods, reason = "bounded by what it is about, see above")]
-pub(super) fn report(to: &Recipient<Report>, what: Report) {
-    to.do_send(what);
+/// Who owns a connection. There are at most three reports of each, and losing one would lose messages.
+pub trait Reports: Send + Sync {
+    /// Tells it.
+    fn report(&self, report: Report);
 }
+
+/// The way to a connection's owner.
+pub type Home = Arc<dyn Reports>;

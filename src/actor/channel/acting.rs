@@ -138,15 +138,7 @@ impl ChannelEffects for Acting {
 
     fn tell(&mut self, session: &Addr<SessionActor>, word: Word) {
         let Some(address) = self.address.clone() else { return };
-        let channel = || self.key.id.clone();
-        tell(
-            session,
-            match word {
-                Word::Missing { missing, is_old } => FromChannel::Missing { missing, is_old },
-                Word::Deleted => FromChannel::Deleted { channel: channel(), address },
-                Word::Died => FromChannel::Died { channel: channel(), address },
-            },
-        );
+        tell(session, FromChannel::Word { channel: self.key.id.clone(), address, word });
     }
 
     fn keep(

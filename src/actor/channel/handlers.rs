@@ -1,6 +1,6 @@
 //! What a channel's actor is told and asked: each message is a step of its machine.
 
-use super::super::session::FromChannel;
+use super::super::session::{FromChannel, SessionActor};
 use super::super::shard::EndProject;
 use super::super::tell::tell;
 use super::{
@@ -13,6 +13,7 @@ use crate::bus::Entry;
 use crate::channel::{ChannelMachine, Newcomer};
 use crate::domain::{Capabilities, Channel, EventKind};
 use crate::protocol::{ErrorCode, PresentMember, Refusal};
+use crate::session::Card;
 use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -149,12 +150,18 @@ impl Handler<Admit> for ChannelActor {
     }
 }
 
+/// A session that comes to the channel.
+fn newcomer(card: Card, way: Addr<SessionActor>) -> Newcomer<Addr<SessionActor>> {
+    let Card { uid, member, named } = card;
+    Newcomer { uid, way, member, named }
+}
+
 impl Handler<Subscribe> for ChannelActor {
     type Result = ActorResponse<Self, ()>;
 
     fn handle(&mut self, ask: Subscribe, ctx: &mut Context<Self>) -> Self::Result {
-        let Subscribe { session, address, member, named, connections, is_return } = ask;
-        let session = Newcomer { uid: session, way: address, member, named };
+        let Subscribe { session, address, connections, is_return } = ask;
+        let session = newcomer(session, address);
         self.step(ctx, |machine, acting| {
             machine.subscribe(session, connections, is_return, now(), acting);
         });
@@ -166,10 +173,10 @@ impl Handler<Attach> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, ask: Attach, ctx: &mut Context<Self>) {
-        let Attach { session, address, member, named, connection } = ask;
+        let Attach { session, address, connection } = ask;
         let (uid, channel) = (connection.uid, self.machine.channel().clone());
         tell(&address, FromChannel::Snapshot { connection: uid, channel });
-        let session = Newcomer { uid: session, way: address, member, named };
+        let session = newcomer(session, address);
         self.step(ctx, |machine, acting| machine.attach(session, &connection, now(), acting));
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::{
     Timestamp, Version, Visibility,
 };
 use crate::protocol::{ErrorCode, PresentMember, Refusal};
+use crate::session::Card;
 use actix::prelude::*;
 use std::sync::Arc;
 
@@ -93,13 +94,9 @@ pub struct Admit(pub Subscriber);
 #[rtype(result = "()")]
 pub struct Subscribe {
     /// The session.
-    pub session: SessionUid,
+    pub session: Card,
     /// Where snapshots and kept events go.
     pub address: Addr<SessionActor>,
-    /// Who it is to others.
-    pub member: Arc<Member>,
-    /// Who it is to webhooks.
-    pub named: Arc<SessionRef>,
     /// All its connections.
     pub connections: Vec<ConnectionRef>,
     /// Whether the session held the channel while another actor had it: then it has missed all that this one said so far.
@@ -112,13 +109,9 @@ pub struct Subscribe {
 #[rtype(result = "()")]
 pub struct Attach {
     /// The session.
-    pub session: SessionUid,
+    pub session: Card,
     /// Where the snapshot and kept events go.
     pub address: Addr<SessionActor>,
-    /// Who it is to others.
-    pub member: Arc<Member>,
-    /// Who it is to webhooks.
-    pub named: Arc<SessionRef>,
     /// The connection.
     pub connection: ConnectionRef,
 }

@@ -1,23 +1,23 @@
 //! A token asks for a private channel that it was not granted: the project's back end may grant it now.
 
+use super::super::channel::ChannelActor;
+use super::super::clock;
+use super::SessionActor;
 use super::subscribing::{Plan, SubscribeError};
-use super::{Arc, ChannelActor, ConnectionUid, Semaphore, SessionActor, clock};
 use crate::actor::webhook::Ask;
+use crate::delivery::fanout::ConnectionUid;
 use crate::domain::presence::too_public;
 use crate::domain::{ConnectionId, LeapToken, RawJson};
 use crate::store::TokenUpdate;
 use crate::webhook::authorize::Verdict;
 use actix::Addr;
 use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// The most questions under way for one connection: a project's back end has places for four such.
 const QUESTIONS: usize = 16;
-
-/// The places of a new connection.
-pub(super) fn places() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(QUESTIONS))
-}
 
 /// On whose behalf a back end is asked.
 pub(super) struct Asker {
@@ -35,10 +35,12 @@ pub(super) struct Asker {
 
 impl SessionActor {
     /// What is needed to ask for a connection; only a token's session can.
-    pub(super) fn asker(&self, connection: ConnectionUid, since: Instant) -> Option<Asker> {
-        let (token, member) = (self.token()?.clone(), self.members.get(&connection)?);
-        let (cid, places) = (member.cid.clone(), Arc::clone(&member.questions));
-        Some(Asker { token, cid, address: member.address, since, places })
+    pub(super) fn asker(&mut self, connection: ConnectionUid, since: Instant) -> Option<Asker> {
+        let (cid, address) = self.machine.client(connection)?;
+        let (token, cid) = (self.machine.token()?.clone(), cid.clone());
+        let places = self.places.entry(connection);
+        let places = places.or_insert_with(|| Arc::new(Semaphore::new(QUESTIONS)));
+        Some(Asker { token, cid, address, since, places: Arc::clone(places) })
     }
 }
 

@@ -1,67 +1,77 @@
 //! What the project's webhooks hear of a session: its subscriptions and what it sends. Who is online on a channel, the
 //! channel tells.
 
+use super::super::channel::{self, ChannelActor};
+use super::super::clock;
 use super::super::shard::NoteSessions;
-use super::{Arc, ChannelId, ConnectionUid, Held, SessionActor, channel, clock, tell};
+use super::super::tell::tell;
+use super::SessionActor;
+use super::acting::Acting;
+use crate::delivery::fanout::ConnectionUid;
 use crate::domain::event::{Sent, Subscribing};
-use crate::domain::{EventKind, HookEvent, Listed, Message, Register};
+use crate::domain::{ChannelId, EventKind, HookEvent, Listed, Message, Register};
+use crate::session::{Card, Ephemeral};
 use actix::prelude::*;
+use std::sync::Arc;
 
-impl SessionActor {
-    /// The session as one that stands in a channel's register.
-    pub(super) fn listed(&self, id: &ChannelId, register: Register) -> Listed {
-        Listed { channel: self.key(id), register, session: Arc::clone(&self.named) }
-    }
+/// A session as one that stands in a channel's register.
+fn listed(acting: &Acting, id: &ChannelId, session: &Card, register: Register) -> Listed {
+    Listed { channel: acting.key(id), register, session: Arc::clone(&session.named) }
+}
 
-    /// Tells a channel that the session leaves it. Where no actor of the channel hears it, nobody else can tell webhooks.
-    pub(super) fn leave_channel(&self, id: &ChannelId, held: &Held, asker: Option<ConnectionUid>) {
-        let named = Arc::clone(&self.named);
-        let leave = channel::Leave { session: self.uid, named, asker };
-        let hooks = self.hub.persistence().hooks().clone();
-        let online = self.listed(id, Register::Online);
-        match &held.address {
-            Some(address) if hooks.wants_register(&self.project, Register::Online) => {
-                let told = address.send(leave);
-                actix::spawn(async move {
-                    if told.await.is_err() {
-                        hooks.log().went(&online, Vec::new);
-                    }
-                });
-            }
-            Some(address) => tell(address, leave),
-            None => hooks.log().went(&online, Vec::new),
+/// Tells a channel that a session leaves it. Where no actor of the channel hears it, nobody else can tell webhooks.
+pub(super) fn leave(
+    acting: &Acting,
+    id: &ChannelId,
+    channel: Option<&Addr<ChannelActor>>,
+    session: Card,
+    asker: Option<ConnectionUid>,
+) {
+    let hooks = acting.hub().persistence().hooks().clone();
+    let online = listed(acting, id, &session, Register::Online);
+    let leave = channel::Leave { session: session.uid, named: session.named, asker };
+    match channel {
+        Some(address) if hooks.wants_register(acting.project(), Register::Online) => {
+            let told = address.send(leave);
+            actix::spawn(async move {
+                if told.await.is_err() {
+                    hooks.log().went(&online, Vec::new);
+                }
+            });
         }
+        Some(address) => tell(address, leave),
+        None => hooks.log().went(&online, Vec::new),
     }
+}
 
-    /// Tells that an ephemeral subscription was made or has ended. One that becomes permanent has not: that it is
-    /// permanent, the store tells.
-    pub(super) fn tell_ephemeral(&self, id: &ChannelId, was: bool, is: bool) {
-        let hooks = self.hub.persistence().hooks();
-        if was == is
-            || self.token().is_none()
-            || !hooks.wants_register(&self.project, Register::Ephemeral)
-        {
-            return;
-        }
-        let listed = self.listed(id, Register::Ephemeral);
-        if is {
-            hooks.log().came(&listed, Vec::new);
-        } else if self.subscriptions.contains_key(id) {
-            hooks.log().strike(&listed);
-        } else {
+/// A channel that a session held is gone; where the channel's actor has told of it, this is no news.
+pub(super) fn vanished(acting: &Acting, id: &ChannelId, session: &Card, is_ephemeral: bool) {
+    let log = acting.hub().persistence().hooks().log();
+    log.went(&listed(acting, id, session, Register::Online), Vec::new);
+    if is_ephemeral {
+        log.strike(&listed(acting, id, session, Register::Ephemeral));
+    }
+}
+
+/// Something becomes of an ephemeral subscription.
+pub(super) fn ephemeral(acting: &Acting, id: &ChannelId, session: &Card, what: Ephemeral) {
+    let hooks = acting.hub().persistence().hooks();
+    if !hooks.wants_register(acting.project(), Register::Ephemeral) {
+        return;
+    }
+    let listed = listed(acting, id, session, Register::Ephemeral);
+    match what {
+        Ephemeral::Made => hooks.log().came(&listed, Vec::new),
+        Ephemeral::Replaced => hooks.log().strike(&listed),
+        Ephemeral::Ended => {
             // It may have been made before anybody wanted to hear.
             hooks.log().note_one(listed.clone());
             hooks.log().went(&listed, Vec::new);
         }
     }
+}
 
-    /// Tells that the session has ended, and with it its ephemeral subscriptions.
-    pub(super) fn ended(&mut self) {
-        for (id, held) in std::mem::take(&mut self.subscriptions) {
-            self.tell_ephemeral(&id, held.is_ephemeral, false);
-        }
-    }
-
+impl SessionActor {
     /// `channel.subscribed` or `channel.unsubscribed` of a permanent subscription, if it is wanted and this is a token's
     /// session.
     pub(super) fn subscription_event(
@@ -69,12 +79,12 @@ impl SessionActor {
         kind: EventKind,
         channel: &ChannelId,
     ) -> Option<HookEvent> {
-        let token = &self.token()?.id;
-        if !self.hub.persistence().hooks().wants(&self.project, kind) {
+        let (token, project) = (&self.machine.token()?.id, self.machine.project());
+        if !self.hub().persistence().hooks().wants(project, kind) {
             return None;
         }
         let subscribing = Subscribing { channel, token, ephemeral: false };
-        Some(HookEvent::subscription(clock::stamp(), kind, &self.project, subscribing))
+        Some(HookEvent::subscription(clock::stamp(), kind, project, subscribing))
     }
 
     /// `channel.message` for what a connection sends, if it is wanted.
@@ -84,14 +94,14 @@ impl SessionActor {
         channel: &ChannelId,
         message: &Message,
     ) -> Option<HookEvent> {
-        let kind = EventKind::ChannelMessage;
-        if !self.hub.persistence().hooks().wants(&self.project, kind) {
+        let (kind, project) = (EventKind::ChannelMessage, self.machine.project());
+        if !self.hub().persistence().hooks().wants(project, kind) {
             return None;
         }
-        let cid = &self.members.get(&connection)?.cid;
-        let token = self.token().map(|token| &token.id);
+        let (cid, _) = self.machine.client(connection)?;
+        let token = self.machine.token().map(|token| &token.id);
         let sent = Sent { channel, token, connection: cid, message };
-        Some(HookEvent::message(clock::stamp(), &self.project, sent))
+        Some(HookEvent::message(clock::stamp(), project, sent))
     }
 }
 
@@ -100,11 +110,13 @@ impl Handler<NoteSessions> for SessionActor {
 
     /// Passed on by the shard to every session, because it does not know whose project is which.
     fn handle(&mut self, NoteSessions(project): NoteSessions, _: &mut Context<Self>) {
-        if !self.is_of(&project) || self.token().is_none() {
+        if !self.machine.is_of(&project) || self.machine.token().is_none() {
             return;
         }
-        for (id, _) in self.subscriptions.iter().filter(|(_, held)| held.is_ephemeral) {
-            self.hub.persistence().hooks().log().note_one(self.listed(id, Register::Ephemeral));
+        let (log, card) = (self.hub().persistence().hooks().log(), self.machine.card());
+        for subscription in self.machine.ephemeral() {
+            let id = &subscription.channel;
+            log.note_one(listed(&self.acting, id, &card, Register::Ephemeral));
         }
     }
 }

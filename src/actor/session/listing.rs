@@ -13,11 +13,6 @@ impl Handler<ListEphemeral> for SessionActor {
     type Result = Vec<Subscription>;
 
     fn handle(&mut self, _: ListEphemeral, _: &mut Context<Self>) -> Vec<Subscription> {
-        let ephemeral = self.subscriptions.iter().filter(|(_, held)| held.is_ephemeral);
-        let listed = |(channel, held): (&_, &super::Held)| Subscription {
-            channel: Clone::clone(channel),
-            created_at: held.since,
-        };
-        ephemeral.map(listed).collect()
+        self.machine.ephemeral()
     }
 }

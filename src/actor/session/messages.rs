@@ -2,28 +2,24 @@
 
 use super::super::channel::{ChannelActor, ConnectionRef};
 use crate::ask::AskError;
-use crate::delivery::fanout::ConnectionUid;
-use crate::domain::{Channel, ChannelId, ConnectionId, Message, ProjectId, Version};
-use crate::line::Missing;
+use crate::channel::Word;
+use crate::delivery::Report;
+use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
+use crate::domain::{Channel, ChannelId, Message as Published, ProjectId, Version};
 use crate::protocol::{Close, Dispatch, Extensions, Frame, Refusal};
 use actix::prelude::*;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Sent by the supervisor for a new connection: take it in; INIT follows on the ordered way.
-#[derive(actix::Message, Clone)]
-#[rtype(result = "Result<(), Close>")]
-pub struct Enter {
-    /// The project that the client named; the token must be one of its.
-    pub project: ProjectId,
-    /// The connection.
-    pub connection: ConnectionRef,
-    /// Its public id.
-    pub cid: ConnectionId,
-    /// Where its client is, where the socket tells.
-    pub address: Option<IpAddr>,
-    /// The extensions that it was granted; none if it did not ask.
-    pub extensions: Option<Extensions>,
+pub type Enter = crate::session::Enter<FanoutHandle>;
+
+impl Message for Enter {
+    type Result = Result<(), Close>;
+}
+
+/// Sent by a connection, or for it.
+impl Message for Report {
+    type Result = ();
 }
 
 /// Sent by a connection: a frame of its client. Answered when the next one may come, with the version that the frame
@@ -70,7 +66,7 @@ pub struct Direct {
     /// The project on whose behalf; the token must be one of its.
     pub project: ProjectId,
     /// What to send.
-    pub message: Message,
+    pub message: Published,
 }
 
 /// Sent by HTTP through the supervisor: the token was changed in the store, where the session reads what it is by now.
@@ -99,13 +95,6 @@ pub enum FromChannel {
         /// The channel.
         channel: Channel,
     },
-    /// What a connection that has gone has not heard, or what was said before the session was back.
-    Missing {
-        /// The messages.
-        missing: Missing,
-        /// Whether something newer may have come already.
-        is_old: bool,
-    },
     /// An event while the session has no connection.
     Kept {
         /// The event.
@@ -113,19 +102,14 @@ pub enum FromChannel {
         /// How many before it got lost on the way.
         missed: u64,
     },
-    /// The channel was deleted; connections have been told.
-    Deleted {
+    /// Anything else.
+    Word {
         /// The channel.
         channel: ChannelId,
         /// Which actor: another may have another channel of that name by now.
         address: Addr<ChannelActor>,
-    },
-    /// The channel's actor ended or crashed; the channel itself may well go on.
-    Died {
-        /// The channel.
-        channel: ChannelId,
-        /// Which actor.
-        address: Addr<ChannelActor>,
+        /// What.
+        word: Word,
     },
 }
 

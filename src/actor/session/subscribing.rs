@@ -3,16 +3,21 @@
 //! What concerns one channel happens one after the other (a lock per channel), so that a subscribe and an unsubscribe
 //! that follow each other cannot cross between the store and the channel.
 
-use super::{
-    Arc, ChannelActor, ChannelId, ChannelKey, ConnectionUid, Held, Identity, Mutex, SessionActor,
-    Subscriber, Supervisor, authorizing::Asker, channel, clock,
-};
+use super::super::channel::{self, ChannelActor};
+use super::super::clock;
+use super::super::supervisor::Supervisor;
+use super::SessionActor;
+use super::authorizing::Asker;
 use crate::ask::AskError;
-use crate::domain::{EventKind, HookEvent, LeapTokenId};
+use crate::delivery::fanout::ConnectionUid;
+use crate::domain::channel::Subscriber;
+use crate::domain::{ChannelId, ChannelKey, EventKind, HookEvent, LeapTokenId};
 use crate::protocol::ErrorCode;
+use crate::session::{SessionMachine, Sought};
 use crate::store::{StoreError, Thing, WriteStore};
 use actix::prelude::*;
-use tokio::sync::OwnedMutexGuard;
+use std::sync::Arc;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
 /// How often a channel that ends just when it is asked is looked for again.
@@ -106,22 +111,40 @@ pub(super) type Subscribed = Result<(), SubscribeError>;
 
 impl SessionActor {
     /// The lock of a channel.
-    pub(super) fn lock(&mut self, id: &ChannelId) -> Arc<Mutex<()>> {
+    fn lock(&mut self, id: &ChannelId) -> Arc<Mutex<()>> {
+        if let Some(lock) = self.locks.get(id) {
+            return Arc::clone(lock);
+        }
+        self.machine.begin_question();
         Arc::clone(self.locks.entry(id.clone()).or_default())
     }
 
     /// Ends what was under way about a channel.
-    pub(super) fn unlock(
-        &mut self,
-        id: &ChannelId,
-        guard: OwnedMutexGuard<()>,
-        ctx: &mut Context<Self>,
-    ) {
+    fn unlock(&mut self, id: &ChannelId, guard: OwnedMutexGuard<()>, ctx: &mut Context<Self>) {
         drop(guard);
         if self.locks.get(id).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             self.locks.remove(id);
+            self.step(ctx, SessionMachine::end_question);
         }
-        self.check_idle(ctx);
+    }
+
+    /// Finds the actor of a held channel.
+    pub(super) fn look_for(&mut self, id: ChannelId, ctx: &mut Context<Self>) {
+        let (lock, hub, key) = (self.lock(&id), self.hub().clone(), self.machine.key(&id));
+        let found = async move {
+            let guard = lock.lock_owned().await;
+            (hub.channel(&key).await, guard)
+        };
+        ctx.spawn(found.into_actor(self).map(move |(found, guard), actor: &mut Self, ctx| {
+            let sought = match found {
+                Ok(address) => Sought::Found(address),
+                Err(error) if error == AskError::not_found(Thing::Channel) => Sought::Missing,
+                Err(error) => Sought::Unknown(error.close()),
+            };
+            let now = Instant::now();
+            actor.step(ctx, |machine, acting| machine.found(&id, sought, now, acting));
+            actor.unlock(&id, guard, ctx);
+        }));
     }
 
     /// Subscribes the session; `is_granted` in the back end's name, else `asker` is the connection that wants it.
@@ -135,11 +158,8 @@ impl SessionActor {
         let (lock, since) = (self.lock(&id), Instant::now());
         let locked = async move { lock.lock_owned().await };
         Box::pin(locked.into_actor(self).then(move |guard, actor: &mut Self, _| {
-            let is_ephemeral = is_ephemeral || actor.token().is_none();
+            let is_ephemeral = is_ephemeral || actor.machine.token().is_none();
             let plan = actor.plan(&id, is_ephemeral, is_granted);
-            if plan.is_ok() && !actor.subscriptions.contains_key(&id) {
-                actor.joining.insert(id.clone());
-            }
             let asker = asker.and_then(|asker| actor.asker(asker, since));
             let checked = async move { Plan { asker, ..plan? }.carry_out().await };
             let joined = checked.into_actor(actor).then({
@@ -157,7 +177,7 @@ impl SessionActor {
                     // The channel's actor ended just then: its successor has to answer.
                     actor.look_for(id.clone(), ctx);
                 }
-                actor.joining.remove(&id);
+                actor.machine.settle_wanted(&id);
                 actor.unlock(&id, guard, ctx);
                 outcome.map(|_| ())
             })
@@ -166,36 +186,23 @@ impl SessionActor {
 
     /// Works out what a subscription takes.
     fn plan(
-        &self,
+        &mut self,
         id: &ChannelId,
         is_ephemeral: bool,
         is_granted: bool,
     ) -> Result<Plan, SubscribeError> {
-        let held = self.subscriptions.get(id);
-        let limit = self.hub.settings().session_channels;
-        if held.is_none() && self.subscriptions.len() + self.joining.len() >= limit {
-            return Err(SubscribeError::TooManyChannels(limit));
-        }
-        let subscriber = match &self.identity {
-            Identity::Anonymous => Subscriber::Anonymous,
-            Identity::Token(_) => Subscriber::Token { is_granted },
-            Identity::Project => Subscriber::Project,
-        };
-        let is_stored = held.is_some_and(|held| !held.is_ephemeral);
-        let is_news = held.is_none() || (!is_ephemeral && !is_stored);
+        let wanted = self.machine.want(id, is_ephemeral, is_granted, &self.acting);
+        let wanted = wanted.map_err(SubscribeError::TooManyChannels)?;
         let event = self.subscription_event(EventKind::ChannelSubscribed, id);
         Ok(Plan {
-            key: self.key(id),
-            address: held.and_then(|held| held.address.clone()),
-            subscriber: (held.is_none() && !is_granted).then_some(subscriber),
-            token: self
-                .token()
-                .filter(|_| !is_ephemeral && !is_stored)
-                .map(|token| token.id.clone()),
+            key: self.machine.key(id),
+            address: wanted.channel,
+            subscriber: wanted.subscriber,
+            token: wanted.token,
             is_ephemeral,
             asker: None,
-            event: event.filter(|_| is_news),
-            hub: self.hub.clone(),
+            event: event.filter(|_| wanted.is_news),
+            hub: self.hub().clone(),
         })
     }
 
@@ -203,28 +210,17 @@ impl SessionActor {
     fn join(
         &mut self,
         id: &ChannelId,
-        address: &Addr<ChannelActor>,
+        channel: &Addr<ChannelActor>,
         is_ephemeral: bool,
         ctx: &mut Context<Self>,
     ) -> Request<ChannelActor, channel::Subscribe> {
-        // An ephemeral grant to an offline token has to outlive this call: the session waits for a connection as after
-        // one that has gone.
-        self.had_members |= is_ephemeral;
-        // The permanent kind wins.
-        let before = self.subscriptions.get(id);
-        let was_permanent = before.is_some_and(|held| !held.is_ephemeral);
-        let is_ephemeral = is_ephemeral && !was_permanent;
-        let since = before.map_or_else(clock::now, |held| held.since);
-        let held = Held { address: Some(address.clone()), is_ephemeral, since };
-        let was_ephemeral = self.subscriptions.insert(id.clone(), held).map(|it| it.is_ephemeral);
-        self.tell_ephemeral(id, was_ephemeral.unwrap_or_default(), is_ephemeral);
-        self.joining.remove(id);
-        let (session, home, connections) = (self.uid, ctx.address(), self.connections());
-        let member = Arc::clone(&self.member);
-        let (named, is_return) = (Arc::clone(&self.named), false);
-        let subscribe =
-            channel::Subscribe { session, address: home, member, named, connections, is_return };
-        address.send(subscribe)
+        let held = channel.clone();
+        self.step(ctx, |machine, acting| {
+            machine.hold(id, held, is_ephemeral, clock::now(), acting);
+        });
+        let (session, connections) = (self.machine.card(), self.machine.connections());
+        let (address, is_return) = (ctx.address(), false);
+        channel.send(channel::Subscribe { session, address, connections, is_return })
     }
 
     /// Unsubscribes the session; `asker` is the connection that wants it, which is not told.
@@ -240,7 +236,7 @@ impl SessionActor {
             let removed = actor.remove(&id);
             removed.into_actor(actor).map(move |outcome, actor: &mut Self, ctx| {
                 if outcome.is_ok() {
-                    actor.leave(&id, asker, ctx);
+                    actor.step(ctx, |machine, acting| machine.give_up(&id, asker, acting));
                 }
                 actor.unlock(&id, guard, ctx);
                 outcome
@@ -250,8 +246,8 @@ impl SessionActor {
 
     /// Takes a subscription out of the store, and tells webhooks that it has ended; of an ephemeral one, the event log does.
     fn remove(&self, id: &ChannelId) -> impl Future<Output = Result<(), AskError>> + use<> {
-        let (hub, key) = (self.hub.clone(), self.key(id));
-        let token = self.token().map(|token| token.id.clone());
+        let (hub, key) = (self.hub().clone(), self.machine.key(id));
+        let token = self.machine.token().map(|token| token.id.clone());
         let event = self.subscription_event(EventKind::ChannelUnsubscribed, id);
         async move {
             let Some(token) = token else { return Ok(()) };
@@ -260,16 +256,6 @@ impl SessionActor {
             let events =
                 move |was_stored: &bool| event.into_iter().filter(|_| *was_stored).collect();
             hub.persistence().write_causing(is_wanted, write, events).await.map(|_| ())
-        }
-    }
-
-    /// Forgets a subscription and tells the channel.
-    fn leave(&mut self, id: &ChannelId, asker: Option<ConnectionUid>, ctx: &mut Context<Self>) {
-        let Some(held) = self.subscriptions.shift_remove(id) else { return };
-        self.leave_channel(id, &held, asker);
-        self.tell_ephemeral(id, held.is_ephemeral, false);
-        for uid in self.members.keys().copied().collect::<Vec<_>>() {
-            self.stop_waiting(uid, id, ctx);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! store's own threads is at work; a blocking task that lasts as long as the test keeps it from doing so.
 
 use super::super::Settings;
+use super::super::channel::{ChannelActor, ConnectionRef};
 use super::super::connection::{Connection, Inbound, Socket};
 use super::super::persistence::Persistence;
 use super::super::shard::FindSession;
@@ -13,8 +14,8 @@ use crate::delivery::link::{Link, Origin};
 use crate::delivery::owed::Undelivered;
 use crate::delivery::{Exit, Report};
 use crate::domain::{
-    Capabilities, ConnectionId, LeapTokenId, Project, RawJson, State, Timestamp, Version,
-    Visibility,
+    Capabilities, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, Project, RawJson,
+    State, Timestamp, Version, Visibility,
 };
 use crate::protocol::{Command, Extensions, Frame, Identify, Profile, Wire};
 use crate::store::TokenUpdate;
@@ -25,6 +26,7 @@ use serde_json::Value;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::task::Poll;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;

@@ -1,5 +1,6 @@
 //! What a session without connections keeps for the next one, bounded in number and bytes.
 
+use super::effects::Limits;
 use crate::protocol::Dispatch;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,27 +20,27 @@ impl Replay {
     /// Keeps an event; drops the oldest past the bound.
     ///
     /// Only messages: state and subscriptions are in INIT, fresh, and an older state after it would turn back time.
-    pub fn keep(&mut self, dispatch: Arc<Dispatch>, max_events: usize, max_bytes: usize) {
+    pub fn keep(&mut self, dispatch: Arc<Dispatch>, limits: &Limits) {
         if !dispatch.event().is_message() {
             return;
         }
         self.bytes += dispatch.size_hint();
         self.events.push_back(dispatch);
-        self.cut(max_events, max_bytes);
+        self.cut(limits);
     }
 
     /// Keeps events again that came before all others that are kept, in order; drops the oldest past the bound.
-    pub fn put_back(&mut self, events: Vec<Arc<Dispatch>>, max_events: usize, max_bytes: usize) {
+    pub fn put_back(&mut self, events: Vec<Arc<Dispatch>>, limits: &Limits) {
         for dispatch in events.into_iter().rev() {
             self.bytes += dispatch.size_hint();
             self.events.push_front(dispatch);
         }
-        self.cut(max_events, max_bytes);
+        self.cut(limits);
     }
 
     /// Drops the oldest past the bound and counts them.
-    fn cut(&mut self, max_events: usize, max_bytes: usize) {
-        while self.events.len() > max_events || self.bytes > max_bytes {
+    fn cut(&mut self, limits: &Limits) {
+        while self.events.len() > limits.replay_events || self.bytes > limits.replay_bytes {
             let Some(oldest) = self.events.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(oldest.size_hint());
             self.missed += 1;
@@ -62,7 +63,16 @@ impl Replay {
 mod tests {
     use super::*;
     use crate::domain::{ChannelId, Message, RawJson, State, Version};
+    use crate::line::Bounds;
     use crate::protocol::Event;
+    use std::time::Duration;
+
+    /// Room for so many events and bytes.
+    fn room(replay_events: usize, replay_bytes: usize) -> Limits {
+        let window = Bounds { events: 0, bytes: 0, age: Duration::ZERO };
+        let (channels, connections, init_bytes) = (0, 0, 0);
+        Limits { channels, connections, replay_events, replay_bytes, init_bytes, window }
+    }
 
     /// A direct message of so many bytes.
     fn message(bytes: usize) -> Arc<Dispatch> {
@@ -76,7 +86,7 @@ mod tests {
         let mut replay = Replay::default();
         let all: Vec<_> = (0..5).map(|_| message(10)).collect();
         for event in &all {
-            replay.keep(Arc::clone(event), 3, 1 << 20);
+            replay.keep(Arc::clone(event), &room(3, 1 << 20));
         }
         let (kept, missed) = replay.take();
         assert_eq!(missed, 2);
@@ -88,7 +98,7 @@ mod tests {
     fn bytes_are_bounded_too() {
         let mut replay = Replay::default();
         for _ in 0..10 {
-            replay.keep(message(872), 100, 3000);
+            replay.keep(message(872), &room(100, 3000));
         }
         let (kept, missed) = replay.take();
         assert_eq!((kept.len(), missed), (3, 7));
@@ -99,9 +109,9 @@ mod tests {
         let all: Vec<_> = (0..5).map(|_| message(10)).collect();
         for (bound, missed) in [(9, 0), (4, 1), (2, 3)] {
             let mut replay = Replay::default();
-            replay.keep(Arc::clone(&all[3]), bound, 1 << 20);
-            replay.keep(Arc::clone(&all[4]), bound, 1 << 20);
-            replay.put_back(all[..3].to_vec(), bound, 1 << 20);
+            replay.keep(Arc::clone(&all[3]), &room(bound, 1 << 20));
+            replay.keep(Arc::clone(&all[4]), &room(bound, 1 << 20));
+            replay.put_back(all[..3].to_vec(), &room(bound, 1 << 20));
             let (kept, counted) = replay.take();
             assert_eq!(u64::try_from(all.len() - kept.len()).unwrap(), missed);
             assert_eq!(counted, missed);
@@ -119,7 +129,7 @@ mod tests {
             state: State::empty(),
             version: Version(2),
         };
-        replay.keep(Arc::new(Dispatch::new(update)), 10, 1 << 20);
+        replay.keep(Arc::new(Dispatch::new(update)), &room(10, 1 << 20));
         assert!(replay.take().0.is_empty());
     }
 }

@@ -1,0 +1,348 @@
+//! What a session's actor does about what its machine decides: orders and words leave at once, what takes time is begun
+//! when the step is over.
+
+use super::super::channel::{self, ChannelActor};
+use super::super::clock;
+use super::super::online::OnlineMark;
+use super::super::shard::RetireSession;
+use super::super::supervisor::Supervisor;
+use super::super::tell::tell;
+use super::{SessionActor, hooking, now};
+use crate::channel::ConnectionRef;
+use crate::delivery::fanout::{ConnectionUid, FanoutHandle, Order};
+use crate::delivery::outlet::Outlet;
+use crate::delivery::{Home, Report, Reports};
+use crate::domain::{ChannelId, ChannelKey, LeapTokenId, ProjectId, SessionUid, Timestamp};
+use crate::protocol::Profiles;
+use crate::session::{Card, Ephemeral, Limits, SessionEffects, SessionMachine, ToChannel};
+use actix::prelude::*;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long an expiry is left alone at most: it is a time of the wall clock, which may be set while timers run on.
+const LONGEST_TIMER: Duration = Duration::from_mins(1);
+
+/// What is begun when a step is over.
+enum Begun {
+    /// A channel was asked or told something, and will say whether it heard.
+    Ask(ChannelId, Pin<Box<dyn Future<Output = bool>>>),
+    /// A channel is looked for.
+    LookFor(ChannelId),
+    /// The channels are asked who is in.
+    AskWhoIsIn(ConnectionUid),
+    /// The grace begins.
+    StartGrace,
+    /// The grace ends early.
+    StopGrace,
+    /// The line is looked at after so long.
+    WatchLine(Duration),
+    /// The token is looked at at that time.
+    WatchExpiry(Option<Timestamp>),
+    /// The shard is asked whether the session may end.
+    Retire,
+    /// The actor ends.
+    Stop,
+}
+
+/// What a session's actor does.
+pub(super) struct Acting {
+    /// The tenant.
+    project: ProjectId,
+    /// The actor, once it runs.
+    address: Option<Addr<SessionActor>>,
+    /// Says that the token is online, while there is a connection.
+    online: Option<OnlineMark>,
+    /// The timer that runs while there is no connection.
+    grace: Option<SpawnHandle>,
+    /// The timer of the token's expiry.
+    expiry: Option<SpawnHandle>,
+    /// Orders on their way.
+    outlet: Outlet,
+    /// What is begun when the step is over.
+    begun: Vec<Begun>,
+    /// The way to everything else.
+    hub: Supervisor,
+}
+
+impl Reports for Addr<SessionActor> {
+    fn report(&self, report: Report) {
+        tell(self, report);
+    }
+}
+
+impl Acting {
+    /// Nothing to do yet.
+    pub(super) fn new(project: &ProjectId, hub: Supervisor) -> Self {
+        Self {
+            project: project.clone(),
+            address: None,
+            online: None,
+            grace: None,
+            expiry: None,
+            outlet: Outlet::new(project.clone()),
+            begun: Vec::new(),
+            hub,
+        }
+    }
+
+    /// The actor runs.
+    pub(super) fn set_address(&mut self, address: Addr<SessionActor>) {
+        self.address = Some(address);
+    }
+
+    /// The way to everything else.
+    pub(super) const fn hub(&self) -> &Supervisor {
+        &self.hub
+    }
+
+    /// Sends what an actor that is about to end still has to send.
+    pub(super) fn leave_behind(&mut self) {
+        self.outlet.leave_behind();
+    }
+
+    /// Has it watched whether a channel hears what it was sent.
+    fn watch<M>(&mut self, id: &ChannelId, sent: Request<ChannelActor, M>)
+    where
+        M: Message + Send + Unpin + 'static,
+        M::Result: Send,
+        ChannelActor: Handler<M>,
+    {
+        let is_heard = Box::pin(async move { sent.await.is_ok() });
+        self.begun.push(Begun::Ask(id.clone(), is_heard));
+    }
+
+    /// The full name of a channel of the project.
+    pub(super) fn key(&self, id: &ChannelId) -> ChannelKey {
+        ChannelKey { project: self.project.clone(), id: id.clone() }
+    }
+
+    /// The tenant.
+    pub(super) const fn project(&self) -> &ProjectId {
+        &self.project
+    }
+}
+
+impl SessionEffects for Acting {
+    type Channel = Addr<ChannelActor>;
+    type Worker = FanoutHandle;
+
+    fn limits(&self) -> Limits {
+        let settings = self.hub.settings();
+        Limits {
+            channels: settings.session_channels,
+            connections: settings.token_connections,
+            replay_events: settings.replay_events,
+            replay_bytes: settings.replay_bytes,
+            init_bytes: settings.init_bytes,
+            window: settings.window(),
+        }
+    }
+
+    fn home(&self) -> Option<Home> {
+        let address = self.address.clone()?;
+        Some(Arc::new(address))
+    }
+
+    fn is_live(&self, channel: &Addr<ChannelActor>) -> bool {
+        channel.connected()
+    }
+
+    fn order(&mut self, to: &FanoutHandle, order: Order, forms: Profiles) {
+        self.outlet.send(to, order, forms);
+    }
+
+    fn say(
+        &mut self,
+        channel: &Addr<ChannelActor>,
+        session: SessionUid,
+        word: ToChannel<FanoutHandle>,
+    ) {
+        match word {
+            ToChannel::Detach { connection, standing } => {
+                tell(channel, channel::Detach { session, connection, standing });
+            }
+            ToChannel::Recall { heard, hoped } => {
+                tell(channel, channel::Recall { session, heard, hoped });
+            }
+            ToChannel::Rename(member) => tell(channel, channel::Rename { session, member }),
+            ToChannel::ShowPresence(connection) => {
+                tell(channel, channel::ShowPresence { session, connection });
+            }
+        }
+    }
+
+    fn attach(
+        &mut self,
+        id: &ChannelId,
+        channel: &Addr<ChannelActor>,
+        session: Card,
+        connection: &ConnectionRef<FanoutHandle>,
+    ) {
+        let Some(address) = self.address.clone() else { return };
+        let connection = connection.clone();
+        let asked = channel.send(channel::Attach { session, address, connection });
+        self.watch(id, asked);
+    }
+
+    fn resubscribe(
+        &mut self,
+        id: &ChannelId,
+        channel: &Addr<ChannelActor>,
+        session: Card,
+        connections: Vec<ConnectionRef<FanoutHandle>>,
+        is_return: bool,
+    ) {
+        let Some(address) = self.address.clone() else { return };
+        let subscribe = channel::Subscribe { session, address, connections, is_return };
+        self.watch(id, channel.send(subscribe));
+    }
+
+    fn leave(
+        &mut self,
+        id: &ChannelId,
+        channel: Option<&Addr<ChannelActor>>,
+        session: Card,
+        asker: Option<ConnectionUid>,
+    ) {
+        hooking::leave(self, id, channel, session, asker);
+    }
+
+    fn look_for(&mut self, id: &ChannelId) {
+        self.begun.push(Begun::LookFor(id.clone()));
+    }
+
+    fn vanished(&mut self, id: &ChannelId, session: Card, is_ephemeral: bool) {
+        hooking::vanished(self, id, &session, is_ephemeral);
+    }
+
+    fn ephemeral(&mut self, id: &ChannelId, session: Card, what: Ephemeral) {
+        hooking::ephemeral(self, id, &session, what);
+    }
+
+    fn set_online(&mut self, token: Option<&LeapTokenId>) {
+        match token {
+            Some(token) if self.online.is_none() => {
+                self.online = Some(self.hub.online().mark(token));
+            }
+            Some(_) => {}
+            None => self.online = None,
+        }
+    }
+
+    fn ask_who_is_in(&mut self, connection: ConnectionUid) {
+        self.begun.push(Begun::AskWhoIsIn(connection));
+    }
+
+    fn start_grace(&mut self) {
+        self.begun.push(Begun::StartGrace);
+    }
+
+    fn stop_grace(&mut self) {
+        self.begun.push(Begun::StopGrace);
+    }
+
+    fn watch_line(&mut self, pause: Duration) {
+        self.begun.push(Begun::WatchLine(pause));
+    }
+
+    fn watch_expiry(&mut self, at: Option<Timestamp>) {
+        self.begun.push(Begun::WatchExpiry(at));
+    }
+
+    fn retire(&mut self) {
+        self.begun.push(Begun::Retire);
+    }
+
+    fn stop(&mut self) {
+        self.begun.push(Begun::Stop);
+    }
+}
+
+impl SessionActor {
+    /// Begins what a step has decided, and waits for orders that could not leave.
+    pub(super) fn carry_out(&mut self, ctx: &mut Context<Self>) {
+        while !self.acting.begun.is_empty() {
+            for begun in std::mem::take(&mut self.acting.begun) {
+                self.begin(begun, ctx);
+            }
+        }
+        self.acting.outlet.settle(ctx);
+    }
+
+    /// Begins one thing.
+    fn begin(&mut self, begun: Begun, ctx: &mut Context<Self>) {
+        match begun {
+            Begun::Ask(id, is_heard) => self.ask(id, is_heard, ctx),
+            Begun::LookFor(id) => self.look_for(id, ctx),
+            Begun::AskWhoIsIn(uid) => {
+                // Behind INIT, should that still be on its way.
+                ctx.spawn(async {}.into_actor(self).map(move |(), actor, ctx| {
+                    actor.step(ctx, |machine, acting| machine.ask_who_is_in(uid, acting));
+                }));
+            }
+            Begun::StartGrace => {
+                let grace = self.hub().settings().session_grace;
+                self.acting.grace = Some(ctx.run_later(grace, |actor, ctx| {
+                    actor.acting.grace = None;
+                    actor.step(ctx, SessionMachine::grace_over);
+                }));
+            }
+            Begun::StopGrace => {
+                if let Some(timer) = self.acting.grace.take() {
+                    ctx.cancel_future(timer);
+                }
+            }
+            Begun::WatchLine(pause) => {
+                ctx.run_later(pause, |actor, ctx| {
+                    let now = Instant::now();
+                    actor.step(ctx, |machine, acting| machine.expire(now, acting));
+                });
+            }
+            Begun::WatchExpiry(at) => self.watch_expiry(at, ctx),
+            Begun::Retire => self.retire(ctx),
+            Begun::Stop => {
+                self.acting.leave_behind();
+                ctx.stop();
+            }
+        }
+    }
+
+    /// Where a channel ended before it heard, its successor has to answer.
+    fn ask(
+        &self,
+        id: ChannelId,
+        is_heard: impl Future<Output = bool> + 'static,
+        ctx: &mut Context<Self>,
+    ) {
+        ctx.spawn(is_heard.into_actor(self).map(move |is_heard, actor, ctx| {
+            if !is_heard {
+                actor.step(ctx, |machine, acting| machine.unanswered(&id, acting));
+            }
+        }));
+    }
+
+    /// Sets the timer that looks at the token again.
+    fn watch_expiry(&mut self, at: Option<Timestamp>, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.acting.expiry.take() {
+            ctx.cancel_future(timer);
+        }
+        let Some(at) = at else { return };
+        let left = Duration::from_millis(clock::now().millis_until(at));
+        self.acting.expiry = Some(ctx.run_later(left.min(LONGEST_TIMER), |actor, ctx| {
+            actor.acting.expiry = None;
+            actor.step(ctx, |machine, acting| machine.expire_token(now().time, acting));
+        }));
+    }
+
+    /// Asks the shard to let this session end; a connection that comes first is the reason not to.
+    fn retire(&self, ctx: &Context<Self>) {
+        if let Some(token) = self.machine.token() {
+            let (token, address) = (token.id.clone(), ctx.address());
+            if let Some(shard) = self.hub().session_shard(&token) {
+                tell(shard, RetireSession { token, address });
+            }
+        }
+    }
+}

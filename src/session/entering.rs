@@ -1,0 +1,278 @@
+//! A connection on its way in: every subscribed channel hands over a snapshot, then INIT goes out.
+//!
+//! A channel begins to hand its events to the connection at the very moment of its snapshot; the connection's init buffer
+//! holds them back until INIT. So what follows INIT is exactly what happened after the states in it: no gap, no repeat.
+
+use super::effects::{SessionEffects, ToChannel};
+use super::{Attendant, Identity, SessionMachine};
+use crate::channel::{ConnectionRef, Moment};
+use crate::delivery::fanout::{ConnectionUid, Order};
+use crate::delivery::owed::Kept;
+use crate::domain::{Channel, ChannelId, ConnectionId, Place, ProjectId, RawJson};
+use crate::protocol::{Close, CloseCode, Dispatch, Event, Extension, Extensions, Scope};
+use std::collections::HashSet;
+use std::net::IpAddr;
+use tokio::time::Instant;
+
+/// A connection that wants to come in.
+#[derive(Clone)]
+pub struct Enter<W> {
+    /// The project that the client named; the token must be one of its.
+    pub project: ProjectId,
+    /// The connection.
+    pub connection: ConnectionRef<W>,
+    /// Its public id.
+    pub cid: ConnectionId,
+    /// Where its client is, where the socket tells.
+    pub address: Option<IpAddr>,
+    /// The extensions that it was granted; none if it did not ask.
+    pub extensions: Option<Extensions>,
+}
+
+/// What came of looking for a channel.
+pub enum Sought<C> {
+    /// Here it is.
+    Found(C),
+    /// There is no such channel any more.
+    Missing,
+    /// Nobody knows; those who wait for it are sent away so.
+    Unknown(Close),
+}
+
+/// What INIT waits for.
+pub(super) struct Entering<W> {
+    /// The channels that have not answered.
+    waiting: HashSet<ChannelId>,
+    /// The answers.
+    snapshots: Vec<Channel>,
+    /// What the connection asked with.
+    enter: Enter<W>,
+}
+
+impl<E: SessionEffects> SessionMachine<E> {
+    /// Takes a connection in; INIT follows on the ordered way.
+    ///
+    /// # Errors
+    /// How it is closed if it is not to come in.
+    pub fn enter(
+        &mut self,
+        enter: Enter<E::Worker>,
+        now: Moment,
+        effects: &mut E,
+    ) -> Result<(), Close> {
+        if let Err(close) = self.check(&enter, now, effects) {
+            // The question may be all that this session was begun for.
+            self.check_idle(effects);
+            return Err(close);
+        }
+        if std::mem::take(&mut self.has_grace) {
+            effects.stop_grace();
+        }
+        let (connection, cid, address) =
+            (enter.connection.clone(), enter.cid.clone(), enter.address);
+        let (uid, since) = (connection.uid, self.line.last());
+        let waiting = self.subscriptions.keys().cloned().collect();
+        let entering = Some(Box::new(Entering { waiting, snapshots: Vec::new(), enter }));
+        let attendant = Attendant { connection: connection.clone(), cid, address, since, entering };
+        self.connections.insert(uid, attendant);
+        self.had_connections = true;
+        if let Some(token) = self.token() {
+            effects.set_online(Some(&token.id));
+        }
+        for id in self.subscriptions.keys().cloned().collect::<Vec<_>>() {
+            if !self.attach(&id, &connection, effects) {
+                effects.look_for(&id);
+            }
+        }
+        self.finish_entering(uid, effects);
+        Ok(())
+    }
+
+    /// Refuses a connection that is not to come in.
+    fn check(&self, enter: &Enter<E::Worker>, now: Moment, effects: &E) -> Result<(), Close> {
+        if !self.is_of(&enter.project) {
+            return Err(Close::new(CloseCode::InvalidAuth, "invalid token"));
+        }
+        if self.token().is_some_and(|token| token.is_expired(now.time)) {
+            return Err(Close::new(CloseCode::InvalidAuth, "the token has expired"));
+        }
+        let limit = effects.limits().connections;
+        if self.connections.len() >= limit {
+            let reason =
+                format!("a token has at most {limit} connections, and this one has as many");
+            return Err(Close::new(CloseCode::RateLimited, reason));
+        }
+        Ok(())
+    }
+
+    /// Asks a channel for a snapshot; false if the way to it is not known or has ended.
+    fn attach(
+        &self,
+        id: &ChannelId,
+        connection: &ConnectionRef<E::Worker>,
+        effects: &mut E,
+    ) -> bool {
+        let Some(held) = self.subscriptions.get(id) else { return true };
+        let Some(channel) = held.channel.as_ref().filter(|channel| effects.is_live(channel)) else {
+            return false;
+        };
+        effects.attach(id, channel, self.card(), connection);
+        true
+    }
+
+    /// A channel ended before it could answer: its successor has to.
+    pub fn unanswered(&self, id: &ChannelId, effects: &mut E) {
+        effects.look_for(id);
+    }
+
+    /// What came of looking for a channel that the session holds.
+    pub fn found(
+        &mut self,
+        id: &ChannelId,
+        sought: Sought<E::Channel>,
+        now: Instant,
+        effects: &mut E,
+    ) {
+        match sought {
+            Sought::Found(channel) => self.take_up(id, &channel, effects),
+            Sought::Missing => self.miss_channel(id, now, effects),
+            Sought::Unknown(close) => self.close_all(&close, effects),
+        }
+    }
+
+    /// A held channel is known (again): connections on their way in need a snapshot, the others the channel.
+    fn take_up(&mut self, id: &ChannelId, channel: &E::Channel, effects: &mut E) {
+        let nobody_waits = self.nobody_waits_for(id);
+        let Some(held) = self.subscriptions.get_mut(id) else { return };
+        let is_known = held.channel.as_ref() == Some(channel);
+        if is_known && effects.is_live(channel) && nobody_waits {
+            return;
+        }
+        let is_return = held.channel.is_some() && !is_known;
+        held.channel = Some(channel.clone());
+        let (mut inside, mut outside) = (Vec::new(), Vec::new());
+        for attendant in self.connections.values() {
+            match &attendant.entering {
+                Some(entering) if entering.waiting.contains(id) => {
+                    outside.push(attendant.connection.clone());
+                }
+                Some(_) => {}
+                None => inside.push(attendant.connection.clone()),
+            }
+        }
+        effects.resubscribe(id, channel, self.card(), inside, is_return);
+        for connection in outside {
+            self.attach(id, &connection, effects);
+        }
+    }
+
+    /// Whether no INIT waits for this channel.
+    fn nobody_waits_for(&self, id: &ChannelId) -> bool {
+        let waits = |attendant: &Attendant<E::Worker>| {
+            attendant.entering.as_ref().is_some_and(|entering| entering.waiting.contains(id))
+        };
+        !self.connections.values().any(waits)
+    }
+
+    /// A held channel was not found any more: those who had it are told, which no channel can do now.
+    fn miss_channel(&mut self, id: &ChannelId, now: Instant, effects: &mut E) {
+        if !self.subscriptions.contains_key(id) {
+            return;
+        }
+        let channel = Some(id.as_str().to_owned());
+        let gone =
+            Event::Unavailable { channel, is_graceful: true, error_code: None, is_unicast: false };
+        if !self.connections.is_empty() {
+            self.dispatch(gone, now, effects);
+        }
+        self.vanished(id, effects);
+    }
+
+    /// A held channel does not exist any more: nobody waits for it.
+    pub(super) fn vanished(&mut self, id: &ChannelId, effects: &mut E) {
+        let Some(held) = self.subscriptions.shift_remove(id) else { return };
+        effects.vanished(id, self.card(), held.is_ephemeral);
+        self.stop_waiting_for(id, effects);
+    }
+
+    /// Every INIT goes without this channel.
+    pub(super) fn stop_waiting_for(&mut self, id: &ChannelId, effects: &mut E) {
+        for uid in self.connections.keys().copied().collect::<Vec<_>>() {
+            if let Some(entering) = self.entering(uid) {
+                entering.waiting.remove(id);
+                self.finish_entering(uid, effects);
+            }
+        }
+    }
+
+    /// What a connection waits for, if it is on its way in.
+    fn entering(&mut self, uid: ConnectionUid) -> Option<&mut Entering<E::Worker>> {
+        self.connections.get_mut(&uid)?.entering.as_deref_mut()
+    }
+
+    /// A channel's snapshot came.
+    pub fn snapshot(&mut self, uid: ConnectionUid, channel: Channel, effects: &mut E) {
+        let Some(entering) = self.entering(uid) else { return };
+        if entering.waiting.remove(&channel.key.id) {
+            entering.snapshots.push(channel);
+        }
+        self.finish_entering(uid, effects);
+    }
+
+    /// Sends INIT once all snapshots are there, with what was kept.
+    fn finish_entering(&mut self, uid: ConnectionUid, effects: &mut E) {
+        if self.entering(uid).is_none_or(|entering| !entering.waiting.is_empty()) {
+            return;
+        }
+        let Some(attendant) = self.connections.get_mut(&uid) else { return };
+        let Some(entering) = attendant.entering.take() else { return };
+        let since = attendant.since;
+        let Entering { mut snapshots, enter, .. } = *entering;
+        // What was unsubscribed in between is not shown; the rest in the order of subscribing.
+        snapshots.retain(|channel| self.subscriptions.contains_key(&channel.key.id));
+        snapshots.sort_by_key(|channel| self.subscriptions.get_index_of(&channel.key.id));
+        let bytes: usize =
+            snapshots.iter().map(|channel| channel.state.json().as_str().len()).sum();
+        let limit = effects.limits().init_bytes;
+        if bytes > limit {
+            let reason =
+                format!("the states of this token's channels have {bytes} bytes, at most {limit}");
+            return self.close(uid, Close::new(CloseCode::RateLimited, reason), effects);
+        }
+        let (events, missed) = self.replay.take();
+        let kept = Kept { events, missed, home: effects.home() };
+        let init = Box::new(Dispatch::new(self.init(&enter, snapshots, missed)));
+        let direct = Place { line: self.line.id(), number: since };
+        self.order_one(uid, Order::Init { connection: uid, init, kept, direct }, effects);
+        if enter.extensions.is_some_and(|extensions| extensions.has(Extension::Presence)) {
+            effects.ask_who_is_in(uid);
+        }
+    }
+
+    /// INIT for a connection.
+    fn init(&self, enter: &Enter<E::Worker>, channels: Vec<Channel>, missed: u64) -> Event {
+        let (metadata, scope) = match &self.identity {
+            Identity::Token(token) => (token.metadata(), Scope::Token),
+            Identity::Anonymous => (RawJson::null(), Scope::NoAuth),
+            Identity::Project => (RawJson::null(), Scope::Project),
+        };
+        Event::Init {
+            cid: enter.cid.clone(),
+            connection_count: self.connections.len(),
+            metadata,
+            scope,
+            channels,
+            missed,
+            extensions: enter.extensions.map(Extensions::names),
+        }
+    }
+
+    /// Asks every channel to show a connection who is in.
+    pub fn ask_who_is_in(&self, uid: ConnectionUid, effects: &mut E) {
+        let Some(attendant) = self.connections.get(&uid) else { return };
+        for channel in self.channels() {
+            let word = ToChannel::ShowPresence(attendant.connection.clone());
+            effects.say(channel, self.uid, word);
+        }
+    }
+}

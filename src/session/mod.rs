@@ -1,0 +1,380 @@
+//! A session's machine: what all live connections of one leap token share; without a token, what one connection has. No
+//! I/O.
+//!
+//! It is told what happens, with the time as an argument, and says through [`SessionEffects`] what has to be done.
+
+mod effects;
+mod entering;
+mod leaving;
+mod replay;
+mod subscribing;
+
+pub use effects::{Card, Ephemeral, Limits, SessionEffects, ToChannel};
+pub use entering::{Enter, Sought};
+pub use replay::Replay;
+pub use subscribing::Wanted;
+
+use crate::channel::ConnectionRef;
+use crate::delivery::fanout::{ConnectionUid, Order};
+use crate::domain::{
+    ChannelId, ChannelKey, ConnectionId, LeapToken, Member, ProjectId, SessionId, SessionRef,
+    SessionUid, Standing, Subscription, Timestamp,
+};
+use crate::line::{Bounds, Line, Share};
+use crate::protocol::{Close, CloseCode, Dispatch, Event, Profiles};
+use entering::Entering;
+use indexmap::IndexMap;
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// On whose behalf a session exists.
+pub enum Identity {
+    /// Nobody's: one connection without a token.
+    Anonymous,
+    /// A leap token's.
+    Token(LeapToken),
+    /// A project token's: one connection of a back end.
+    Project,
+}
+
+impl Identity {
+    /// The leap token, if that is on whose behalf.
+    pub const fn token(&self) -> Option<&LeapToken> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Anonymous | Self::Project => None,
+        }
+    }
+
+    /// The session as other members of a channel see it; `seed` must be unguessable.
+    fn member(&self, seed: &str) -> Member {
+        match self {
+            Self::Token(token) => Member::of_token(&token.id, &token.state),
+            Self::Anonymous | Self::Project => Member::of_session(seed),
+        }
+    }
+}
+
+/// A subscription that a session holds.
+struct Held<C> {
+    /// The way to the channel; none while it is being looked for.
+    channel: Option<C>,
+    /// Whether it ends with the session.
+    is_ephemeral: bool,
+    /// When it was made.
+    since: Timestamp,
+}
+
+/// A connection of the session.
+struct Attendant<W> {
+    /// Where it is.
+    connection: ConnectionRef<W>,
+    /// Its public id.
+    cid: ConnectionId,
+    /// Where its client is, where the socket tells.
+    address: Option<IpAddr>,
+    /// The number of the last direct message before it came.
+    since: u64,
+    /// What INIT still waits for; none once INIT is out.
+    entering: Option<Box<Entering<W>>>,
+}
+
+/// A connection that has left, and of which it is not known yet what arrived.
+struct Parting {
+    /// The connection.
+    connection: ConnectionUid,
+    /// How far it has heard at the most; none where nobody wants to know.
+    hoped: Option<Standing>,
+    /// Whether it left nobody behind.
+    was_last: bool,
+}
+
+/// A session to be.
+pub struct Beginning {
+    /// The tenant.
+    pub project: ProjectId,
+    /// On whose behalf.
+    pub identity: Identity,
+    /// The token's stored subscriptions.
+    pub permanent: Vec<Subscription>,
+    /// Its name to webhooks.
+    pub id: SessionId,
+    /// Something unguessable.
+    pub seed: String,
+    /// What its line keeps at hand.
+    pub window: Bounds,
+    /// Where that comes from.
+    pub share: Arc<Share>,
+}
+
+/// One session.
+pub struct SessionMachine<E: SessionEffects> {
+    /// This session.
+    uid: SessionUid,
+    /// Who it is to webhooks.
+    named: Arc<SessionRef>,
+    /// The tenant.
+    project: ProjectId,
+    /// On whose behalf.
+    identity: Identity,
+    /// Who it is to the other members of a channel.
+    member: Arc<Member>,
+    /// The live connections, in the order they came.
+    connections: IndexMap<ConnectionUid, Attendant<E::Worker>>,
+    /// The subscriptions, in the order they were made.
+    subscriptions: IndexMap<ChannelId, Held<E::Channel>>,
+    /// Channels that are being subscribed and are not held yet: they count as held.
+    joining: HashSet<ChannelId>,
+    /// How many channels have something under way about their subscription.
+    questions: usize,
+    /// What is kept while there is no connection.
+    replay: Replay,
+    /// The order of direct messages.
+    line: Line,
+    /// Whether a timer runs that lets go of the old ones.
+    is_watching_line: bool,
+    /// Connections whose sockets have not ended.
+    parting: Vec<Parting>,
+    /// Whether it ever had a connection: only then is there anything to be graceful about.
+    had_connections: bool,
+    /// Whether a timer runs that ends it.
+    has_grace: bool,
+}
+
+impl<E: SessionEffects> SessionMachine<E> {
+    /// A session without a connection yet.
+    pub fn new(beginning: Beginning) -> Self {
+        let Beginning { project, identity, permanent, id, seed, window, share } = beginning;
+        let held = |subscription: Subscription| {
+            let since = subscription.created_at;
+            (subscription.channel, Held { channel: None, is_ephemeral: false, since })
+        };
+        let token = identity.token().map(|token| token.id.clone());
+        Self {
+            uid: SessionUid::next(),
+            named: Arc::new(SessionRef { id, token }),
+            member: Arc::new(identity.member(&seed)),
+            identity,
+            connections: IndexMap::new(),
+            subscriptions: permanent.into_iter().map(held).collect(),
+            joining: HashSet::new(),
+            questions: 0,
+            replay: Replay::default(),
+            line: Line::new(window, share),
+            is_watching_line: false,
+            parting: Vec::new(),
+            had_connections: false,
+            has_grace: false,
+            project,
+        }
+    }
+
+    /// The session as it shows itself to a channel.
+    pub fn card(&self) -> Card {
+        let (member, named) = (Arc::clone(&self.member), Arc::clone(&self.named));
+        Card { uid: self.uid, member, named }
+    }
+
+    /// The tenant.
+    pub const fn project(&self) -> &ProjectId {
+        &self.project
+    }
+
+    /// The full name of a channel of this project.
+    pub fn key(&self, channel: &ChannelId) -> ChannelKey {
+        ChannelKey { project: self.project.clone(), id: channel.clone() }
+    }
+
+    /// Whether the session belongs to this project: nothing crosses projects.
+    pub fn is_of(&self, project: &ProjectId) -> bool {
+        self.project == *project
+    }
+
+    /// The leap token, if that is whose session this is.
+    pub const fn token(&self) -> Option<&LeapToken> {
+        self.identity.token()
+    }
+
+    /// All live connections.
+    pub fn connections(&self) -> Vec<ConnectionRef<E::Worker>> {
+        self.connections.values().map(|attendant| attendant.connection.clone()).collect()
+    }
+
+    /// A connection's public id, and where its client is.
+    pub fn client(&self, connection: ConnectionUid) -> Option<(&ConnectionId, Option<IpAddr>)> {
+        self.connections.get(&connection).map(|known| (&known.cid, known.address))
+    }
+
+    /// The ways to the channels that it holds, as far as they are known.
+    fn channels(&self) -> impl Iterator<Item = &E::Channel> {
+        self.subscriptions.values().filter_map(|held| held.channel.as_ref())
+    }
+
+    /// Hands an event to every connection, or keeps it for the next one.
+    pub fn dispatch(&mut self, event: Event, now: Instant, effects: &mut E) {
+        let dispatch = self.line.show(Dispatch::new(event), now);
+        self.watch_line(now, effects);
+        if self.connections.is_empty() {
+            return self.replay.keep(dispatch, &effects.limits());
+        }
+        for Attendant { connection, .. } in self.connections.values() {
+            let dispatch = Arc::clone(&dispatch);
+            let order = Order::Direct { connection: connection.uid, dispatch };
+            effects.order(&connection.worker, order, connection.profile.into());
+        }
+    }
+
+    /// Sees to it that what the line has at hand goes when it is too old, though nothing more should be said.
+    fn watch_line(&mut self, now: Instant, effects: &mut E) {
+        if !self.is_watching_line && self.line.expire(now) {
+            self.is_watching_line = true;
+            effects.watch_line(effects.limits().window.age);
+        }
+    }
+
+    /// What the line has at hand may be too old by now.
+    pub fn expire(&mut self, now: Instant, effects: &mut E) {
+        self.is_watching_line = false;
+        self.watch_line(now, effects);
+    }
+
+    /// Orders about one connection, if it is here.
+    fn order_one(&self, connection: ConnectionUid, order: Order, effects: &mut E) {
+        if let Some(known) = self.connections.get(&connection) {
+            let ConnectionRef { worker, profile, .. } = &known.connection;
+            effects.order(worker, order, Profiles::from(*profile));
+        }
+    }
+
+    /// Hands an event to one connection.
+    pub fn answer(&self, connection: ConnectionUid, event: Event, effects: &mut E) {
+        let dispatch = Arc::new(Dispatch::new(event));
+        self.order_one(connection, Order::Direct { connection, dispatch }, effects);
+    }
+
+    /// Ends one connection.
+    pub fn close(&self, connection: ConnectionUid, close: Close, effects: &mut E) {
+        self.order_one(connection, Order::Close { connection, close }, effects);
+    }
+
+    /// Ends every connection.
+    pub fn close_all(&self, close: &Close, effects: &mut E) {
+        for uid in self.connections.keys() {
+            self.close(*uid, close.clone(), effects);
+        }
+    }
+
+    /// Whether nobody is connected and nothing is under way.
+    fn is_idle(&self) -> bool {
+        self.connections.is_empty() && self.questions == 0
+    }
+
+    /// Starts what has to happen once nobody is connected: at once, or after the grace.
+    pub fn check_idle(&mut self, effects: &mut E) {
+        if !self.is_idle() || self.has_grace {
+            return;
+        }
+        match &self.identity {
+            Identity::Token(_) if self.had_connections => {
+                self.has_grace = true;
+                effects.start_grace();
+            }
+            Identity::Token(_) => effects.retire(),
+            Identity::Anonymous | Identity::Project => effects.stop(),
+        }
+    }
+
+    /// Nobody has come back for a while.
+    pub fn grace_over(&mut self, effects: &mut E) {
+        self.has_grace = false;
+        effects.retire();
+    }
+
+    /// Whether it may end: whoever comes first is the reason not to.
+    pub fn may_end(&self) -> bool {
+        self.is_idle() && !self.has_grace
+    }
+
+    /// Something about a channel's subscription is under way, for the first time since it was settled.
+    pub const fn begin_question(&mut self) {
+        self.questions += 1;
+    }
+
+    /// It is settled.
+    pub fn end_question(&mut self, effects: &mut E) {
+        self.questions = self.questions.saturating_sub(1);
+        self.check_idle(effects);
+    }
+
+    /// It has begun.
+    pub fn begin(&self, effects: &mut E) {
+        effects.watch_expiry(self.token().and_then(|token| token.expires_at));
+    }
+
+    /// The time may have come at which the token expires.
+    pub fn expire_token(&self, now: Timestamp, effects: &mut E) {
+        if self.token().is_some_and(|token| token.is_expired(now)) {
+            self.end("the token has expired", effects);
+        } else {
+            self.begin(effects);
+        }
+    }
+
+    /// The token was changed in the store: takes over what is new, and tells those who see it.
+    pub fn renew(&mut self, token: LeapToken, now: Instant, effects: &mut E) {
+        if self.token() == Some(&token) {
+            return;
+        }
+        let is_news = self.token().is_some_and(|known| known.state != token.state);
+        let state = token.state.clone();
+        let member = Member::of_token(&token.id, &token.state);
+        self.identity = Identity::Token(token);
+        self.begin(effects);
+        if member != *self.member {
+            self.member = Arc::new(member);
+            for channel in self.channels() {
+                let word = ToChannel::Rename(Arc::clone(&self.member));
+                effects.say(channel, self.uid, word);
+            }
+        }
+        if is_news && !self.connections.is_empty() {
+            self.dispatch(Event::TokenStateUpdate { state }, now, effects);
+        }
+    }
+
+    /// Ends the session because its token works no more.
+    pub fn end(&self, reason: &'static str, effects: &mut E) {
+        self.give_out(&Close::new(CloseCode::InvalidAuth, reason), effects);
+    }
+
+    /// Ends the session for now: its connections come back.
+    pub fn give_out(&self, close: &Close, effects: &mut E) {
+        self.close_all(close, effects);
+        effects.stop();
+    }
+
+    /// It has ended, also by a crash: channels forget it, its connections are told to come back.
+    pub fn ended(&mut self, effects: &mut E) {
+        let card = self.card();
+        for (id, held) in &self.subscriptions {
+            effects.leave(id, held.channel.as_ref(), card.clone(), None);
+        }
+        for (id, held) in std::mem::take(&mut self.subscriptions) {
+            self.tell_ephemeral(&id, held.is_ephemeral, false, effects);
+        }
+        // Only a crash leaves connections here that were not told anything yet; a second close changes nothing.
+        self.close_all(&Close::new(CloseCode::Unknown, "the session ended, reconnect"), effects);
+    }
+
+    /// The ephemeral subscriptions, in the order they were made.
+    pub fn ephemeral(&self) -> Vec<Subscription> {
+        let ephemeral = self.subscriptions.iter().filter(|(_, held)| held.is_ephemeral);
+        let listed = |(channel, held): (&ChannelId, &Held<E::Channel>)| Subscription {
+            channel: channel.clone(),
+            created_at: held.since,
+        };
+        ephemeral.map(listed).collect()
+    }
+}
