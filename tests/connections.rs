@@ -57,6 +57,68 @@ fn a_message_by_cid_reaches_that_connection_alone() {
     server.assert_well();
 }
 
+/// Walks through a list of connections in steps of two and ends the last of each step; asserts that nobody was left out.
+fn assert_walk(server: &Server, list: &str, expected: &[String]) {
+    let (mut met, mut next) = (Vec::new(), String::new());
+    for _ in 0..10 {
+        let step = server.data("GET", &format!("{list}?cursor={next}&pageSize=2"), "");
+        assert_eq!(step["page_size"], 2, "{step}");
+        let connections = step["connections"].as_array().unwrap();
+        assert!(connections.len() <= 2, "{step}");
+        met.extend(connections.iter().map(|one| one["cid"].as_str().unwrap().to_owned()));
+        let last = met.last().unwrap();
+        server.done("DELETE", &path(last), "");
+        eventually("it has gone", || !listed(server, list).contains(last));
+        let Some(cursor) = step["next"].as_str() else { break };
+        cursor.clone_into(&mut next);
+    }
+    assert_eq!(met, expected);
+}
+
+#[test]
+fn connections_are_paged_and_walked_through_while_they_end() {
+    let server = Server::start();
+    create(&server, "room", "public", &[]);
+    let token = server.new_leap_token();
+    let (mut sockets, mut cids) = (Vec::new(), Vec::new());
+    for number in 0..5 {
+        let (mut socket, init) = Socket::enter(server.address, Some(&token));
+        if number == 0 {
+            socket.subscribe("room");
+        }
+        cids.push(cid(&init));
+        sockets.push(socket);
+    }
+    let lists = [
+        format!("/v1/channels/tokens/{token}/connections"),
+        "/v1/channels/room/connections".into(),
+    ];
+    for list in &lists {
+        assert_eq!(listed(&server, list), cids, "oldest first");
+        let mut paged = Vec::new();
+        for page in 1..=4 {
+            let data = server.data("GET", &format!("{list}?page={page}&pageSize=2"), "");
+            assert_eq!(
+                (&data["page_size"], &data["total_count"]),
+                (&json!(2), &json!(5)),
+                "{data}"
+            );
+            paged.extend(listed(&server, &format!("{list}?page={page}&pageSize=2")));
+        }
+        assert_eq!(paged, cids);
+    }
+    assert_walk(&server, &lists[1], &cids);
+    assert_eq!(listed(&server, &lists[0]), [cids[0].clone(), cids[2].clone()]);
+    for _ in 0..3 {
+        let (socket, init) = Socket::enter(server.address, Some(&token));
+        cids.push(cid(&init));
+        sockets.push(socket);
+    }
+    let left = [0, 2, 5, 6, 7].map(|at: usize| cids[at].clone());
+    assert_walk(&server, &lists[0], &left);
+    server.assert_well();
+}
+
 #[test]
 fn an_unknown_foreign_or_malformed_cid_is_not_found() {
     let server = Server::start();

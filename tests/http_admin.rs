@@ -8,6 +8,7 @@
 
 mod support;
 
+use serde_json::{Value, json};
 use std::process::{Command, Output};
 use support::{ADMIN, OWNER, PROJECT, Server};
 
@@ -54,6 +55,62 @@ fn a_logout_deletes_the_token_by_its_secret() {
     assert_eq!(server.call("DELETE", &path, Some(&secret), "").status, 204);
     assert_valid(&server, &secret, false);
     assert_valid(&server, ADMIN, true);
+}
+
+/// The texts under a name in each thing of a list.
+fn texts(list: &Value, name: &str) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|item| item[name].as_str().unwrap().to_owned()).collect()
+}
+
+/// Follows `next` through a list in steps of two, from its start; after each step, `between` is told what was met so far.
+fn walk(
+    server: &Server,
+    (path, key, name): (&str, &str, &str),
+    token: &str,
+    mut between: impl FnMut(&[String]),
+) -> Vec<String> {
+    let (mut met, mut next, mut steps) = (Vec::new(), String::new(), 0);
+    loop {
+        steps += 1;
+        assert!(steps < 20, "the walk does not end: {met:?}");
+        let answer =
+            server.call("GET", &format!("{path}?cursor={next}&pageSize=2"), Some(token), "");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let step = answer.data();
+        assert_eq!(step["page_size"], 2, "{step}");
+        let items = texts(&step[key], name);
+        assert!(items.len() <= 2, "{step}");
+        met.extend(items);
+        between(&met);
+        let Some(cursor) = step["next"].as_str() else { return met };
+        cursor.clone_into(&mut next);
+    }
+}
+
+#[test]
+fn a_walk_through_deliveries_meets_each_once_while_new_ones_come() {
+    let server = Server::start();
+    let body = r#"{"webhook_url":"http://127.0.0.1:9/","events":["channel.created"]}"#;
+    let hook = server.data("POST", "/v1/projects/@this/webhooks", body)["webhook"]["id"].clone();
+    let make = || server.data("POST", "/v1/channels", "{}");
+    for _ in 0..5 {
+        make();
+    }
+    let path = format!("/v1/projects/@this/webhooks/{}/deliveries", hook.as_str().unwrap());
+    let whole = server.data("GET", &path, "");
+    assert_eq!((&whole["page_size"], &whole["total_count"]), (&json!(75), &json!(5)));
+    // By page number, each step would begin with what the last one ended with.
+    let met = walk(&server, (&path, "deliveries", "id"), OWNER, |_| drop(make()));
+    assert_eq!(met, texts(&whole["deliveries"], "id"));
+    let size = server.data("GET", &format!("{path}?pageSize=3"), "");
+    assert_eq!(texts(&size["deliveries"], "id").len(), 3, "a size alone is the first page's");
+    for (query, field) in
+        [("cursor=x", "cursor"), ("cursor=&page=1", "cursor"), ("orderBy=asc", "orderBy")]
+    {
+        let refused = server.call("GET", &format!("{path}?{query}"), Some(OWNER), "");
+        assert_eq!(refused.failure(), (400, "invalid_query".to_owned()), "{query}");
+        assert_eq!(refused.error()["field"], field, "{query}");
+    }
 }
 
 #[test]

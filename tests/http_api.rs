@@ -531,6 +531,65 @@ fn assert_walk(server: &Server, path: &str, key: &str, made: &[String]) {
     }
 }
 
+/// Asserts that the pages of a list of five are its parts, and that what it does not know is refused by name.
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test, a panic is the report"
+)]
+fn assert_pages(server: &Server, path: &str, key: &str) {
+    let page = |query: &str| server.data("GET", &format!("{path}?{query}"), "");
+    let whole = server.data("GET", path, "")[key].as_array().unwrap().clone();
+    assert_eq!(whole.len(), 5, "{whole:?}");
+    let mut paged = Vec::new();
+    for (number, length) in [(1, 2), (2, 2), (3, 1), (4, 0)] {
+        let page = page(&format!("page={number}&pageSize=2"));
+        assert_eq!((&page["page_size"], &page["total_count"]), (&json!(2), &json!(5)), "{page}");
+        let items = page[key].as_array().unwrap();
+        assert_eq!(items.len(), length, "{page}");
+        paged.extend(items.clone());
+    }
+    assert_eq!(paged, whole);
+    assert_eq!(page("pageSize=3"), page("page=1&pageSize=3"), "a size alone is the first page's");
+    for (query, field) in [
+        ("page=0", "page"),
+        ("pageSize=1001", "pageSize"),
+        ("cursor=&page=1", "cursor"),
+        ("cursor=x", "cursor"),
+        ("page=1&sortBy=id", "sortBy"),
+        ("page=1&orderBy=desc", "orderBy"),
+    ] {
+        let refused = server.call("GET", &format!("{path}?{query}"), Some(OWNER), "");
+        assert_eq!(refused.failure(), (400, "invalid_query".to_owned()), "{query}");
+        assert_eq!(refused.error()["field"], field, "{query}");
+    }
+}
+
+#[test]
+fn a_page_of_tokens_is_one_and_says_how_many_there_are() {
+    let server = Server::start();
+    server.data("PUT", ROOM, "{}");
+    for _ in 0..5 {
+        server.data("POST", "/v1/channels/tokens", r#"{"channels":["room"]}"#);
+    }
+    assert_pages(&server, "/v1/channels/tokens", "tokens");
+    assert_pages(&server, "/v1/channels/room/tokens", "tokens");
+    let bare = with("User-Agent", "hop_rs/0.1.12 on x86_64-linux");
+    let bare = server.request("GET", "/v1/channels/tokens?page=2&pageSize=4", &bare, b"").data();
+    assert_eq!(bare.as_array().map(Vec::len), Some(1), "{bare}");
+    assert!(bare[0]["token"]["id"].is_string(), "{bare}");
+}
+
+#[test]
+fn an_order_without_a_page_is_refused() {
+    let server = Server::start();
+    for (query, field) in [("sortBy=id", "sortBy"), ("orderBy=desc", "orderBy")] {
+        let refused = server.call("GET", &format!("/v1/channels?{query}"), Some(OWNER), "");
+        assert_eq!(refused.failure(), (400, "invalid_query".to_owned()), "{query}");
+        assert_eq!(refused.error()["field"], field);
+    }
+}
+
 #[test]
 fn a_walk_through_tokens_meets_each_that_stays() {
     let server = Server::start();

@@ -197,6 +197,42 @@ fn the_public_part_is_the_one_that_is_in_force() {
 }
 
 #[test]
+fn a_walk_through_members_meets_each_that_stays() {
+    let server = hasty();
+    create(&server, "room", "public", &["PRESENCE"]);
+    let mut there = Vec::new();
+    for n in 0..5 {
+        let token = named(&server, &n.to_string());
+        let (mut socket, _) = Socket::enter(server.address, Some(&token));
+        socket.subscribe("room");
+        there.push((socket, token));
+    }
+    let all = server.data("GET", "/v1/channels/room/presence", "")["members"].clone();
+    let tokens = |members: &Value| -> Vec<String> {
+        let members = members.as_array().unwrap().iter();
+        members.map(|member| member["token"].as_str().unwrap().to_owned()).collect()
+    };
+    let (mut met, mut next) = (Vec::new(), String::new());
+    for _ in 0..10 {
+        let path = format!("/v1/channels/room/presence?cursor={next}&pageSize=2");
+        let step = server.data("GET", &path, "");
+        assert_eq!(step["page_size"], 2, "{step}");
+        met.extend(tokens(&step["members"]));
+        // The last one met goes, so that by page number somebody would be left out.
+        let last = met.last().unwrap();
+        server.done("DELETE", &format!("/v1/channels/tokens/{last}"), "");
+        eventually("it has left", || {
+            let left = server.data("GET", "/v1/channels/room/presence", "");
+            !tokens(&left["members"]).contains(last)
+        });
+        let Some(cursor) = step["next"].as_str() else { break };
+        cursor.clone_into(&mut next);
+    }
+    assert_eq!(met, tokens(&all));
+    server.assert_well();
+}
+
+#[test]
 fn over_http_members_are_paged_and_tokens_shown_by_permission() {
     let server = Server::start();
     create(&server, "room", "public", &["PRESENCE"]);

@@ -6,9 +6,9 @@ mod hooking;
 pub mod messages;
 
 pub use messages::{
-    Admit, Attach, ChangeState, Changed, ClientPublish, ConnectionRef, Connections, Delete, Detach,
-    EndIfIdle, Expected, Leave, OnlineCount, Presence, Publish, Recall, Rename, ShowPresence,
-    Subscribe, Sweep, Update,
+    Admit, Attach, ChangeState, Changed, ClientPublish, ConnectionPart, ConnectionRef, Connections,
+    Delete, Detach, EndIfIdle, Expected, Leave, OnlineCount, Presence, Publish, Recall, Rename,
+    ShowPresence, Subscribe, Sweep, Update,
 };
 
 use super::clock;
@@ -17,6 +17,7 @@ use super::settings::Settings;
 use super::shard::{ChannelGone, RetireChannel, Shard};
 use super::tell::tell;
 use crate::channel::{ChannelMachine, Moment};
+pub use crate::channel::{MemberPlace, PresentPart};
 use crate::domain::{Channel, ChannelKey};
 use crate::line::WindowBudget;
 use acting::Acting;

@@ -8,6 +8,8 @@ mod known;
 mod questions;
 mod stopping;
 
+pub use questions::describe;
+
 use super::channel::{ChannelActor, ConnectionRef};
 use super::connection::InboundBound;
 use super::guesses::{Guesses, Turn};

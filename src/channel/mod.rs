@@ -16,6 +16,7 @@ mod subscribing;
 pub use changes::{Application, Changes};
 pub use connection::{ConnectionRef, Worker};
 pub use effects::{Answers, ChannelEffects, Word};
+pub use presence::{MemberPlace, PresentPart};
 pub use subscribers::Subscribers;
 pub use subscribing::Newcomer;
 

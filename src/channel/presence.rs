@@ -6,7 +6,8 @@ use super::connection::ConnectionRef;
 use super::effects::ChannelEffects;
 use super::{ChannelMachine, Moment};
 use crate::delivery::fanout::Order;
-use crate::domain::{Capabilities, Member, SessionUid};
+use crate::domain::listing::Start;
+use crate::domain::{Capabilities, Member, SessionUid, Timestamp};
 use crate::protocol::{Dispatch, Event, PresentMember};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +20,26 @@ const PAUSE_PER_MEMBER: Duration = Duration::from_micros(20);
 /// How long they wait at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
+/// Where a member stands among the others: when it came, then its id.
+pub type MemberPlace = (Timestamp, Arc<str>);
+
+/// A part of who is in.
+pub struct PresentPart {
+    /// The members, in order.
+    pub members: Vec<PresentMember>,
+    /// How many are in at all.
+    pub total: usize,
+}
+
 impl<E: ChannelEffects> ChannelMachine<E> {
     /// Whether members are shown.
     pub(super) const fn has_presence(&self) -> bool {
         self.channel.capabilities.contains(Capabilities::PRESENCE)
     }
 
-    /// Who is in; none where the channel does not show it.
-    pub fn presence(&self) -> Option<Vec<PresentMember>> {
-        self.has_presence().then(|| self.subscribers.present())
+    /// A part of who is in; none where the channel does not show it.
+    pub fn presence(&self, start: &Start<MemberPlace>, limit: u64) -> Option<PresentPart> {
+        self.has_presence().then(|| self.subscribers.present_part(start, limit))
     }
 
     /// Tells those who are in that a session comes in, if that is news; the session itself is not among them yet.

@@ -2,8 +2,10 @@
 
 use super::connection::{ConnectionRef, Worker as _};
 use super::effects::ChannelEffects;
+use super::presence::{MemberPlace, PresentPart};
 use super::subscribing::Newcomer;
 use crate::delivery::fanout::ConnectionUid;
+use crate::domain::listing::Start;
 use crate::domain::{Member, SessionRef, SessionUid, Timestamp};
 use crate::line::Gone;
 use crate::protocol::{Dispatch, PresentMember, ProfileCounts, Profiles};
@@ -130,6 +132,16 @@ impl<E: ChannelEffects> Subscribers<E> {
         self.sessions.values().filter_map(Subscriber::present).collect()
     }
 
+    /// A part of them, by their time of coming, then id.
+    pub fn present_part(&self, start: &Start<MemberPlace>, limit: u64) -> PresentPart {
+        let all: Vec<_> = self.sessions.values().filter(|known| known.since.is_some()).collect();
+        let start = start.map(|(at, id)| (Some(*at), id.as_ref()));
+        let part =
+            start.part(all.iter().copied(), |one| (one.since, one.member.id.as_ref()), limit);
+        let members = part.into_iter().filter_map(Subscriber::present).collect();
+        PresentPart { members, total: all.len() }
+    }
+
     /// Whether a session is in: whether it ever had a connection here.
     pub fn is_in(&self, uid: SessionUid) -> bool {
         self.sessions.get(&uid).is_some_and(|known| known.since.is_some())
@@ -147,9 +159,9 @@ impl<E: ChannelEffects> Subscribers<E> {
     }
 
     /// Every connection.
-    pub fn connections(&self) -> Vec<ConnectionRef<E::Worker>> {
+    pub fn connections(&self) -> impl Iterator<Item = &ConnectionRef<E::Worker>> {
         let all = self.sessions.values().flat_map(|subscriber| &subscriber.connections);
-        all.map(|attached| attached.connection.clone()).collect()
+        all.map(|attached| &attached.connection)
     }
 
     /// Adds a session, or notes who a known one is by now.

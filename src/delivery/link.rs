@@ -51,6 +51,8 @@ pub struct Origin {
 /// A connection as operators see it.
 #[derive(Clone, Debug)]
 pub struct ConnectionInfo {
+    /// The connection.
+    pub uid: ConnectionUid,
     /// Its public id.
     pub cid: ConnectionId,
     /// Where it comes from.
@@ -297,6 +299,7 @@ impl Link {
     /// The connection as operators see it.
     pub(super) fn info(&self, name_of: impl Fn(LineId) -> Option<ChannelId>) -> ConnectionInfo {
         ConnectionInfo {
+            uid: self.uid,
             cid: self.cid.clone(),
             origin: self.origin.clone(),
             profile: self.profile(),

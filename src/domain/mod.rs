@@ -7,6 +7,7 @@ pub mod delivery;
 pub mod event;
 pub mod id;
 pub mod json;
+pub mod listing;
 pub mod message;
 pub mod network;
 pub mod permission;

@@ -4,10 +4,18 @@ use super::answer::{self, Answer};
 use super::call::Call;
 use super::channels::must_exist;
 use super::error::ApiError;
+use super::list::{self, List};
+use super::query::{self, Place, Wanted};
 use super::routes::{Mounted, on};
 use super::tokens;
+use crate::actor::Supervisor;
+use crate::actor::channel::ConnectionPart;
+use crate::actor::supervisor::describe;
+use crate::ask::AskError;
 use crate::delivery::ConnectionInfo;
-use crate::domain::Timestamp;
+use crate::delivery::fanout::ConnectionUid;
+use crate::domain::{ChannelKey, LeapTokenId, ProjectId, Timestamp};
+use crate::store::Start;
 use actix_web::http::Method;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -19,13 +27,6 @@ pub(crate) fn routes() -> Vec<Mounted> {
         on(Method::GET, "channels/{channel}/connections", of_channel),
         on(Method::DELETE, "channels/connections/{cid}", close),
     ]
-}
-
-/// `{connections}`.
-#[derive(Serialize)]
-struct Connections {
-    /// Oldest first.
-    connections: Vec<ConnectionView>,
 }
 
 /// A live connection.
@@ -58,24 +59,93 @@ impl From<ConnectionInfo> for ConnectionView {
     }
 }
 
-/// Shows connections, oldest first.
-fn shown(connections: Vec<ConnectionInfo>) -> Answer {
-    let mut connections: Vec<_> = connections.into_iter().map(ConnectionView::from).collect();
-    connections.sort_by(|a, b| (a.since, &a.cid).cmp(&(b.since, &b.cid)));
-    answer::data(Connections { connections })
-}
-
 /// `GET /channels/tokens/:token/connections`.
 async fn of_token(call: Call) -> Answer {
+    let wanted = query::wanted(call.request.query_string())?;
     let token = tokens::find(&call).await?;
-    shown(call.app.supervisor.token_connections(&token.project, &token.id).await?)
+    listed(&call, Source::Token(token.project, token.id), wanted).await
 }
 
 /// `GET /channels/:id/connections`.
 async fn of_channel(call: Call) -> Answer {
+    let wanted = query::wanted(call.request.query_string())?;
     let key = call.channel().await?;
     must_exist(&call, &key).await?;
-    shown(call.app.supervisor.channel_connections(&key).await?)
+    listed(&call, Source::Channel(key), wanted).await
+}
+
+/// What is wanted of one of the two.
+async fn listed(call: &Call, source: Source, wanted: Wanted) -> Answer {
+    list::answer(Connections { supervisor: call.app.supervisor.clone(), source }, wanted).await
+}
+
+/// Whose connections are listed.
+enum Source {
+    /// A token's.
+    Token(ProjectId, LeapTokenId),
+    /// Those that hear a channel.
+    Channel(ChannelKey),
+}
+
+/// Live connections, oldest first.
+struct Connections {
+    /// Who asks for them.
+    supervisor: Supervisor,
+    /// Whose they are.
+    source: Source,
+}
+
+impl Connections {
+    /// Asks for a part of them.
+    async fn part(
+        &self,
+        start: Start<ConnectionUid>,
+        limit: u64,
+    ) -> Result<ConnectionPart, AskError> {
+        match &self.source {
+            Source::Token(project, token) => {
+                self.supervisor.token_connections(project, token, start, limit).await
+            }
+            Source::Channel(key) => self.supervisor.channel_connections(key, start, limit).await,
+        }
+    }
+}
+
+impl List for Connections {
+    /// A connection, and what is known of it unless it has gone meanwhile.
+    type Item = (ConnectionUid, Option<ConnectionView>);
+
+    fn name(&self) -> &'static str {
+        "connections"
+    }
+
+    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<Self::Item>, ApiError> {
+        let start = start.map(|place| ConnectionUid::from_number(place.rank.cast_unsigned()));
+        let part = self.part(start, limit).await?.connections;
+        let uids: Vec<_> = part.iter().map(|connection| connection.uid).collect();
+        let mut described = describe(part).await;
+        let view = |uid| (uid, described.remove(&uid).map(ConnectionView::from));
+        Ok(uids.into_iter().map(view).collect())
+    }
+
+    async fn total(&self) -> Result<u64, ApiError> {
+        let total = self.part(Start::Skip(0), 0).await?.total;
+        Ok(u64::try_from(total).unwrap_or(u64::MAX))
+    }
+
+    /// By its number, which rises with each that comes.
+    fn place((uid, _): &Self::Item) -> Place {
+        Place { rank: uid.number().cast_signed(), id: String::new() }
+    }
+
+    fn write(
+        &self,
+        (_, connection): &Self::Item,
+        _: bool,
+        text: &mut Vec<u8>,
+    ) -> serde_json::Result<()> {
+        connection.as_ref().map_or(Ok(()), |view| serde_json::to_writer(text, view))
+    }
 }
 
 /// `DELETE /channels/connections/:cid`: the client is told 4000 and may come back.

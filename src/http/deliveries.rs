@@ -3,14 +3,15 @@
 use super::answer::{self, Answer};
 use super::call::Call;
 use super::channels::existing;
-use super::query;
+use super::error::ApiError;
+use super::list::{self, List};
+use super::query::{self, Place};
 use super::routes::{Mounted, on};
 use super::views::DeliveryView;
-use crate::actor::clock;
-use crate::domain::DeliveryKey;
-use crate::store::Thing;
+use crate::actor::{Persistence, clock};
+use crate::domain::{Delivery, DeliveryKey, ProjectId, WebhookId};
+use crate::store::{Start, Thing};
 use actix_web::http::Method;
-use serde::Serialize;
 
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
@@ -24,33 +25,55 @@ pub(crate) fn routes() -> Vec<Mounted> {
     ]
 }
 
-/// `{deliveries, page_size, total_count}`.
-#[derive(Serialize)]
-struct Many<'a> {
-    /// The deliveries of this page, newest first.
-    deliveries: Vec<DeliveryView<'a>>,
-    /// How many a page has.
-    page_size: u64,
-    /// How many all pages have.
-    total_count: u64,
+/// `GET /projects/:id/webhooks/:wid/deliveries`, newest first: the first page where nothing else is asked for.
+async fn list(call: Call) -> Answer {
+    let wanted = query::wanted(call.request.query_string())?.or_first_page();
+    let project = call.project().await?;
+    let webhook = call.parts.webhook();
+    let persistence = call.app.persistence.clone();
+    list::answer(Deliveries { persistence, project, webhook }, wanted).await
 }
 
-/// `GET /projects/:id/webhooks/:wid/deliveries`: the first page where none is named.
-async fn list(call: Call) -> Answer {
-    let project = call.project().await?;
-    let id = call.parts.webhook();
-    let page = query::page(call.request.query_string())?;
-    let (offset, limit) = page.map_or((0, query::DEFAULT_PAGE_SIZE), |it| (it.offset, it.limit));
-    let (found, total_count) = call
-        .app
-        .persistence
-        .read(move |store| {
-            existing(store.find_webhook(&project, &id)?, Thing::Webhook)?;
-            Ok((store.list_deliveries(&id, offset, limit)?, store.count_deliveries(&id)?))
-        })
-        .await?;
-    let deliveries = found.iter().map(DeliveryView::from).collect();
-    answer::data(Many { deliveries, page_size: limit, total_count })
+/// What a webhook was sent or is to be sent.
+struct Deliveries {
+    /// Where it is read.
+    persistence: Persistence,
+    /// The webhook's project.
+    project: ProjectId,
+    /// The webhook.
+    webhook: WebhookId,
+}
+
+impl List for Deliveries {
+    type Item = Delivery;
+
+    fn name(&self) -> &'static str {
+        "deliveries"
+    }
+
+    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<Delivery>, ApiError> {
+        let (project, webhook) = (self.project.clone(), self.webhook.clone());
+        let start = start.map(|place| place.rank);
+        let read = self.persistence.read(move |store| {
+            existing(store.find_webhook(&project, &webhook)?, Thing::Webhook)?;
+            store.list_deliveries(&webhook, &start, limit)
+        });
+        Ok(read.await?)
+    }
+
+    async fn total(&self) -> Result<u64, ApiError> {
+        let webhook = self.webhook.clone();
+        Ok(self.persistence.read(move |store| store.count_deliveries(&webhook)).await?)
+    }
+
+    /// By the event's number, which tells it from all others of the project.
+    fn place(delivery: &Delivery) -> Place {
+        Place { rank: delivery.seq, id: String::new() }
+    }
+
+    fn write(&self, delivery: &Delivery, _: bool, text: &mut Vec<u8>) -> serde_json::Result<()> {
+        serde_json::to_writer(text, &DeliveryView::from(delivery))
+    }
 }
 
 /// `POST /projects/:id/webhooks/:wid/deliveries/:event/resend`: due at once, whatever became of it before.

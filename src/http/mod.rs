@@ -28,6 +28,7 @@ mod gate;
 mod health;
 mod last_words;
 mod limits;
+mod list;
 mod members;
 mod messages;
 mod pace;

@@ -1,27 +1,23 @@
 //! Who is in a channel, for callers of the API.
 
-use super::answer::{self, Answer};
+use super::answer::Answer;
 use super::call::Call;
 use super::error::ApiError;
-use super::query;
+use super::list::{self, List};
+use super::query::{self, Place};
 use super::routes::{Mounted, on};
-use crate::domain::{Permission, RawJson, Timestamp};
+use crate::actor::Supervisor;
+use crate::actor::channel::{MemberPlace, PresentPart};
+use crate::domain::{ChannelKey, Permission, RawJson, Timestamp};
 use crate::protocol::PresentMember;
+use crate::store::Start;
 use actix_web::http::Method;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![on(Method::GET, "channels/{channel}/presence", presence)]
-}
-
-/// `{members, count}`.
-#[derive(Serialize)]
-struct Members {
-    /// The page's members, by their time of coming, then id.
-    members: Vec<MemberView>,
-    /// How many there are in all.
-    count: usize,
 }
 
 /// A member.
@@ -55,18 +51,64 @@ impl MemberView {
     }
 }
 
-/// `GET /channels/:id/presence`, paged with `page` and `pageSize`.
+/// `GET /channels/:id/presence`.
 async fn presence(call: Call) -> Answer {
-    let key = call.channel().await?;
-    let page = query::page(call.request.query_string())?;
-    let present = call.app.supervisor.presence(&key).await?;
-    let mut present = present.ok_or(ApiError::MissingCapability("PRESENCE"))?;
-    present.sort_by(|a, b| (a.since, &a.member.id).cmp(&(b.since, &b.member.id)));
+    let wanted = query::wanted(call.request.query_string())?;
+    let channel = call.channel().await?;
     let shows_token = call.require(Permission::ReadLeapTokens).is_ok();
-    let count = present.len();
-    let at = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let (skip, take) = page.map_or((0, count), |page| (at(page.offset), at(page.limit)));
-    let shown = present.iter().skip(skip).take(take);
-    let members = shown.map(|present| MemberView::new(present, shows_token)).collect();
-    answer::data(Members { members, count })
+    let supervisor = call.app.supervisor.clone();
+    list::answer(Members { supervisor, channel, shows_token }, wanted).await
+}
+
+/// Who is in a channel, by their time of coming, then id.
+struct Members {
+    /// Who asks the channel.
+    supervisor: Supervisor,
+    /// The channel.
+    channel: ChannelKey,
+    /// Whether the caller may see their tokens.
+    shows_token: bool,
+}
+
+impl Members {
+    /// Asks the channel for a part of the list.
+    async fn part(&self, start: Start<MemberPlace>, limit: u64) -> Result<PresentPart, ApiError> {
+        let part = self.supervisor.presence(&self.channel, &start, limit).await?;
+        part.ok_or(ApiError::MissingCapability("PRESENCE"))
+    }
+}
+
+impl List for Members {
+    type Item = PresentMember;
+
+    fn name(&self) -> &'static str {
+        "members"
+    }
+
+    fn counts(&self) -> &'static [&'static str] {
+        &["count"]
+    }
+
+    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<PresentMember>, ApiError> {
+        let start = start.map(|place| (place.time(), Arc::from(place.id.as_str())));
+        Ok(self.part(start, limit).await?.members)
+    }
+
+    async fn total(&self) -> Result<u64, ApiError> {
+        let total = self.part(Start::Skip(0), 0).await?.total;
+        Ok(u64::try_from(total).unwrap_or(u64::MAX))
+    }
+
+    fn place(present: &PresentMember) -> Place {
+        Place::at(present.since, present.member.id.as_ref())
+    }
+
+    fn write(
+        &self,
+        present: &PresentMember,
+        _: bool,
+        text: &mut Vec<u8>,
+    ) -> serde_json::Result<()> {
+        serde_json::to_writer(text, &MemberView::new(present, self.shows_token))
+    }
 }

@@ -1,4 +1,4 @@
-//! Query strings: the project, and the page of a list.
+//! Query strings: the project, and how much of a list.
 
 use super::error::ApiError;
 use crate::domain::Timestamp;
@@ -8,9 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-/// How many channels a page has when the caller does not say (`docs/PROTOCOL.md`, HTTP).
-pub(crate) const DEFAULT_PAGE_SIZE: u64 = 75;
-/// The most channels on one page.
+/// How many things a page or a step has when the caller does not say (`docs/PROTOCOL.md`, HTTP).
+const DEFAULT_PAGE_SIZE: u64 = 75;
+/// The most things on one page.
 const MAX_PAGE_SIZE: u64 = 1000;
 /// The largest offset, which is the largest that a database column holds.
 const MAX_OFFSET: u64 = i64::MAX.unsigned_abs();
@@ -55,98 +55,157 @@ pub(crate) fn project(query: &str) -> Result<Option<String>, ApiError> {
     Ok(Parameters::parse(query)?.project.filter(|id| !id.is_empty()))
 }
 
-/// The page of channels that a query asks for; none when it asks for all of them.
+/// What a list is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// All of it.
+    All,
+    /// One page.
+    Page(ChannelPage),
+    /// A step of a walk.
+    Step(Step),
+}
+
+impl Wanted {
+    /// The first page where neither page nor step is asked for: for a list that is long at any time.
+    pub(crate) fn or_first_page(self) -> Self {
+        match self {
+            Self::All => Self::Page(ChannelPage {
+                sort: ChannelSort::CreatedAt,
+                is_descending: false,
+                offset: 0,
+                limit: DEFAULT_PAGE_SIZE,
+            }),
+            asked => asked,
+        }
+    }
+}
+
+/// What is asked of a list that has one order.
 ///
 /// # Errors
 /// [`ApiError::InvalidQuery`] names the parameter at fault.
-pub(crate) fn page(query: &str) -> Result<Option<ChannelPage>, ApiError> {
+pub(crate) fn wanted(query: &str) -> Result<Wanted, ApiError> {
     let parameters = Parameters::parse(query)?;
-    let sort = match parameters.sort_by.as_deref() {
-        None | Some("created_at") => ChannelSort::CreatedAt,
-        Some("id") => ChannelSort::Id,
-        Some(_) => return Err(refused("sortBy", "must be created_at or id")),
-    };
-    let is_descending = match parameters.order_by.as_deref() {
-        None | Some("asc") => false,
-        Some("desc") => true,
-        Some(_) => return Err(refused("orderBy", "must be asc or desc")),
-    };
-    let limit = page_size(&parameters)?;
-    let Some(text) = parameters.page.as_deref() else { return Ok(None) };
-    let page = number(text)
-        .filter(|page| *page >= 1)
-        .ok_or_else(|| refused("page", "must be a number from 1"))?;
-    let offset = (page - 1).saturating_mul(limit).min(MAX_OFFSET);
-    Ok(Some(ChannelPage { sort, is_descending, offset, limit }))
+    let wanted = parameters.wanted()?;
+    if parameters.sort_by.is_some() {
+        return Err(refused("sortBy", "is not for this list, which has one order"));
+    }
+    if parameters.order_by.is_some() {
+        return Err(refused("orderBy", "is not for this list, which has one order"));
+    }
+    Ok(wanted)
 }
 
-/// How many things a page has.
-fn page_size(parameters: &Parameters) -> Result<u64, ApiError> {
-    let Some(text) = parameters.page_size.as_deref() else { return Ok(DEFAULT_PAGE_SIZE) };
-    number(text)
-        .filter(|size| (1..=MAX_PAGE_SIZE).contains(size))
-        .ok_or_else(|| refused("pageSize", "must be a number from 1 to 1000"))
+/// What is asked of the list of channels, whose pages come in any order.
+///
+/// # Errors
+/// [`ApiError::InvalidQuery`] names the parameter at fault.
+pub(crate) fn wanted_sorted(query: &str) -> Result<Wanted, ApiError> {
+    Parameters::parse(query)?.wanted()
 }
 
-/// A step of a walk through a list in creation order.
+impl Parameters {
+    /// What they ask for; a size alone asks for the first page.
+    fn wanted(&self) -> Result<Wanted, ApiError> {
+        let (sort, is_descending) = self.order()?;
+        let limit = self.page_size()?;
+        if let Some(cursor) = self.cursor.as_deref() {
+            if self.page.is_some() || self.sort_by.is_some() || self.order_by.is_some() {
+                return Err(refused(
+                    "cursor",
+                    "goes on in the list's own order: with pageSize alone",
+                ));
+            }
+            return Ok(Wanted::Step(Step { behind: place(cursor)?, limit }));
+        }
+        let page = match self.page.as_deref() {
+            Some(text) => number(text)
+                .filter(|page| *page >= 1)
+                .ok_or_else(|| refused("page", "must be a number from 1"))?,
+            None if self.page_size.is_some() => 1,
+            None if self.sort_by.is_some() => return Err(refused("sortBy", "goes with page")),
+            None if self.order_by.is_some() => return Err(refused("orderBy", "goes with page")),
+            None => return Ok(Wanted::All),
+        };
+        let offset = (page - 1).saturating_mul(limit).min(MAX_OFFSET);
+        Ok(Wanted::Page(ChannelPage { sort, is_descending, offset, limit }))
+    }
+
+    /// By what a page is sorted, and whether backwards.
+    fn order(&self) -> Result<(ChannelSort, bool), ApiError> {
+        let sort = match self.sort_by.as_deref() {
+            None | Some("created_at") => ChannelSort::CreatedAt,
+            Some("id") => ChannelSort::Id,
+            Some(_) => return Err(refused("sortBy", "must be created_at or id")),
+        };
+        let is_descending = match self.order_by.as_deref() {
+            None | Some("asc") => false,
+            Some("desc") => true,
+            Some(_) => return Err(refused("orderBy", "must be asc or desc")),
+        };
+        Ok((sort, is_descending))
+    }
+
+    /// How many things a page or a step has.
+    fn page_size(&self) -> Result<u64, ApiError> {
+        let Some(text) = self.page_size.as_deref() else { return Ok(DEFAULT_PAGE_SIZE) };
+        number(text)
+            .filter(|size| (1..=MAX_PAGE_SIZE).contains(size))
+            .ok_or_else(|| refused("pageSize", "must be a number from 1 to 1000"))
+    }
+}
+
+/// A place in a list, which no change of the list moves: behind everything smaller.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// What the list is ordered by: a time, or a number.
+    pub(crate) rank: i64,
+    /// Tells those of one rank apart.
+    pub(crate) id: String,
+}
+
+impl Place {
+    /// The place of what came at a time.
+    pub(crate) fn at(at: Timestamp, id: &str) -> Self {
+        Self { rank: at.0, id: id.to_owned() }
+    }
+
+    /// Its time.
+    pub(crate) const fn time(&self) -> Timestamp {
+        Timestamp(self.rank)
+    }
+
+    /// The cursor that says it.
+    pub(crate) fn cursor(&self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{}.{}", self.rank, self.id))
+    }
+
+    /// Reads a cursor.
+    fn read(text: &str) -> Option<Self> {
+        let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let (rank, id) = plain.split_once('.')?;
+        Some(Self { rank: rank.parse().ok()?, id: id.to_owned() })
+    }
+}
+
+/// A step of a walk through a list in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// Behind what it begins, by creation time and id; at the start, if none.
-    pub(crate) behind: Option<(Timestamp, String)>,
+    /// Behind what it begins; at the start, if none.
+    pub(crate) behind: Option<Place>,
     /// How many it has at most.
     pub(crate) limit: u64,
 }
 
-/// The step of a walk that a query asks for; none when it asks for all. An empty cursor stands before the first thing.
-///
-/// # Errors
-/// [`ApiError::InvalidQuery`] names the parameter at fault.
-pub(crate) fn step(query: &str) -> Result<Option<Step>, ApiError> {
-    let parameters = Parameters::parse(query)?;
-    let limit = page_size(&parameters)?;
-    let Some(text) = parameters.cursor.as_deref() else { return Ok(None) };
-    if parameters.page.is_some() || parameters.sort_by.is_some() || parameters.order_by.is_some() {
-        return Err(refused("cursor", "goes on in creation order: with pageSize alone"));
+/// Where a cursor stands; an empty one before the first thing.
+fn place(cursor: &str) -> Result<Option<Place>, ApiError> {
+    if cursor.is_empty() {
+        return Ok(None);
     }
-    if text.is_empty() {
-        return Ok(Some(Step { behind: None, limit }));
-    }
-    let behind = place(text).ok_or_else(|| refused("cursor", "is none that `next` has said"))?;
-    Ok(Some(Step { behind: Some(behind), limit }))
-}
-
-/// The page of channels or the step of a walk through them that a query asks for; neither when it asks for all.
-///
-/// # Errors
-/// [`ApiError::InvalidQuery`] names the parameter at fault.
-pub(crate) fn page_or_step(query: &str) -> Result<(Option<ChannelPage>, Option<Step>), ApiError> {
-    Ok((page(query)?, step(query)?))
-}
-
-/// Cuts what was found, one more than a step shows where there is more, down to the step; returns the cursor of the next
-/// one.
-pub(crate) fn next<T>(
-    found: &mut Vec<T>,
-    limit: u64,
-    place: impl Fn(&T) -> (Timestamp, &str),
-) -> Option<String> {
-    let shown = usize::try_from(limit).unwrap_or(usize::MAX);
-    let is_more = found.len() > shown;
-    found.truncate(shown);
-    let last = found.last().filter(|_| is_more)?;
-    Some(cursor_text(place(last)))
-}
-
-/// A cursor as `next` says it.
-fn cursor_text((created_at, id): (Timestamp, &str)) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}.{id}", created_at.0))
-}
-
-/// Reads what [`cursor_text`] wrote.
-fn place(text: &str) -> Option<(Timestamp, String)> {
-    let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-    let (at, id) = plain.split_once('.')?;
-    Some((Timestamp(at.parse().ok()?), id.to_owned()))
+    let place =
+        Place::read(cursor).ok_or_else(|| refused("cursor", "is none that `next` has said"));
+    place.map(Some)
 }
 
 /// A plain decimal number; neither a sign nor a space.
@@ -163,21 +222,42 @@ const fn refused(field: &'static str, reason: &'static str) -> ApiError {
 mod tests {
     use super::*;
 
+    /// The page that a query asks for.
+    fn page(query: &str) -> ChannelPage {
+        match wanted_sorted(query) {
+            Ok(Wanted::Page(page)) => page,
+            other => panic!("{query}: {other:?}"),
+        }
+    }
+
+    /// The parameter for which a query is refused.
+    fn fault(asked: Result<Wanted, ApiError>) -> &'static str {
+        match asked {
+            Err(ApiError::InvalidQuery { field, .. }) => field,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn pages_are_counted_from_one() {
-        let first = page("page=1&pageSize=75").unwrap().unwrap();
+        let first = page("page=1&pageSize=75");
         assert_eq!((first.offset, first.limit, first.is_descending), (0, 75, false));
-        let third = page("project=p&page=3&pageSize=10&sortBy=id&orderBy=desc").unwrap().unwrap();
+        let third = page("project=p&page=3&pageSize=10&sortBy=id&orderBy=desc");
         assert_eq!((third.offset, third.limit), (20, 10));
         assert_eq!((third.sort, third.is_descending), (ChannelSort::Id, true));
-        assert_eq!(page("page=18446744073709551615").unwrap().unwrap().offset, MAX_OFFSET);
+        assert_eq!(page("page=18446744073709551615").offset, MAX_OFFSET);
+        assert_eq!(page("pageSize=5"), page("page=1&pageSize=5"));
     }
 
     #[test]
     fn without_a_page_all_are_meant() {
-        assert_eq!(page("").unwrap(), None);
-        assert_eq!(page("project=project_x&channel_id=a").unwrap(), None);
-        assert_eq!(page("pageSize=5").unwrap(), None);
+        for query in ["", "project=project_x&channel_id=a"] {
+            assert_eq!(wanted_sorted(query).unwrap(), Wanted::All);
+            assert_eq!(wanted(query).unwrap(), Wanted::All);
+        }
+        assert_eq!(Wanted::All.or_first_page(), Wanted::Page(page("page=1")));
+        let second = wanted("page=2").unwrap();
+        assert_eq!(second.clone().or_first_page(), second);
     }
 
     #[test]
@@ -193,50 +273,36 @@ mod tests {
             ("page=1&pageSize=1001", "pageSize"),
             ("pageSize=x", "pageSize"),
             ("sortBy=name", "sortBy"),
+            ("sortBy=id", "sortBy"),
             ("orderBy=ASC", "orderBy"),
+            ("orderBy=desc", "orderBy"),
             ("page=1&page=2", "query"),
         ] {
-            let Err(ApiError::InvalidQuery { field, .. }) = page(query) else {
-                panic!("{query} was taken")
-            };
-            assert_eq!(field, name, "{query}");
+            assert_eq!(fault(wanted_sorted(query)), name, "{query}");
         }
+        assert_eq!(fault(wanted("page=1&sortBy=id")), "sortBy");
+        assert_eq!(fault(wanted("page=1&orderBy=desc")), "orderBy");
     }
 
     #[test]
     fn a_cursor_is_read_as_it_was_written() {
-        let behind = (Timestamp(-7), "leap_token_a.b".to_owned());
-        let query = format!("cursor={}&pageSize=3", cursor_text((behind.0, &behind.1)));
-        assert_eq!(step(&query).unwrap(), Some(Step { behind: Some(behind), limit: 3 }));
+        let behind = Place { rank: -7, id: "leap_token_a.b".to_owned() };
+        let query = format!("cursor={}&pageSize=3", behind.cursor());
+        let step = Step { behind: Some(behind), limit: 3 };
+        assert_eq!(wanted(&query).unwrap(), Wanted::Step(step));
         let start = Step { behind: None, limit: DEFAULT_PAGE_SIZE };
-        assert_eq!(step("cursor=").unwrap(), Some(start));
-        assert_eq!(step("page=1").unwrap(), None);
+        assert_eq!(wanted("cursor=").unwrap(), Wanted::Step(start));
         for broken in [
             "cursor=!",
             "cursor=YQ",
             "cursor=eC55",
-            "cursor=a&cursor=b",
             "cursor=&page=1",
             "cursor=&sortBy=id",
             "cursor=&orderBy=desc",
         ] {
-            assert!(step(broken).is_err(), "{broken}");
+            assert_eq!(fault(wanted_sorted(broken)), "cursor", "{broken}");
         }
-    }
-
-    #[test]
-    fn there_is_a_next_step_only_where_more_was_found() {
-        fn place<'a>(id: &'a &str) -> (Timestamp, &'a str) {
-            (Timestamp(1), id)
-        }
-        let mut found = vec!["a", "b", "c"];
-        let cursor = next(&mut found, 2, place).unwrap();
-        assert_eq!(
-            (found, super::place(&cursor)),
-            (vec!["a", "b"], Some((Timestamp(1), "b".into())))
-        );
-        assert_eq!(next(&mut vec!["a", "b"], 2, place), None);
-        assert_eq!(next(&mut Vec::<&str>::new(), 2, place), None);
+        assert_eq!(fault(wanted("cursor=a&cursor=b")), "query");
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod outbox;
 #[cfg(test)]
 mod contract;
 
+pub use crate::domain::listing::Start;
 pub use crate::domain::project::SecretHash;
 use crate::domain::{
     AdminToken, AdminTokenId, Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId,
@@ -85,23 +86,19 @@ pub struct ChannelPage {
     pub limit: u64,
 }
 
-/// Where a walk through all channels in creation order goes on: behind this channel.
+/// Where a walk through things in creation order goes on: behind this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelCursor {
+pub struct Cursor<I> {
     /// Its creation time.
     pub created_at: Timestamp,
     /// Its id.
-    pub id: ChannelId,
+    pub id: I,
 }
 
-/// Where a walk through leap tokens in creation order goes on: behind this one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenCursor {
-    /// Its creation time.
-    pub created_at: Timestamp,
-    /// Its id.
-    pub id: LeapTokenId,
-}
+/// A channel in such a walk.
+pub type ChannelCursor = Cursor<ChannelId>;
+/// A leap token in such a walk.
+pub type TokenCursor = Cursor<LeapTokenId>;
 
 /// What changes about a leap token.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -174,21 +171,25 @@ pub trait ReadStore: ReadOutbox {
     ) -> StoreResult<Vec<ChannelKey>>;
     /// A leap token by id.
     fn find_token(&mut self, id: &LeapTokenId) -> StoreResult<Option<LeapToken>>;
-    /// The next leap tokens of a project in creation order behind the cursor, at most `limit`.
+    /// The next leap tokens of a project in creation order, at most `limit`.
     fn tokens_after(
         &mut self,
         project: &ProjectId,
-        cursor: Option<&TokenCursor>,
+        start: &Start<TokenCursor>,
         limit: u64,
     ) -> StoreResult<Vec<LeapToken>>;
+    /// How many leap tokens a project has.
+    fn count_tokens(&mut self, project: &ProjectId) -> StoreResult<u64>;
     /// The next leap tokens with a permanent subscription to a channel, oldest subscription first, at most
     /// `limit`; each with the time of its subscription, which is that of the cursor too.
     fn tokens_of_channel(
         &mut self,
         key: &ChannelKey,
-        cursor: Option<&TokenCursor>,
+        start: &Start<TokenCursor>,
         limit: u64,
     ) -> StoreResult<Vec<(Timestamp, LeapToken)>>;
+    /// How many leap tokens have a permanent subscription to a channel.
+    fn count_tokens_of_channel(&mut self, key: &ChannelKey) -> StoreResult<u64>;
     /// A token's permanent subscriptions, oldest first.
     fn subscriptions_of(&mut self, token: &LeapTokenId) -> StoreResult<Vec<Subscription>>;
     /// A project's webhooks, oldest first.

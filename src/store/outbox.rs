@@ -1,6 +1,6 @@
 //! What webhooks are owed: events on their way, and who answers subscribe requests.
 
-use super::{StoreResult, WriteStore};
+use super::{Start, StoreResult, WriteStore};
 use crate::domain::{
     Attempt, Authorizer, Delivery, DeliveryKey, Due, HookEvent, Listed, ProjectId, Register,
     Timestamp, Webhook, WebhookId,
@@ -25,11 +25,11 @@ pub trait ReadOutbox {
     /// Whether a delivery is due so much later that no pause explains it, because the clock has been set back: more than
     /// a minute after `now` where it was not tried yet, and after `now` and the `longest` pause where it was.
     fn is_due_too_late(&mut self, now: Timestamp, longest: Duration) -> StoreResult<bool>;
-    /// A webhook's deliveries, newest first.
+    /// A webhook's deliveries, newest first, at most `limit`; behind the one of the event with a number.
     fn list_deliveries(
         &mut self,
         webhook: &WebhookId,
-        offset: u64,
+        start: &Start<i64>,
         limit: u64,
     ) -> StoreResult<Vec<Delivery>>;
     /// How many deliveries a webhook has.

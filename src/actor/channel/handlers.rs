@@ -4,15 +4,15 @@ use super::super::session::{FromChannel, SessionActor};
 use super::super::shard::EndProject;
 use super::super::tell::tell;
 use super::{
-    Admit, Attach, ChangeState, Changed, ChannelActor, ClientPublish, ConnectionRef, Connections,
+    Admit, Attach, ChangeState, Changed, ChannelActor, ClientPublish, ConnectionPart, Connections,
     Delete, Detach, EndIfIdle, Leave, OnlineCount, Presence, Publish, Recall, Rename, ShowPresence,
     Subscribe, Sweep, Update, hooking, now,
 };
 use crate::ask::{AskError, ChangeError};
 use crate::bus::Entry;
-use crate::channel::{ChannelMachine, Newcomer};
+use crate::channel::{ChannelMachine, Newcomer, PresentPart};
 use crate::domain::{Capabilities, Channel, EventKind};
-use crate::protocol::{ErrorCode, PresentMember, Refusal};
+use crate::protocol::{ErrorCode, Refusal};
 use crate::session::Card;
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -213,9 +213,9 @@ impl Handler<Leave> for ChannelActor {
 impl Handler<Connections> for ChannelActor {
     type Result = MessageResult<Connections>;
 
-    fn handle(&mut self, _: Connections, _: &mut Context<Self>) -> MessageResult<Connections> {
-        let connections: Vec<ConnectionRef> = self.machine.subscribers().connections();
-        MessageResult(connections)
+    fn handle(&mut self, asked: Connections, _: &mut Context<Self>) -> MessageResult<Connections> {
+        let all = self.machine.subscribers().connections();
+        MessageResult(ConnectionPart::of(all, asked.start, asked.limit))
     }
 }
 
@@ -232,10 +232,10 @@ impl Handler<EndIfIdle> for ChannelActor {
 }
 
 impl Handler<Presence> for ChannelActor {
-    type Result = Option<Vec<PresentMember>>;
+    type Result = Option<PresentPart>;
 
-    fn handle(&mut self, _: Presence, _: &mut Context<Self>) -> Option<Vec<PresentMember>> {
-        self.machine.presence()
+    fn handle(&mut self, asked: Presence, _: &mut Context<Self>) -> Option<PresentPart> {
+        self.machine.presence(&asked.start, asked.limit)
     }
 }
 

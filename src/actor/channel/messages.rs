@@ -3,14 +3,16 @@
 use super::super::event_log::Told;
 use super::super::session::SessionActor;
 use crate::ask::{AskError, ChangeError};
+use crate::channel::{MemberPlace, PresentPart};
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
 use crate::domain::channel::Subscriber;
 use crate::domain::{
     Capabilities, Change, Channel, Member, Message, SessionRef, SessionUid, Standing, State,
     Timestamp, Version, Visibility,
 };
-use crate::protocol::{ErrorCode, PresentMember, Refusal};
+use crate::protocol::{ErrorCode, Refusal};
 use crate::session::Card;
+use crate::store::Start;
 use actix::prelude::*;
 use std::sync::Arc;
 
@@ -177,15 +179,47 @@ pub struct Leave {
 #[rtype(result = "bool")]
 pub struct EndIfIdle;
 
-/// Sent by HTTP through the supervisor: who is in; none where the channel does not show it.
+/// Sent by HTTP through the supervisor: a part of who is in; none where the channel does not show it.
 #[derive(actix::Message)]
-#[rtype(result = "Option<Vec<PresentMember>>")]
-pub struct Presence;
+#[rtype(result = "Option<PresentPart>")]
+pub struct Presence {
+    /// Where the part begins.
+    pub start: Start<MemberPlace>,
+    /// How many it has at most.
+    pub limit: u64,
+}
 
-/// Sent by HTTP through the supervisor: every connection that hears the channel.
+/// A part of somebody's connections.
+#[derive(actix::MessageResponse)]
+pub struct ConnectionPart {
+    /// The connections, oldest first.
+    pub connections: Vec<ConnectionRef>,
+    /// How many there are in all.
+    pub total: usize,
+}
+
+impl ConnectionPart {
+    /// The part of these that begins there and has so many at most.
+    pub fn of<'a>(
+        all: impl Iterator<Item = &'a ConnectionRef>,
+        start: Start<ConnectionUid>,
+        limit: u64,
+    ) -> Self {
+        let all: Vec<_> = all.collect();
+        let part = start.part(all.iter().copied(), |one| one.uid, limit);
+        Self { connections: part.into_iter().cloned().collect(), total: all.len() }
+    }
+}
+
+/// Sent by HTTP through the supervisor: a part of the connections that hear the channel.
 #[derive(actix::Message)]
-#[rtype(result = "Vec<ConnectionRef>")]
-pub struct Connections;
+#[rtype(result = "ConnectionPart")]
+pub struct Connections {
+    /// Where the part begins.
+    pub start: Start<ConnectionUid>,
+    /// How many it has at most.
+    pub limit: u64,
+}
 
 /// Sent once after a start, when sessions have had their time to come back: an ephemeral channel that nobody came back
 /// to is deleted.

@@ -1,5 +1,6 @@
 //! What a session's actor is told and asked: each message is a step of its machine.
 
+use super::super::channel::ConnectionPart;
 use super::super::shard::EndProject;
 use super::subscribing::SubscribeError;
 use super::{
@@ -148,15 +149,9 @@ impl Handler<FromChannel> for SessionActor {
 impl Handler<Connections> for SessionActor {
     type Result = MessageResult<Connections>;
 
-    fn handle(
-        &mut self,
-        Connections(project): Connections,
-        _: &mut Context<Self>,
-    ) -> MessageResult<Connections> {
-        MessageResult(if self.machine.is_of(&project) {
-            self.machine.connections()
-        } else {
-            Vec::new()
-        })
+    fn handle(&mut self, asked: Connections, _: &mut Context<Self>) -> MessageResult<Connections> {
+        let is_theirs = self.machine.is_of(&asked.project);
+        let all = if is_theirs { self.machine.connections() } else { Vec::new() };
+        MessageResult(ConnectionPart::of(all.iter(), asked.start, asked.limit))
     }
 }

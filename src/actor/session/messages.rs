@@ -1,12 +1,13 @@
 //! What a session's actor is asked.
 
-use super::super::channel::{ChannelActor, ConnectionRef};
+use super::super::channel::{ChannelActor, ConnectionPart};
 use crate::ask::AskError;
 use crate::channel::Word;
 use crate::delivery::Report;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
 use crate::domain::{Channel, ChannelId, Message as Published, ProjectId, Version};
 use crate::protocol::{Close, Dispatch, Extensions, Frame, Refusal};
+use crate::store::Start;
 use actix::prelude::*;
 use std::sync::Arc;
 
@@ -113,7 +114,14 @@ pub enum FromChannel {
     },
 }
 
-/// Sent by HTTP through the supervisor: every connection of the token; none for another project's.
+/// Sent by HTTP through the supervisor: a part of the token's connections; none for another project's.
 #[derive(actix::Message)]
-#[rtype(result = "Vec<ConnectionRef>")]
-pub struct Connections(pub ProjectId);
+#[rtype(result = "ConnectionPart")]
+pub struct Connections {
+    /// The project.
+    pub project: ProjectId,
+    /// Where the part begins.
+    pub start: Start<ConnectionUid>,
+    /// How many it has at most.
+    pub limit: u64,
+}

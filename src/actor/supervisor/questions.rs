@@ -1,10 +1,11 @@
 //! What HTTP asks the supervisor.
 
-use super::super::channel::{self, ChannelActor, ConnectionRef};
+use super::super::channel::{self, ChannelActor, ConnectionPart, ConnectionRef};
 use super::super::session::{self, SessionActor};
 use super::super::shard::{FindChannel, FindSession};
 use super::{ATTEMPTS, Supervisor};
 use crate::ask::{AskError, ChangeError};
+use crate::channel::{MemberPlace, PresentPart};
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, Order, Visit};
 use crate::delivery::link::ConnectionInfo;
 use crate::domain::{
@@ -13,8 +14,8 @@ use crate::domain::{
 };
 use crate::heavy;
 use crate::protocol::profiles::LEAST_HEAVY;
-use crate::protocol::{Close, CloseCode, Dispatch, Event, PresentMember, Profiles};
-use crate::store::Thing;
+use crate::protocol::{Close, CloseCode, Dispatch, Event, Profiles};
+use crate::store::{Start, Thing};
 use actix::dev::{MessageResponse, ToEnvelope};
 use actix::prelude::*;
 use std::collections::HashMap;
@@ -179,27 +180,33 @@ impl Supervisor {
         self.ask_channel(key, || channel::Sweep).await
     }
 
-    /// Who is in a channel; none where the channel does not show it.
+    /// A part of who is in a channel; none where the channel does not show it.
     ///
     /// # Errors
     /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn presence(&self, key: &ChannelKey) -> Result<Option<Vec<PresentMember>>, AskError> {
-        self.ask_channel(key, || channel::Presence).await
+    pub async fn presence(
+        &self,
+        key: &ChannelKey,
+        start: &Start<MemberPlace>,
+        limit: u64,
+    ) -> Result<Option<PresentPart>, AskError> {
+        self.ask_channel(key, || channel::Presence { start: start.clone(), limit }).await
     }
 
-    /// The live connections that hear a channel.
+    /// A part of the live connections that hear a channel.
     ///
     /// # Errors
     /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
     pub async fn channel_connections(
         &self,
         key: &ChannelKey,
-    ) -> Result<Vec<ConnectionInfo>, AskError> {
-        let connections = self.ask_channel(key, || channel::Connections).await?;
-        Ok(describe(connections).await)
+        start: Start<ConnectionUid>,
+        limit: u64,
+    ) -> Result<ConnectionPart, AskError> {
+        self.ask_channel(key, || channel::Connections { start, limit }).await
     }
 
-    /// The live connections of a token.
+    /// A part of the live connections of a token.
     ///
     /// # Errors
     /// [`AskError::Overloaded`], [`AskError::Closed`].
@@ -207,12 +214,14 @@ impl Supervisor {
         &self,
         project: &ProjectId,
         token: &LeapTokenId,
-    ) -> Result<Vec<ConnectionInfo>, AskError> {
-        let Some(live) = self.find_session(token).await? else { return Ok(Vec::new()) };
+        start: Start<ConnectionUid>,
+        limit: u64,
+    ) -> Result<ConnectionPart, AskError> {
+        let none = ConnectionPart { connections: Vec::new(), total: 0 };
+        let Some(live) = self.find_session(token).await? else { return Ok(none) };
+        let asked = session::Connections { project: project.clone(), start, limit };
         // One that ends just now has none any more.
-        let connections =
-            live.send(session::Connections(project.clone())).await.unwrap_or_default();
-        Ok(describe(connections).await)
+        Ok(live.send(asked).await.unwrap_or(none))
     }
 
     /// Hands one connection a message; false if there is no such connection in the project.
@@ -329,18 +338,19 @@ impl Supervisor {
     }
 }
 
-/// Asks the fan-outs about their connections.
-async fn describe(connections: Vec<ConnectionRef>) -> Vec<ConnectionInfo> {
+/// Asks the fan-outs about their connections; those that have gone are left out.
+pub async fn describe(connections: Vec<ConnectionRef>) -> HashMap<ConnectionUid, ConnectionInfo> {
     let mut by_fanout: HashMap<usize, (FanoutHandle, Vec<ConnectionUid>)> = HashMap::new();
     for ConnectionRef { uid, worker, .. } in connections {
         by_fanout.entry(worker.index()).or_insert_with(|| (worker, Vec::new())).1.push(uid);
     }
-    let mut all = Vec::new();
+    let mut all = HashMap::new();
     for (fanout, connections) in by_fanout.into_values() {
         let (reply, answer) = oneshot::channel();
         fanout.send(Order::Describe { connections, reply }).await;
         // A thread that has gone has no connections.
-        all.extend(answer.await.unwrap_or_default());
+        let described = answer.await.unwrap_or_default();
+        all.extend(described.into_iter().map(|info| (info.uid, info)));
     }
     all
 }

@@ -2,7 +2,7 @@
 
 use super::{Bench, channel, key, project, project_id, state, token};
 use crate::domain::{Capabilities, Channel, Timestamp, Version, Visibility};
-use crate::store::{StoreError, StoreResult, Thing};
+use crate::store::{Start, StoreError, StoreResult, Thing};
 
 /// Adds private channels to a project.
 fn add(bench: &mut Bench, project: &str, ids: &[&str]) {
@@ -172,7 +172,11 @@ pub(crate) fn a_deleted_channel_takes_its_subscriptions_along(bench: &mut Bench)
     anew.created_at = Timestamp(9);
     bench.write(|store| store.create_channel(&anew)).unwrap();
     assert_eq!(load(bench, "a", "room"), anew);
-    assert!(bench.read(|store| store.tokens_of_channel(&key("a", "room"), None, 100)).is_empty());
+    assert!(
+        bench
+            .read(|store| store.tokens_of_channel(&key("a", "room"), &Start::Skip(0), 100))
+            .is_empty()
+    );
 }
 
 pub(crate) fn a_missing_channel_is_not_deleted(bench: &mut Bench) {

@@ -3,7 +3,7 @@
 use super::admin_tokens::admin_token;
 use super::{Bench, channel, key, project_id, project_token, state, token, webhook};
 use crate::domain::{ChannelId, LeapTokenId, Timestamp, Version};
-use crate::store::{StoreError, Thing};
+use crate::store::{Start, StoreError, Thing};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(crate) fn an_empty_group_commits(bench: &mut Bench) {
@@ -77,7 +77,7 @@ pub(crate) fn a_write_refused_half_way_leaves_nothing_of_itself(bench: &mut Benc
     });
     assert_eq!(group, Ok(()));
     assert_eq!(refused, Some(Err(StoreError::NoSuchChannel(channels[1].clone()))));
-    let tokens = bench.read(|store| store.tokens_after(&project_id("a"), None, 10));
+    let tokens = bench.read(|store| store.tokens_after(&project_id("a"), &Start::Skip(0), 10));
     assert_eq!(tokens, [token("a", "before", 1), token("a", "after", 2)]);
     assert_eq!(bench.subscribed("after"), ["x"]);
 }

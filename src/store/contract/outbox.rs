@@ -6,7 +6,7 @@ use crate::domain::{
     Attempt, Delivery, DeliveryKey, DeliveryState, Due, EventId, EventKind, HookEvent, Outcome,
     Stamp, Timestamp, Version, Webhook, WebhookId,
 };
-use crate::store::{StoreError, StoreResult, Thing, WebhookUpdate};
+use crate::store::{Start, StoreError, StoreResult, Thing, WebhookUpdate};
 
 /// `channel.created` in a project.
 fn created(project: &str, id: &str, at: i64) -> HookEvent {
@@ -28,7 +28,7 @@ fn record(bench: &mut Bench, event: &HookEvent) -> usize {
 
 /// A webhook's deliveries, newest first.
 fn list(bench: &Bench, webhook: &str) -> Vec<Delivery> {
-    bench.read(|store| store.list_deliveries(&WebhookId::from(webhook), 0, 100))
+    bench.read(|store| store.list_deliveries(&WebhookId::from(webhook), &Start::Skip(0), 100))
 }
 
 /// What a webhook is owed at a time.
@@ -269,8 +269,10 @@ pub(crate) fn deliveries_are_listed_newest_first(bench: &mut Bench) {
         record(bench, &created("a", &format!("e{at}"), at));
     }
     let id = WebhookId::from("1");
-    let page = bench.read(|store| store.list_deliveries(&id, 1, 2));
+    let page = bench.read(|store| store.list_deliveries(&id, &Start::Skip(1), 2));
     assert_eq!(page.iter().map(|it| it.key.event.as_str()).collect::<Vec<_>>(), ["e3", "e2"]);
+    let next = bench.read(|store| store.list_deliveries(&id, &Start::Behind(page[1].seq), 9));
+    assert_eq!(next.iter().map(|it| it.key.event.as_str()).collect::<Vec<_>>(), ["e1", "e0"]);
     assert_eq!(page[0].event, "channel.created");
     assert_eq!(bench.read(|store| store.count_deliveries(&id)), 5);
 }
@@ -288,6 +290,21 @@ pub(crate) fn finished_deliveries_are_forgotten_after_a_while(bench: &mut Bench)
     assert_eq!(prune(2 + millis(KEEP_FOR)), 2);
     let left: Vec<EventId> = list(bench, "1").into_iter().map(|it| it.key.event).collect();
     assert_eq!(left, ["young", "pending"].map(EventId::from));
+}
+
+pub(crate) fn a_walk_through_deliveries_goes_on_behind_one_that_was_forgotten(bench: &mut Bench) {
+    hooks(bench, "a", &["1"]);
+    for at in 0..4 {
+        record(bench, &created("a", &format!("e{at}"), at));
+    }
+    let seen = list(bench, "1");
+    settle(bench, "1", "e2", 2, Outcome::Delivered);
+    let gone = bench.write(|store| store.prune_deliveries(Timestamp(3 + millis(KEEP_FOR))));
+    assert_eq!(gone.unwrap(), 1);
+    record(bench, &created("a", "new", 5));
+    let start = Start::Behind(seen[1].seq);
+    let rest = bench.read(|store| store.list_deliveries(&WebhookId::from("1"), &start, 9));
+    assert_eq!(rest, seen[2..]);
 }
 
 pub(crate) fn a_deleted_webhook_takes_its_deliveries_along(bench: &mut Bench) {

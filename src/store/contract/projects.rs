@@ -2,7 +2,7 @@
 
 use super::{Bench, channel, key, project, project_id, project_token, token, webhook};
 use crate::domain::{LeapTokenId, Permissions, Project, ProjectTokenId, Timestamp};
-use crate::store::{StoreError, Thing};
+use crate::store::{Start, StoreError, Thing};
 
 pub(crate) fn projects_are_found_and_listed_oldest_first(bench: &mut Bench) {
     bench.write(|store| store.create_project(&project("0", 2))).unwrap();
@@ -123,7 +123,10 @@ pub(crate) fn a_deleted_project_takes_everything_along_and_nothing_else(bench: &
         assert_eq!(bench.read(|store| store.find_channel(&key)).is_some(), is_there);
         assert_eq!(bench.read(|store| store.find_token(&leap)).is_some(), is_there);
         assert_eq!(bench.read(|store| store.subscriptions_of(&leap)).len(), count);
-        assert_eq!(bench.read(|store| store.tokens_of_channel(&key, None, 100)).len(), count);
+        assert_eq!(
+            bench.read(|store| store.tokens_of_channel(&key, &Start::Skip(0), 100)).len(),
+            count
+        );
         assert_eq!(bench.read(|store| store.list_webhooks(&id)).len(), count);
     }
     let again = bench.write(|store| store.delete_project(&project_id("a")));

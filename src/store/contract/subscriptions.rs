@@ -2,7 +2,7 @@
 
 use super::{Bench, channel, key, token};
 use crate::domain::{LeapToken, LeapTokenId, Timestamp};
-use crate::store::{StoreError, StoreResult, Thing, TokenCursor};
+use crate::store::{Start, StoreError, StoreResult, Thing, TokenCursor};
 
 /// Gives both projects the channels `x` and `y`, and tokens that are called by their project and a number.
 fn fill(bench: &mut Bench) {
@@ -31,7 +31,8 @@ fn remove(bench: &mut Bench, project: &str, channel: &str, token: &str) -> Store
 
 /// The tokens that are subscribed to a channel.
 fn subscribers(bench: &Bench, project: &str, channel: &str) -> Vec<String> {
-    let all = bench.read(|store| store.tokens_of_channel(&key(project, channel), None, 100));
+    let all =
+        bench.read(|store| store.tokens_of_channel(&key(project, channel), &Start::Skip(0), 100));
     all.iter().map(|(_, token)| token.id.as_str().to_owned()).collect()
 }
 
@@ -90,8 +91,10 @@ pub(crate) fn a_walk_through_a_channels_tokens_meets_each_once(bench: &mut Bench
     let all = [("a2", 20, 1), ("a1", 30, 2), ("a3", 10, 2)]
         .map(|(id, created, subscribed)| (Timestamp(subscribed), token("a", id, created)));
     let next = |bench: &Bench, last: Option<&(Timestamp, LeapToken)>, step| {
-        let cursor = last.map(|(at, it)| TokenCursor { created_at: *at, id: it.id.clone() });
-        bench.read(|store| store.tokens_of_channel(&key("a", "x"), cursor.as_ref(), step))
+        let start = last.map_or(Start::Skip(0), |(at, it)| {
+            Start::Behind(TokenCursor { created_at: *at, id: it.id.clone() })
+        });
+        bench.read(|store| store.tokens_of_channel(&key("a", "x"), &start, step))
     };
     for step in 1..=4 {
         let mut met = Vec::new();
@@ -103,6 +106,12 @@ pub(crate) fn a_walk_through_a_channels_tokens_meets_each_once(bench: &mut Bench
         }
         assert_eq!(met, all, "step {step}");
     }
+    for skipped in 0..=3 {
+        let rest =
+            bench.read(|store| store.tokens_of_channel(&key("a", "x"), &Start::Skip(skipped), 2));
+        assert!(rest.iter().eq(all.iter().skip(usize::try_from(skipped).unwrap()).take(2)));
+    }
+    assert_eq!(bench.read(|store| store.count_tokens_of_channel(&key("a", "x"))), 3);
     remove(bench, "a", "x", "a1").unwrap();
     assert_eq!(next(bench, Some(&all[1]), 9), all[2..], "behind one that has gone");
 }

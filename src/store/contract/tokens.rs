@@ -2,7 +2,7 @@
 
 use super::{Bench, channel, key, project_id, token};
 use crate::domain::{ChannelId, LeapToken, LeapTokenId, RawJson, Timestamp};
-use crate::store::{StoreError, StoreResult, Thing, TokenCursor, TokenUpdate};
+use crate::store::{Start, StoreError, StoreResult, Thing, TokenCursor, TokenUpdate};
 
 /// Adds channels to a project.
 fn channels(bench: &mut Bench, project: &str, ids: &[&str]) {
@@ -43,9 +43,10 @@ fn walk(bench: &Bench, project: &str, step: u64) -> Vec<LeapToken> {
     // A walk that stands still must fail the test and not hang it.
     for _ in 0..10 {
         let last = met.last();
-        let cursor = last.map(|it| TokenCursor { created_at: it.created_at, id: it.id.clone() });
-        let part =
-            bench.read(|store| store.tokens_after(&project_id(project), cursor.as_ref(), step));
+        let start = last.map_or(Start::Skip(0), |it| {
+            Start::Behind(TokenCursor { created_at: it.created_at, id: it.id.clone() })
+        });
+        let part = bench.read(|store| store.tokens_after(&project_id(project), &start, step));
         assert!(part.len() <= usize::try_from(step).unwrap());
         if part.is_empty() {
             break;
@@ -96,7 +97,11 @@ pub(crate) fn a_missing_default_channel_leaves_no_token(bench: &mut Bench) {
     let refused = create(bench, &token("a", "t", 1), &["x", "gone", "y", "lost"]);
     assert_eq!(refused, Err(StoreError::NoSuchChannel(ChannelId::trusted("gone"))));
     assert_eq!(find(bench, "t"), None);
-    assert!(bench.read(|store| store.tokens_of_channel(&key("a", "x"), None, 100)).is_empty());
+    assert!(
+        bench
+            .read(|store| store.tokens_of_channel(&key("a", "x"), &Start::Skip(0), 100))
+            .is_empty()
+    );
     create(bench, &token("a", "t", 1), &["x"]).unwrap();
 }
 
@@ -156,7 +161,7 @@ pub(crate) fn a_deleted_token_takes_its_subscriptions_along(bench: &mut Bench) {
     bench.write(|store| store.delete_token(&project_id("a"), &id)).unwrap();
     assert_eq!(find(bench, "t"), None);
     assert!(bench.subscribed("t").is_empty());
-    let left = bench.read(|store| store.tokens_of_channel(&key("a", "x"), None, 100));
+    let left = bench.read(|store| store.tokens_of_channel(&key("a", "x"), &Start::Skip(0), 100));
     assert_eq!(left, [(Timestamp(1), token("a", "stays", 1))]);
     let again = bench.write(|store| store.delete_token(&project_id("a"), &id));
     assert_eq!(again, Err(StoreError::NotFound(Thing::Token)));

@@ -6,7 +6,7 @@ use crate::domain::delivery::{KEEP_FOR, KEEP_MOST, RETRY_FOR};
 use crate::domain::{
     Delivery, DeliveryKey, DeliveryState, EventId, HookEvent, ProjectId, Timestamp, WebhookId,
 };
-use crate::store::StoreResult;
+use crate::store::{Start, StoreResult};
 use diesel::prelude::*;
 use std::time::Duration;
 
@@ -141,16 +141,18 @@ fn insert(
 pub(super) fn list(
     connection: &mut SqliteConnection,
     webhook: &WebhookId,
-    offset: u64,
+    start: &Start<i64>,
     limit: u64,
 ) -> StoreResult<Vec<Delivery>> {
     let query = deliveries::table
         .filter(deliveries::webhook_id.eq(webhook.as_str()))
         .order_by(deliveries::seq.desc())
-        .offset(sql_count(offset))
         .limit(sql_count(limit))
         .select(DeliveryRow::as_select());
-    all(query.load(connection))
+    match start {
+        Start::Skip(count) => all(query.offset(sql_count(*count)).load(connection)),
+        Start::Behind(seq) => all(query.filter(deliveries::seq.lt(*seq)).load(connection)),
+    }
 }
 
 /// `ReadStore::count_deliveries`.

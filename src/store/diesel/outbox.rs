@@ -6,7 +6,7 @@ use crate::domain::{
     Attempt, Authorizer, Delivery, DeliveryKey, Due, HookEvent, Listed, ProjectId, Register,
     Timestamp, Webhook, WebhookId,
 };
-use crate::store::{AtomicWrite, ReadOutbox, StoreResult, WriteOutbox};
+use crate::store::{AtomicWrite, ReadOutbox, Start, StoreResult, WriteOutbox};
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use std::time::Duration;
 
@@ -35,10 +35,10 @@ impl ReadOutbox for SqliteStore<'_> {
     fn list_deliveries(
         &mut self,
         webhook: &WebhookId,
-        offset: u64,
+        start: &Start<i64>,
         limit: u64,
     ) -> StoreResult<Vec<Delivery>> {
-        deliveries::list(self.connection, webhook, offset, limit)
+        deliveries::list(self.connection, webhook, start, limit)
     }
 
     fn count_deliveries(&mut self, webhook: &WebhookId) -> StoreResult<u64> {

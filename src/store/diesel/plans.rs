@@ -9,7 +9,7 @@ use super::connection::{self, Role};
 use super::migrate;
 use super::store::SqliteStore;
 use crate::domain::{State, Timestamp, Version};
-use crate::store::{ReadStore as _, WriteStore as _};
+use crate::store::{ReadStore as _, Start, WriteStore as _};
 use calls::{change, create, key, read, remove, token};
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
@@ -116,7 +116,7 @@ fn a_channel_of_many_projects_is_found_without_looking_at_all_of_them() {
 #[test]
 fn a_walk_through_a_channels_tokens_sorts_nothing() {
     let Heard { statements, mut connection, .. } = statements(|store| {
-        store.tokens_of_channel(&key(), None, 1).unwrap();
+        store.tokens_of_channel(&key(), &Start::Skip(0), 1).unwrap();
     });
     let steps: Vec<_> =
         statements.iter().flat_map(|statement| plan(&mut connection, statement)).collect();

@@ -7,7 +7,7 @@ use crate::domain::{
     Visibility, Webhook, WebhookId,
 };
 use crate::store::{
-    ChannelCursor, ChannelPage, ReadStore, SecretHash, StoreError, StoreResult, TokenCursor,
+    ChannelCursor, ChannelPage, ReadStore, SecretHash, Start, StoreError, StoreResult, TokenCursor,
     TokenUpdate, WebhookUpdate, WriteStore,
 };
 use diesel::sqlite::SqliteConnection;
@@ -124,19 +124,27 @@ impl ReadStore for SqliteStore<'_> {
     fn tokens_after(
         &mut self,
         project: &ProjectId,
-        cursor: Option<&TokenCursor>,
+        start: &Start<TokenCursor>,
         limit: u64,
     ) -> StoreResult<Vec<LeapToken>> {
-        tokens::after(self.connection, project, cursor, limit)
+        tokens::after(self.connection, project, start, limit)
+    }
+
+    fn count_tokens(&mut self, project: &ProjectId) -> StoreResult<u64> {
+        tokens::count(self.connection, project)
     }
 
     fn tokens_of_channel(
         &mut self,
         key: &ChannelKey,
-        cursor: Option<&TokenCursor>,
+        start: &Start<TokenCursor>,
         limit: u64,
     ) -> StoreResult<Vec<(Timestamp, LeapToken)>> {
-        tokens::of_channel(self.connection, key, cursor, limit)
+        tokens::of_channel(self.connection, key, start, limit)
+    }
+
+    fn count_tokens_of_channel(&mut self, key: &ChannelKey) -> StoreResult<u64> {
+        tokens::count_of_channel(self.connection, key)
     }
 
     fn subscriptions_of(&mut self, token: &LeapTokenId) -> StoreResult<Vec<Subscription>> {

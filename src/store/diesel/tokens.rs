@@ -5,7 +5,7 @@ use super::rows::{Row as _, TokenRow, all, one, sql_count};
 use super::schema::{subscriptions, tokens};
 use super::subscriptions as subscribing;
 use crate::domain::{ChannelId, ChannelKey, LeapToken, LeapTokenId, ProjectId, RawJson, Timestamp};
-use crate::store::{StoreError, StoreResult, Thing, TokenCursor, TokenUpdate};
+use crate::store::{Start, StoreError, StoreResult, Thing, TokenCursor, TokenUpdate};
 use diesel::prelude::*;
 
 /// The columns that an update sets; those that are `None` stay.
@@ -31,7 +31,7 @@ pub(super) fn find(
 pub(super) fn after(
     connection: &mut SqliteConnection,
     project: &ProjectId,
-    cursor: Option<&TokenCursor>,
+    start: &Start<TokenCursor>,
     limit: u64,
 ) -> StoreResult<Vec<LeapToken>> {
     let all_of_project = tokens::table
@@ -39,8 +39,11 @@ pub(super) fn after(
         .order_by((tokens::created_at, tokens::id))
         .limit(sql_count(limit))
         .select(TokenRow::as_select());
-    let Some(TokenCursor { created_at, id }) = cursor else {
-        return all(all_of_project.load(connection));
+    let TokenCursor { created_at, id } = match start {
+        Start::Skip(count) => {
+            return all(all_of_project.offset(sql_count(*count)).load(connection));
+        }
+        Start::Behind(cursor) => cursor,
     };
     // The bound on the time alone is implied by the rest; it is what lets the index find the place.
     let is_behind = tokens::created_at.gt(created_at.0).or(tokens::id.gt(id.as_str()));
@@ -48,14 +51,37 @@ pub(super) fn after(
     all(rest.load(connection))
 }
 
+/// `ReadStore::count_tokens`.
+pub(super) fn count(connection: &mut SqliteConnection, project: &ProjectId) -> StoreResult<u64> {
+    let query = tokens::table.filter(tokens::project_id.eq(project.as_str())).count();
+    let rows: i64 = query.get_result(connection)?;
+    Ok(rows.unsigned_abs())
+}
+
+/// `ReadStore::count_tokens_of_channel`.
+pub(super) fn count_of_channel(
+    connection: &mut SqliteConnection,
+    key: &ChannelKey,
+) -> StoreResult<u64> {
+    let query = subscriptions::table
+        .filter(subscriptions::project_id.eq(key.project.as_str()))
+        .filter(subscriptions::channel_id.eq(key.id.as_str()))
+        .count();
+    let rows: i64 = query.get_result(connection)?;
+    Ok(rows.unsigned_abs())
+}
+
 /// `ReadStore::tokens_of_channel`.
 pub(super) fn of_channel(
     connection: &mut SqliteConnection,
     key: &ChannelKey,
-    cursor: Option<&TokenCursor>,
+    start: &Start<TokenCursor>,
     limit: u64,
 ) -> StoreResult<Vec<(Timestamp, LeapToken)>> {
-    let (at, id) = cursor.map_or((i64::MIN, ""), |last| (last.created_at.0, last.id.as_str()));
+    let (at, id, skipped) = match start {
+        Start::Skip(count) => (i64::MIN, "", *count),
+        Start::Behind(last) => (last.created_at.0, last.id.as_str(), 0),
+    };
     // The bound on the time alone is implied by the rest; it is what lets the index find the place.
     let is_behind = subscriptions::created_at.gt(at).or(subscriptions::token_id.gt(id));
     let rows: Vec<(i64, TokenRow)> = subscriptions::table
@@ -66,6 +92,7 @@ pub(super) fn of_channel(
         .filter(is_behind)
         .order_by((subscriptions::created_at, subscriptions::token_id))
         .limit(sql_count(limit))
+        .offset(sql_count(skipped))
         .select((subscriptions::created_at, TokenRow::as_select()))
         .load(connection)?;
     rows.into_iter().map(|(at, row)| Ok((Timestamp(at), row.into_domain()?))).collect()

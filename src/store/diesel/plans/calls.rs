@@ -8,7 +8,7 @@ use crate::domain::{
     State, Timestamp, Version, Visibility, Webhook, WebhookId,
 };
 use crate::store::{
-    ChannelCursor, ChannelPage, ChannelSort, ReadOutbox as _, ReadStore as _, TokenCursor,
+    ChannelCursor, ChannelPage, ChannelSort, ReadOutbox as _, ReadStore as _, Start, TokenCursor,
     TokenUpdate, WebhookUpdate, WriteOutbox as _, WriteStore as _,
 };
 use std::sync::Arc;
@@ -149,9 +149,11 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
     store.marked_channels_after(Some(&key()), 1).unwrap();
     store.find_token(&token()).unwrap();
     let behind = TokenCursor { created_at: now, id: token() };
-    store.tokens_after(&project, None, 1).unwrap();
-    store.tokens_after(&project, Some(&behind), 1).unwrap();
-    store.tokens_of_channel(&key(), None, 100).unwrap();
+    store.tokens_after(&project, &Start::Skip(1), 1).unwrap();
+    store.tokens_after(&project, &Start::Behind(behind), 1).unwrap();
+    store.count_tokens(&project).unwrap();
+    store.tokens_of_channel(&key(), &Start::Skip(1), 100).unwrap();
+    store.count_tokens_of_channel(&key()).unwrap();
     store.subscriptions_of(&token()).unwrap();
     store.list_webhooks(&project).unwrap();
     store.find_webhook(&project, &hook()).unwrap();
@@ -159,7 +161,8 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
     store.due_deliveries(&hook(), now, 1).unwrap();
     store.next_due().unwrap();
     store.is_due_too_late(now, Duration::ZERO).unwrap();
-    store.list_deliveries(&hook(), 1, 1).unwrap();
+    store.list_deliveries(&hook(), &Start::Skip(1), 1).unwrap();
+    store.list_deliveries(&hook(), &Start::Behind(1), 1).unwrap();
     store.count_deliveries(&hook()).unwrap();
     store.find_authorizer(&project).unwrap();
     store.listed_after(None, 1).unwrap();
