@@ -184,6 +184,33 @@ fn the_second_head_on_a_connection_has_a_deadline_too() {
 }
 
 #[test]
+fn a_second_head_that_came_half_behind_a_request_has_a_deadline_too() {
+    let (server, _socket) = scene();
+    let streams = [
+        "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        publish("short", ""),
+        publish("long", "X-Unheard-Of: 1\r\n"),
+        publish("chunked", "X-Unheard-Of: 1\r\n")
+            .replace("Content-Length: 21", "Transfer-Encoding: chunked")
+            .replace("\r\n\r\n", "\r\n\r\n15\r\n")
+            + "\r\n0\r\n\r\n",
+    ]
+    .map(|first| {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all((first + "GET /health/live HTTP/1.1\r\nHo").as_bytes()).unwrap();
+        stream
+    });
+    for mut stream in streams {
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).unwrap();
+        assert!(answers.starts_with("HTTP/1.1 2"), "{answers}");
+        let (_, late) = answers.split_once("HTTP/1.1 408 ").unwrap_or_else(|| panic!("{answers}"));
+        assert!(late.contains(r#""code":"timeout""#), "{late}");
+    }
+}
+
+#[test]
 fn what_is_no_request_is_refused_in_the_envelope_and_logged_by_nobody() {
     let (server, _socket) = scene();
     let long = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(140_000));

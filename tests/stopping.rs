@@ -205,6 +205,55 @@ fn what_is_under_way_is_answered_and_heard_before_the_sockets_close() {
     assert_eq!(server.wait(), Some(0));
 }
 
+/// A request before the one that stays half, as it is written.
+fn first_requests() -> [String; 4] {
+    let head = |method: &str, path: &str, lines: &str| {
+        format!("{method} {path} HTTP/1.1\r\nHost: test\r\nAuthorization: {OWNER}\r\n{lines}\r\n")
+    };
+    let state = "/v1/channels/hello/state";
+    [
+        head("GET", state, ""),
+        head("PATCH", state, "Content-Length: 7\r\n") + r#"{"a":1}"#,
+        head("PATCH", state, "Transfer-Encoding: chunked\r\n") + "7\r\n{\"b\":1}\r\n0\r\n\r\n",
+        head("POST", "/v1/channels/hello/messages", "Content-Length: 16\r\n")
+            + r#"{"e":"a","d":{}}"#,
+    ]
+}
+
+#[test]
+fn a_second_head_that_came_half_behind_a_request_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let mut idle = TcpStream::connect(server.address).unwrap();
+    idle.set_read_timeout(Some(PATIENCE)).unwrap();
+    let second = format!(
+        "GET /v1/channels/hello/state HTTP/1.1\r\nHost: test\r\nAuthorization: {OWNER}\r\n\r\n"
+    );
+    let (half, rest) = second.split_at(second.len() / 2);
+    let mut held = first_requests().map(|first| {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all((first + half).as_bytes()).unwrap();
+        let mut status = [0; 10];
+        stream.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 2");
+        stream
+    });
+    server.signal("TERM");
+    server.wait_for_log(" stopping");
+    assert!(idle.read(&mut [0]).is_ok_and(|size| size == 0), "an idle connection that goes on");
+    for stream in &mut held {
+        stream.write_all(rest.as_bytes()).unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let at = bytes.windows(9).rposition(|part| part == b"HTTP/1.1 ");
+        let at = at.unwrap_or_else(|| panic!("no answer: {}", bytes.escape_ascii()));
+        let answer = Answer::parse(&bytes[at..]).unwrap();
+        assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    }
+    assert_eq!(server.wait(), Some(0));
+}
+
 #[test]
 fn who_never_identifies_is_told_as_well() {
     let folder = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ mod assets;
 mod auth;
 mod authorizer;
 mod body;
+mod borders;
 mod call;
 mod channel_list;
 mod channels;

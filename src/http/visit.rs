@@ -1,18 +1,19 @@
 //! What the stream of a connection and the HTTP layer on it tell each other: whose turn it is.
 //!
-//! The layer's own timer looks at a connection's first request only, and it alone knows where a request ends; the stream
-//! alone knows when bytes come.
+//! The layer's own timer looks at a connection's first request only, and it alone knows when a request has been answered;
+//! the stream alone knows what comes, and when.
 
+use super::borders::Borders;
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, StatusCode};
 use bytes::Bytes;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -41,12 +42,21 @@ pub(crate) struct Visit {
     turn: Cell<Turn>,
     /// Its place among the connections that may bring a request; none when it has become a socket.
     place: Cell<Option<TaskTrackerToken>>,
+    /// Where in the client's requests the stream is.
+    borders: RefCell<Borders>,
+    /// Wakes who reads.
+    reader: RefCell<Option<Waker>>,
 }
 
 impl Visit {
     /// A connection whose first request is awaited since then.
-    pub(crate) const fn new(since: Instant, place: TaskTrackerToken) -> Self {
-        Self { turn: Cell::new(Turn::Head(Some(since))), place: Cell::new(Some(place)) }
+    pub(crate) fn new(since: Instant, place: TaskTrackerToken) -> Self {
+        Self {
+            turn: Cell::new(Turn::Head(Some(since))),
+            place: Cell::new(Some(place)),
+            borders: RefCell::default(),
+            reader: RefCell::default(),
+        }
     }
 
     /// The visit that a request belongs to; none in another program than ours.
@@ -64,10 +74,31 @@ impl Visit {
         self.turn.get() == Turn::Over
     }
 
-    /// Bytes have come.
-    pub(crate) fn hear(&self) {
-        if self.turn.get() == Turn::Head(None) {
-            self.turn.set(Turn::Head(Some(Instant::now())));
+    /// Bytes go to the HTTP layer.
+    pub(crate) fn hear(&self, bytes: &[u8]) {
+        match self.turn.get() {
+            Turn::Head(None) => self.turn.set(Turn::Head(Some(Instant::now()))),
+            Turn::Head(Some(_)) | Turn::Request => {}
+            Turn::Socket | Turn::Over => return,
+        }
+        self.borders.borrow_mut().follow(bytes);
+    }
+
+    /// Somebody waits for bytes, and is to be woken also where the turn has changed.
+    pub(crate) fn await_turn(&self, reader: &Waker) {
+        self.reader.borrow_mut().get_or_insert_with(|| reader.clone()).clone_from(reader);
+    }
+
+    /// A request has been answered. What came behind it meanwhile is the next one's beginning, and has its time from now on:
+    /// until now it was not awaited.
+    fn answered(&self) {
+        if self.borders.borrow().is_between() {
+            self.turn.set(Turn::Head(None));
+            return;
+        }
+        self.turn.set(Turn::Head(Some(Instant::now())));
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
         }
     }
 
@@ -105,6 +136,7 @@ impl UnderWay {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.0.turn.set(Turn::Socket);
             drop(self.0.place.take());
+            self.0.borders.replace(Borders::Unknown);
             return response;
         }
         let is_kept = response.response().head().connection_type() == ConnectionType::KeepAlive;
@@ -118,7 +150,7 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         if self.0.turn.get() == Turn::Request {
-            self.0.turn.set(Turn::Head(None));
+            self.0.answered();
         }
     }
 }

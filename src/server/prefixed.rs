@@ -103,13 +103,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Prefixed<S> {
         if self.read.is_empty() {
             let before = buffer.filled().len();
             if let Poll::Ready(done) = Pin::new(&mut self.stream).poll_read(cx, buffer) {
-                if buffer.filled().len() > before {
+                if let Some(came @ [_, ..]) = buffer.filled().get(before..) {
                     self.has_begun = true;
-                    self.visit.hear();
+                    self.visit.hear(came);
                 }
                 return Poll::Ready(done);
             }
-            // Asked whoever's turn it is, so that it wakes us also where the turn has changed by then.
+            // Asked whoever's turn it is, so that both wake us also where the turn has changed by then.
+            self.visit.await_turn(cx.waker());
             let is_end = self.idle_end.as_mut().poll(cx).is_ready();
             if is_end && (self.visit.is_between() || (self.visit.is_idle() && !self.has_begun)) {
                 self.is_over = true;
@@ -120,8 +121,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Prefixed<S> {
             return Poll::Ready(Ok(()));
         }
         let size = self.read.len().min(buffer.remaining());
-        buffer.put_slice(self.read.get(..size).unwrap_or_default());
-        self.read.advance(size);
+        let came = self.read.split_to(size);
+        self.visit.hear(&came);
+        buffer.put_slice(&came);
         if self.read.is_empty() {
             self.read = BytesMut::new();
         }
