@@ -504,3 +504,35 @@ fn sockets_and_connections_leave_descriptors_for_everything_else() {
     });
     server.assert_well();
 }
+
+#[test]
+fn unknown_projects_in_identify_are_bounded_with_wrong_tokens_and_known_ones_come_in() {
+    let config = Config::limits("auth-failures = 20");
+    let server = config.start();
+    let wrong = |n: usize| format!("project_{n:032}");
+    let enter = |project: &str, token: Option<&str>| {
+        let mut socket = Socket::open(server.address);
+        socket.send(&json!({"op": 2, "d": {"project_id": project, "token": token}}));
+        socket
+    };
+    let guess = |n: usize| enter(&wrong(n), None).expect_close().0;
+    for n in 0..20 {
+        assert_eq!(guess(n), 4001, "{n}");
+    }
+    // The address has had its share of everything.
+    let answer = server.call("GET", "/v1/channels", Some("ptk_wrong"), "");
+    assert_eq!(answer.failure(), (429, "rate_limited".to_owned()));
+    // Many at once take turns, and some are told to come back; what is known to be wrong stays so.
+    let codes: Vec<_> = std::thread::scope(|scope| {
+        let many: Vec<_> = (100..250).map(|n| scope.spawn(move || guess(n))).collect();
+        many.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert!(codes.iter().all(|code| [4001, 4008].contains(code)), "{codes:?}");
+    assert!(codes.contains(&4008), "{codes:?}");
+    assert_eq!(guess(0), 4001);
+    // From the same address, never seen before.
+    let (project, token) = server.new_project("Other");
+    enter(&project, None).expect("INIT");
+    enter(&project, Some(&token)).expect("INIT");
+    server.assert_well();
+}

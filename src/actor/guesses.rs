@@ -1,11 +1,11 @@
-//! Secrets that nobody has: remembered for a while, and bounded for each address.
+//! Secrets and projects that do not exist: remembered for a while, and bounded for each address.
 //!
 //! Each distinct one costs a look-up in the store. An address that has had its share of failures gets no more look-ups of
 //! its own: those of all such addresses take turns, one at a time and with pauses, so that a secret which is right is still
 //! found there and guessing costs the others nothing.
 
-use crate::domain::network_of;
-use crate::domain::project::SecretHash;
+use crate::domain::project::{SecretHash, secret_hash};
+use crate::domain::{ProjectId, network_of};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -14,9 +14,9 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-/// The most secrets that are remembered, and the most addresses; at the bound any one of them makes room.
+/// The most guesses that are remembered, and the most addresses; at the bound any one of them makes room.
 const MAX_REMEMBERED: usize = 10_000;
-/// How long a secret is refused without another look at the store.
+/// How long a guess is refused without another look at the store.
 const REFUSED_FOR: Duration = Duration::from_mins(1);
 /// What a limit is for.
 const PERIOD: Duration = Duration::from_mins(1);
@@ -28,6 +28,22 @@ const TURN: Duration = Duration::from_millis(10);
 /// Too many wait already for the turns of addresses that have had their share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyGuesses;
+
+/// What may turn out not to exist. Kept by its hash: it may be long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Guess {
+    /// A secret.
+    Secret(SecretHash),
+    /// A project's id.
+    Project(SecretHash),
+}
+
+impl Guess {
+    /// That a project exists.
+    pub fn project(id: &ProjectId) -> Self {
+        Self::Project(secret_hash(id.as_str()))
+    }
+}
 
 /// The failures; cheap to clone, one memory for all.
 #[derive(Clone)]
@@ -45,8 +61,8 @@ pub struct Guesses {
 /// What is remembered.
 #[derive(Default)]
 struct Memory {
-    /// Secrets that nobody had when the store was asked, and when that was.
-    refused: HashMap<SecretHash, Instant>,
+    /// What did not exist when the store was asked, and when that was.
+    refused: HashMap<Guess, Instant>,
     /// When each address will have made up for its failures.
     even: HashMap<IpAddr, Instant>,
 }
@@ -70,10 +86,10 @@ impl Guesses {
         }
     }
 
-    /// Whether nobody had this secret a moment ago.
-    pub fn is_refused(&self, secret: &SecretHash, now: Instant) -> bool {
+    /// Whether this did not exist a moment ago.
+    pub fn is_refused(&self, guess: &Guess, now: Instant) -> bool {
         let memory = self.memory();
-        memory.refused.get(secret).is_some_and(|since| now - *since < REFUSED_FOR)
+        memory.refused.get(guess).is_some_and(|since| now - *since < REFUSED_FOR)
     }
 
     /// Whether an address has had its share of failures.
@@ -95,10 +111,10 @@ impl Guesses {
         Ok(Turn { _waiting: waiting, _turn: turn })
     }
 
-    /// Notes that nobody has this secret.
-    pub fn note(&self, secret: SecretHash, address: Option<IpAddr>, now: Instant) {
+    /// Notes that this does not exist.
+    pub fn note(&self, guess: Guess, address: Option<IpAddr>, now: Instant) {
         let mut memory = self.memory();
-        keep(&mut memory.refused, secret, now);
+        keep(&mut memory.refused, guess, now);
         if let (Some(step), Some(address)) = (self.step(), address.map(network_of)) {
             let even = memory.even.get(&address).copied().unwrap_or(now).max(now) + step;
             keep(&mut memory.even, address, even.min(now + PERIOD));
@@ -137,10 +153,14 @@ fn keep<K: Hash + Eq + Copy, V>(map: &mut HashMap<K, V>, key: K, value: V) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::project::secret_hash;
 
     /// An address.
     const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+
+    /// A guess.
+    fn secret(text: &str) -> Guess {
+        Guess::Secret(secret_hash(text))
+    }
 
     #[test]
     fn an_address_is_over_its_limit_until_it_has_made_up_for_it() {
@@ -148,7 +168,7 @@ mod tests {
         let now = Instant::now();
         for n in 0..60 {
             assert!(!guesses.is_over(HERE, now), "{n}");
-            guesses.note(secret_hash(&n.to_string()), HERE, now);
+            guesses.note(secret(&n.to_string()), HERE, now);
         }
         assert!(guesses.is_over(HERE, now));
         assert!(!guesses.is_over("::1".parse().ok(), now));
@@ -156,7 +176,7 @@ mod tests {
         assert!(!guesses.is_over(HERE, now + Duration::from_secs(1)));
         // However many follow, it is over after a minute.
         for n in 60..1000 {
-            guesses.note(secret_hash(&n.to_string()), HERE, now);
+            guesses.note(secret(&n.to_string()), HERE, now);
         }
         assert!(guesses.is_over(HERE, now));
         assert!(!guesses.is_over(HERE, now + PERIOD));
@@ -167,7 +187,7 @@ mod tests {
         let (one, free) = (Guesses::new(1), Guesses::new(0));
         let now = Instant::now();
         for guesses in [&one, &free] {
-            guesses.note(secret_hash("a"), "2001:db8::1".parse().ok(), now);
+            guesses.note(secret("a"), "2001:db8::1".parse().ok(), now);
         }
         assert!(one.is_over("2001:db8::2".parse().ok(), now));
         assert!(!one.is_over("2001:db8:0:1::1".parse().ok(), now));
@@ -180,15 +200,19 @@ mod tests {
         let now = Instant::now();
         for n in 0..MAX_REMEMBERED + 10 {
             let address = IpAddr::from(u32::try_from(n).unwrap().to_be_bytes());
-            guesses.note(secret_hash(&n.to_string()), Some(address), now);
+            guesses.note(secret(&n.to_string()), Some(address), now);
         }
         let memory = guesses.memory();
         assert_eq!((memory.refused.len(), memory.even.len()), (MAX_REMEMBERED, MAX_REMEMBERED));
         drop(memory);
-        let last = secret_hash(&(MAX_REMEMBERED + 9).to_string());
+        let last = secret(&(MAX_REMEMBERED + 9).to_string());
         assert!(guesses.is_refused(&last, now));
         assert!(!guesses.is_refused(&last, now + REFUSED_FOR));
-        assert!(!guesses.is_refused(&secret_hash("never asked"), now));
+        assert!(!guesses.is_refused(&secret("never asked"), now));
+        // A secret is no project's id, even where it is written like one.
+        guesses.note(Guess::project(&ProjectId::from("a")), HERE, now);
+        assert!(guesses.is_refused(&Guess::project(&ProjectId::from("a")), now));
+        assert!(!guesses.is_refused(&secret("a"), now));
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ pub use questions::describe;
 
 use super::channel::{ChannelActor, ConnectionRef};
 use super::connection::InboundBound;
-use super::guesses::{Guesses, Turn};
+use super::guesses::{Guess, Guesses, Turn};
 use super::online::Online;
 use super::persistence::Persistence;
 use super::session::{Enter, Identity, SessionActor};
@@ -255,7 +255,7 @@ impl Supervisor {
     ) -> Result<Entered, Close> {
         self.check_stopping()?;
         let project = ProjectId::from(who.project_id.as_str());
-        self.check_project(&project).await?;
+        self.check_project(&project, address).await?;
         let enter = Enter { project: project.clone(), connection, cid, address, extensions };
         match who.token.as_deref() {
             None => self.enter_alone(project, Identity::Anonymous, enter).await,
@@ -274,14 +274,14 @@ impl Supervisor {
             // Right or wrong, it is for HTTP alone.
             return Err(unknown_token());
         }
-        let (hash, address, asked) = (secret_hash(secret), enter.address, Instant::now());
-        if self.0.guesses.is_refused(&hash, asked) {
+        let (guess, address, asked) =
+            (Guess::Secret(secret_hash(secret)), enter.address, Instant::now());
+        if self.0.guesses.is_refused(&guess, asked) {
             return Err(unknown_token());
         }
         let is_over = self.0.guesses.is_over(address, asked);
         let mut turn = if is_over && !self.is_live(&LeapTokenId::from(secret)).await {
-            let many = |_| Close::new(CloseCode::RateLimited, "too many wrong tokens from there");
-            Some(self.0.guesses.turn().await.map_err(many)?)
+            Some(self.turn().await?)
         } else {
             None
         };
@@ -299,11 +299,17 @@ impl Supervisor {
         if let Some(entered) = entered? {
             return Ok(entered);
         }
-        self.0.guesses.note(hash, address, Instant::now());
+        self.0.guesses.note(guess, address, Instant::now());
         if let Some(turn) = turn {
             turn.pass().await;
         }
         Err(unknown_token())
+    }
+
+    /// Waits for the turn of an address that has tried too many tokens and projects which do not exist.
+    async fn turn(&self) -> Result<Turn<'_>, Close> {
+        let many = "too many wrong tokens and projects from there";
+        self.0.guesses.turn().await.map_err(|_many| Close::new(CloseCode::RateLimited, many))
     }
 
     /// Brings a connection into a session of its own, on its own thread.

@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use crate::actor::Persistence;
-use crate::actor::guesses::Guesses;
+use crate::actor::guesses::{Guess, Guesses};
 use crate::domain::project::secret_hash;
 use crate::domain::{Permissions, ProjectId};
 use crate::store::{ReadStore, SecretHash, StoreResult};
@@ -105,7 +105,7 @@ impl Auth {
         // One that was right a minute ago is no guess.
         let is_over = !was_found && self.guesses.is_over(address, asked);
         let refusal = || if is_over { Err(ApiError::TooManyGuesses) } else { Ok(None) };
-        if self.guesses.is_refused(&hash, asked) {
+        if self.guesses.is_refused(&Guess::Secret(hash), asked) {
             return refusal();
         }
         let turn = if is_over {
@@ -118,7 +118,7 @@ impl Auth {
             self.memory_mut().remember(hash, caller.clone(), asked, generation);
             return Ok(Some(caller));
         }
-        self.guesses.note(hash, address, Instant::now());
+        self.guesses.note(Guess::Secret(hash), address, Instant::now());
         if let Some(turn) = turn {
             turn.pass().await;
         }

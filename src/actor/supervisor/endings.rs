@@ -1,5 +1,6 @@
 //! What ends when a project or one of its tokens was deleted from the store.
 
+use super::super::guesses::Guess;
 use super::super::shard::{EndProject, NoteSessions};
 use super::super::tell::tell;
 use super::Supervisor;
@@ -9,7 +10,9 @@ use crate::domain::project::SecretHash;
 use crate::domain::{ProjectId, Register};
 use crate::protocol::{Close, CloseCode};
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::{OnceLock, PoisonError};
+use tokio::time::Instant;
 
 /// The most projects remembered as existing; past it the memory starts anew.
 const MAX_KNOWN: usize = 10_000;
@@ -83,14 +86,29 @@ impl Supervisor {
         }
     }
 
-    /// Refuses a project that does not exist.
-    pub(super) async fn check_project(&self, project: &ProjectId) -> Result<(), Close> {
+    /// Refuses a project that does not exist. Those are bounded for each address, together with wrong tokens.
+    pub(super) async fn check_project(
+        &self,
+        project: &ProjectId,
+        address: Option<IpAddr>,
+    ) -> Result<(), Close> {
         let known = self.0.projects.read().unwrap_or_else(PoisonError::into_inner).check(project);
         let Err(mark) = known else { return Ok(()) };
+        let unknown = || Close::new(CloseCode::InvalidAuth, "unknown project");
+        let (guess, asked) = (Guess::project(project), Instant::now());
+        if self.0.guesses.is_refused(&guess, asked) {
+            return Err(unknown());
+        }
+        let is_over = self.0.guesses.is_over(address, asked);
+        let turn = if is_over { Some(self.turn().await?) } else { None };
         let wanted = project.clone();
         let found = self.0.persistence.read(move |store| store.find_project(&wanted)).await;
         if found.map_err(|error: AskError| error.close())?.is_none() {
-            return Err(Close::new(CloseCode::InvalidAuth, "unknown project"));
+            self.0.guesses.note(guess, address, Instant::now());
+            if let Some(turn) = turn {
+                turn.pass().await;
+            }
+            return Err(unknown());
         }
         let mut known = self.0.projects.write().unwrap_or_else(PoisonError::into_inner);
         known.learn(project.clone(), mark);
