@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 use socket::{Socket, frame};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 use support::{Answer, OWNER, PATIENCE, Server};
 
 /// A JSON string of so many bytes.
@@ -223,17 +226,34 @@ fn zero_lifts_a_bound() {
     server.assert_well();
 }
 
-/// A publish of so many bytes under a token, of which all but the last comes.
+/// How much of a stalled body is held back.
+const REST: usize = 4 << 20;
+
+/// A publish of so many bytes under a token, of which the rest is held back.
 fn stalled(server: &Server, token: &str, bytes: usize) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(2 * PATIENCE)).unwrap();
     let head = format!(
         "POST /v1/channels/room/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Length: {bytes}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).unwrap();
-    // The server ends what it refuses before all of it has come.
-    let _ = stream.write_all(&vec![b' '; bytes - 1]);
+    stream.write_all(&vec![b' '; bytes - REST]).unwrap();
     stream
+}
+
+/// Sends a little of the rest of each body now and then, so that none is late however slow everything else is; until told,
+/// or until the server has ended them.
+fn trickle(streams: &[TcpStream], until: &mpsc::Receiver<()>) {
+    let little = [b' '; 4 << 10];
+    for _ in 1..REST / little.len() {
+        match until.recv_timeout(Duration::from_millis(100)) {
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            _ => return,
+        }
+        for mut stream in streams {
+            stream.write_all(&little).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -245,12 +265,19 @@ fn stalled_bodies_hold_their_projects_share_alone_and_not_for_long() {
     }
     let mut held: Vec<_> = (0..2).map(|_| stalled(&server, OWNER, 60 << 20)).collect();
     let body = format!(r#"{{"e":"large","d":{}}}"#, text(40 << 20));
-    // Nothing says when the last bytes of the stalled ones have been counted.
-    eventually("the share is used up", || {
-        server.call("POST", "/v1/channels/room/messages", Some(OWNER), &body).status == 503
+    let publish = |token| server.call("POST", "/v1/channels/room/messages", Some(token), &body);
+    let (done, until) = mpsc::channel();
+    thread::scope(|scope| {
+        let held = &held;
+        let trickling = scope.spawn(move || trickle(held, &until));
+        // Nothing says when what came of the stalled ones has been counted.
+        eventually("the share is used up", || publish(OWNER).status == 503);
+        let answer = publish(&other);
+        assert_eq!(answer.status, 204, "{}", answer.text());
+        // Dropped with a panic too, so that nothing goes on for it.
+        drop(done);
+        trickling.join().unwrap();
     });
-    let answer = server.call("POST", "/v1/channels/room/messages", Some(&other), &body);
-    assert_eq!(answer.status, 204, "{}", answer.text());
     for stream in &mut held {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
