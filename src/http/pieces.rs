@@ -18,15 +18,20 @@ pub(crate) trait Walk: 'static {
     fn is_over(&self) -> bool;
 }
 
-/// Answers with all that a walk writes. The first piece is read before the answer begins, so that what fails at once is
+/// How many bytes are gathered before an answer begins: what is shorter is sent whole, with its length.
+const SHORT_BYTES: usize = 128 << 10;
+
+/// Answers with all that a walk writes. The first pieces are read before the answer begins, so that what fails at once is
 /// answered as it should be; what fails later cuts the answer off, which no client can mistake for a whole list.
 pub(crate) async fn whole(mut walk: impl Walk) -> Answer {
-    let start = walk.start();
-    let first = walk.piece().await?;
-    if walk.is_over() {
-        return Ok(HttpResponse::Ok().content_type(mime()).body([start, first].concat()));
+    let mut first = Vec::from(walk.start());
+    while first.len() < SHORT_BYTES && !walk.is_over() {
+        first.extend_from_slice(&walk.piece().await?);
     }
-    let head = stream::iter([Ok([start, first].concat().into())]);
+    if walk.is_over() {
+        return Ok(HttpResponse::Ok().content_type(mime()).body(first));
+    }
+    let head = stream::iter([Ok(first.into())]);
     let tail = stream::try_unfold(walk, |mut walk| async move {
         while !walk.is_over() {
             let piece = walk.piece().await?;
