@@ -56,7 +56,7 @@ pub async fn set_up(
     values: FirstRunValues,
 ) -> Result<Option<FirstRun>, FirstRunError> {
     let is_empty = |store: &mut dyn ReadStore| {
-        Ok(store.list_projects()?.is_empty() && store.list_admin_tokens()?.is_empty())
+        Ok(store.count_projects()? == 0 && store.list_admin_tokens()?.is_empty())
     };
     if !persistence.read(is_empty).await? {
         return Ok(None);

@@ -87,6 +87,155 @@ fn walk(
     }
 }
 
+/// Asserts that the pages of a list are its parts, and that what it does not know is refused by name.
+fn assert_pages(
+    server: &Server,
+    (path, key, name): (&str, &str, &str),
+    token: &str,
+    all: &[String],
+) {
+    let get = |query: &str| server.call("GET", &format!("{path}{query}"), Some(token), "");
+    assert_eq!(texts(&get("").data()[key], name), all);
+    let mut paged = Vec::new();
+    for number in 1..=all.len() {
+        let page = get(&format!("?page={number}&pageSize=2")).data();
+        let counts = (&page["page_size"], &page["total_count"]);
+        assert_eq!(counts, (&json!(2), &json!(all.len())), "{page}");
+        let items = texts(&page[key], name);
+        assert!(items.len() <= 2, "{page}");
+        paged.extend(items);
+    }
+    assert_eq!(paged, all);
+    for (query, field) in [
+        ("?page=0", "page"),
+        ("?pageSize=1001", "pageSize"),
+        ("?cursor=x", "cursor"),
+        ("?cursor=&page=1", "cursor"),
+        ("?page=1&sortBy=id", "sortBy"),
+        ("?page=1&orderBy=desc", "orderBy"),
+    ] {
+        let refused = get(query);
+        assert_eq!(refused.failure(), (400, "invalid_query".to_owned()), "{path}{query}");
+        assert_eq!(refused.error()["field"], field, "{path}{query}");
+    }
+}
+
+/// Asserts that a list has pages, and that a walk through it meets everything though the last thing of each step is
+/// deleted, by its id below `delete`.
+fn assert_listed(
+    server: &Server,
+    list: (&str, &str, &str),
+    delete: &str,
+    token: &str,
+    all: &[String],
+) {
+    assert_pages(server, list, token, all);
+    let met = walk(server, list, token, |met| {
+        let last = format!("{delete}/{}", met.last().unwrap());
+        assert_eq!(server.call("DELETE", &last, Some(token), "").status, 204, "{last}");
+    });
+    assert_eq!(met, all);
+    let left = texts(&server.call("GET", list.0, Some(token), "").data()[list.1], list.2);
+    let stay = all.iter().enumerate().filter(|(at, _)| at % 2 == 0 && at + 1 < all.len());
+    assert_eq!(left, stay.map(|(_, id)| id.clone()).collect::<Vec<_>>());
+}
+
+/// The ids of a list as it is.
+fn now(server: &Server, path: &str, key: &str, token: &str) -> Vec<String> {
+    texts(&server.call("GET", path, Some(token), "").data()[key], "id")
+}
+
+#[test]
+fn a_walk_through_projects_meets_each_that_stays() {
+    let server = Server::start();
+    for name in ["a", "b", "c", "d"] {
+        server.new_project(name);
+    }
+    let path = "/v1/projects";
+    let all = now(&server, path, "projects", ADMIN);
+    assert_eq!(all.len(), 5);
+    assert_listed(&server, (path, "projects", "id"), path, ADMIN, &all);
+}
+
+#[test]
+fn a_walk_through_project_tokens_meets_each_that_stays() {
+    let server = Server::start();
+    let (_, owner) = server.new_project("other");
+    let path = "/v1/projects/@this/tokens";
+    for _ in 0..5 {
+        let made = server.call("POST", path, Some(&owner), r#"{"flags":0}"#);
+        assert_eq!(made.status, 200, "{}", made.text());
+    }
+    let all = now(&server, path, "project_tokens", &owner);
+    assert_eq!(all.len(), 6);
+    assert_pages(&server, (path, "project_tokens", "id"), &owner, &all);
+    // The first is the one that asks: what goes is the last of each step, and no step has one thing only.
+    let met = walk(&server, (path, "project_tokens", "id"), &owner, |met| {
+        let last = format!("{path}/{}", met.last().unwrap());
+        assert_eq!(server.call("DELETE", &last, Some(&owner), "").status, 204, "{last}");
+    });
+    assert_eq!(met, all);
+}
+
+#[test]
+fn a_walk_through_admin_tokens_meets_each_that_stays() {
+    let server = Server::start();
+    for _ in 0..4 {
+        new_pat(&server, "");
+    }
+    let path = "/v1/users/@me/pats";
+    let all = now(&server, path, "pats", ADMIN);
+    assert_eq!(all.len(), 5);
+    assert_listed(&server, (path, "pats", "id"), path, ADMIN, &all);
+}
+
+#[test]
+fn a_walk_through_webhooks_meets_each_that_stays() {
+    let server = Server::start();
+    let path = "/v1/projects/@this/webhooks";
+    for _ in 0..5 {
+        let body = r#"{"webhook_url":"http://127.0.0.1:9/","events":["channel.created"]}"#;
+        server.data("POST", path, body);
+    }
+    let all = now(&server, path, "webhooks", OWNER);
+    assert_eq!(all.len(), 5);
+    assert_listed(&server, (path, "webhooks", "id"), path, OWNER, &all);
+}
+
+#[test]
+fn the_one_member_has_a_page_of_its_own() {
+    let server = Server::start();
+    let path = "/v1/projects/@this/members";
+    let all = now(&server, path, "members", OWNER);
+    assert_eq!(all.len(), 1);
+    assert_pages(&server, (path, "members", "id"), OWNER, &all);
+    assert_eq!(walk(&server, (path, "members", "id"), OWNER, |_| ()), all);
+}
+
+#[test]
+fn a_log_in_is_shown_all_projects_in_pieces() {
+    let server = Server::start();
+    for number in 0..501 {
+        server.new_project(&format!("p{number}"));
+    }
+    let me = server.call("GET", "/v1/users/@me", Some(ADMIN), "");
+    assert_eq!(me.header("content-length"), None, "pieces are not waited for");
+    let me = me.data();
+    let projects = texts(&me["projects"], "id");
+    assert_eq!(projects, now(&server, "/v1/projects", "projects", ADMIN));
+    assert_eq!(projects.len(), 502);
+    let roles = me["project_member_role_map"].as_object().unwrap();
+    assert_eq!(roles.len(), 502);
+    for id in &projects {
+        assert!(roles[id]["flags"].is_string(), "{id}");
+    }
+    assert_eq!(me["user"]["created_at"], me["projects"][0]["created_at"]);
+    assert!(me["leap_token"].is_string());
+    let own = server.data("GET", "/v1/users/@me", "");
+    assert_eq!(texts(&own["projects"], "id"), [PROJECT]);
+    assert_eq!(own["project_member_role_map"].as_object().unwrap().len(), 1);
+}
+
 #[test]
 fn a_walk_through_deliveries_meets_each_once_while_new_ones_come() {
     let server = Server::start();

@@ -3,6 +3,9 @@
 use super::answer::{self, Answer};
 use super::call::Call;
 use super::client::Client;
+use super::held::Held;
+use super::list;
+use super::query::{self, Place};
 use super::routes::{Mounted, on};
 use super::views::RoleView;
 use crate::domain::{Permissions, Timestamp};
@@ -19,7 +22,7 @@ pub(crate) const OPERATOR: &str = "operator";
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
-        on(Method::GET, "projects/{project}/members", list),
+        on(Method::GET, "projects/{project}/members", list_all),
         on(Method::GET, "projects/{project}/members/@me", me),
     ]
 }
@@ -51,18 +54,15 @@ impl MemberView {
     }
 }
 
-/// `{members}`.
-#[derive(Serialize)]
-struct Many {
-    /// The members.
-    members: [MemberView; 1],
-}
-
 /// `GET /projects/:id/members`.
-async fn list(call: Call) -> Answer {
+async fn list_all(call: Call) -> Answer {
+    let wanted = query::wanted(call.request.query_string())?;
     let id = call.project().await?;
     let joined_at = call.load_project(id).await?.created_at;
-    answer::data(Many { members: [MemberView::new(&call, joined_at, Permissions::OWNER)] })
+    let mut members = Held::new("members");
+    let operator = MemberView::new(&call, joined_at, Permissions::OWNER);
+    members.add(Place::at(joined_at, MEMBER_ID), &operator)?;
+    list::answer(members, wanted).await
 }
 
 /// `{project_member}`.

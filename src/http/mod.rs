@@ -27,6 +27,7 @@ mod frames;
 mod front;
 mod gate;
 mod health;
+mod held;
 mod last_words;
 mod limits;
 mod list;

@@ -5,8 +5,11 @@ use super::body::Body;
 use super::call::Call;
 use super::error::ApiError;
 use super::fields::Fields;
+use super::held::Held;
 use super::limits::Content;
+use super::list;
 use super::project_tokens::masked;
+use super::query::{self, Place};
 use super::routes::{Mounted, on};
 use crate::actor::mint;
 use crate::domain::project::secret_hash;
@@ -17,7 +20,7 @@ use serde::Serialize;
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
-        on(Method::GET, "users/@me/pats", list),
+        on(Method::GET, "users/@me/pats", list_all),
         on(Method::POST, "users/@me/pats", create),
         on(Method::DELETE, "users/@me/pats/{token}", delete),
     ]
@@ -48,19 +51,16 @@ impl<'a> PatView<'a> {
     }
 }
 
-/// `{pats}`.
-#[derive(Serialize)]
-struct Many<'a> {
-    /// The tokens.
-    pats: Vec<PatView<'a>>,
-}
-
 /// `GET /users/@me/pats`, secrets masked.
-async fn list(call: Call) -> Answer {
+async fn list_all(call: Call) -> Answer {
+    let wanted = query::wanted(call.request.query_string())?;
     let found = call.app.persistence.read(|store| store.list_admin_tokens()).await?;
-    let shown: Vec<String> = found.iter().map(|token| masked(&token.hint)).collect();
-    let pats = found.iter().zip(&shown).map(|(token, shown)| PatView::new(token, shown)).collect();
-    answer::data(Many { pats })
+    let mut pats = Held::new("pats");
+    for token in &found {
+        let place = Place::at(token.created_at, token.id.as_str());
+        pats.add(place, &PatView::new(token, &masked(&token.hint)))?;
+    }
+    list::answer(pats, wanted).await
 }
 
 /// `{pat}`.

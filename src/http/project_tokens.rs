@@ -7,15 +7,17 @@ use super::channels::existing;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits::Content;
+use super::list::{self, List};
+use super::query::{self, Place};
 use super::routes::{Mounted, on};
 use super::views::ProjectTokenView;
-use crate::actor::clock;
+use crate::actor::{Persistence, clock};
 use crate::domain::project::hint_of;
 use crate::domain::project::secret_hash;
 use crate::domain::{
-    EventKind, HookEvent, Permission, Permissions, ProjectId, ProjectToken, ProjectTokenId,
+    EventKind, HookEvent, Permission, Permissions, Project, ProjectId, ProjectToken, ProjectTokenId,
 };
-use crate::store::{SecretHash, Thing, WriteStore};
+use crate::store::{ProjectTokenCursor, ReadStore, SecretHash, Start, Thing, WriteStore};
 use actix_web::http::Method;
 use serde::Serialize;
 
@@ -25,33 +27,58 @@ const STARS: &str = "****************";
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
-        on(Method::GET, "projects/{project}/tokens", list),
+        on(Method::GET, "projects/{project}/tokens", list_all),
         on(Method::POST, "projects/{project}/tokens", create),
         on(Method::DELETE, "projects/{project}/tokens/{token}", delete),
     ]
 }
 
-/// `{project_tokens}`.
-#[derive(Serialize)]
-struct Many<'a> {
-    /// The tokens.
-    project_tokens: Vec<ProjectTokenView<'a>>,
+/// `GET /projects/:id/tokens`, secrets masked.
+async fn list_all(call: Call) -> Answer {
+    let wanted = query::wanted(call.request.query_string())?;
+    let id = call.project().await?;
+    let project = call.load_project(id).await?;
+    list::answer(ProjectTokens { persistence: call.app.persistence.clone(), project }, wanted).await
 }
 
-/// `GET /projects/:id/tokens`, secrets masked.
-async fn list(call: Call) -> Answer {
-    let id = call.project().await?;
-    let (tokens, project) = call
-        .app
-        .persistence
-        .read(move |store| {
-            let project = existing(store.find_project(&id)?, Thing::Project)?;
-            Ok((store.list_project_tokens(&id)?, project))
-        })
-        .await?;
-    let shown: Vec<String> = tokens.iter().map(|token| masked(&token.hint)).collect();
-    let views = tokens.iter().zip(&shown).map(|(t, m)| ProjectTokenView::new(t, &project, m));
-    answer::data(Many { project_tokens: views.collect() })
+/// A project's tokens, oldest first.
+struct ProjectTokens {
+    /// Where they are read.
+    persistence: Persistence,
+    /// The project.
+    project: Project,
+}
+
+impl List for ProjectTokens {
+    type Item = ProjectToken;
+
+    fn name(&self) -> &'static str {
+        "project_tokens"
+    }
+
+    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<ProjectToken>, ApiError> {
+        let id = self.project.id.clone();
+        let start = start.map(|place| ProjectTokenCursor {
+            created_at: place.time(),
+            id: ProjectTokenId::from(place.id.as_str()),
+        });
+        let read = move |store: &mut dyn ReadStore| store.project_tokens_after(&id, &start, limit);
+        Ok(self.persistence.read(read).await?)
+    }
+
+    async fn total(&self) -> Result<u64, ApiError> {
+        let id = self.project.id.clone();
+        Ok(self.persistence.read(move |store| store.count_project_tokens(&id)).await?)
+    }
+
+    fn place(token: &ProjectToken) -> Place {
+        Place::at(token.created_at, token.id.as_str())
+    }
+
+    fn write(&self, token: &ProjectToken, _: bool, text: &mut Vec<u8>) -> serde_json::Result<()> {
+        let shown = masked(&token.hint);
+        serde_json::to_writer(text, &ProjectTokenView::new(token, &self.project, &shown))
+    }
 }
 
 /// A secret of which only the hint is known.
@@ -141,16 +168,11 @@ async fn delete(call: Call) -> Answer {
     let id = ProjectTokenId::from(call.parts.token.as_str());
     let kind = EventKind::ProjectTokenDeleted;
     let is_wanted = call.wants(&project, kind);
-    let delete = move |store: &mut dyn WriteStore| {
-        let all = if is_wanted { store.list_project_tokens(&project)? } else { Vec::new() };
-        let found = all.into_iter().find(|token| token.id == id);
-        Ok((store.delete_project_token(&project, &id)?, found))
+    let delete = move |store: &mut dyn WriteStore| store.delete_project_token(&project, &id);
+    let events = move |(token, _): &(ProjectToken, SecretHash)| {
+        vec![HookEvent::project_token(clock::stamp(), kind, token)]
     };
-    let events = move |(_, found): &(SecretHash, Option<ProjectToken>)| {
-        let event = |token| HookEvent::project_token(clock::stamp(), kind, token);
-        found.as_ref().map(event).into_iter().collect()
-    };
-    let (hash, _) = call.app.persistence.write_causing(is_wanted, delete, events).await?;
+    let (_, hash) = call.app.persistence.write_causing(is_wanted, delete, events).await?;
     call.app.auth.forget(&hash);
     call.app.supervisor.project_token_deleted(&hash).await;
     Ok(answer::done())

@@ -1,18 +1,20 @@
 //! Projects: what a token's own looks like, and what the operator makes and lists.
 
 use super::answer::{self, Answer};
-use super::auth::Caller;
 use super::body::Body;
 use super::call::Call;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits::Content;
+use super::list::{self, List};
 use super::project_tokens;
+use super::query::{self, Place};
 use super::routes::{Mounted, on};
 use super::views::{ProjectTokenView, ProjectView};
-use crate::actor::clock;
+use crate::actor::{Persistence, clock};
 use crate::domain::project::secret_hash;
 use crate::domain::{Permissions, Project, ProjectId};
+use crate::store::{ProjectCursor, Start};
 use actix_web::http::Method;
 use serde::Serialize;
 
@@ -24,23 +26,50 @@ const MAX_NAMESPACE_LETTERS: usize = 64;
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
-        on(Method::GET, "projects", list),
+        on(Method::GET, "projects", list_all),
         on(Method::POST, "projects", create),
         on(Method::GET, "projects/{project}", show),
     ]
 }
 
-/// `{projects}`.
-#[derive(Serialize)]
-struct Many<'a> {
-    /// The projects.
-    projects: Vec<ProjectView<'a>>,
+/// `GET /projects`: all on the server.
+async fn list_all(call: Call) -> Answer {
+    let wanted = query::wanted(call.request.query_string())?;
+    list::answer(Projects { persistence: call.app.persistence.clone() }, wanted).await
 }
 
-/// `GET /projects`: all on the server.
-async fn list(call: Call) -> Answer {
-    let found = call.app.persistence.read(|store| store.list_projects()).await?;
-    answer::data(Many { projects: found.iter().map(ProjectView::from).collect() })
+/// All projects, oldest first.
+pub(crate) struct Projects {
+    /// Where they are read.
+    pub(crate) persistence: Persistence,
+}
+
+impl List for Projects {
+    type Item = Project;
+
+    fn name(&self) -> &'static str {
+        "projects"
+    }
+
+    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<Project>, ApiError> {
+        let start = start.map(|place| ProjectCursor {
+            created_at: place.time(),
+            id: ProjectId::from(place.id.as_str()),
+        });
+        Ok(self.persistence.read(move |store| store.projects_after(&start, limit)).await?)
+    }
+
+    async fn total(&self) -> Result<u64, ApiError> {
+        Ok(self.persistence.read(|store| store.count_projects()).await?)
+    }
+
+    fn place(project: &Project) -> Place {
+        Place::at(project.created_at, project.id.as_str())
+    }
+
+    fn write(&self, project: &Project, _: bool, text: &mut Vec<u8>) -> serde_json::Result<()> {
+        serde_json::to_writer(text, &ProjectView::from(project))
+    }
 }
 
 /// `{project, project_token}`.
@@ -141,17 +170,6 @@ async fn show(call: Call) -> Answer {
 /// [`ApiError::Internal`] without randomness.
 pub(crate) fn idle_leap_token(_call: &Call) -> Result<String, ApiError> {
     Ok(clock::secret_id("leap_token")?)
-}
-
-/// The projects that a caller sees.
-///
-/// # Errors
-/// `NotFound(Project)` for a token whose project was deleted meanwhile.
-pub(crate) async fn visible(call: &Call) -> Result<Vec<Project>, ApiError> {
-    match &call.caller {
-        Caller::Admin => Ok(call.app.persistence.read(|store| store.list_projects()).await?),
-        Caller::Project { project, .. } => Ok(vec![call.load_project(project.clone()).await?]),
-    }
 }
 
 #[cfg(test)]

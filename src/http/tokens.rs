@@ -5,7 +5,10 @@ use super::answer::{self, Answer};
 use super::body::Body;
 use super::call::Call;
 use super::error::ApiError;
+use super::held::Held;
 use super::limits::Content;
+use super::list;
+use super::query::{self, Place};
 use super::routes::{Mounted, on};
 use super::token_input::{self, NewToken};
 use super::token_list;
@@ -38,13 +41,6 @@ pub(crate) fn routes() -> Vec<Mounted> {
 pub(crate) struct One<'a> {
     /// The token.
     pub(crate) token: TokenView<'a>,
-}
-
-/// `{subscriptions}`.
-#[derive(Serialize)]
-struct Subscriptions<'a> {
-    /// The subscriptions.
-    subscriptions: Vec<SubscriptionView<'a>>,
 }
 
 /// `POST /channels/tokens`. Default channels are subscriptions, so they need the flag for those.
@@ -201,16 +197,22 @@ pub(crate) async fn erase(app: &App, project: ProjectId, id: &LeapTokenId) -> Re
     Ok(())
 }
 
-/// `GET /channels/tokens/:token/subscriptions`: the permanent ones, then the ephemeral ones of its live session.
+/// `GET /channels/tokens/:token/subscriptions`: the permanent ones and the ephemeral ones of its live session, oldest first; no more
+/// than a session may have.
 ///
 /// The session is asked first: a subscription that becomes permanent meanwhile is then shown as that, and once.
 async fn subscriptions(call: Call) -> Answer {
+    let wanted = query::wanted(call.request.query_string())?;
     let token = find(&call).await?;
     let live = call.app.supervisor.ephemeral_subscriptions(&token.id).await?;
     let stored = call.app.persistence.read(move |store| store.subscriptions_of(&token.id)).await?;
     let permanent: HashSet<&ChannelId> = stored.iter().map(|one| &one.channel).collect();
     let live = live.iter().filter(|one| !permanent.contains(&one.channel));
-    let views = stored.iter().map(|one| SubscriptionView::new(one, false));
-    let views = views.chain(live.map(|one| SubscriptionView::new(one, true)));
-    answer::data(Subscriptions { subscriptions: views.collect() })
+    let both = stored.iter().map(|one| (one, false)).chain(live.map(|one| (one, true)));
+    let mut subscriptions = Held::new("subscriptions");
+    for (one, is_ephemeral) in both {
+        let place = Place::at(one.created_at, one.channel.as_str());
+        subscriptions.add(place, &SubscriptionView::new(one, is_ephemeral))?;
+    }
+    list::answer(subscriptions, wanted).await
 }

@@ -1,15 +1,24 @@
 //! `GET /users/@me`: the operator, as the official clients' log-in wants to see somebody.
 
-use super::answer::{self, Answer};
+use super::Caller;
+use super::answer::Answer;
 use super::call::Call;
+use super::error::ApiError;
+use super::list::List as _;
 use super::members::{OPERATOR, OPERATOR_ID};
-use super::projects;
+use super::pieces;
+use super::projects::{self, Projects};
+use super::query::Place;
 use super::routes::{Mounted, on};
 use super::views::{ProjectView, RoleView};
-use crate::domain::{ProjectId, Timestamp};
+use crate::domain::{Project, Timestamp};
+use crate::store::Start;
 use actix_web::http::Method;
-use indexmap::IndexMap;
+use bytes::Bytes;
 use serde::Serialize;
+
+/// How many projects are held at once.
+const PIECE: u64 = 500;
 
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
@@ -63,30 +72,123 @@ impl UserView {
     }
 }
 
-/// `{user, projects, project_member_role_map, leap_token}`.
-#[derive(Serialize)]
-struct Me<'a> {
-    /// The operator.
-    user: UserView,
-    /// The projects that the token sees.
-    projects: Vec<ProjectView<'a>>,
-    /// The role in each; flags are strings here, which every client reads.
-    project_member_role_map: IndexMap<&'a ProjectId, RoleView>,
-    /// A string of a leap token's form.
-    leap_token: String,
+/// `GET /users/@me`: `{user, projects, project_member_role_map, leap_token}`. Log-ins look for their project in it, so it holds
+/// all that the caller sees, however many those are.
+async fn me(call: Call) -> Answer {
+    let persistence = call.app.persistence.clone();
+    let visible = match &call.caller {
+        Caller::Admin => Visible::All(Projects { persistence }),
+        Caller::Project { project, .. } => Visible::One(call.load_project(project.clone()).await?),
+    };
+    let first = visible.read(&Start::Skip(0), 1).await?;
+    let created_at = first.first().map_or(Timestamp(0), |project| project.created_at);
+    let is_admin = call.caller == Caller::Admin;
+    let user = serde_json::to_string(&UserView::new(is_admin, created_at));
+    let user = user.map_err(|error| ApiError::internal(&error))?;
+    let role = RoleView::new(call.caller.permissions(), true);
+    let leap_token = projects::idle_leap_token(&call)?;
+    let (part, start) = (Part::Projects, Start::Skip(0));
+    pieces::whole(Me { user, visible, role, leap_token, part, start, is_over: false }).await
 }
 
-/// `GET /users/@me`.
-async fn me(call: Call) -> Answer {
-    let projects = projects::visible(&call).await?;
-    let permissions = call.caller.permissions();
-    let is_admin = call.caller == super::Caller::Admin;
-    let created_at = projects.first().map_or(Timestamp(0), |project| project.created_at);
-    let role = |project| (project, RoleView::new(permissions, true));
-    answer::data(Me {
-        user: UserView::new(is_admin, created_at),
-        projects: projects.iter().map(ProjectView::from).collect(),
-        project_member_role_map: projects.iter().map(|project| role(&project.id)).collect(),
-        leap_token: projects::idle_leap_token(&call)?,
-    })
+/// The projects that a caller sees.
+enum Visible {
+    /// All.
+    All(Projects),
+    /// A project token's own.
+    One(Project),
+}
+
+impl Visible {
+    /// Reads the next, so many at most.
+    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<Project>, ApiError> {
+        match (self, start) {
+            (Self::All(projects), start) => projects.read(start, limit).await,
+            (Self::One(project), Start::Skip(0)) => Ok(vec![project.clone()]),
+            (Self::One(_), _) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// What of the answer comes next.
+enum Part {
+    /// The projects.
+    Projects,
+    /// The role in each of them; flags are strings here, which every client reads.
+    Roles,
+}
+
+/// A walk through the projects that a caller sees, and then again for the roles in them.
+struct Me {
+    /// The operator, written.
+    user: String,
+    /// The projects.
+    visible: Visible,
+    /// The role in each.
+    role: RoleView,
+    /// A string of a leap token's form.
+    leap_token: String,
+    /// What comes next.
+    part: Part,
+    /// Where in it.
+    start: Start<Place>,
+    /// Whether everything is written.
+    is_over: bool,
+}
+
+impl Me {
+    /// Writes one project's entry in this part.
+    fn entry(&self, project: &Project, text: &mut Vec<u8>) -> serde_json::Result<()> {
+        match self.part {
+            Part::Projects => serde_json::to_writer(text, &ProjectView::from(project)),
+            Part::Roles => {
+                serde_json::to_writer(&mut *text, &project.id)?;
+                text.push(b':');
+                serde_json::to_writer(text, &self.role)
+            }
+        }
+    }
+
+    /// Writes what ends this part.
+    fn end(&mut self, text: &mut Vec<u8>) -> serde_json::Result<()> {
+        match self.part {
+            Part::Projects => {
+                text.extend_from_slice(br#"],"project_member_role_map":{"#);
+                (self.part, self.start) = (Part::Roles, Start::Skip(0));
+            }
+            Part::Roles => {
+                text.extend_from_slice(br#"},"leap_token":"#);
+                serde_json::to_writer(&mut *text, &self.leap_token)?;
+                text.extend_from_slice(b"}}");
+                self.is_over = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl pieces::Walk for Me {
+    fn start(&self) -> Bytes {
+        format!(r#"{{"success":true,"data":{{"user":{},"projects":["#, self.user).into()
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    async fn piece(&mut self) -> Result<Bytes, ApiError> {
+        let found = self.visible.read(&self.start, PIECE).await?;
+        let mut text = Vec::new();
+        for project in &found {
+            if self.start != Start::Skip(0) {
+                text.push(b',');
+            }
+            self.entry(project, &mut text).map_err(|error| ApiError::internal(&error))?;
+            self.start = Start::Behind(Projects::place(project));
+        }
+        if !u64::try_from(found.len()).is_ok_and(|found| found >= PIECE) {
+            self.end(&mut text).map_err(|error| ApiError::internal(&error))?;
+        }
+        Ok(text.into())
+    }
 }

@@ -7,8 +7,11 @@ use super::call::Call;
 use super::client::Client;
 use super::error::ApiError;
 use super::fields::{Fields, quoted};
+use super::held::Held;
 use super::limits::Content;
+use super::list;
 use super::permissions::Need;
+use super::query::{self, Place};
 use super::reach::{Warning, warnings};
 use super::routes::{Mounted, on};
 use super::views::WebhookView;
@@ -29,7 +32,7 @@ const SECRET_BYTES: usize = 33;
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
-        on(Method::GET, "projects/{project}/webhooks", list),
+        on(Method::GET, "projects/{project}/webhooks", list_all),
         on(Method::POST, "projects/{project}/webhooks", create),
         on(Method::PATCH, "projects/{project}/webhooks/{webhook}", update),
         on(Method::DELETE, "projects/{project}/webhooks/{webhook}", delete),
@@ -37,13 +40,6 @@ pub(crate) fn routes() -> Vec<Mounted> {
         on(Method::POST, "projects/{project}/webhooks/{webhook}/regenerate_secret", regenerate),
         on(Method::POST, "projects/{project}/webhooks/{webhook}/test", test),
     ]
-}
-
-/// `{webhooks}`.
-#[derive(Serialize)]
-struct Many<'a> {
-    /// The webhooks.
-    webhooks: Vec<WebhookView<'a>>,
 }
 
 /// `{webhook}`.
@@ -78,16 +74,18 @@ async fn one(call: &Call, webhook: &Webhook, secret: &str) -> Answer {
 }
 
 /// `GET /projects/:id/webhooks`, secrets masked.
-async fn list(call: Call) -> Answer {
+async fn list_all(call: Call) -> Answer {
+    let wanted = query::wanted(call.request.query_string())?;
     let project = call.project().await?;
     let found = call.app.persistence.read(move |store| store.list_webhooks(&project)).await?;
-    let masked: Vec<String> = found.iter().map(|w| masked_secret(&w.secret)).collect();
     let client = Client::of(&call.request);
-    let views = found
-        .iter()
-        .zip(&masked)
-        .map(|(webhook, secret)| WebhookView::new(webhook, shown_events(webhook, client), secret));
-    answer::data(Many { webhooks: views.collect() })
+    let mut shown = Held::new("webhooks");
+    for webhook in &found {
+        let masked = masked_secret(&webhook.secret);
+        let view = WebhookView::new(webhook, shown_events(webhook, client), &masked);
+        shown.add(Place::at(webhook.created_at, webhook.id.as_str()), &view)?;
+    }
+    list::answer(shown, wanted).await
 }
 
 /// `POST /projects/:id/webhooks`: shows the secret.
@@ -110,7 +108,8 @@ async fn create(call: Call, body: Body) -> Answer {
     let limit = call.app.limits.project_webhooks;
     // Counted in the write itself: two at once cannot both be the last.
     let created = call.app.persistence.write(move |store| {
-        if limit > 0 && store.list_webhooks(&webhook.project)?.len() >= limit {
+        let most = u64::try_from(limit).unwrap_or(u64::MAX);
+        if limit > 0 && store.count_webhooks(&webhook.project)? >= most {
             return Ok(None);
         }
         store.create_webhook(&webhook)?;

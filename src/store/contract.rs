@@ -173,6 +173,7 @@ macro_rules! run_contract_on {
     ($fixture:path) => {
         $crate::store::contract::run_contract_on! { $fixture =>
             projects::projects_are_found_and_listed_oldest_first,
+            projects::a_walk_through_projects_meets_each_that_stays,
             projects::a_used_project_id_or_namespace_is_refused,
             projects::a_project_token_is_found_by_its_hash,
             projects::project_tokens_are_listed_by_project_oldest_first,

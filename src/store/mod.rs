@@ -99,6 +99,10 @@ pub struct Cursor<I> {
 pub type ChannelCursor = Cursor<ChannelId>;
 /// A leap token in such a walk.
 pub type TokenCursor = Cursor<LeapTokenId>;
+/// A project in such a walk.
+pub type ProjectCursor = Cursor<ProjectId>;
+/// A project token in such a walk.
+pub type ProjectTokenCursor = Cursor<ProjectTokenId>;
 
 /// What changes about a leap token.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -135,10 +139,25 @@ pub trait ReadStore: ReadOutbox {
     fn find_project(&mut self, id: &ProjectId) -> StoreResult<Option<Project>>;
     /// All projects, oldest first.
     fn list_projects(&mut self) -> StoreResult<Vec<Project>>;
+    /// The next projects in creation order, at most `limit`.
+    fn projects_after(
+        &mut self,
+        start: &Start<ProjectCursor>,
+        limit: u64,
+    ) -> StoreResult<Vec<Project>>;
+    /// How many projects there are.
+    fn count_projects(&mut self) -> StoreResult<u64>;
     /// A project token by the hash of its secret.
     fn find_project_token(&mut self, hash: &SecretHash) -> StoreResult<Option<ProjectToken>>;
-    /// A project's tokens, oldest first.
-    fn list_project_tokens(&mut self, project: &ProjectId) -> StoreResult<Vec<ProjectToken>>;
+    /// The next of a project's tokens in creation order, at most `limit`.
+    fn project_tokens_after(
+        &mut self,
+        project: &ProjectId,
+        start: &Start<ProjectTokenCursor>,
+        limit: u64,
+    ) -> StoreResult<Vec<ProjectToken>>;
+    /// How many tokens a project has.
+    fn count_project_tokens(&mut self, project: &ProjectId) -> StoreResult<u64>;
     /// An admin token by the hash of its secret.
     fn find_admin_token(&mut self, hash: &SecretHash) -> StoreResult<Option<AdminToken>>;
     /// All admin tokens, oldest first.
@@ -194,6 +213,8 @@ pub trait ReadStore: ReadOutbox {
     fn subscriptions_of(&mut self, token: &LeapTokenId) -> StoreResult<Vec<Subscription>>;
     /// A project's webhooks, oldest first.
     fn list_webhooks(&mut self, project: &ProjectId) -> StoreResult<Vec<Webhook>>;
+    /// How many webhooks a project has.
+    fn count_webhooks(&mut self, project: &ProjectId) -> StoreResult<u64>;
     /// One webhook of a project.
     fn find_webhook(&mut self, project: &ProjectId, id: &WebhookId)
     -> StoreResult<Option<Webhook>>;
@@ -208,12 +229,13 @@ pub trait WriteStore: ReadStore + WriteOutbox {
     fn create_project(&mut self, project: &Project) -> StoreResult<()>;
     /// Adds a project token. Errors: `NotFound(Project)`, `Exists(ProjectToken)` for a used secret or id.
     fn create_project_token(&mut self, token: &ProjectToken, hash: &SecretHash) -> StoreResult<()>;
-    /// Removes a project token and returns its hash, by which caches can forget it. Errors: `NotFound(ProjectToken)`.
+    /// Removes a project token and returns it with its hash, by which caches can forget it. Errors:
+    /// `NotFound(ProjectToken)`.
     fn delete_project_token(
         &mut self,
         project: &ProjectId,
         id: &ProjectTokenId,
-    ) -> StoreResult<SecretHash>;
+    ) -> StoreResult<(ProjectToken, SecretHash)>;
     /// Renames a project and returns it as it is now. Errors: `NotFound(Project)`.
     fn rename_project(&mut self, id: &ProjectId, name: &str) -> StoreResult<Project>;
     /// Removes a project and everything that belongs to it. Errors: `NotFound(Project)`.

@@ -1,8 +1,42 @@
 //! Claims about projects and their back ends' tokens.
 
 use super::{Bench, channel, key, project, project_id, project_token, token, webhook};
-use crate::domain::{LeapTokenId, Permissions, Project, ProjectTokenId, Timestamp};
-use crate::store::{Start, StoreError, Thing};
+use crate::domain::{LeapTokenId, Permissions, Project, ProjectToken, ProjectTokenId, Timestamp};
+use crate::store::{ProjectCursor, ProjectTokenCursor, Start, StoreError, Thing};
+
+/// A part of a project's tokens.
+fn tokens(
+    bench: &Bench,
+    project: &str,
+    start: &Start<ProjectTokenCursor>,
+    limit: u64,
+) -> Vec<ProjectToken> {
+    bench.read(|store| store.project_tokens_after(&project_id(project), start, limit))
+}
+
+pub(crate) fn a_walk_through_projects_meets_each_that_stays(bench: &mut Bench) {
+    for (id, at) in [("d", 1), ("c", 1), ("e", 0)] {
+        bench.write(|store| store.create_project(&project(id, at))).unwrap();
+    }
+    let all = bench.read(|store| store.list_projects());
+    assert_eq!(bench.read(|store| store.count_projects()), 5);
+    for step in 1..=6 {
+        let mut met: Vec<Project> = Vec::new();
+        // A walk that stands still must fail the test and not hang it.
+        for _ in 0..6 {
+            let start = met.last().map_or(Start::Skip(0), |last| {
+                Start::Behind(ProjectCursor { created_at: last.created_at, id: last.id.clone() })
+            });
+            met.extend(bench.read(|store| store.projects_after(&start, step)));
+        }
+        assert_eq!(met, all, "step {step}");
+    }
+    assert_eq!(bench.read(|store| store.projects_after(&Start::Skip(3), 9)), all[3..]);
+    let gone = all[2].clone();
+    bench.write(|store| store.delete_project(&gone.id)).unwrap();
+    let behind = Start::Behind(ProjectCursor { created_at: gone.created_at, id: gone.id });
+    assert_eq!(bench.read(|store| store.projects_after(&behind, 9)), all[3..]);
+}
 
 pub(crate) fn projects_are_found_and_listed_oldest_first(bench: &mut Bench) {
     bench.write(|store| store.create_project(&project("0", 2))).unwrap();
@@ -43,10 +77,15 @@ pub(crate) fn project_tokens_are_listed_by_project_oldest_first(bench: &mut Benc
         let token = project_token(project, id, at);
         bench.write(|store| store.create_project_token(&token, &[hash; 32])).unwrap();
     }
-    let of_a = bench.read(|store| store.list_project_tokens(&project_id("a")));
     let expected = [("3", 5), ("0", 9), ("1", 9)].map(|(id, at)| project_token("a", id, at));
-    assert_eq!(of_a, expected);
-    assert!(bench.read(|store| store.list_project_tokens(&project_id("c"))).is_empty());
+    assert_eq!(tokens(bench, "a", &Start::Skip(0), 9), expected);
+    assert_eq!(tokens(bench, "a", &Start::Skip(1), 1), expected[1..2]);
+    assert!(tokens(bench, "c", &Start::Skip(0), 9).is_empty());
+    let gone = ProjectTokenId::from("0");
+    bench.write(|store| store.delete_project_token(&project_id("a"), &gone)).unwrap();
+    let behind = Start::Behind(ProjectTokenCursor { created_at: Timestamp(9), id: gone });
+    assert_eq!(tokens(bench, "a", &behind, 9), expected[2..], "behind one that has gone");
+    assert_eq!(bench.read(|store| store.count_project_tokens(&project_id("a"))), 2);
 }
 
 pub(crate) fn a_project_token_needs_its_project(bench: &mut Bench) {
@@ -64,7 +103,7 @@ pub(crate) fn a_used_secret_or_handle_is_refused(bench: &mut Bench) {
         let refused = bench.write(|store| store.create_project_token(&next, &hash));
         assert_eq!(refused, Err(StoreError::Exists(Thing::ProjectToken)));
     }
-    assert!(bench.read(|store| store.list_project_tokens(&project_id("b"))).is_empty());
+    assert!(tokens(bench, "b", &Start::Skip(0), 9).is_empty());
 }
 
 pub(crate) fn a_deleted_project_token_returns_its_hash(bench: &mut Bench) {
@@ -74,7 +113,7 @@ pub(crate) fn a_deleted_project_token_returns_its_hash(bench: &mut Bench) {
     }
     let id = ProjectTokenId::from("1");
     let deleted = bench.write(|store| store.delete_project_token(&project_id("a"), &id));
-    assert_eq!(deleted, Ok([1; 32]));
+    assert_eq!(deleted, Ok((project_token("a", "1", 1), [1; 32])));
     let again = bench.write(|store| store.delete_project_token(&project_id("a"), &id));
     assert_eq!(again, Err(StoreError::NotFound(Thing::ProjectToken)));
     assert_eq!(bench.read(|store| store.find_project_token(&[1; 32])), None);

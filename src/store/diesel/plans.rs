@@ -8,8 +8,8 @@ mod calls;
 use super::connection::{self, Role};
 use super::migrate;
 use super::store::SqliteStore;
-use crate::domain::{State, Timestamp, Version};
-use crate::store::{ReadStore as _, Start, WriteStore as _};
+use crate::domain::{ProjectTokenId, State, Timestamp, Version};
+use crate::store::{ProjectCursor, ProjectTokenCursor, ReadStore as _, Start, WriteStore as _};
 use calls::{change, create, key, read, remove, token};
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
@@ -124,6 +124,27 @@ fn a_walk_through_a_channels_tokens_sorts_nothing() {
     assert!(
         steps[0].contains("subscriptions_by_age") && steps[0].contains("created_at>?"),
         "{steps:?}"
+    );
+}
+
+#[test]
+fn a_walk_through_projects_and_their_tokens_sorts_nothing() {
+    let Heard { statements, mut connection, .. } = statements(|store| {
+        let created_at = Timestamp(1);
+        let project = key().project;
+        let last = ProjectCursor { created_at, id: project.clone() };
+        store.projects_after(&Start::Behind(last), 1).unwrap();
+        let last = ProjectTokenCursor { created_at, id: ProjectTokenId::from("k") };
+        store.project_tokens_after(&project, &Start::Behind(last), 1).unwrap();
+    });
+    let steps: Vec<_> =
+        statements.iter().flat_map(|statement| plan(&mut connection, statement)).collect();
+    assert_eq!(
+        steps,
+        [
+            "SEARCH projects USING INDEX projects_by_age (created_at>?)",
+            "SEARCH project_tokens USING INDEX project_tokens_by_age (project_id=? AND created_at>?)",
+        ]
     );
 }
 

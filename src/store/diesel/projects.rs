@@ -1,10 +1,12 @@
 //! Projects and their back ends' tokens.
 
 use super::error::{found, refusal};
-use super::rows::{ProjectRow, ProjectTokenRow, all, one};
+use super::rows::{ProjectRow, ProjectTokenRow, Row as _, all, corrupt, one, sql_count};
 use super::schema::{project_tokens, projects};
 use crate::domain::{Project, ProjectId, ProjectToken, ProjectTokenId};
-use crate::store::{SecretHash, StoreError, StoreResult, Thing};
+use crate::store::{
+    ProjectCursor, ProjectTokenCursor, SecretHash, Start, StoreError, StoreResult, Thing,
+};
 use diesel::prelude::*;
 
 /// `ReadStore::find_project`.
@@ -22,6 +24,32 @@ pub(super) fn list(connection: &mut SqliteConnection) -> StoreResult<Vec<Project
         .order_by((projects::created_at, projects::id))
         .select(ProjectRow::as_select());
     all(query.load(connection))
+}
+
+/// `ReadStore::projects_after`.
+pub(super) fn after(
+    connection: &mut SqliteConnection,
+    start: &Start<ProjectCursor>,
+    limit: u64,
+) -> StoreResult<Vec<Project>> {
+    let every = projects::table
+        .order_by((projects::created_at, projects::id))
+        .limit(sql_count(limit))
+        .select(ProjectRow::as_select());
+    let ProjectCursor { created_at, id } = match start {
+        Start::Skip(count) => return all(every.offset(sql_count(*count)).load(connection)),
+        Start::Behind(cursor) => cursor,
+    };
+    // The bound on the time alone is implied by the rest; it is what lets the index find the place.
+    let is_behind = projects::created_at.gt(created_at.0).or(projects::id.gt(id.as_str()));
+    let rest = every.filter(projects::created_at.ge(created_at.0)).filter(is_behind);
+    all(rest.load(connection))
+}
+
+/// `ReadStore::count_projects`.
+pub(super) fn count(connection: &mut SqliteConnection) -> StoreResult<u64> {
+    let rows: i64 = projects::table.count().get_result(connection)?;
+    Ok(rows.unsigned_abs())
 }
 
 /// `WriteStore::create_project`.
@@ -67,16 +95,39 @@ pub(super) fn find_token(
     one(query.first(connection))
 }
 
-/// `ReadStore::list_project_tokens`.
-pub(super) fn list_tokens(
+/// `ReadStore::project_tokens_after`.
+pub(super) fn tokens_after(
     connection: &mut SqliteConnection,
     project: &ProjectId,
+    start: &Start<ProjectTokenCursor>,
+    limit: u64,
 ) -> StoreResult<Vec<ProjectToken>> {
-    let query = project_tokens::table
+    use project_tokens::{created_at, id};
+    let all_of_project = project_tokens::table
         .filter(project_tokens::project_id.eq(project.as_str()))
-        .order_by((project_tokens::created_at, project_tokens::id))
+        .order_by((created_at, id))
+        .limit(sql_count(limit))
         .select(ProjectTokenRow::as_select());
-    all(query.load(connection))
+    let last = match start {
+        Start::Skip(count) => {
+            return all(all_of_project.offset(sql_count(*count)).load(connection));
+        }
+        Start::Behind(cursor) => cursor,
+    };
+    // The bound on the time alone is implied by the rest; it is what lets the index find the place.
+    let is_behind = created_at.gt(last.created_at.0).or(id.gt(last.id.as_str()));
+    let rest = all_of_project.filter(created_at.ge(last.created_at.0)).filter(is_behind);
+    all(rest.load(connection))
+}
+
+/// `ReadStore::count_project_tokens`.
+pub(super) fn count_tokens(
+    connection: &mut SqliteConnection,
+    project: &ProjectId,
+) -> StoreResult<u64> {
+    let of_project = project_tokens::project_id.eq(project.as_str());
+    let rows: i64 = project_tokens::table.filter(of_project).count().get_result(connection)?;
+    Ok(rows.unsigned_abs())
 }
 
 /// `WriteStore::create_project_token`.
@@ -104,14 +155,15 @@ pub(super) fn delete_token(
     connection: &mut SqliteConnection,
     project: &ProjectId,
     id: &ProjectTokenId,
-) -> StoreResult<SecretHash> {
+) -> StoreResult<(ProjectToken, SecretHash)> {
     let row = project_tokens::table
         .find(id.as_str())
         .filter(project_tokens::project_id.eq(project.as_str()));
-    let hash: Option<Vec<u8>> =
-        row.select(project_tokens::secret_hash).first(connection).optional()?;
-    let hash = hash.ok_or(StoreError::NotFound(Thing::ProjectToken))?;
+    let both = row.select((ProjectTokenRow::as_select(), project_tokens::secret_hash));
+    let found_row: Option<(ProjectTokenRow, Vec<u8>)> = both.first(connection).optional()?;
+    let (token, hash) = found_row.ok_or(StoreError::NotFound(Thing::ProjectToken))?;
     found(diesel::delete(row).execute(connection)?, Thing::ProjectToken)?;
-    let corrupt = |_| StoreError::Corrupt("project_tokens.secret_hash".to_owned());
-    hash.try_into().map_err(corrupt)
+    let hash: Option<SecretHash> = hash.try_into().ok();
+    let hash = hash.ok_or_else(|| corrupt("project_tokens.secret_hash"))?;
+    Ok((token.into_domain()?, hash))
 }

@@ -7,8 +7,8 @@ use crate::domain::{
     Visibility, Webhook, WebhookId,
 };
 use crate::store::{
-    ChannelCursor, ChannelPage, ReadStore, SecretHash, Start, StoreError, StoreResult, TokenCursor,
-    TokenUpdate, WebhookUpdate, WriteStore,
+    ChannelCursor, ChannelPage, ProjectCursor, ProjectTokenCursor, ReadStore, SecretHash, Start,
+    StoreError, StoreResult, TokenCursor, TokenUpdate, WebhookUpdate, WriteStore,
 };
 use diesel::sqlite::SqliteConnection;
 
@@ -64,12 +64,33 @@ impl ReadStore for SqliteStore<'_> {
         projects::list(self.connection)
     }
 
+    fn projects_after(
+        &mut self,
+        start: &Start<ProjectCursor>,
+        limit: u64,
+    ) -> StoreResult<Vec<Project>> {
+        projects::after(self.connection, start, limit)
+    }
+
+    fn count_projects(&mut self) -> StoreResult<u64> {
+        projects::count(self.connection)
+    }
+
     fn find_project_token(&mut self, hash: &SecretHash) -> StoreResult<Option<ProjectToken>> {
         projects::find_token(self.connection, hash)
     }
 
-    fn list_project_tokens(&mut self, project: &ProjectId) -> StoreResult<Vec<ProjectToken>> {
-        projects::list_tokens(self.connection, project)
+    fn project_tokens_after(
+        &mut self,
+        project: &ProjectId,
+        start: &Start<ProjectTokenCursor>,
+        limit: u64,
+    ) -> StoreResult<Vec<ProjectToken>> {
+        projects::tokens_after(self.connection, project, start, limit)
+    }
+
+    fn count_project_tokens(&mut self, project: &ProjectId) -> StoreResult<u64> {
+        projects::count_tokens(self.connection, project)
     }
 
     fn find_admin_token(&mut self, hash: &SecretHash) -> StoreResult<Option<AdminToken>> {
@@ -155,6 +176,10 @@ impl ReadStore for SqliteStore<'_> {
         webhooks::list(self.connection, project)
     }
 
+    fn count_webhooks(&mut self, project: &ProjectId) -> StoreResult<u64> {
+        webhooks::count(self.connection, project)
+    }
+
     fn find_webhook(
         &mut self,
         project: &ProjectId,
@@ -177,7 +202,7 @@ impl WriteStore for SqliteStore<'_> {
         &mut self,
         project: &ProjectId,
         id: &ProjectTokenId,
-    ) -> StoreResult<SecretHash> {
+    ) -> StoreResult<(ProjectToken, SecretHash)> {
         self.write(|connection| projects::delete_token(connection, project, id))
     }
 

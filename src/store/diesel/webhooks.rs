@@ -19,6 +19,13 @@ struct Changes<'a> {
     secret: Option<&'a str>,
 }
 
+/// `ReadStore::count_webhooks`.
+pub(super) fn count(connection: &mut SqliteConnection, project: &ProjectId) -> StoreResult<u64> {
+    let query = webhooks::table.filter(webhooks::project_id.eq(project.as_str())).count();
+    let rows: i64 = query.get_result(connection)?;
+    Ok(rows.unsigned_abs())
+}
+
 /// `ReadStore::list_webhooks`.
 pub(super) fn list(
     connection: &mut SqliteConnection,

@@ -8,8 +8,9 @@ use crate::domain::{
     State, Timestamp, Version, Visibility, Webhook, WebhookId,
 };
 use crate::store::{
-    ChannelCursor, ChannelPage, ChannelSort, ReadOutbox as _, ReadStore as _, Start, TokenCursor,
-    TokenUpdate, WebhookUpdate, WriteOutbox as _, WriteStore as _,
+    ChannelCursor, ChannelPage, ChannelSort, ProjectCursor, ProjectTokenCursor, ReadOutbox as _,
+    ReadStore as _, Start, TokenCursor, TokenUpdate, WebhookUpdate, WriteOutbox as _,
+    WriteStore as _,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,7 +132,15 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
     store.find_project(&project).unwrap();
     store.list_projects().unwrap();
     store.find_project_token(&[1; 32]).unwrap();
-    store.list_project_tokens(&project).unwrap();
+    let old = ProjectCursor { created_at: now, id: project.clone() };
+    store.projects_after(&Start::Skip(1), 1).unwrap();
+    store.projects_after(&Start::Behind(old), 1).unwrap();
+    store.count_projects().unwrap();
+    let old = ProjectTokenCursor { created_at: now, id: ProjectTokenId::from("k") };
+    store.project_tokens_after(&project, &Start::Skip(1), 1).unwrap();
+    store.project_tokens_after(&project, &Start::Behind(old), 1).unwrap();
+    store.count_project_tokens(&project).unwrap();
+    store.count_webhooks(&project).unwrap();
     store.find_admin_token(&[1; 32]).unwrap();
     store.list_admin_tokens().unwrap();
     store.find_channel(&key()).unwrap();
