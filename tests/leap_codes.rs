@@ -4,7 +4,7 @@ mod socket;
 mod support;
 
 use serde_json::{Value, json};
-use socket::{Process, Received, Socket, Stopwatch, frame};
+use socket::{PATIENCE, Process, Received, Socket, Stopwatch, frame};
 use std::fmt::Debug;
 use std::time::Duration;
 use support::{PROJECT, Server};
@@ -106,7 +106,7 @@ fn ten_seconds_are_there_to_identify() {
     assert_eq!(silent.close_frame().0, 4002);
     let passed = clock.elapsed();
     assert!(passed >= Duration::from_millis(9900), "{passed:?}");
-    assert!(passed < Duration::from_secs(12), "{passed:?}");
+    assert!(passed < Duration::from_secs(20), "{passed:?}");
     assert_eq!(beating.expect_close().0, 4002, "a heartbeat is not an IDENTIFY");
 }
 
@@ -299,12 +299,12 @@ fn too_much_is_too_big() {
 
 #[test]
 fn who_sends_no_heartbeat_is_out_of_sync_and_who_does_stays() {
-    let quick = [("WARREN_HEARTBEAT", "1"), ("WARREN_HEARTBEAT_TIMEOUT", "2.5")];
+    let quick = [("WARREN_HEARTBEAT", "1"), ("WARREN_HEARTBEAT_TIMEOUT", "5")];
     let server = Server::start_with(&quick);
     let (clock, (mut silent, _)) = (Stopwatch::start(), Socket::enter(server.address, None));
     let (mut living, _) = Socket::enter(server.address, None);
     let beats = std::thread::spawn(move || {
-        for _ in 0..5 {
+        for _ in 0..8 {
             living.send(&json!({"op": 3}));
             std::thread::sleep(Duration::from_millis(900));
         }
@@ -316,8 +316,8 @@ fn who_sends_no_heartbeat_is_out_of_sync_and_who_does_stays() {
     silent.dispatch("UNSUBSCRIBE", "room", &Value::Null);
     assert_eq!(silent.close_frame().0, 4007);
     let passed = clock.elapsed();
-    assert!(passed >= Duration::from_millis(2400), "{passed:?}");
-    assert!(passed < Duration::from_secs(5), "{passed:?}");
+    assert!(passed >= Duration::from_millis(4900), "{passed:?}");
+    assert!(passed < PATIENCE, "{passed:?}");
     assert_eq!(beats.join().unwrap(), b"alive");
     server.assert_well();
 }
@@ -326,15 +326,16 @@ fn who_sends_no_heartbeat_is_out_of_sync_and_who_does_stays() {
 fn a_server_that_was_paused_reads_before_it_judges() {
     const INTERVAL: Duration = Duration::from_secs(1);
     let folder = tempfile::tempdir().unwrap();
-    let quick = [("WARREN_HEARTBEAT", "1"), ("WARREN_HEARTBEAT_TIMEOUT", "2.5")];
+    // So much that a machine that is busy with other things does not make a client late.
+    let quick = [("WARREN_HEARTBEAT", "1"), ("WARREN_HEARTBEAT_TIMEOUT", "5")];
     let server = Process::start(folder.path(), &quick);
     let mut sockets: Vec<Socket> =
         (0..100).map(|_| Socket::enter(server.address, None).0).collect();
-    // The server sleeps for four intervals; its clients go on as always.
-    for second in 0..8 {
+    // The server sleeps for longer than it bears silence; its clients go on as always.
+    for second in 0..10 {
         match second {
             1 => server.signal("STOP"),
-            5 => server.signal("CONT"),
+            8 => server.signal("CONT"),
             _ => {}
         }
         for socket in &mut sockets {

@@ -6,9 +6,11 @@ mod scene;
 mod socket;
 mod support;
 
-use serde_json::Value;
+use scene::create;
+use serde_json::{Value, json};
 use socket::{Received, Socket};
-use support::Server;
+use support::receiver::{Receiver, says};
+use support::{Answer, Server};
 
 /// A header of version 2 for TCP over IPv4 from 192.0.2.7.
 const BINARY: &[u8] =
@@ -67,6 +69,54 @@ fn the_bound_of_an_address_is_that_of_the_client() {
     let _other = upgrade("192.0.2.2");
     let again = Socket::handshake_from(PROXY, server.address, b"", &from("1.2.3.4, 192.0.2.1"));
     assert!(again.starts_with("HTTP/1.1 429 "), "{again}");
+    server.assert_well();
+}
+
+#[test]
+fn wrong_tokens_are_counted_for_the_client_and_not_for_its_proxy() {
+    let proxy = ("WARREN_TRUSTED_PROXIES", "127.0.0.1/32");
+    let config = scene::Config::limits("auth-failures = 10");
+    let server = Server::start_with(&[proxy, config.setting()]);
+    create(&server, "room", "unprotected", &[]);
+    // At the door and behind it.
+    let ask = |client: &str, n: usize| {
+        let guess = format!("ptk_{n:032}");
+        if n.is_multiple_of(2) {
+            let headers = [("Authorization", guess.as_str()), ("X-Forwarded-For", client)];
+            return server.request("GET", "/v1/channels", &headers, b"").status;
+        }
+        let plain = format!(
+            "POST /v1/channels/room/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {guess}\r\n\
+             X-Forwarded-For: {client}\r\nContent-Length: 9\r\n\r\n{{\"e\":\"A\"}}"
+        );
+        Answer::parse(&server.raw_and_close(plain.as_bytes())).unwrap().status
+    };
+    // The last of its share is refused in either way: what the door looks up, the layer behind it finds over the limit.
+    for n in 0..9 {
+        assert_eq!(ask("192.0.2.1", n), 401, "{n}");
+    }
+    let over = (10..40).filter(|n| ask("192.0.2.1", *n) == 429).count();
+    assert!(over > 20, "{over} refused");
+    for n in 40..49 {
+        assert_eq!(ask("192.0.2.2", n), 401, "{n}");
+    }
+    server.assert_well();
+}
+
+#[test]
+fn the_channel_authorizer_is_told_the_address_of_the_client() {
+    let server = Server::start_with(&[TRUSTED, ("WARREN_ALLOW_PRIVATE_WEBHOOKS", "1")]);
+    let receiver = Receiver::start(|_, _| says(204));
+    let authorizer = json!({"url": receiver.url()}).to_string();
+    server.data("PUT", "/v1/projects/@this/channel-authorizer", &authorizer);
+    create(&server, "room", "private", &[]);
+    let lines = "X-Forwarded-For: 203.0.113.9, 192.0.2.7\r\n";
+    let mut socket = Socket::upgraded_from(PROXY, server.address, b"", lines);
+    assert!(matches!(socket.receive(), Received::Text(_)));
+    socket.identify(Some(&server.new_leap_token()));
+    socket.expect("INIT");
+    socket.dispatch("SUBSCRIBE", "room", &Value::Null);
+    assert_eq!(receiver.wait_for(1)[0].json()["connection"]["address"], "192.0.2.7");
     server.assert_well();
 }
 

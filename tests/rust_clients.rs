@@ -156,7 +156,7 @@ async fn refusals_name_their_reason_and_leave_the_connection() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_client_stays_connected_over_its_heartbeats() {
     let server =
-        Server::start_with(&[("WARREN_HEARTBEAT", "1"), ("WARREN_HEARTBEAT_TIMEOUT", "2.5")]);
+        Server::start_with(&[("WARREN_HEARTBEAT", "1"), ("WARREN_HEARTBEAT_TIMEOUT", "5")]);
     let hop = hop(&server, "");
     create(&hop, "open", ChannelType::Unprotected, json!({})).await;
     let (mut leap, _) = leap(&server, None).await;

@@ -11,7 +11,7 @@ mod socket;
 mod support;
 
 use serde_json::{Value, json};
-use socket::{Http, Process, Received, Socket};
+use socket::{Http, PATIENCE, Process, Received, Socket, Stopwatch};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::thread;
@@ -186,6 +186,28 @@ fn what_a_reset_leaves_in_the_systems_buffer_comes_again_or_is_counted() {
     // Several that left in one write come again until all of it has arrived.
     let again = (read + missed).checked_sub(first).expect("nothing is lost without a word");
     assert!(again <= 32, "{read} read, {missed} missed, from {first} on again");
+    server.assert_well();
+}
+
+/// What the system keeps for a reader is out of the server's reach once that reader is given up.
+#[test]
+fn the_system_keeps_little_for_a_reader_that_reads_nothing() {
+    const PUBLISHED: u64 = 4 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let (server, tokens) = server(folder.path(), 1);
+    let (silent, _) = Socket::enter(server.address, tokens.first().map(String::as_str));
+    silent.read_little();
+    let waits = || {
+        let listed = server.http().data("GET", "/v1/channels/room/connections", "").unwrap();
+        listed["connections"][0]["queue_bytes"].as_u64().unwrap()
+    };
+    publish(&server, 1, usize::try_from(PUBLISHED).unwrap());
+    let since = Stopwatch::start();
+    // The system doubles what is asked for, to have room for its own, and the reader's side has a buffer too.
+    while waits() < PUBLISHED - (1 << 20) {
+        assert!(since.elapsed() < PATIENCE, "only {} bytes wait", waits());
+        thread::sleep(Duration::from_millis(10));
+    }
     server.assert_well();
 }
 

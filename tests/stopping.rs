@@ -280,10 +280,12 @@ fn nobody_is_accepted_while_requests_end() {
     assert_eq!(server.wait(), Some(0));
 }
 
-/// Publishes until the server has gone; returns what was answered, by name.
+/// Publishes until the server has gone; returns what was answered, by name. Whoever has a connection is answered on it, up
+/// to the answer that says that it is the last.
 fn publish_until_gone(address: SocketAddr, publisher: usize, all: &AtomicUsize) -> Vec<String> {
     let mut answered = Vec::new();
     let Ok(mut http) = Http::connect(address) else { return answered };
+    let mut is_kept = false;
     for n in 0.. {
         let event = format!("P{publisher}-{n}");
         let body = json!({"e": event, "d": null}).to_string();
@@ -291,12 +293,16 @@ fn publish_until_gone(address: SocketAddr, publisher: usize, all: &AtomicUsize) 
             Ok(answer) if answer.status == 204 => {
                 answered.push(event);
                 all.fetch_add(1, Ordering::Relaxed);
+                is_kept = answer.header("connection") != Some("close");
             }
             Ok(answer) => panic!("{}: {}", answer.status, answer.text()),
-            Err(_) => match Http::connect(address) {
-                Ok(again) => http = again,
-                Err(_) => break,
-            },
+            Err(error) => {
+                assert!(!is_kept, "{event} was not answered: {error}");
+                match Http::connect(address) {
+                    Ok(again) => http = again,
+                    Err(_) => break,
+                }
+            }
         }
     }
     answered

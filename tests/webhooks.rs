@@ -207,17 +207,16 @@ fn redirects_are_not_followed_and_gone_is_believed() {
 #[test]
 fn a_slow_endpoint_delays_no_other() {
     let server = server();
-    let slow = Receiver::start(|_, _| Says(200, "", "", Duration::from_secs(30)));
+    let slow = Receiver::start(|_, _| Says(200, "", "", Duration::from_mins(1)));
     let healthy = Receiver::start(|_, _| says(200));
     hook(&server, &slow.url(), &["channel.created"]);
     hook(&server, &healthy.url(), &["channel.created"]);
-    let begin = Instant::now();
     for number in 0..30 {
         server.data("PUT", &format!("/v1/channels/room{number}"), "{}");
     }
+    slow.wait_for(8);
     healthy.wait_for(30);
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
-    std::thread::sleep(Duration::from_millis(300));
+    // Not one of its calls has been given up for a further one: that would take it ten seconds.
     assert_eq!(slow.calls().len(), 8, "no more than eight calls at a time");
     server.crash();
 }
@@ -288,13 +287,20 @@ fn who_sets_an_address_that_is_not_called_is_told_why() {
     assert_eq!(code(&change("http://93.184.215.14:22/")), "port");
     // What would be called is not called by setting it.
     assert_eq!(change("http://93.184.215.14/").get("warnings"), None);
-    let set = authorizer(&server, "http://10.0.0.1/");
+    let set = authorizer(&server, " http://10.0.0.1/ ");
+    assert_eq!(set["url"], "http://10.0.0.1/");
     assert_eq!(
         (code(&set), &set["warnings"][0]["field"]),
         (json!("private_address"), &json!("url"))
     );
     let shown = server.data("GET", "/v1/projects/@this/channel-authorizer", "");
     assert_eq!(shown.get("warnings"), None);
+    let log = server.log();
+    let warned: Vec<_> = log.lines().filter(|line| line.contains("is not called")).collect();
+    let codes = ["private_address", "private_address", "\"port\"", "private_address"];
+    assert_eq!(warned.len(), codes.len(), "{log}");
+    assert!(warned.iter().zip(codes).all(|(line, code)| line.contains(code)), "{log}");
+    assert!(!log.contains("secret-path"), "{log}");
     let open = self::server();
     assert_eq!(authorizer(&open, "http://10.0.0.1/").get("warnings"), None);
 }
@@ -402,7 +408,7 @@ fn the_authorizer_grants_and_refuses() {
 fn a_silent_authorizer_refuses_after_five_seconds_and_is_called_once() {
     let server = server();
     let receiver =
-        Receiver::start(|_, _| Says(200, "", r#"{"granted":true}"#, Duration::from_secs(8)));
+        Receiver::start(|_, _| Says(200, "", r#"{"granted":true}"#, Duration::from_secs(15)));
     authorizer(&server, &receiver.url());
     server.data("PUT", "/v1/channels/room", "{}");
     let token = server.new_leap_token();
@@ -413,12 +419,12 @@ fn a_silent_authorizer_refuses_after_five_seconds_and_is_called_once() {
     }
     // The back end's silence is no reason to let a client doubt its connection.
     sockets[0].beat("still there?");
-    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
     for socket in &mut sockets {
         assert_eq!(socket.event("UNAVAILABLE")["d"]["error_code"], "NOT_GRANTED");
     }
+    // Had it waited for the answer, that would have granted.
     let took = begin.elapsed();
-    assert!((4900..7000).contains(&took.as_millis()), "{took:?}");
+    assert!(took >= Duration::from_millis(4900), "{took:?}");
     assert_eq!(receiver.calls().len(), 1);
     assert_eq!(outcomes(&server)[0]["reason"], "timeout");
 }
