@@ -83,18 +83,21 @@ test('a token’s ephemeral subscriptions are listed while its session lives', a
   const list = async () => {
     const { subscriptions } = await server.ok('GET', `/v1/channels/tokens/${token}/subscriptions`);
     for (const { created_at } of subscriptions) assert.ok(Math.abs(Date.parse(created_at) - Date.now()) < 60_000, created_at);
-    return subscriptions.map(({ channel, ephemeral }) => `${channel} ${ephemeral}`);
+    const made = subscriptions.map(({ created_at }) => Date.parse(created_at));
+    assert.deepEqual(made, made.toSorted((a, b) => a - b), 'oldest first');
+    // Two may be made in one millisecond.
+    return subscriptions.map(({ channel, ephemeral }) => `${channel} ${ephemeral}`).sort();
   };
   assert.deepEqual(await list(), []);
   const socket = await server.connect({ token });
   await socket.subscribe('passing', { ephemeral: true });
   await socket.subscribe('both', { ephemeral: true });
   await socket.subscribe('fixed');
-  assert.deepEqual(await list(), ['fixed false', 'passing true', 'both true']);
+  assert.deepEqual(await list(), ['both true', 'fixed false', 'passing true']);
   await socket.subscribe('both');
-  assert.deepEqual(await list(), ['fixed false', 'both false', 'passing true']);
+  assert.deepEqual(await list(), ['both false', 'fixed false', 'passing true']);
   await server.ok('DELETE', `/v1/channels/passing/subscribers/${token}`);
-  assert.deepEqual(await list(), ['fixed false', 'both false']);
+  assert.deepEqual(await list(), ['both false', 'fixed false']);
 });
 
 test('the JS SDK creates, lists and deletes admin tokens', async () => {
