@@ -9,9 +9,13 @@
 
 mod support;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use std::collections::{HashMap, HashSet};
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use support::receiver::{Receiver, Says, says};
 use support::socket::Socket;
@@ -247,6 +251,56 @@ fn no_event_is_lost_in_fifty_crashes_and_redeliveries_keep_their_id() {
     }
     assert_eq!(heard.keys().cloned().collect::<HashSet<_>>(), expected);
     assert!(heard.values().all(|ids| ids.len() == 1), "a redelivery has the id of its event");
+    server.assert_well();
+}
+
+/// How much room the files of a folder take.
+fn bytes_of(folder: &std::path::Path) -> u64 {
+    let files = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    files.map(|file| file.metadata().unwrap().len()).sum()
+}
+
+/// Hop's signature of a text.
+fn signature(secret: &str, text: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(text.as_bytes());
+    let digits =
+        |byte: &u8| [byte >> 4, byte & 15].map(|digit| b"0123456789ABCDEF"[usize::from(digit)]);
+    let hex = mac.finalize().into_bytes().iter().flat_map(digits).collect();
+    String::from_utf8(hex).unwrap()
+}
+
+#[test]
+fn a_large_event_is_stored_once_and_a_crash_keeps_it_from_no_webhook() {
+    let server = server();
+    let is_back = Arc::new(AtomicBool::new(false));
+    let is_open = Arc::clone(&is_back);
+    let receiver = Receiver::start(move |number, _| {
+        says(if number < 10 || is_open.load(Ordering::Relaxed) { 200 } else { 503 })
+    });
+    let hooks: HashMap<String, String> =
+        (0..40).map(|_| hook(&server, &receiver.url(), &["channel.created"])).collect();
+    let room = json!({"state": {"text": "x".repeat(100_000)}}).to_string();
+    server.data("PUT", "/v1/channels/room", &room);
+    receiver.wait_for(40);
+    let stored = bytes_of(&server.data_folder());
+    assert!(stored < 1_500_000, "{stored} bytes for 40 times 100 kB");
+    let folder = server.crash();
+    is_back.store(true, Ordering::Relaxed);
+    let server = Server::start_in(folder, OPEN);
+    for id in hooks.keys() {
+        settled(&server, id, "delivered");
+    }
+    let (mut heard, mut told) = (HashSet::new(), HashSet::new());
+    for call in receiver.calls() {
+        let id = call.json()["webhook_id"].as_str().unwrap().to_owned();
+        assert_eq!(call.header("x-hop-hooks-signature"), signature(&hooks[&id], &call.text));
+        let head = format!(r#"{{"webhook_id":"{id}",""#);
+        told.insert(call.text.strip_prefix(&head).expect("the id stands first").to_owned());
+        heard.insert(id);
+    }
+    assert_eq!(heard.len(), 40);
+    assert_eq!(told.len(), 1, "all are told the same");
     server.assert_well();
 }
 
@@ -591,7 +645,7 @@ fn secure_endpoint(folder: &std::path::Path) -> (String, std::path::PathBuf) {
     let authority = root.self_signed(&root_key).unwrap();
     let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     let leaf = leaf.signed_by(&key, &Issuer::new(root, root_key)).unwrap();
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -600,13 +654,13 @@ fn secure_endpoint(folder: &std::path::Path) -> (String, std::path::PathBuf) {
             vec![leaf.der().clone()],
             rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into()),
         );
-    let config = std::sync::Arc::new(config.unwrap());
+    let config = Arc::new(config.unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         use std::io::{Read as _, Write as _};
         for stream in listener.incoming().map_while(Result::ok) {
-            let connection = rustls::ServerConnection::new(std::sync::Arc::clone(&config)).unwrap();
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
             let mut stream = rustls::StreamOwned::new(connection, stream);
             // A caller that does not trust the certificate ends here.
             if stream.read(&mut [0; 4096]).is_ok() {

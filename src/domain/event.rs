@@ -191,13 +191,12 @@ impl HookEvent {
         Self::new(stamp, kind, &token.project, &data)
     }
 
-    /// The body for one webhook, exactly as it is signed and posted, with the number that the store gave the event.
-    pub fn body(&self, webhook: &WebhookId, seq: i64) -> String {
+    /// What all webhooks that hear of it are told, with the number that the store gave the event: an object.
+    pub fn body(&self, seq: i64) -> String {
         let inner = self.data.as_str().strip_suffix('}').unwrap_or("{");
         let comma = if inner == "{" { "" } else { "," };
         let data = RawJson::trusted(format!("{inner}{comma}\"seq\":{seq}}}"));
         let body = Body {
-            webhook_id: webhook,
             project_id: &self.project,
             occurred_at: self.occurred_at,
             id: &self.id,
@@ -208,11 +207,17 @@ impl HookEvent {
     }
 }
 
-/// What is posted; the order of keys is Hop's.
+/// The body for one webhook, exactly as it is signed and posted, made of what all are told; none where that is no object.
+///
+/// `webhook_id` stands first, as Hop has it.
+pub fn body_for(webhook: &WebhookId, told: &str) -> Option<String> {
+    let id = serde_json::to_string(webhook).ok()?;
+    told.strip_prefix('{').map(|rest| format!("{{\"webhook_id\":{id},{rest}"))
+}
+
+/// What all webhooks are told; the order of keys is Hop's.
 #[derive(Serialize)]
 struct Body<'a> {
-    /// Who hears it.
-    webhook_id: &'a WebhookId,
     /// The tenant.
     project_id: &'a ProjectId,
     /// When it happened.

@@ -16,7 +16,7 @@ fn project() -> ProjectId {
 
 /// The data of an event with the number 7, and its whole body checked around it.
 fn data(event: &HookEvent) -> String {
-    let body = event.body(&WebhookId::from("webhook_1"), 7);
+    let body = body_for(&WebhookId::from("webhook_1"), &event.body(7)).unwrap();
     let head = format!(
         r#"{{"webhook_id":"webhook_1","project_id":"project_x","occurred_at":"1970-01-01T00:00:00.000Z","id":"event_1","event":"{}","data":"#,
         event.kind.name()

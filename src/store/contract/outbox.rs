@@ -2,6 +2,7 @@
 
 use super::{Bench, channel, key, project_id, state, webhook};
 use crate::domain::delivery::{KEEP_FOR, RETRY_FOR};
+use crate::domain::event::body_for;
 use crate::domain::{
     Attempt, Delivery, DeliveryKey, DeliveryState, Due, EventId, EventKind, HookEvent, Outcome,
     Stamp, Timestamp, Version, Webhook, WebhookId,
@@ -74,7 +75,7 @@ pub(crate) fn an_event_is_stored_for_each_webhook_that_names_it(bench: &mut Benc
     let expected = Due {
         key: of("2", "event_1"),
         project: project_id("a"),
-        body: event.body(&WebhookId::from("2"), 1),
+        body: body_for(&WebhookId::from("2"), &event.body(1)).unwrap(),
         attempts: 0,
         gives_up_at: Timestamp(5 + millis(RETRY_FOR)),
     };
@@ -96,12 +97,17 @@ pub(crate) fn numbers_rise_with_each_event_of_a_project(bench: &mut Bench) {
 
 pub(crate) fn an_event_stored_again_stays_what_it_was(bench: &mut Bench) {
     hooks(bench, "a", &["1"]);
-    for event in ["x", "y", "x"] {
+    for event in ["x", "y"] {
         record(bench, &created("a", event, 1));
     }
+    let before = due(bench, "1", 1);
+    hooks(bench, "a", &["2"]);
+    record(bench, &created("a", "x", 1));
     let heard = list(bench, "1");
     let all: Vec<_> = heard.iter().map(|it| (it.key.event.as_str(), it.seq)).collect();
     assert_eq!(all, [("y", 2), ("x", 1)]);
+    assert_eq!(due(bench, "1", 1), before);
+    assert!(list(bench, "2").is_empty(), "it happened before this one was there");
 }
 
 pub(crate) fn an_event_stands_and_falls_with_its_cause(bench: &mut Bench) {
@@ -315,6 +321,32 @@ pub(crate) fn a_deleted_webhook_takes_its_deliveries_along(bench: &mut Bench) {
     assert_eq!(due_webhooks(bench, 9), ["2"]);
     settle(bench, "1", "x", 1, Outcome::Retry(Timestamp(9)));
     assert!(list(bench, "1").is_empty());
+}
+
+pub(crate) fn an_event_is_told_as_long_as_one_delivery_is_left(bench: &mut Bench) {
+    hooks(bench, "a", &["1", "2", "3"]);
+    let event = created("a", "x", 1);
+    record(bench, &event);
+    let is_whole = |bench: &Bench, webhook: &str| {
+        let body = body_for(&WebhookId::from(webhook), &event.body(1)).unwrap();
+        due(bench, webhook, 100).into_iter().map(|it| it.body).eq([body])
+    };
+    bench.write(|store| store.delete_webhook(&project_id("a"), &WebhookId::from("1"))).unwrap();
+    settle(bench, "2", "x", 2, Outcome::Delivered);
+    assert!(is_whole(bench, "3"));
+    bench
+        .write(|store| store.resend_delivery(&project_id("a"), &of("2", "x"), Timestamp(9)))
+        .unwrap();
+    assert!(is_whole(bench, "2"));
+    settle(bench, "3", "x", 10, Outcome::Dead);
+    let late = Timestamp(2 + millis(KEEP_FOR));
+    assert_eq!(bench.write(|store| store.prune_deliveries(late)), Ok(1));
+    assert!(is_whole(bench, "2"));
+    settle(bench, "2", "x", 11, Outcome::Delivered);
+    assert_eq!(bench.write(|store| store.prune_deliveries(late)), Ok(1));
+    // Nothing of it is left that could keep an event of this id from being stored.
+    record(bench, &event);
+    assert_eq!(list(bench, "3").len(), 1);
 }
 
 pub(crate) fn what_is_owed_is_there_after_a_restart(bench: &mut Bench) {

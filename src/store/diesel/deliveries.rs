@@ -1,7 +1,7 @@
 //! The outbox: what is put in, listed and forgotten. What is taken out is in `sending`.
 
 use super::rows::{Row, all, corrupt, sql_count};
-use super::schema::{deliveries, event_sequences, webhooks};
+use super::schema::{deliveries, event_bodies, event_sequences, webhooks};
 use crate::domain::delivery::{KEEP_FOR, KEEP_MOST, RETRY_FOR};
 use crate::domain::{
     Delivery, DeliveryKey, DeliveryState, EventId, HookEvent, ProjectId, Timestamp, WebhookId,
@@ -10,7 +10,7 @@ use crate::store::{Start, StoreResult};
 use diesel::prelude::*;
 use std::time::Duration;
 
-/// A row of `deliveries`, without its body.
+/// A row of `deliveries`.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = deliveries)]
 struct DeliveryRow {
@@ -91,8 +91,11 @@ pub(super) fn record(connection: &mut SqliteConnection, event: &HookEvent) -> St
     // One by one in a savepoint of their own, so that an event is stored for all of its webhooks or for none.
     connection.transaction(|connection| {
         let seq = next_seq(connection, project)?;
-        for hook in &hooks {
-            insert(connection, event, hook, seq)?;
+        // A commit that was reported as failed may stand after all, and is tried again.
+        if add_body(connection, event, seq)? {
+            for hook in &hooks {
+                insert(connection, event, hook, seq)?;
+            }
         }
         Ok(hooks.len())
     })
@@ -107,6 +110,18 @@ fn next_seq(connection: &mut SqliteConnection, project: &str) -> QueryResult<i64
         .set(event_sequences::last_seq.eq(event_sequences::last_seq + 1))
         .execute(connection)?;
     event_sequences::table.find(project).select(event_sequences::last_seq).first(connection)
+}
+
+/// Adds what all webhooks are told; says whether the event is new.
+fn add_body(connection: &mut SqliteConnection, event: &HookEvent, seq: i64) -> QueryResult<bool> {
+    diesel::insert_into(event_bodies::table)
+        .values((
+            event_bodies::event_id.eq(event.id.as_str()),
+            event_bodies::body.eq(event.body(seq)),
+        ))
+        .on_conflict_do_nothing()
+        .execute(connection)
+        .map(|rows| rows > 0)
 }
 
 /// Adds the row of one webhook.
@@ -129,10 +144,7 @@ fn insert(
             deliveries::is_retry.eq(0),
             deliveries::next_attempt_at.eq(event.occurred_at.0),
             deliveries::gives_up_at.eq(later(event.occurred_at, RETRY_FOR).0),
-            deliveries::body.eq(event.body(&WebhookId::from(hook), seq)),
         ))
-        // A commit that was reported as failed may stand after all, and is tried again.
-        .on_conflict_do_nothing()
         .execute(connection)
         .map(drop)
 }

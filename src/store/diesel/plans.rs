@@ -9,9 +9,12 @@ use super::connection::{self, Role};
 use super::migrate;
 use super::store::SqliteStore;
 use crate::domain::{ProjectTokenId, State, Timestamp, Version};
-use crate::store::{ProjectCursor, ProjectTokenCursor, ReadStore as _, Start, WriteStore as _};
+use crate::store::{
+    ProjectCursor, ProjectTokenCursor, ReadOutbox as _, ReadStore as _, Start, WriteStore as _,
+};
 use calls::{change, create, key, read, remove, token};
 use diesel::connection::{Instrumentation, InstrumentationEvent};
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::Text;
@@ -19,8 +22,15 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 /// The tables that grow with what is stored; the others hold what an operator makes by hand.
-const BIG: [&str; 6] =
-    ["channels", "tokens", "subscriptions", "deliveries", "seen_channels", "registers"];
+const BIG: [&str; 7] = [
+    "channels",
+    "tokens",
+    "subscriptions",
+    "deliveries",
+    "event_bodies",
+    "seen_channels",
+    "registers",
+];
 
 /// One line of a plan.
 #[derive(QueryableByName)]
@@ -146,6 +156,36 @@ fn a_walk_through_projects_and_their_tokens_sorts_nothing() {
             "SEARCH project_tokens USING INDEX project_tokens_by_age (project_id=? AND created_at>?)",
         ]
     );
+}
+
+#[test]
+fn what_is_due_is_read_in_its_order_and_its_body_by_key() {
+    let Heard { statements, mut connection, .. } = statements(|store| {
+        store.due_deliveries(&calls::hook(), Timestamp(1), 1).unwrap();
+    });
+    let steps: Vec<_> =
+        statements.iter().flat_map(|statement| plan(&mut connection, statement)).collect();
+    assert!(steps.len() == 2 && steps[0].contains("deliveries_by_webhook"), "{steps:?}");
+    assert!(steps[1].starts_with("SEARCH event_bodies USING INDEX"), "{steps:?}");
+}
+
+#[test]
+fn what_goes_with_a_row_is_found_by_key() {
+    let Heard { mut connection, .. } = statements(|_| {});
+    let triggers: Vec<String> = sql::<Text>("SELECT sql FROM sqlite_schema WHERE type = 'trigger'")
+        .load(&mut connection)
+        .unwrap();
+    assert!(!triggers.is_empty());
+    for trigger in triggers {
+        let (condition, body) = trigger.split_once("WHEN").unwrap().1.split_once("BEGIN").unwrap();
+        for statement in [format!("SELECT {condition}"), body.trim_end_matches("END").to_owned()] {
+            let steps = plan(&mut connection, &statement.replace("OLD.event_id", "'e'"));
+            let is_search =
+                |step: &String| step.starts_with("SEARCH") && step.contains("event_id=?");
+            assert!(steps.iter().any(is_search), "{statement}: {steps:?}");
+            assert!(!steps.iter().any(|step| is_scan(step)), "{statement}: {steps:?}");
+        }
+    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    deliveries (webhook_id, event_id) {
+    deliveries (event_id, webhook_id) {
         webhook_id -> Text,
         event_id -> Text,
         project_id -> Text,
@@ -42,13 +42,19 @@ diesel::table! {
         state -> Text,
         created_at -> BigInt,
         attempts -> BigInt,
+        is_retry -> BigInt,
         next_attempt_at -> BigInt,
         gives_up_at -> BigInt,
         last_status -> Nullable<BigInt>,
         last_error -> Nullable<Text>,
         delivered_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    event_bodies (event_id) {
+        event_id -> Text,
         body -> Text,
-        is_retry -> BigInt,
     }
 }
 
@@ -131,6 +137,7 @@ diesel::table! {
 
 diesel::joinable!(authorizers -> projects (project_id));
 diesel::joinable!(channels -> projects (project_id));
+diesel::joinable!(deliveries -> event_bodies (event_id));
 diesel::joinable!(deliveries -> webhooks (webhook_id));
 diesel::joinable!(event_sequences -> projects (project_id));
 diesel::joinable!(project_tokens -> projects (project_id));
@@ -143,6 +150,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     authorizers,
     channels,
     deliveries,
+    event_bodies,
     event_sequences,
     project_tokens,
     projects,

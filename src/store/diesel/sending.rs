@@ -2,9 +2,10 @@
 
 use super::deliveries::later;
 use super::error::found;
-use super::rows::{Row, WebhookRow, all, sql_count};
-use super::schema::{deliveries, webhooks};
+use super::rows::{Row, WebhookRow, all, corrupt, sql_count};
+use super::schema::{deliveries, event_bodies, webhooks};
 use crate::domain::delivery::RETRY_FOR;
+use crate::domain::event::body_for;
 use crate::domain::{
     Attempt, DeliveryKey, DeliveryState, Due, EventId, Outcome, ProjectId, Timestamp, Webhook,
     WebhookId,
@@ -17,7 +18,7 @@ use std::time::Duration;
 /// The word of what still has to be sent.
 const PENDING: &str = DeliveryState::Pending.as_str();
 
-/// A due row with its body.
+/// A due row with what its event tells.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = deliveries)]
 struct DueRow {
@@ -31,7 +32,8 @@ struct DueRow {
     attempts: i64,
     /// Milliseconds.
     gives_up_at: i64,
-    /// What is posted.
+    /// What all webhooks are told.
+    #[diesel(select_expression = event_bodies::body)]
     body: String,
 }
 
@@ -39,13 +41,12 @@ impl Row for DueRow {
     type Thing = Due;
 
     fn into_domain(self) -> StoreResult<Due> {
+        let webhook = WebhookId::from(self.webhook_id.as_str());
+        let body = body_for(&webhook, &self.body).ok_or_else(|| corrupt("event_bodies.body"))?;
         Ok(Due {
-            key: DeliveryKey {
-                webhook: WebhookId::from(self.webhook_id.as_str()),
-                event: EventId::from(self.event_id.as_str()),
-            },
+            key: DeliveryKey { webhook, event: EventId::from(self.event_id.as_str()) },
             project: ProjectId::from(self.project_id.as_str()),
-            body: self.body,
+            body,
             attempts: self.attempts,
             gives_up_at: Timestamp(self.gives_up_at),
         })
@@ -85,6 +86,7 @@ pub(super) fn due(
 ) -> StoreResult<Vec<Due>> {
     let mut line = |line: i64| {
         let query = deliveries::table
+            .inner_join(event_bodies::table)
             .filter(deliveries::webhook_id.eq(webhook.as_str()))
             .filter(deliveries::state.eq(PENDING))
             .filter(deliveries::is_retry.eq(line))
@@ -187,7 +189,7 @@ pub(super) fn settle(
         Outcome::Dead | Outcome::Gone => (DeliveryState::Dead, None),
     };
     let delivered_at = (state == DeliveryState::Delivered).then_some(attempt.at.0);
-    let row = deliveries::table.find((key.webhook.as_str(), key.event.as_str()));
+    let row = deliveries::table.find((key.event.as_str(), key.webhook.as_str()));
     diesel::update(row)
         .set((
             deliveries::state.eq(state.as_str()),
@@ -234,7 +236,7 @@ pub(super) fn resend(
     now: Timestamp,
 ) -> StoreResult<()> {
     let row = deliveries::table
-        .find((key.webhook.as_str(), key.event.as_str()))
+        .find((key.event.as_str(), key.webhook.as_str()))
         .filter(deliveries::project_id.eq(project.as_str()));
     let rows = diesel::update(row)
         .set((

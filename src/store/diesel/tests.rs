@@ -1,5 +1,7 @@
 //! What is `SQLite`'s own: the contract run on it, the file, the migrations, and a disk that is full.
 
+mod event_bodies;
+
 use super::SqliteDatabase;
 use super::connection::{self, Role};
 use super::migrate::{MIGRATIONS, check_references};

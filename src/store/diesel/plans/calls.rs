@@ -31,7 +31,7 @@ pub(super) fn token() -> LeapTokenId {
 }
 
 /// Its webhook.
-fn hook() -> WebhookId {
+pub(super) fn hook() -> WebhookId {
     WebhookId::from("w")
 }
 
