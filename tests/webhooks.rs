@@ -517,7 +517,7 @@ fn what_came_of_the_last_questions_is_shown_and_nothing_of_whom_they_were_about(
         assert!(outcome.remove("ms").is_some_and(|ms| ms.is_u64()), "{outcome:?}");
     }
     let expected = json!([
-        {"outcome": "refused", "status": 500},
+        {"outcome": "refused", "status": 500, "reason": "status"},
         {"outcome": "refused", "status": 200},
         {"outcome": "granted", "status": 200},
     ]);
@@ -529,6 +529,77 @@ fn what_came_of_the_last_questions_is_shown_and_nothing_of_whom_they_were_about(
     let shown = &outcomes(&server)[0];
     assert_eq!((&shown["outcome"], &shown["reason"]), (&json!("failed"), &json!("connect")));
     assert_eq!(shown.get("status"), None);
+}
+
+#[test]
+fn a_channel_authorizer_is_tried_on_request_and_why_it_decides_nothing_is_told() {
+    const ANSWERS: &[(u16, &str, Option<bool>, Option<&str>)] = &[
+        (200, r#"{"granted":true,"ephemeral":true,"state":{"a":1}}"#, Some(true), None),
+        (200, r#"{"granted":false}"#, Some(false), None),
+        (403, r#"{"granted":true}"#, None, Some("status")),
+        (200, "yes", None, Some("not_json")),
+        (200, r#"{"granted":"true"}"#, None, Some("granted")),
+        (200, r#"{"granted":true,"ephemeral":1}"#, None, Some("ephemeral")),
+        (200, r#"{"granted":true,"state":5}"#, None, Some("state")),
+    ];
+    let long: &'static str = " ".repeat(65_537).leak();
+    let public =
+        format!(r#"{{"granted":true,"state":{{"public":{{"x":"{}"}}}}}}"#, "x".repeat(33_000));
+    let public: &'static str = public.leak();
+    let server = server();
+    let path = "/v1/projects/@this/channel-authorizer/test";
+    let refused = server.call("POST", path, Some(OWNER), "");
+    assert_eq!(refused.failure(), (404, "authorizer_not_found".to_owned()));
+    let mut answers = ANSWERS.to_vec();
+    answers.extend([(200, public, None, Some("state")), (200, long, None, Some("body"))]);
+    let said = answers.clone();
+    let receiver = Receiver::start(move |number, _| {
+        let (status, body, ..) = said[number];
+        Says(status, "", body, Duration::ZERO)
+    });
+    let secret = authorizer(&server, &receiver.url())["secret"].as_str().unwrap().to_owned();
+    for (status, body, granted, reason) in answers {
+        let mut tried = server.data("POST", path, "");
+        let ms = tried.as_object_mut().unwrap().remove("ms");
+        assert!(ms.is_some_and(|ms| ms.is_u64()), "{tried}");
+        let mut expected = json!({"ok": granted.is_some(), "status": status});
+        granted.inspect(|granted| expected["granted"] = json!(granted));
+        reason.inspect(|reason| expected["reason"] = json!(reason));
+        assert_eq!(tried, expected, "{}", &body[..body.len().min(99)]);
+    }
+    for call in receiver.calls() {
+        let question = call.json();
+        assert_eq!(
+            (&question["type"], &question["test"]),
+            (&json!("channel.subscribe"), &json!(true))
+        );
+        assert_eq!(call.header("x-hop-hooks-signature"), signature(&secret, &call.text));
+    }
+    assert!(outcomes(&server).is_empty(), "nobody asked");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    authorizer(&server, &format!("http://{closed}/"));
+    let tried = server.data("POST", path, "");
+    assert_eq!((&tried["ok"], &tried["reason"]), (&json!(false), &json!("connect")));
+    assert_eq!((tried.get("status"), tried.get("granted")), (None, None));
+    server.assert_well();
+}
+
+#[test]
+fn test_calls_of_a_project_come_one_at_a_time_whatever_they_are_to() {
+    let server = server();
+    let slow = Receiver::start(|_, _| Says(200, "", "", Duration::from_secs(2)));
+    let (id, _) = hook(&server, &slow.url(), &[]);
+    authorizer(&server, &slow.url());
+    let webhook = format!("/v1/projects/@this/webhooks/{id}/test");
+    std::thread::scope(|scope| {
+        let webhook = scope.spawn(|| server.data("POST", &webhook, ""));
+        slow.wait_for(1);
+        let path = "/v1/projects/@this/channel-authorizer/test";
+        let refused = server.call("POST", path, Some(OWNER), "");
+        assert_eq!(refused.failure(), (429, "rate_limited".to_owned()));
+        assert_eq!(webhook.join().unwrap()["ok"], true);
+    });
+    assert_eq!(slow.calls().len(), 1);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use super::event_log::EventLog;
 use super::persistence::Persistence;
-use super::webhook::{Ask, Asked, Dispatcher, LastAsked, Tried, Try};
+use super::webhook::{Ask, Asked, Dispatcher, LastAsked, Tried, Try, TryAuthorizer};
 use crate::ask::AskError;
 use crate::domain::{Authorizer, EventKind, HookEvent, ProjectId, Register, Webhook};
 use crate::store::{StoreResult, WriteStore};
@@ -103,6 +103,15 @@ impl Hooks {
     pub async fn try_out(&self, webhook: Webhook) -> Result<Option<Tried>, AskError> {
         let dispatcher = self.dispatcher().ok_or(AskError::Closed)?;
         dispatcher.send(Try(webhook)).await.map_err(|_ended| AskError::Closed)
+    }
+
+    /// Asks a channel authorizer about nothing real and says what came; none while too many of these are under way.
+    ///
+    /// # Errors
+    /// As [`Self::try_out`].
+    pub async fn try_authorizer(&self, trial: TryAuthorizer) -> Result<Option<Tried>, AskError> {
+        let dispatcher = self.dispatcher().ok_or(AskError::Closed)?;
+        dispatcher.send(trial).await.map_err(|_ended| AskError::Closed)
     }
 
     /// Notes what came of a question.

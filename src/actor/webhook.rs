@@ -13,7 +13,7 @@ mod trying;
 pub use asked::Asked;
 pub(super) use asked::LastAsked;
 pub use authorizing::Ask;
-pub use trying::{Tried, Try};
+pub use trying::{Tried, Try, TryAuthorizer};
 
 use super::clock;
 use super::hooks::Hooks;

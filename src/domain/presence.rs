@@ -52,6 +52,11 @@ pub fn too_public(state: &RawJson) -> Option<usize> {
     size.filter(|size| *size > MAX_PUBLIC_BYTES)
 }
 
+/// Whether a token may have this state: within so many bytes, of which 0 is no bound, and not too public.
+pub fn fits_token(state: &RawJson, most: usize) -> bool {
+    (most == 0 || state.as_str().len() <= most) && too_public(state).is_none()
+}
+
 /// The object under `public`.
 fn public_part(state: &RawJson) -> RawJson {
     let members: Option<HashMap<String, &RawValue>> = serde_json::from_str(state.as_str()).ok();

@@ -10,7 +10,7 @@ use super::reach::{Warning, warnings};
 use super::routes::{Mounted, on};
 use super::webhooks::{is_address, new_secret};
 use crate::actor::clock;
-use crate::actor::webhook::Asked;
+use crate::actor::webhook::{Asked, TryAuthorizer};
 use crate::domain::webhook::masked_secret;
 use crate::domain::{Authorizer, Timestamp};
 use crate::store::Thing;
@@ -23,6 +23,7 @@ pub(crate) fn routes() -> Vec<Mounted> {
         on(Method::GET, "projects/{project}/channel-authorizer", show),
         on(Method::PUT, "projects/{project}/channel-authorizer", set),
         on(Method::DELETE, "projects/{project}/channel-authorizer", delete),
+        on(Method::POST, "projects/{project}/channel-authorizer/test", test),
     ]
 }
 
@@ -73,6 +74,17 @@ async fn set(call: Call, body: Body) -> Answer {
     let warnings = warnings(&call, "url", &authorizer.url).await;
     let Authorizer { url, secret, created_at, .. } = &authorizer;
     answer::data(View { url, secret, created_at: *created_at, warnings, outcomes: None })
+}
+
+/// `POST /projects/:id/channel-authorizer/test`: asks about a channel and a token that do not exist, and answers with
+/// what came.
+async fn test(call: Call) -> Answer {
+    let project = call.project().await?;
+    let found = call.app.persistence.read(move |store| store.find_authorizer(&project)).await?;
+    let authorizer = found.ok_or(ApiError::NotFound(Thing::Authorizer))?;
+    let trial = TryAuthorizer { authorizer, state_bytes: call.app.limits.state_bytes };
+    let tried = call.app.persistence.hooks().try_authorizer(trial).await?;
+    answer::data(tried.ok_or(ApiError::TestUnderWay)?)
 }
 
 /// `DELETE /projects/:id/channel-authorizer`: from now on nobody is asked.

@@ -90,6 +90,7 @@ pub const TABLE: &[(Method, &str, Need)] = &[
     (Method::GET, "projects/{project}/channel-authorizer", Flag(ReadWebhooks)),
     (Method::PUT, "projects/{project}/channel-authorizer", All(DECIDES)),
     (Method::DELETE, "projects/{project}/channel-authorizer", Flag(DeleteWebhook)),
+    (Method::POST, "projects/{project}/channel-authorizer/test", All(DECIDES)),
     (Method::GET, "users/@me", AnyToken),
     (Method::GET, "users/@me/pats", AdminOnly),
     (Method::POST, "users/@me/pats", AdminOnly),

@@ -1,7 +1,10 @@
 //! The question whether a token may subscribe to a private channel, and how its answer is read (`docs/PROTOCOL.md`, Webhooks).
 
 use crate::domain::event::shapes;
-use crate::domain::{Channel, ConnectionId, LeapToken, LeapTokenId, RawJson};
+use crate::domain::{
+    Capabilities, Channel, ChannelId, ChannelKey, ConnectionId, LeapToken, LeapTokenId, ProjectId,
+    RawJson, State, Timestamp, Version, Visibility,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::net::IpAddr;
@@ -16,6 +19,9 @@ struct Question<'a> {
     /// Always `channel.subscribe`.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// There where nobody asks and nothing comes of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<bool>,
     /// The tenant.
     project_id: &'a str,
     /// The channel, with its state.
@@ -51,8 +57,40 @@ pub fn question(
     cid: &ConnectionId,
     address: Option<IpAddr>,
 ) -> String {
+    asks(None, channel, token, cid, address)
+}
+
+/// A question that is about nothing real, and says so.
+pub fn sample(project: &ProjectId, at: Timestamp) -> String {
+    let channel = Channel {
+        key: ChannelKey { project: project.clone(), id: ChannelId::trusted("test") },
+        visibility: Visibility::Private,
+        capabilities: Capabilities::default(),
+        state: State::empty(),
+        version: Version::FIRST,
+        created_at: at,
+    };
+    let token = LeapToken {
+        id: LeapTokenId::from("leap_token_test"),
+        project: project.clone(),
+        state: RawJson::trusted("{}"),
+        expires_at: None,
+        created_at: at,
+    };
+    asks(Some(true), &channel, &token, &ConnectionId::from("test"), None)
+}
+
+/// The body of either.
+fn asks(
+    test: Option<bool>,
+    channel: &Channel,
+    token: &LeapToken,
+    cid: &ConnectionId,
+    address: Option<IpAddr>,
+) -> String {
     let question = Question {
         kind: "channel.subscribe",
+        test,
         project_id: channel.key.project.as_str(),
         channel: shapes::channel(channel),
         token: Asker { id: &token.id, state: &token.state },
@@ -75,40 +113,80 @@ pub enum Verdict {
     },
 }
 
+/// Why an answer is no decision, which refuses as much as a no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Its status is not 2xx.
+    Status,
+    /// Its body was too long, broke off, or was late.
+    Body,
+    /// Its body is no JSON object.
+    NotJson,
+    /// It does not say in `granted` whether the token may subscribe.
+    Granted,
+    /// Its `ephemeral` is neither true nor false.
+    Ephemeral,
+    /// Its `state` is no object, or one that no token may have.
+    State,
+}
+
+impl Fault {
+    /// A word for programs.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Body => "body",
+            Self::NotJson => "not_json",
+            Self::Granted => "granted",
+            Self::Ephemeral => "ephemeral",
+            Self::State => "state",
+        }
+    }
+}
+
 /// An answer's body.
 #[derive(Deserialize)]
 struct Answer<'a> {
     /// Whether the token may subscribe.
-    granted: bool,
+    #[serde(borrow)]
+    granted: Option<&'a RawValue>,
     /// Whether the subscription ends with the session.
-    ephemeral: Option<bool>,
+    #[serde(borrow)]
+    ephemeral: Option<&'a RawValue>,
     /// A new state of the token.
     #[serde(borrow)]
     state: Option<&'a RawValue>,
 }
 
-/// Reads an answer: anything but a clear yes is a no.
-pub fn verdict(status: u16, body: &[u8]) -> Verdict {
-    let read = || -> Option<Verdict> {
+impl<'a> Answer<'a> {
+    /// Reads a body. What a list holds has no names, so it says nothing.
+    fn parse(body: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?;
-        let answer: Answer<'_> = serde_json::from_str(text).ok()?;
-        let state = match answer.state {
-            Some(raw) => Some(RawJson::from_raw(raw).ok().filter(RawJson::is_object)?),
-            None => None,
-        };
-        let is_ephemeral = answer.ephemeral;
-        answer.granted.then_some(Verdict::Granted { is_ephemeral, state })
-    };
-    let granted = (200..300).contains(&status).then(read).flatten();
-    granted.unwrap_or(Verdict::Refused)
+        text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
+    }
+}
+
+/// Reads an answer: anything but a clear yes refuses.
+///
+/// # Errors
+/// What keeps it from being a decision.
+pub fn read(status: u16, body: Option<&[u8]>) -> Result<Verdict, Fault> {
+    if !(200..300).contains(&status) {
+        return Err(Fault::Status);
+    }
+    let answer = Answer::parse(body.ok_or(Fault::Body)?).ok_or(Fault::NotJson)?;
+    let is_true = |raw: &RawValue| serde_json::from_str::<bool>(raw.get()).ok();
+    let is_granted = answer.granted.and_then(is_true).ok_or(Fault::Granted)?;
+    let is_ephemeral =
+        answer.ephemeral.map(|raw| is_true(raw).ok_or(Fault::Ephemeral)).transpose()?;
+    let object = |raw: &RawValue| RawJson::from_raw(raw).ok().filter(RawJson::is_object);
+    let state = answer.state.map(|raw| object(raw).ok_or(Fault::State)).transpose()?;
+    Ok(if is_granted { Verdict::Granted { is_ephemeral, state } } else { Verdict::Refused })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        Capabilities, ChannelId, ChannelKey, ProjectId, State, Timestamp, Version, Visibility,
-    };
 
     #[test]
     fn a_question_has_the_shape_of_the_specification() {
@@ -140,36 +218,53 @@ mod tests {
     }
 
     #[test]
-    fn only_a_clear_yes_grants() {
-        let granted = |is_ephemeral, state: Option<&str>| Verdict::Granted {
-            is_ephemeral,
-            state: state.map(RawJson::trusted),
-        };
-        assert_eq!(verdict(200, br#"{"granted":true}"#), granted(None, None));
+    fn a_sample_says_that_it_is_one() {
         assert_eq!(
-            verdict(201, br#"{"granted":true,"ephemeral":true,"state":{"a":1.10},"x":1}"#),
+            sample(&ProjectId::from("project_x"), Timestamp(0)),
+            concat!(
+                r#"{"type":"channel.subscribe","test":true,"project_id":"project_x","channel":{"id":"test","#,
+                r#""project_id":"project_x","type":"private","capabilities":0,"state":{},"version":1,"#,
+                r#""created_at":"1970-01-01T00:00:00.000Z"},"token":{"id":"leap_token_test","state":{}},"#,
+                r#""connection":{"cid":"test","address":null}}"#,
+            )
+        );
+    }
+
+    #[test]
+    fn only_a_clear_yes_grants_and_what_is_unclear_has_a_reason() {
+        let granted = |is_ephemeral, state: Option<&str>| {
+            Ok(Verdict::Granted { is_ephemeral, state: state.map(RawJson::trusted) })
+        };
+        let read = |status, body: &str| read(status, Some(body.as_bytes()));
+        assert_eq!(read(200, r#"{"granted":true}"#), granted(None, None));
+        assert_eq!(
+            read(201, r#" {"granted":true,"ephemeral":true,"state":{"a":1.10},"x":1}"#),
             granted(Some(true), Some(r#"{"a":1.10}"#))
         );
         assert_eq!(
-            verdict(200, br#"{"granted":true,"ephemeral":null,"state":null}"#),
+            read(200, r#"{"granted":true,"ephemeral":null,"state":null}"#),
             granted(None, None)
         );
-        for (status, body) in [
-            (200, r#"{"granted":false}"#),
-            (200, r#"{"granted":"true"}"#),
-            (200, r#"{"granted":1}"#),
-            (200, "{}"),
-            (200, ""),
-            (200, "true"),
-            (200, r#"{"granted":true"#),
-            (200, r#"{"granted":true,"state":5}"#),
-            (200, r#"{"granted":true,"ephemeral":1}"#),
-            (204, ""),
-            (302, r#"{"granted":true}"#),
-            (403, r#"{"granted":true}"#),
-            (500, r#"{"granted":true}"#),
+        assert_eq!(read(200, r#"{"granted":false}"#), Ok(Verdict::Refused));
+        for (status, body, fault) in [
+            (200, r#"{"granted":"true"}"#, Fault::Granted),
+            (200, r#"{"granted":1}"#, Fault::Granted),
+            (200, r#"{"granted":null}"#, Fault::Granted),
+            (200, "{}", Fault::Granted),
+            (200, "", Fault::NotJson),
+            (200, "true", Fault::NotJson),
+            (200, "[true,null,null]", Fault::NotJson),
+            (200, r#"{"granted":true"#, Fault::NotJson),
+            (200, r#"{"granted":false,"granted":true}"#, Fault::NotJson),
+            (200, r#"{"granted":true,"state":5}"#, Fault::State),
+            (200, r#"{"granted":true,"ephemeral":1}"#, Fault::Ephemeral),
+            (204, "", Fault::NotJson),
+            (302, r#"{"granted":true}"#, Fault::Status),
+            (403, r#"{"granted":true}"#, Fault::Status),
+            (500, r#"{"granted":true}"#, Fault::Status),
         ] {
-            assert_eq!(verdict(status, body.as_bytes()), Verdict::Refused, "{status} {body}");
+            assert_eq!(read(status, body), Err(fault), "{status} {body}");
         }
+        assert_eq!(super::read(200, None), Err(Fault::Body));
     }
 }

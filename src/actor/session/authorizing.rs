@@ -6,7 +6,7 @@ use super::SessionActor;
 use super::subscribing::{Plan, SubscribeError};
 use crate::actor::webhook::Ask;
 use crate::delivery::fanout::ConnectionUid;
-use crate::domain::presence::too_public;
+use crate::domain::presence::fits_token;
 use crate::domain::{ConnectionId, LeapToken, RawJson};
 use crate::store::TokenUpdate;
 use crate::webhook::authorize::Verdict;
@@ -79,9 +79,7 @@ impl Plan {
 
     /// A state for the token, within the bounds that hold for every state; a larger one is no proper answer.
     fn checked(&self, state: RawJson) -> Result<RawJson, SubscribeError> {
-        let limit = self.hub.settings().state_bytes;
-        let is_small = limit == 0 || state.as_str().len() <= limit;
-        let is_fine = is_small && too_public(&state).is_none();
+        let is_fine = fits_token(&state, self.hub.settings().state_bytes);
         if !is_fine {
             tracing::warn!(project = %self.key.project, at = %clock::now(), "an authorise webhook \
                 granted with a state that is too large");

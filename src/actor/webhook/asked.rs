@@ -3,8 +3,8 @@
 //! In memory only: it serves to find out why nobody gets in, and the next question tells it again after a restart. It
 //! holds neither whom a question was about nor what was answered beside the decision.
 
+use super::authorizing::Answered;
 use crate::domain::{Authorizer, ProjectId, Timestamp};
-use crate::webhook::CallError;
 use crate::webhook::authorize::Verdict;
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
@@ -22,7 +22,7 @@ const MAX_PROJECTS: usize = 1000;
 enum Came {
     /// The token may subscribe.
     Granted,
-    /// The back end answered with anything else.
+    /// The back end answered with anything else; where that was no decision, there is a reason.
     Refused,
     /// There was no answer, which refuses.
     Failed,
@@ -38,7 +38,7 @@ pub struct Asked {
     /// The status, where there was an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    /// Why there was none.
+    /// Why there was none, or why it was no decision.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     /// How long it took, waiting for a place included.
@@ -47,15 +47,12 @@ pub struct Asked {
 
 impl Asked {
     /// A question of that time which took so long.
-    pub(super) fn new(
-        at: Timestamp,
-        took: Duration,
-        answered: &Result<(u16, Verdict), CallError>,
-    ) -> Self {
+    pub(super) fn new(at: Timestamp, took: Duration, answered: &Answered) -> Self {
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let (outcome, status, reason) = match answered {
-            Ok((status, Verdict::Granted { .. })) => (Came::Granted, Some(*status), None),
-            Ok((status, Verdict::Refused)) => (Came::Refused, Some(*status), None),
+            Ok((status, Ok(Verdict::Granted { .. }))) => (Came::Granted, Some(*status), None),
+            Ok((status, Ok(Verdict::Refused))) => (Came::Refused, Some(*status), None),
+            Ok((status, Err(fault))) => (Came::Refused, Some(*status), Some(fault.reason())),
             Err(error) => (Came::Failed, None, Some(error.reason())),
         };
         Self { at, outcome, status, reason, ms }
@@ -120,7 +117,7 @@ mod tests {
 
     /// A question of this time.
     fn asked(at: i64) -> Asked {
-        Asked::new(Timestamp(at), Duration::ZERO, &Ok((200, Verdict::Refused)))
+        Asked::new(Timestamp(at), Duration::ZERO, &Ok((200, Ok(Verdict::Refused))))
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use super::super::clock;
 use super::{Asked, Dispatcher};
 use crate::domain::{
-    Authorizer, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, ProjectId,
+    Authorizer, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, ProjectId, Timestamp,
 };
-use crate::webhook::authorize::{self, TIMEOUT, Verdict};
+use crate::webhook::authorize::{self, Fault, TIMEOUT, Verdict};
 use crate::webhook::signing::{self, Envelope};
-use crate::webhook::{Call, CallError};
+use crate::webhook::{Call, CallError, Client};
 use actix::prelude::*;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -41,6 +41,24 @@ pub struct Ask {
     pub address: Option<IpAddr>,
     /// When the client asked. A verdict that came after that is the answer to it too.
     pub since: Instant,
+}
+
+/// What came of a question: the status, and what the answer means.
+pub(super) type Answered = Result<(u16, Result<Verdict, Fault>), CallError>;
+
+/// Posts a question.
+pub(super) async fn answered(
+    client: &Client,
+    authorizer: &Authorizer,
+    body: String,
+    at: Timestamp,
+) -> Answered {
+    let id = clock::readable_id("event");
+    let envelope = Envelope { id: &id, at, attempt: 1 };
+    let headers = signing::headers(envelope, &[&authorizer.secret], &body);
+    let call = Call { url: &authorizer.url, headers, body, timeout: TIMEOUT, turn: 0 };
+    let reply = client.ask(call, at).await?;
+    Ok((reply.status, authorize::read(reply.status, reply.body.as_deref())))
 }
 
 /// What a question is about.
@@ -134,32 +152,22 @@ impl Dispatcher {
         let (at, begun) = (clock::now(), Instant::now());
         let called = async move {
             let body = authorize::question(&ask.channel, &ask.token, &ask.cid, ask.address);
-            let id = clock::readable_id("event");
-            let envelope = Envelope { id: &id, at, attempt: 1 };
-            let headers = signing::headers(envelope, &[&ask.authorizer.secret], &body);
             let whole = async {
                 let _place = places.acquire().await;
-                let url = &ask.authorizer.url;
-                client.ask(Call { url, headers, body, timeout: TIMEOUT, turn: 0 }, at).await
+                answered(&client, &ask.authorizer, body, at).await
             };
-            match tokio::time::timeout(TIMEOUT, whole).await {
-                Ok(Ok(reply)) => {
-                    let body = reply.body.as_deref().unwrap_or_default();
-                    Ok((reply.status, authorize::verdict(reply.status, body)))
-                }
-                Ok(Err(error)) => Err(error),
-                Err(_late) => Err(CallError::Timeout(TIMEOUT)),
-            }
+            let answered = tokio::time::timeout(TIMEOUT, whole).await;
+            answered.unwrap_or(Err(CallError::Timeout(TIMEOUT)))
         };
         ctx.spawn(called.into_actor(self).map(move |answered, actor, _| {
             actor.hooks().note(&authorizer, Asked::new(at, begun.elapsed(), &answered));
-            let verdict = answered.map_or_else(
-                |error| {
+            let verdict = match answered {
+                Ok((_, read)) => read.unwrap_or(Verdict::Refused),
+                Err(error) => {
                     actor.questions.log(&authorizer.project, &error);
                     Verdict::Refused
-                },
-                |(_, verdict)| verdict,
-            );
+                }
+            };
             actor.questions.answer(subject, &verdict);
         }));
     }

@@ -2,10 +2,13 @@
 
 use super::super::clock;
 use super::Dispatcher;
+use super::authorizing::{self, Answered};
 use super::posting::TIMEOUT;
-use crate::domain::{ProjectId, Timestamp, Webhook, WebhookId};
-use crate::webhook::Call;
+use crate::domain::presence::fits_token;
+use crate::domain::{Authorizer, ProjectId, Timestamp, Webhook, WebhookId};
+use crate::webhook::authorize::{self, Fault, Verdict};
 use crate::webhook::signing::{self, Envelope};
+use crate::webhook::{Call, CallError};
 use actix::fut::ready;
 use actix::prelude::*;
 use serde::Serialize;
@@ -20,15 +23,28 @@ const AT_ONCE: usize = 16;
 #[rtype(result = "Option<Tried>")]
 pub struct Try(pub Webhook);
 
-/// What came: `{ok, status?, reason?, ms}`.
+/// Asks a channel authorizer about nothing real; answered as [`Try`] is.
+#[derive(Message)]
+#[rtype(result = "Option<Tried>")]
+pub struct TryAuthorizer {
+    /// Who is asked.
+    pub authorizer: Authorizer,
+    /// The most bytes of a token's state; 0 is no bound.
+    pub state_bytes: usize,
+}
+
+/// What came: `{ok, status?, granted?, reason?, ms}`.
 #[derive(Debug, Serialize)]
 pub struct Tried {
-    /// Whether a delivery would count as delivered.
+    /// Whether a delivery would count as delivered, or an answer as a decision.
     ok: bool,
     /// The status, where there was an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    /// Why there was none.
+    /// What a channel authorizer decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted: Option<bool>,
+    /// Why there was no answer, or why it is no decision.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     /// How long it took.
@@ -60,13 +76,9 @@ impl Handler<Try> for Dispatcher {
     type Result = ResponseActFuture<Self, Option<Tried>>;
 
     fn handle(&mut self, Try(webhook): Try, _: &mut Context<Self>) -> Self::Result {
-        let project = webhook.project.clone();
-        if self.trying.len() >= AT_ONCE || !self.trying.insert(project.clone()) {
-            return Box::pin(ready(None));
-        }
         let client = Rc::clone(&self.client);
-        let called = async move {
-            let (at, begun) = (clock::now(), Instant::now());
+        self.alone(webhook.project.clone(), async move {
+            let at = clock::now();
             let id = clock::readable_id("event");
             let body = Body {
                 webhook_id: &webhook.id,
@@ -82,15 +94,66 @@ impl Handler<Try> for Dispatcher {
             let call = Call { url: &webhook.url, headers, body, timeout: TIMEOUT, turn: 0 };
             let answer = client.tell(call, at).await;
             let status = answer.as_ref().ok().map(|reply| reply.status);
-            Tried {
-                ok: status.is_some_and(|status| (200..300).contains(&status)),
-                status,
-                reason: answer.err().map(|error| error.reason()),
-                ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-            }
+            let ok = status.is_some_and(|status| (200..300).contains(&status));
+            let reason = answer.err().map(|error| error.reason());
+            Tried { ok, status, granted: None, reason, ms: 0 }
+        })
+    }
+}
+
+impl Handler<TryAuthorizer> for Dispatcher {
+    type Result = ResponseActFuture<Self, Option<Tried>>;
+
+    fn handle(&mut self, trial: TryAuthorizer, _: &mut Context<Self>) -> Self::Result {
+        let client = Rc::clone(&self.client);
+        self.alone(trial.authorizer.project.clone(), async move {
+            let TryAuthorizer { authorizer, state_bytes } = trial;
+            let at = clock::now();
+            let question = authorize::sample(&authorizer.project, at);
+            let whole = authorizing::answered(&client, &authorizer, question, at);
+            let answered = tokio::time::timeout(authorize::TIMEOUT, whole).await;
+            let answered = answered.unwrap_or(Err(CallError::Timeout(authorize::TIMEOUT)));
+            decided(answered, state_bytes)
+        })
+    }
+}
+
+/// What an answer says to who set up the channel authorizer.
+fn decided(answered: Answered, state_bytes: usize) -> Tried {
+    let (status, read) = match answered {
+        Ok((status, read)) => (Some(status), read.map_err(Fault::reason)),
+        Err(error) => (None, Err(error.reason())),
+    };
+    let decided = read.and_then(|verdict| match verdict {
+        Verdict::Refused => Ok(false),
+        Verdict::Granted { state: Some(state), .. } if !fits_token(&state, state_bytes) => {
+            Err(Fault::State.reason())
+        }
+        Verdict::Granted { .. } => Ok(true),
+    });
+    let (ok, granted, reason) = (decided.is_ok(), decided.ok(), decided.err());
+    Tried { ok, status, granted, reason, ms: 0 }
+}
+
+impl Dispatcher {
+    /// Makes a test call if there is room for one of this project.
+    ///
+    /// Who asked may have gone: the call goes on, and its place is given back when it ends.
+    fn alone(
+        &mut self,
+        project: ProjectId,
+        call: impl Future<Output = Tried> + 'static,
+    ) -> ResponseActFuture<Self, Option<Tried>> {
+        if self.trying.len() >= AT_ONCE || !self.trying.insert(project.clone()) {
+            return Box::pin(ready(None));
+        }
+        let timed = async move {
+            let begun = Instant::now();
+            let tried = call.await;
+            let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            Tried { ms, ..tried }
         };
-        // Who asked may have gone: the call goes on, and its place is given back when it ends.
-        Box::pin(called.into_actor(self).map(move |tried, actor, _| {
+        Box::pin(timed.into_actor(self).map(move |tried, actor, _| {
             actor.trying.remove(&project);
             Some(tried)
         }))
