@@ -357,6 +357,6 @@ fn a_back_end_that_says_nothing_does_not_keep_a_closed_socket() {
     }
     assert_eq!(socket.expect_close().0, 1000);
     let took = clock.elapsed();
-    assert!(took < Duration::from_secs(12), "{took:?}");
+    assert!(took < Duration::from_secs(30), "{took:?}");
     server.assert_well();
 }

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Long enough for a loaded machine; only a failing test waits this long. */
-export const TIMEOUT_MS = 10_000;
+export const TIMEOUT_MS = 30_000;
 
 /**
  * Arrivals in order. `next` takes out the first match and leaves the others for later
