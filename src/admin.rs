@@ -68,10 +68,12 @@ pub fn run(args: AdminArgs, out: &mut dyn Write) -> Result<(), AdminError> {
 /// [`AdminError`].
 pub fn info(place: Place, out: &mut dyn Write) -> Result<(), AdminError> {
     let config = Config::load(place.into())?;
-    let (_lock, database) = open(&config)?;
+    let (lock, database) = open(&config)?;
     let mut found = Ok(Vec::new());
     database.read(&mut |store| found = store.list_projects())?;
-    let base = format!("http://{}", config.listen);
+    // A server that runs knows better than the settings of this command.
+    let running = if lock.is_none() { server::address(&config.data) } else { None };
+    let base = format!("http://{}", running.unwrap_or(config.listen));
     writeln!(out, "data: {}", config.data.display())?;
     writeln!(out, "database: {}", config.database.display())?;
     writeln!(out, "url: {base}/")?;
@@ -205,18 +207,20 @@ mod tests {
         };
         write(&database, |store| store.create_project(&project)).unwrap();
         drop(database);
-        for is_running in [false, true] {
-            let _lock = is_running.then(|| server::lock(folder.path()).unwrap());
+        for (is_running, listens) in [(false, "127.0.0.1:8080"), (true, "127.0.0.1:9001")] {
+            let lock = server::lock(folder.path()).unwrap();
+            writeln!(&lock, "127.0.0.1:9001").unwrap();
+            let _lock = is_running.then_some(lock);
             let place = Place { data: Some(folder.path().to_owned()), ..Place::default() };
             let mut out = Vec::new();
             info(place, &mut out).unwrap();
             let shown = String::from_utf8(out).unwrap();
-            let page = "page: http://127.0.0.1:8080/#project=project_one&channel=hello\n";
+            let page = format!("page: http://{listens}/#project=project_one&channel=hello\n");
             assert!(
                 shown.ends_with(&format!("project: project_one\nname: One\n{page}")),
                 "{shown}"
             );
-            assert!(shown.contains("url: http://127.0.0.1:8080/\n"), "{shown}");
+            assert!(shown.contains(&format!("url: http://{listens}/\n")), "{shown}");
         }
     }
 

@@ -90,6 +90,9 @@ pub enum ServerError {
     Io(#[from] io::Error),
 }
 
+/// The file in the data folder that says who has it, and where that server listens.
+const LOCK: &str = "warren.lock";
+
 /// Runs the server until it is told to stop.
 ///
 /// # Errors
@@ -97,10 +100,13 @@ pub enum ServerError {
 pub async fn run(config: Config) -> Result<(), ServerError> {
     signals::ignore_others();
     let connections = descriptors::connections(descriptors::limit(), config.workers);
-    let Opened { app, first, held: _held } = open(&config, connections).await?;
+    let Opened { app, first, held } = open(&config, connections).await?;
     let supervisor = app.supervisor.clone();
     let mut signals = Signals::take();
     let (workers, address) = listen(&config, &app, connections)?;
+    if let Err(error) = writeln!(&held.data, "{address}") {
+        tracing::warn!(%error, "`warren info` will show the configured address");
+    }
     let base = format!("http://{address}");
     match &first {
         Some(first) => say(&first.lines(&base)),
@@ -140,7 +146,7 @@ struct Opened {
 /// What a server has for itself alone.
 struct Held {
     /// The data folder.
-    _data: File,
+    data: File,
     /// The database.
     _database: DatabaseLock,
     /// Ends the webhook sender.
@@ -176,7 +182,7 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
     let app = http::App::new(persistence, supervisor, limits);
     let app = app.with_proxies(config.proxies.clone());
     let app = app.with_webhook_policy(config.webhooks.policy.clone());
-    Ok(Opened { app, first, held: Held { _data: data, _database: locked, sender } })
+    Ok(Opened { app, first, held: Held { data, _database: locked, sender } })
 }
 
 /// Bounds how long a peer may leave bytes unacknowledged.
@@ -220,14 +226,21 @@ pub(crate) fn lock(data: &Path) -> Result<File, ServerError> {
     let mut folder = DirBuilder::new();
     // It holds secrets.
     folder.recursive(true).mode(0o700).create(data).map_err(failed)?;
-    let name = data.join("warren.lock");
+    let name = data.join(LOCK);
     let failed = |source| ServerError::Data { path: name.clone(), source };
-    let file = File::create(&name).map_err(failed)?;
+    // What a running server wrote there stays.
+    let file = File::options().create(true).truncate(false).write(true).open(&name);
+    let file = file.map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => file.set_len(0).map(|()| file).map_err(failed),
         Err(TryLockError::WouldBlock) => Err(ServerError::InUse(data.to_owned())),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+/// Where the server listens that has this data folder, as it wrote itself; for when one has.
+pub(crate) fn address(data: &Path) -> Option<SocketAddr> {
+    std::fs::read_to_string(data.join(LOCK)).ok()?.trim().parse().ok()
 }
 
 /// Prints a line that scripts rely on; the only output to standard output. Where that is closed, the server runs all the

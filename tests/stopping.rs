@@ -16,7 +16,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -99,6 +99,27 @@ fn signals_that_mean_nothing_are_logged_and_change_nothing() {
     }
     server.assert_well();
     assert_eq!(server.stop("TERM"), Some(0));
+}
+
+#[test]
+fn where_a_server_listens_is_shown_while_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let base = format!("http://{}/", server.address);
+    let shown = || {
+        let mut info = Command::new(env!("CARGO_BIN_EXE_warren"));
+        info.current_dir(folder.path()).arg("info").env("WARREN_DATA", folder.path().join("data"));
+        String::from_utf8(info.output().unwrap().stdout).unwrap()
+    };
+    let is_there = |text: &str| {
+        text.contains(&format!("url: {base}\n")) && text.contains(&format!("page: {base}#project="))
+    };
+    assert!(is_there(&shown()), "{}", shown());
+    // One that has to go again because this one is there changes nothing.
+    assert_eq!(Process::run_to_end(folder.path(), &[]).status.code(), Some(1));
+    assert!(is_there(&shown()), "{}", shown());
+    assert_eq!(server.stop("TERM"), Some(0));
+    assert!(!is_there(&shown()), "{}", shown());
 }
 
 /// A request on its way: what was sent of it is not all.
