@@ -320,3 +320,6 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,14 +106,19 @@ impl<E: ChannelEffects> Subscribers<E> {
         self.profiles.set()
     }
 
-    /// Hands an event to the sessions without a connection, which keep it; what one cannot even queue is counted, and
-    /// told with the next event that it can.
+    /// Hands an event to the sessions without a connection, which keep messages; a message that one cannot even queue is
+    /// counted, and told with the next event that it can. Other events are of no use to them but for that.
     pub fn keep(&mut self, dispatch: &Arc<Dispatch>, effects: &mut E) {
+        let is_message = dispatch.event().is_message();
         for uid in &self.detached {
             let Some(subscriber) = self.sessions.get_mut(uid) else { continue };
             let missed = subscriber.missed;
+            if !is_message && missed == 0 {
+                continue;
+            }
             let is_queued = effects.keep(&subscriber.way, dispatch, missed);
-            subscriber.missed = if is_queued { 0 } else { missed.saturating_add(1) };
+            subscriber.missed =
+                if is_queued { 0 } else { missed.saturating_add(u64::from(is_message)) };
         }
     }
 

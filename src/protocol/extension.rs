@@ -54,6 +54,18 @@ impl Extensions {
         self.0 & extension.bit() != 0
     }
 
+    /// These and one more.
+    #[must_use]
+    pub const fn with(self, extension: Extension) -> Self {
+        Self(self.0 | extension.bit())
+    }
+
+    /// Those that are among others too.
+    #[must_use]
+    pub const fn and(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
     /// The names, for INIT.
     pub fn names(self) -> Vec<&'static str> {
         let known = Extension::NAMED.into_iter();

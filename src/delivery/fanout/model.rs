@@ -9,9 +9,9 @@ use super::order::Order;
 use super::registry::Registry;
 use super::uid::ConnectionUid;
 use crate::domain::{
-    ChannelId, ConnectionId, LineId, Message, Place, ProjectId, RawJson, Timestamp,
+    ChannelId, ConnectionId, LineId, Member, Message, Place, ProjectId, RawJson, Timestamp,
 };
-use crate::protocol::{Dispatch, Event, Extensions, Wire};
+use crate::protocol::{Dispatch, Event, Extension, Extensions, PresentMember, Wire};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::io;
@@ -39,6 +39,8 @@ enum Step {
     Unregister(usize),
     /// Something is said in a channel.
     Deliver(usize),
+    /// Something is said in a channel that only those hear who asked for an extension.
+    Hint(usize),
     /// Something is said to a connection.
     Direct(usize),
     /// A channel ends.
@@ -54,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..LINKS, 0..ROOMS).prop_map(|(link, room)| Step::Leave(link, room)),
         1 => (0..LINKS).prop_map(Step::Unregister),
         6 => (0..ROOMS).prop_map(Step::Deliver),
+        3 => (0..ROOMS).prop_map(Step::Hint),
         2 => (0..LINKS).prop_map(Step::Direct),
         1 => (0..ROOMS).prop_map(Step::Dissolve),
         4 => (1..4_usize).prop_map(Step::Flush),
@@ -64,6 +67,21 @@ fn step() -> impl Strategy<Value = Step> {
 fn event(number: usize) -> Arc<Dispatch> {
     let message = Message { event: format!("n{number}").into(), data: RawJson::null() };
     Arc::new(Dispatch::new(Event::DirectMessage { message, is_unicast: false }))
+}
+
+/// The same for those who asked for an extension.
+fn hint(number: usize) -> Arc<Dispatch> {
+    let id = format!("n{number}").into();
+    let member = Arc::new(Member { id, data: RawJson::null(), token: None });
+    let member = PresentMember { member, connections: 1, since: Timestamp(1) };
+    let channel = ChannelId::trusted("room");
+    Arc::new(Dispatch::new(Event::PresenceJoin { channel, member }))
+}
+
+/// The extensions of a connection: every other one has some.
+fn extensions(link: usize) -> Extensions {
+    let has = Extensions::default().with(Extension::Presence);
+    if link.is_multiple_of(2) { Extensions::default() } else { has }
 }
 
 /// A socket that takes everything.
@@ -103,6 +121,7 @@ impl Socket {
     /// The numbers of the events that were written.
     fn heard(&self) -> Vec<usize> {
         let text = String::from_utf8_lossy(&self.bytes.borrow()).into_owned();
+        let text = text.replace(r#""d":{"member":{"id":"n"#, r#""d":{"e":"n"#);
         let numbers = text.split(r#""d":{"e":"n"#).skip(1);
         numbers.map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect()
     }
@@ -122,7 +141,7 @@ fn connection(registry: &mut Registry, socket: &Rc<Socket>) -> Rc<Link> {
         origin,
         &Rc::new(Pressure::new(Bounds::default())),
     );
-    link.set_identity(ProjectId::from("p"), Extensions::default(), Wire::default());
+    link.set_identity(ProjectId::from("p"), extensions(socket.number), Wire::default());
     link.push_to(Rc::<Socket>::clone(socket));
     let link = Rc::new(link);
     registry.register(&link);
@@ -218,6 +237,16 @@ impl World {
             Step::Deliver(room) => {
                 self.registry.perform(Order::Deliver { channel: self.rooms[room], dispatch });
                 self.expect_in(room, number);
+            }
+            Step::Hint(room) => {
+                let (channel, dispatch) = (self.rooms[room], hint(number));
+                self.registry.perform(Order::Deliver { channel, dispatch });
+                for link in (0..LINKS).filter(|link| self.members[room][*link]).collect::<Vec<_>>()
+                {
+                    if extensions(link).has(Extension::Presence) {
+                        self.expect(link, number);
+                    }
+                }
             }
             Step::Direct(link) => {
                 let connection = self.links[link].uid();

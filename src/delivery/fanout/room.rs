@@ -10,7 +10,7 @@ use super::super::link::Link;
 use super::super::send_queue::Batch;
 use super::uid::ConnectionUid;
 use crate::domain::{ChannelId, LineId};
-use crate::protocol::{Dispatch, Profile};
+use crate::protocol::{Dispatch, Event, Extension, Extensions, Profile};
 use bytes::BytesMut;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
@@ -103,27 +103,62 @@ impl Log {
     }
 }
 
-/// The log put together, once for each form of frames that somebody needs.
-#[derive(Default)]
-struct Batches(Vec<(Profile, Batch)>);
+/// What connections have in common that are handed the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Audience {
+    /// The form of frames.
+    profile: Profile,
+    /// Of the extensions, those that decide what they hear.
+    extensions: Extensions,
+}
+
+impl Audience {
+    /// Whether it hears of an event.
+    fn hears(self, event: &Event) -> bool {
+        event.needs().is_none_or(|needed| self.extensions.has(needed))
+    }
+}
+
+/// The log put together, once for each audience that there is.
+struct Batches {
+    /// Whether something in it is not for everybody.
+    is_divided: bool,
+    /// What was put together.
+    made: Vec<(Audience, Batch)>,
+}
 
 impl Batches {
-    /// The events of these numbers, for connections of this profile.
-    fn of(&mut self, profile: Profile, log: &Log, from: u64, to: u64) -> Batch {
-        if let Some((_, made)) = self.0.iter().find(|(known, _)| *known == profile) {
+    /// Nothing yet of this log.
+    fn new(log: &Log) -> Self {
+        let is_divided = log.events.iter().any(|event| event.event().needs().is_some());
+        Self { is_divided, made: Vec::new() }
+    }
+
+    /// The audience that a connection belongs to.
+    fn audience(&self, link: &Link) -> Audience {
+        // The one that a channel's events may need; others would only make for more copies.
+        let only = Extensions::default().with(Extension::Presence);
+        let asked = if self.is_divided { link.extensions() } else { Extensions::default() };
+        Audience { profile: link.profile(), extensions: asked.and(only) }
+    }
+
+    /// The events of these numbers, for a connection.
+    fn of(&mut self, link: &Link, log: &Log, from: u64, to: u64) -> Batch {
+        let audience = self.audience(link);
+        if let Some((_, made)) = self.made.iter().find(|(known, _)| *known == audience) {
             return made.clone();
         }
-        let made = joined(profile, log, from, to);
-        self.0.push((profile, made.clone()));
+        let made = joined(audience, log, from, to);
+        self.made.push((audience, made.clone()));
         made
     }
 }
 
 /// Events in one piece; a single one is not copied.
-fn joined(profile: Profile, log: &Log, from: u64, to: u64) -> Batch {
-    let last = log.between(from, to).filter_map(|event| event.place()).last();
-    let told = Told { last, strays: 0 };
-    let mut events = log.between(from, to).map(|event| event.frame(profile));
+fn joined(audience: Audience, log: &Log, from: u64, to: u64) -> Batch {
+    let heard = || log.between(from, to).filter(|event| audience.hears(event.event()));
+    let told = Told { last: heard().filter_map(|event| event.place()).last(), strays: 0 };
+    let mut events = heard().map(|event| event.frame(audience.profile));
     let first = events.next().unwrap_or_default();
     let Some(second) = events.next() else { return Batch { bytes: first, told } };
     let mut bytes = BytesMut::from(&first[..]);
@@ -163,6 +198,8 @@ pub(super) struct Room {
     lone: IndexMap<ConnectionUid, Lone, RandomState>,
     /// Those that hear other channels too, or did.
     shared: IndexMap<ConnectionUid, Rc<Link>, RandomState>,
+    /// How many of those have extensions: only they may hear what needs one.
+    extended: usize,
     /// What the lone ones have yet to hear.
     log: Log,
     /// The bytes in the log.
@@ -178,6 +215,7 @@ impl Room {
             name,
             lone: IndexMap::default(),
             shared: IndexMap::default(),
+            extended: 0,
             log: Log::default(),
             logged: 0,
             flushing: None,
@@ -197,6 +235,7 @@ impl Room {
     /// Takes a connection in that hears no other channel.
     pub(super) fn add_lone(&mut self, link: &Rc<Link>) {
         let lone = Lone { link: Rc::clone(link), next: self.log.end() };
+        self.extended += usize::from(lone.is_extended());
         self.lone.insert(link.uid(), lone);
     }
 
@@ -231,6 +270,7 @@ impl Room {
             self.catch_up(last, line);
         }
         let (_, lone) = self.lone.swap_remove_index(at)?;
+        self.extended = self.extended.saturating_sub(usize::from(lone.is_extended()));
         Some(lone.link)
     }
 
@@ -249,16 +289,11 @@ impl Room {
         for link in self.shared.values() {
             deliver(line, link, dispatch);
         }
-        if let Some(needed) = dispatch.event().needs() {
-            let asked = self.lone.values().filter(|lone| lone.link.extensions().has(needed));
-            let asked: Vec<_> = asked.map(|lone| Rc::clone(&lone.link)).collect();
-            for link in asked {
-                self.catch_up(link.uid(), line);
-                deliver(line, &link, dispatch);
-            }
-            return false;
-        }
-        if self.lone.is_empty() {
+        let listeners = match dispatch.event().needs() {
+            Some(_) => self.extended,
+            None => self.lone.len(),
+        };
+        if listeners == 0 {
             return false;
         }
         let is_first = self.log.events.is_empty();
@@ -283,7 +318,7 @@ impl Room {
         let Flushing { end, served, batches } = flushing.get_or_insert_with(|| Flushing {
             end: log.end(),
             served: 0,
-            batches: (*logged <= BATCH_BYTES).then(Batches::default),
+            batches: (*logged <= BATCH_BYTES).then(|| Batches::new(log)),
         });
         let mut writes = 0;
         while writes < most && *served < lone.len() {
@@ -305,6 +340,11 @@ impl Room {
 }
 
 impl Lone {
+    /// Whether it has any extension.
+    fn is_extended(&self) -> bool {
+        self.link.extensions() != Extensions::default()
+    }
+
     /// Hears everything before this number, in one piece where nothing stands against it.
     fn serve(&mut self, log: &Log, end: u64, batches: Option<&mut Batches>) {
         if self.next >= end {
@@ -313,7 +353,10 @@ impl Lone {
         let link = &self.link;
         match batches {
             Some(batches) if self.next <= log.first && !link.is_gated() => {
-                link.write(&batches.of(link.profile(), log, log.first, end));
+                let batch = batches.of(link, log, log.first, end);
+                if !batch.bytes.is_empty() {
+                    link.write(&batch);
+                }
             }
             _ => {
                 let mut is_dirty = false;

@@ -5,9 +5,11 @@ use super::super::owed::Kept;
 use super::super::send_queue::Sink;
 use super::*;
 use crate::domain::{
-    ChannelId, ConnectionId, LineId, Message, Place, ProjectId, RawJson, Timestamp,
+    ChannelId, ConnectionId, LineId, Member, Message, Place, ProjectId, RawJson, Timestamp,
 };
-use crate::protocol::{Close, CloseCode, Dispatch, Event, Extensions, Scope, Wire};
+use crate::protocol::{
+    Close, CloseCode, Dispatch, Event, Extension, Extensions, PresentMember, Scope, Wire,
+};
 use bytes::Bytes;
 use futures_util::task::noop_waker;
 use std::cell::Cell;
@@ -146,6 +148,70 @@ async fn everybody_gets_the_same_bytes() {
     flushed(&fanout).await;
     let (first, second) = (taken(&one), taken(&two));
     assert!(!first.is_empty() && first.as_ptr() == second.as_ptr(), "encoded and kept once");
+}
+
+/// A connection that has had its INIT and asked for presence.
+fn watcher(fanout: &LocalFanout) -> Rc<Link> {
+    let link = waiting(fanout);
+    let asked = Extensions::default().with(Extension::Presence);
+    link.set_identity(ProjectId::from("p"), asked, Wire::default());
+    link.initialise(&event("init"), Kept::default(), beginning(LineId::next()));
+    assert_eq!(names(&taken(&link)), ["init"]);
+    link
+}
+
+/// Tells a channel that somebody came in.
+fn came(channel: LineId, who: &str) -> Order {
+    let member = Arc::new(Member { id: who.into(), data: RawJson::null(), token: None });
+    let member = PresentMember { member, connections: 1, since: Timestamp(1) };
+    let event = Event::PresenceJoin { channel: ChannelId::trusted("room"), member };
+    Order::Deliver { channel, dispatch: Arc::new(Dispatch::new(event)) }
+}
+
+#[actix_rt::test]
+async fn a_wave_of_joins_is_put_together_once_for_all_who_watch() {
+    let fanout = LocalFanout::here();
+    let watchers = [(); 3].map(|()| watcher(&fanout));
+    let plain = [(); 2].map(|()| connection(&fanout));
+    let room = LineId::next();
+    for link in watchers.iter().chain(&plain) {
+        fanout.handle().send(join(room, link)).await;
+        assert_eq!(heard(&fanout, link).await, ["joined"]);
+    }
+    for number in 0..10 {
+        fanout.handle().send(came(room, &format!("m{number}"))).await;
+    }
+    fanout.handle().send(deliver(room, "x")).await;
+    fanout.handle().send(came(room, "last")).await;
+    flushed(&fanout).await;
+    let all = watchers.each_ref().map(taken);
+    let text = String::from_utf8_lossy(&all[0]);
+    assert_eq!(text.matches("PRESENCE_JOIN").count(), 11);
+    assert!(text.find(r#""m9""#) < text.find(r#""e":"x""#), "in the channel's order: {text}");
+    assert!(text.find(r#""e":"x""#) < text.find(r#""last""#), "in the channel's order: {text}");
+    assert!(all.iter().all(|bytes| bytes.as_ptr() == all[0].as_ptr()), "one piece for all");
+    let others = plain.each_ref().map(taken);
+    assert_eq!(names(&others[0]), ["x"]);
+    assert!(!String::from_utf8_lossy(&others[0]).contains("PRESENCE"));
+    assert_eq!(others[0].as_ptr(), others[1].as_ptr());
+}
+
+#[actix_rt::test]
+async fn where_nobody_watches_a_join_costs_nothing() {
+    let fanout = LocalFanout::here();
+    let (plain, room) = (connection(&fanout), LineId::next());
+    fanout.handle().send(join(room, &plain)).await;
+    assert_eq!(heard(&fanout, &plain).await, ["joined"]);
+    fanout.handle().send(came(room, "m")).await;
+    assert!(!fanout.registry.borrow().has_news(), "nobody has to be served");
+    let watcher = watcher(&fanout);
+    fanout.handle().send(join(room, &watcher)).await;
+    fanout.handle().send(came(room, "n")).await;
+    flushed(&fanout).await;
+    assert!(String::from_utf8_lossy(&taken(&watcher)).contains("PRESENCE_JOIN"));
+    fanout.unregister(&watcher);
+    fanout.handle().send(came(room, "o")).await;
+    assert!(!fanout.registry.borrow().has_news(), "nobody watches any more");
 }
 
 #[actix_rt::test]

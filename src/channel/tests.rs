@@ -1,0 +1,189 @@
+//! What presence costs, counted in what a channel orders: no time, no threads.
+
+use super::*;
+use crate::bus::Local;
+use crate::delivery::fanout::ConnectionUid;
+use crate::domain::{
+    ChannelId, LeapTokenId, Member, Message, ProjectId, RawJson, SessionId, SessionRef,
+};
+use crate::line::WindowBudget;
+use crate::protocol::{Profile, Profiles};
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// A worker that is a number.
+#[derive(Clone)]
+struct Thread(usize);
+
+impl Worker for Thread {
+    fn index(&self) -> usize {
+        self.0
+    }
+}
+
+/// Writes down what a channel does.
+#[derive(Default)]
+struct Notes {
+    /// Who orders what is said.
+    bus: Local,
+    /// Orders to workers.
+    orders: Vec<Order>,
+    /// What sessions without a connection were handed: whether it is a message, and how many were missed before it.
+    kept: Vec<(bool, u64)>,
+    /// Whether such sessions have no room.
+    is_full: bool,
+    /// How often newcomers were to be shown who is in.
+    shows: usize,
+}
+
+impl Answers for Notes {
+    type Asker = ();
+
+    fn answer(&mut self, (): (), _: Result<(State, Version), ChangeError>) {}
+}
+
+impl ChannelEffects for Notes {
+    type Session = SessionUid;
+    type Worker = Thread;
+    type Bus = Local;
+
+    fn bus(&mut self) -> &mut Local {
+        &mut self.bus
+    }
+
+    fn order(&mut self, _: &Thread, order: Order, _: Profiles) {
+        self.orders.push(order);
+    }
+
+    fn tell(&mut self, _: &SessionUid, _: Word) {}
+
+    fn keep(&mut self, _: &SessionUid, dispatch: &Arc<Dispatch>, missed: u64) -> bool {
+        self.kept.push((dispatch.event().is_message(), missed));
+        !self.is_full
+    }
+
+    fn store(&mut self, _: &Channel, _: &State, _: Version) {}
+
+    fn apply(&mut self, _: Application) {}
+
+    fn reload(&mut self) {}
+
+    fn mark_subscribed(&mut self, _: &Channel) {}
+
+    fn delete(&mut self, _: &Channel) {}
+
+    fn show_newcomers_in(&mut self, _: Duration) {
+        self.shows += 1;
+    }
+
+    fn came(&mut self, _: &Arc<SessionRef>, _: impl FnOnce() -> Vec<Arc<SessionRef>>) {}
+
+    fn went(&mut self, _: &Arc<SessionRef>, _: impl FnOnce() -> Vec<Arc<SessionRef>>) {}
+
+    fn forget(&mut self, _: &Channel) {}
+
+    fn stop(&mut self) {}
+}
+
+/// A channel with presence that nobody hears yet.
+fn channel() -> ChannelMachine<Notes> {
+    let project = ProjectId::from("p");
+    let share = WindowBudget::new(1 << 20).share(&project);
+    let window = Bounds { events: 9, bytes: 1 << 20, age: Duration::from_mins(1) };
+    let channel = Channel {
+        key: ChannelKey { project, id: ChannelId::trusted("room") },
+        visibility: Visibility::Public,
+        capabilities: Capabilities::PRESENCE,
+        state: State::empty(),
+        version: Version::FIRST,
+        created_at: Timestamp(0),
+    };
+    ChannelMachine::new(channel, window, share, 1 << 20, Instant::now())
+}
+
+/// Now.
+fn now() -> Moment {
+    Moment { instant: Instant::now(), time: Timestamp(1) }
+}
+
+/// Lets a session with one connection in.
+fn come_in(machine: &mut ChannelMachine<Notes>, notes: &mut Notes, number: usize) -> SessionUid {
+    let uid = SessionUid::next();
+    let token = LeapTokenId::from(format!("leap_token_{number}").as_str());
+    let member = Arc::new(Member::of_token(&token, &RawJson::trusted("{}")));
+    let id = SessionId::from(format!("session_{number}").as_str());
+    let named = Arc::new(SessionRef { id, token: Some(token) });
+    let connection = ConnectionRef {
+        uid: ConnectionUid::next(),
+        worker: Thread(number % 2),
+        profile: Profile::default(),
+    };
+    let newcomer = Newcomer { uid, way: uid, member, named };
+    machine.subscribe(newcomer, vec![connection], false, now(), notes);
+    uid
+}
+
+/// The events of this kind that connections were handed one by one, and those that rooms were.
+fn events(notes: &Notes, name: &str) -> (Vec<Arc<Dispatch>>, Vec<Arc<Dispatch>>) {
+    let (mut direct, mut broadcast) = (Vec::new(), Vec::new());
+    for order in &notes.orders {
+        let (list, dispatch) = match order {
+            Order::Direct { dispatch, .. } => (&mut direct, dispatch),
+            Order::Deliver { dispatch, .. } => (&mut broadcast, dispatch),
+            _ => continue,
+        };
+        if format!("{:?}", dispatch.event()).starts_with(name) {
+            list.push(Arc::clone(dispatch));
+        }
+    }
+    (direct, broadcast)
+}
+
+/// How many different ones these are: each is spelled once for each form, however often it is handed out.
+fn different(events: &[Arc<Dispatch>]) -> usize {
+    events.iter().map(Arc::as_ptr).collect::<HashSet<_>>().len()
+}
+
+#[test]
+fn a_wave_of_joins_is_spelled_once_each_and_shown_in_one_list() {
+    let (mut machine, mut notes) = (channel(), Notes::default());
+    for number in 0..4 {
+        come_in(&mut machine, &mut notes, number);
+    }
+    machine.show_newcomers(&mut notes);
+    notes = Notes::default();
+    for number in 4..104 {
+        come_in(&mut machine, &mut notes, number);
+    }
+    let (direct, broadcast) = events(&notes, "PresenceJoin");
+    assert!(direct.is_empty(), "nobody is told by themselves");
+    assert_eq!((broadcast.len(), different(&broadcast)), (200, 100), "one order for each worker");
+    assert_eq!(notes.shows, 1, "the whole wave waits for one list");
+    machine.show_newcomers(&mut notes);
+    let (direct, broadcast) = events(&notes, "PresenceState");
+    assert!(broadcast.is_empty());
+    assert_eq!((direct.len(), different(&direct)), (100, 1), "one list for all of them");
+}
+
+#[test]
+fn sessions_without_a_connection_are_handed_messages_and_miss_no_others() {
+    let (mut machine, mut notes) = (channel(), Notes::default());
+    let away = come_in(&mut machine, &mut notes, 0);
+    let connection = machine.subscribers().with_sessions()[0].1.uid;
+    machine.detach(away, connection, None, &mut notes);
+    let message = Message { event: "e".into(), data: RawJson::null() };
+    let say = |machine: &mut ChannelMachine<Notes>, notes: &mut Notes| {
+        machine.propose(Entry::Message(message.clone()), Instant::now(), notes);
+    };
+    come_in(&mut machine, &mut notes, 1);
+    assert!(notes.kept.is_empty(), "who comes is told afresh");
+    say(&mut machine, &mut notes);
+    notes.is_full = true;
+    say(&mut machine, &mut notes);
+    come_in(&mut machine, &mut notes, 2);
+    notes.is_full = false;
+    come_in(&mut machine, &mut notes, 3);
+    come_in(&mut machine, &mut notes, 4);
+    let expected = [(true, 0), (true, 0), (false, 1), (false, 1)];
+    assert_eq!(notes.kept, expected, "what comes next tells of the one message that was missed");
+}
