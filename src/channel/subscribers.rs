@@ -122,6 +122,12 @@ impl<E: ChannelEffects> Subscribers<E> {
         }
     }
 
+    /// How many messages a session had no room for and was not told of, and the way to it; by then it counts as told.
+    pub fn take_missed(&mut self, session: SessionUid) -> Option<(u64, E::Session)> {
+        let known = self.sessions.get_mut(&session).filter(|known| known.missed > 0)?;
+        Some((std::mem::take(&mut known.missed), known.way.clone()))
+    }
+
     /// The way to a session.
     pub fn way(&self, session: SessionUid) -> Option<&E::Session> {
         self.sessions.get(&session).map(|subscriber| &subscriber.way)

@@ -53,6 +53,15 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         self.show_presence(connections.into_iter().map(|one| (uid, one)), effects);
     }
 
+    /// Tells a session of what it had no room for, where nothing was said since that could have told it. To be called before
+    /// a connection of it is shown the channel, so that its INIT counts it.
+    pub fn tell_missed(&mut self, session: SessionUid, effects: &mut E) {
+        if let Some((lost, way)) = self.subscribers.take_missed(session) {
+            let missing = Missing { events: Vec::new(), lost };
+            effects.tell(&way, Word::Missing { missing, is_old: false });
+        }
+    }
+
     /// A connection that is just beginning hears the channel from now on, behind the channel as it is at this moment.
     pub fn attach(
         &mut self,

@@ -30,6 +30,8 @@ struct Notes {
     orders: Vec<Order>,
     /// What sessions without a connection were handed: whether it is a message, and how many were missed before it.
     kept: Vec<(bool, u64)>,
+    /// How many messages sessions were told to have missed.
+    lost: u64,
     /// Whether such sessions have no room.
     is_full: bool,
     /// How often newcomers were to be shown who is in.
@@ -55,7 +57,11 @@ impl ChannelEffects for Notes {
         self.orders.push(order);
     }
 
-    fn tell(&mut self, _: &SessionUid, _: Word) {}
+    fn tell(&mut self, _: &SessionUid, word: Word) {
+        if let Word::Missing { missing, .. } = word {
+            self.lost += missing.lost;
+        }
+    }
 
     fn keep(&mut self, _: &SessionUid, dispatch: &Arc<Dispatch>, missed: u64) -> bool {
         self.kept.push((dispatch.event().is_message(), missed));
@@ -186,4 +192,22 @@ fn sessions_without_a_connection_are_handed_messages_and_miss_no_others() {
     come_in(&mut machine, &mut notes, 4);
     let expected = [(true, 0), (true, 0), (false, 1), (false, 1)];
     assert_eq!(notes.kept, expected, "what comes next tells of the one message that was missed");
+}
+
+#[test]
+fn what_a_session_had_no_room_for_is_told_though_nothing_else_is_said() {
+    let (mut machine, mut notes) = (channel(), Notes::default());
+    let away = come_in(&mut machine, &mut notes, 0);
+    let connection = machine.subscribers().with_sessions()[0].1.uid;
+    machine.detach(away, connection, None, &mut notes);
+    notes.is_full = true;
+    for _ in 0..2 {
+        let message = Message { event: "e".into(), data: RawJson::null() };
+        machine.propose(Entry::Message(message), Instant::now(), &mut notes);
+    }
+    assert_eq!(notes.lost, 0);
+    for _ in 0..2 {
+        machine.tell_missed(away, &mut notes);
+        assert_eq!(notes.lost, 2, "once");
+    }
 }

@@ -174,6 +174,7 @@ impl Handler<Attach> for ChannelActor {
 
     fn handle(&mut self, ask: Attach, ctx: &mut Context<Self>) {
         let Attach { session, address, connection } = ask;
+        self.step(ctx, |machine, acting| machine.tell_missed(session.uid, acting));
         let (uid, channel) = (connection.uid, self.machine.channel().clone());
         tell(&address, FromChannel::Snapshot { connection: uid, channel });
         let session = newcomer(session, address);
