@@ -176,6 +176,9 @@ pub struct Limits {
     pub unidentified: usize,
     /// Bytes of a frame or fragmented message before IDENTIFY, default 16 KiB, at most `frame-bytes`; past it close 1009.
     pub identify_bytes: usize,
+    /// Bytes that all connections hold together of what their clients sent and is not served, default 256 MiB, a quarter of it
+    /// for one project; past it those wait that would take more, and half frames are closed, 4008.
+    pub inbound_bytes: usize,
     /// Tokens that nobody has, tried by one address in a minute, default 60, 0 for no bound; past it 429 for the next that
     /// is wrong.
     pub auth_failures: u32,
@@ -209,6 +212,7 @@ impl Default for Limits {
             address_unidentified: 2000,
             unidentified: 20_000,
             identify_bytes: settings.identify_bytes,
+            inbound_bytes: settings.inbound_bytes,
             auth_failures: 60,
             project_webhooks: 50,
             publishes_per_second: settings.timing.publishes.per_second,
@@ -242,6 +246,7 @@ impl Limits {
             state_bytes: lifted(self.state_bytes),
             frame_bytes: lifted(self.frame_bytes),
             identify_bytes: lifted(self.identify_bytes),
+            inbound_bytes: lifted(self.inbound_bytes),
             session_channels: lifted(self.session_channels),
             token_connections: lifted(self.token_connections),
             auth_failures: self.auth_failures,

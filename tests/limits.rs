@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "in a test, a panic is the report"
 )]
@@ -13,7 +14,8 @@ mod support;
 
 use scene::{Config, cid, create, enter_with, eventually, leave, publish};
 use serde_json::{Value, json};
-use socket::{Socket, frame};
+use socket::frame::{TEXT, TEXT_BEGIN, masked};
+use socket::{Received, Socket, frame};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::mpsc;
@@ -104,7 +106,7 @@ fn frame_bytes_bound_what_a_client_sends() {
     };
     let mut socket = Socket::open(server.address);
     socket.write(&frame::text(&beat(500)));
-    assert!(matches!(socket.receive(), socket::Received::Text(ack) if ack.contains("\"op\":4")));
+    assert!(matches!(socket.receive(), Received::Text(ack) if ack.contains("\"op\":4")));
     socket.write(&frame::text(&beat(501)));
     let (code, reason) = socket.expect_close();
     assert!(code == 1009 && reason.contains("500"), "{code} {reason}");
@@ -284,5 +286,90 @@ fn stalled_bodies_hold_their_projects_share_alone_and_not_for_long() {
         assert_eq!(Answer::parse(&answer).unwrap().failure(), (408, "timeout".to_owned()));
     }
     server.done("POST", "/v1/channels/room/messages", &body);
+    server.assert_well();
+}
+
+/// What a server may grow by where 200 clients leave 175 MiB half and 8 MiB may be held: the HTTP layer, where it serves
+/// sockets, has buffers of its own.
+const MOST_GROWN: u64 = 48 << 20;
+
+/// The most memory that a server has occupied so far, bytes.
+fn peak(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() << 10
+}
+
+/// A message that stays half, nearly as large as one may be.
+fn half() -> Vec<u8> {
+    masked(TEXT_BEGIN, &vec![b'x'; 900 << 10])
+}
+
+/// A connection to the first project that leaves a message half; the server need not read all of it.
+fn half_sent(server: &Server) -> Socket {
+    let (mut socket, _) = Socket::enter(server.address, None);
+    socket.set_write_patience(Duration::from_millis(20));
+    let _ = socket.try_write(&half());
+    socket
+}
+
+/// A heartbeat of so many bytes that is answered.
+fn beat_largely(socket: &mut Socket, bytes: usize) {
+    let beat = json!({"op": 3, "d": {"tag": "t"}, "x": "x".repeat(bytes)}).to_string();
+    socket.write(&masked(TEXT, beat.as_bytes()));
+    loop {
+        match socket.receive() {
+            Received::Text(ack) if ack.contains("\"op\":4") => return,
+            // The server asks as well, now and then.
+            Received::Text(beat) if beat.contains("\"op\":3") => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn inbound_bytes_bound_what_all_clients_leave_half_and_no_other_project_waits() {
+    let server = Config::limits("inbound-bytes = 8_388_608").start();
+    let (project, token) = server.new_project("Other");
+    let body = json!({"type": "unprotected", "state": {}, "capabilities": ["CLIENT_PUBLISH"]});
+    let made = server.call("PUT", "/v1/channels/room", Some(&token), &body.to_string());
+    assert_eq!(made.status, 200, "{}", made.text());
+    let mut other = Socket::open(server.address);
+    other.send(&json!({"op": 2, "d": {"project_id": project, "token": null}}));
+    other.expect("INIT");
+    other.subscribe("room");
+    let before = peak(&server);
+    // 175 MiB; a project has two.
+    let mut held: Vec<_> = (0..200).map(|_| half_sent(&server)).collect();
+
+    // What is small goes on beside it, and so does everything of another project.
+    let (mut small, _) = Socket::enter(server.address, None);
+    for _ in 0..5 {
+        small.beat();
+        let large = json!({"e": "large", "d": "x".repeat(512 << 10)});
+        other.dispatch("MESSAGE", "room", &large);
+        assert_eq!(other.expect("MESSAGE")["d"]["d"], large["d"]);
+        let body = r#"{"e":"small","d":1}"#;
+        let answer = server.call("POST", "/v1/channels/room/messages", Some(&token), body);
+        assert_eq!(answer.status, 204, "{}", answer.text());
+        assert_eq!(other.expect("MESSAGE")["d"]["e"], "small");
+    }
+
+    // Others wait, so those go who have not got on for a while.
+    eventually("somebody has to go", || held.iter().any(Socket::has_unread));
+    for socket in held.iter_mut().filter(|socket| socket.has_unread()) {
+        let (code, reason) = socket.expect_close();
+        assert!(code == 4008 && reason.contains("half a frame"), "{code} {reason}");
+    }
+    assert!(server.log().contains("inbound-bytes are used up"), "{}", server.log());
+    let grown = peak(&server) - before;
+    println!("grown by {grown} bytes");
+    assert!(grown < MOST_GROWN, "grown by {grown} bytes");
+
+    // With them goes what they held: another two and a whole one have room beside each other. Who is not read from is
+    // not known to have gone until it has waited for too long.
+    drop(held);
+    let _held = [half_sent(&server), half_sent(&server)];
+    beat_largely(&mut small, 100 << 10);
     server.assert_well();
 }

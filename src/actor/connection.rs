@@ -11,6 +11,7 @@ mod serving;
 mod valve;
 
 use super::channel::ConnectionRef;
+use super::inbound::InboundAccount;
 use super::session::Serve;
 use super::supervisor::{Entered, Supervisor};
 use crate::delivery::fanout::{ConnectionUid, LocalFanout, Order, Owner};
@@ -27,7 +28,6 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use linger::Linger;
 use serving::{Begun, Serving};
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,27 +52,6 @@ pub trait Socket: Unpin + 'static {
     fn on_identified(&mut self);
 }
 
-/// How many bytes a frame or message of a client may have, shared with those who read: it rises once.
-#[derive(Clone, Debug, Default)]
-pub struct InboundBound(Rc<Cell<usize>>);
-
-impl InboundBound {
-    /// So many.
-    pub fn new(bytes: usize) -> Self {
-        Self(Rc::new(Cell::new(bytes)))
-    }
-
-    /// How many.
-    pub fn bytes(&self) -> usize {
-        self.0.get()
-    }
-
-    /// From now on, so many.
-    fn raise(&self, bytes: usize) {
-        self.0.set(bytes);
-    }
-}
-
 /// What a socket reads, its fragments put together.
 #[derive(Debug)]
 pub enum Inbound {
@@ -86,6 +65,8 @@ pub enum Inbound {
     Close(Option<u16>),
     /// More bytes than a frame or message may have.
     TooBig,
+    /// A frame has stayed half for too long, while others waited for what it takes.
+    OutOfRoom,
     /// A text message that is not UTF-8.
     NotUtf8,
     /// Not WebSocket any more.
@@ -114,8 +95,8 @@ pub struct Connection<K> {
     ending: Option<Ending>,
     /// Lets reading wait.
     valve: Valve,
-    /// How much the client may send in one piece.
-    bound: InboundBound,
+    /// What is held of what the client sent, and how much it may send in one piece.
+    account: InboundAccount,
     /// Whether there is nothing more to read.
     has_ended: bool,
     /// The way out.
@@ -148,7 +129,7 @@ impl<K> Connection<K> {
         socket: K,
         origin: Origin,
         wire: Wire,
-        bound: InboundBound,
+        account: InboundAccount,
     ) -> (Self, Rc<Link>) {
         let settings = hub.settings();
         let (machine, hello) = Machine::open(settings.timing, wire);
@@ -165,7 +146,7 @@ impl<K> Connection<K> {
             serving: Serving::default(),
             ending: None,
             valve: Valve::default(),
-            bound,
+            account,
             has_ended: false,
             link: Rc::clone(&link),
             fanout,
@@ -247,20 +228,25 @@ where
             Ok(actions) => return self.carry_out(actions, ctx),
             Err(inbound) => inbound,
         };
+        let was_stranger = !self.machine.has_heard_identify();
         let actions = match inbound {
             Inbound::Text(text) => self.machine.on_text(now, &text),
-            Inbound::Binary(bytes) => self.machine.on_binary(now, &bytes, self.bound.bytes()),
+            Inbound::Binary(bytes) => self.machine.on_binary(now, &bytes, self.account.bound()),
             // Behind a close frame nothing counts any more (RFC 6455 §5.5.1).
             Inbound::Ping(_) if self.machine.is_ending() => Vec::new(),
             Inbound::Ping(payload) => vec![Action::Send(frame::pong(&payload))],
             Inbound::Close(code) => self.finish(CloseCode::echo(code), ""),
             Inbound::TooBig => {
-                let limit = self.bound.bytes();
+                let limit = self.account.bound();
                 let reason = format!("too big: a message from a client has at most {limit} bytes");
                 self.finish(CloseCode::TooBig, reason)
             }
             Inbound::NotUtf8 => {
                 self.finish(CloseCode::InvalidPayload, "invalid payload: not UTF-8")
+            }
+            Inbound::OutOfRoom => {
+                let reason = "half a frame for too long, while too much waits: come back later";
+                self.finish(CloseCode::RateLimited, reason)
             }
             Inbound::Broken => self.finish(CloseCode::ProtocolError, "not a WebSocket frame"),
             Inbound::End if self.machine.is_closed() => return ctx.stop(),
@@ -269,9 +255,9 @@ where
                 self.machine.finish(now, None)
             }
         };
-        if self.machine.has_heard_identify() {
+        if was_stranger && self.machine.has_heard_identify() {
             // A stranger no more; and what comes right behind it is read before it is looked into.
-            self.bound.raise(self.hub.settings().frame_bytes);
+            self.account.raise(self.hub.settings().frame_bytes);
         }
         self.carry_out(actions, ctx);
     }
@@ -326,6 +312,8 @@ where
         if self.serving.is_empty() {
             self.end(ctx);
         }
+        let unserved = self.machine.waiting_bytes().saturating_add(self.serving.bytes());
+        self.account.set_unserved(unserved);
         let is_crowded = self.serving.is_crowded() || self.machine.is_congested();
         // Who ends is read on: nothing of it counts but its end.
         self.valve.set(is_crowded && !self.machine.is_ending());
@@ -404,7 +392,11 @@ where
     fn identify(&mut self, who: Identify, ctx: &mut <Self as Actor>::Context) {
         let extensions = who.extensions.as_deref().map(Extensions::granted);
         let project = ProjectId::from(who.project_id.as_str());
-        self.link.set_identity(project, extensions.unwrap_or_default(), self.machine.wire());
+        self.link.set_identity(
+            project.clone(),
+            extensions.unwrap_or_default(),
+            self.machine.wire(),
+        );
         self.link.set_owners(owners(&who));
         if who.token.as_deref().is_some_and(|token| !token.starts_with("ptk_")) {
             self.link.count();
@@ -426,12 +418,13 @@ where
         let closed = || Err(Close::new(CloseCode::Unknown, "the server cannot answer, reconnect"));
         let entered = async move { entered.await.unwrap_or_else(|_| closed()) };
         ctx.spawn(entered.into_actor(self).map(
-            |outcome, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
+            move |outcome, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
                 match outcome {
                     // Dropped with this, and so given back.
                     Ok(_) if actor.machine.is_closed() => {}
                     Ok(entered) => {
                         actor.socket.on_identified();
+                        actor.account.belong_to(&project);
                         actor.session = Some(entered);
                         let actions = actor.begin_serving();
                         actor.carry_out(actions, ctx);

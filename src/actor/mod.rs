@@ -10,6 +10,7 @@ pub mod directory;
 pub mod event_log;
 pub mod guesses;
 pub mod hooks;
+pub mod inbound;
 pub mod mint;
 pub mod online;
 pub mod persistence;
@@ -22,7 +23,8 @@ pub mod webhook;
 
 pub use crate::ask::{AskError, ChangeError};
 pub use channel::{Changed, Expected};
-pub use connection::{Connection, Inbound, InboundBound, Socket};
+pub use connection::{Connection, Inbound, Socket};
+pub use inbound::InboundAccount;
 pub use persistence::Persistence;
 pub use settings::Settings;
 pub use supervisor::Supervisor;

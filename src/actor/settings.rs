@@ -36,6 +36,9 @@ pub struct Settings {
     pub frame_bytes: usize,
     /// The same until the client has sent an IDENTIFY: what strangers may make the server hold.
     pub identify_bytes: usize,
+    /// The most bytes that all connections hold together of what their clients sent and is not served; one project's may
+    /// hold a quarter of it. Past it those wait that would take more, and who keeps a frame half meanwhile is closed (4008).
+    pub inbound_bytes: usize,
     /// The most channels of a session; past it a subscribe is refused.
     pub session_channels: usize,
     /// The most connections of a leap token; past it a new one is closed (4008).
@@ -95,6 +98,7 @@ impl Default for Settings {
             state_bytes: 1 << 20,
             frame_bytes: 1 << 20,
             identify_bytes: 16 << 10,
+            inbound_bytes: 256 << 20,
             session_channels: 1000,
             token_connections: 1000,
             auth_failures: 60,

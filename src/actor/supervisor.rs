@@ -11,8 +11,8 @@ mod stopping;
 pub use questions::describe;
 
 use super::channel::{ChannelActor, ConnectionRef};
-use super::connection::InboundBound;
 use super::guesses::{Guess, Guesses, Turn};
+use super::inbound::{InboundAccount, InboundBudget};
 use super::online::Online;
 use super::persistence::Persistence;
 use super::session::{Enter, Identity, SessionActor};
@@ -72,6 +72,8 @@ struct Inner {
     guesses: Guesses,
     /// What all lines may keep at hand.
     windows: Arc<WindowBudget>,
+    /// What all connections may hold of what their clients sent.
+    inbound: Arc<InboundBudget>,
     /// The fan-outs that have ever had a connection.
     fanouts: Mutex<Vec<FanoutHandle>>,
     /// How far the stop is, and who has still to go.
@@ -121,6 +123,7 @@ impl Supervisor {
             online: Online::default(),
             guesses: Guesses::new(settings.auth_failures),
             windows: Arc::new(WindowBudget::new(settings.window_bytes)),
+            inbound: Arc::new(InboundBudget::new(settings.inbound_bytes)),
             fanouts: Mutex::default(),
             stopping: Stopping::default(),
         }))
@@ -189,10 +192,11 @@ impl Supervisor {
         &self.0.settings
     }
 
-    /// How much a client may send in one piece until it has sent an IDENTIFY.
-    pub fn inbound_bound(&self) -> InboundBound {
+    /// The account of a connection that opens, with what its client may send in one piece until it has sent an IDENTIFY.
+    pub fn inbound_account(&self) -> InboundAccount {
         let settings = self.settings();
-        InboundBound::new(settings.identify_bytes.min(settings.frame_bytes))
+        let bound = settings.identify_bytes.min(settings.frame_bytes);
+        InboundAccount::new(bound, &self.0.inbound)
     }
 
     /// The fan-out of this thread, known for [`Self::close_all`] from now on.

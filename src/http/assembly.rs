@@ -1,27 +1,42 @@
 //! Puts the fragments of a WebSocket message together, within a bound (RFC 6455 §5.4).
 
-use crate::actor::{Inbound, InboundBound};
+use crate::actor::{Inbound, InboundAccount};
 use actix_http::ws::{Item, Message, ProtocolError};
 use bytes::BytesMut;
 use bytestring::ByteString;
+use std::io::ErrorKind;
 
 /// The message that is being put together.
 #[derive(Debug)]
 pub(crate) struct Assembly {
-    /// The bound on a message's bytes.
-    bound: InboundBound,
+    /// The bound on a message's bytes, and where what has come is counted.
+    account: InboundAccount,
     /// What has come, and whether it is text; none between messages.
     open: Option<(BytesMut, bool)>,
 }
 
 impl Assembly {
     /// Nothing begun.
-    pub(crate) const fn new(bound: InboundBound) -> Self {
-        Self { bound, open: None }
+    pub(crate) const fn new(account: InboundAccount) -> Self {
+        Self { account, open: None }
     }
 
     /// Takes what the codec decoded; returns what is complete.
     pub(crate) fn take(&mut self, item: Result<Message, ProtocolError>) -> Option<Inbound> {
+        let inbound = self.put_together(item);
+        if matches!(inbound, Some(Inbound::Text(_) | Inbound::Binary(_))) {
+            self.account.note_whole();
+        }
+        self.account.set_fragments(self.open.as_ref().map_or(0, |(whole, _)| whole.len()));
+        inbound
+    }
+
+    /// Goes on with what the codec decoded.
+    fn put_together(&mut self, item: Result<Message, ProtocolError>) -> Option<Inbound> {
+        if item.is_err() {
+            // Nothing follows it.
+            self.open = None;
+        }
         match item {
             Ok(Message::Text(text)) => Some(Inbound::Text(text)),
             Ok(Message::Binary(bytes)) => Some(Inbound::Binary(bytes)),
@@ -32,8 +47,11 @@ impl Assembly {
             }
             Ok(Message::Continuation(item)) => self.fragment(item),
             Err(ProtocolError::Overflow) => Some(Inbound::TooBig),
+            Err(ProtocolError::Io(error)) if error.kind() == ErrorKind::QuotaExceeded => {
+                Some(Inbound::OutOfRoom)
+            }
             // The crate reports text that is not UTF-8 as an I/O error of its own making.
-            Err(ProtocolError::Io(error)) if error.kind() == std::io::ErrorKind::Other => {
+            Err(ProtocolError::Io(error)) if error.kind() == ErrorKind::Other => {
                 Some(Inbound::NotUtf8)
             }
             Err(_) => Some(Inbound::Broken),
@@ -55,7 +73,7 @@ impl Assembly {
             Item::Last(part) => (part, true),
         };
         let Some((whole, is_text)) = self.open.as_mut() else { return Some(Inbound::Broken) };
-        if whole.len() + part.len() > self.bound.bytes() {
+        if whole.len() + part.len() > self.account.bound() {
             self.open = None;
             return Some(Inbound::TooBig);
         }
@@ -78,7 +96,15 @@ impl Assembly {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actor::inbound::InboundBudget;
     use bytes::Bytes;
+    use std::sync::Arc;
+
+    /// Nothing begun of a message of so many bytes.
+    fn assembly(bound: usize) -> Assembly {
+        let budget = Arc::new(InboundBudget::new(usize::MAX));
+        Assembly::new(InboundAccount::new(bound, &budget))
+    }
 
     /// Takes one fragment.
     fn take(assembly: &mut Assembly, item: Item) -> Option<Inbound> {
@@ -87,7 +113,7 @@ mod tests {
 
     #[test]
     fn fragments_become_one_text_even_when_split_inside_a_character() {
-        let mut assembly = Assembly::new(InboundBound::new(10));
+        let mut assembly = assembly(10);
         let (head, tail) = "é☃".as_bytes().split_at(3);
         assert!(take(&mut assembly, Item::FirstText(Bytes::copy_from_slice(head))).is_none());
         assert!(take(&mut assembly, Item::Continue(Bytes::new())).is_none());
@@ -97,7 +123,7 @@ mod tests {
 
     #[test]
     fn binary_fragments_need_not_be_text() {
-        let mut assembly = Assembly::new(InboundBound::new(10));
+        let mut assembly = assembly(10);
         let first = Item::FirstBinary(Bytes::from_static(&[131, 0xFF]));
         assert!(take(&mut assembly, first).is_none());
         let whole = take(&mut assembly, Item::Last(Bytes::from_static(&[0])));
@@ -106,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_bound_counts_all_fragments() {
-        let mut assembly = Assembly::new(InboundBound::new(4));
+        let mut assembly = assembly(4);
         assert!(take(&mut assembly, Item::FirstText(Bytes::from("abc"))).is_none());
         assert!(matches!(
             take(&mut assembly, Item::Last(Bytes::from("de"))),
@@ -117,10 +143,12 @@ mod tests {
 
     #[test]
     fn broken_text_is_told_from_broken_frames() {
-        let mut assembly = Assembly::new(InboundBound::new(4));
+        let mut assembly = assembly(4);
         assert!(take(&mut assembly, Item::FirstText(Bytes::from_static(&[0xFF]))).is_none());
         assert!(matches!(take(&mut assembly, Item::Last(Bytes::new())), Some(Inbound::NotUtf8)));
         assert!(matches!(assembly.take(Err(ProtocolError::BadOpCode)), Some(Inbound::Broken)));
         assert!(matches!(assembly.take(Err(ProtocolError::Overflow)), Some(Inbound::TooBig)));
+        let full = ProtocolError::Io(ErrorKind::QuotaExceeded.into());
+        assert!(matches!(assembly.take(Err(full)), Some(Inbound::OutOfRoom)));
     }
 }

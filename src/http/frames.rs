@@ -4,7 +4,9 @@
 //! before it looks at its length; so a peer decides how much memory it takes. This one decodes what it has before it
 //! reads on, and refuses a length over the bound as soon as it is said.
 
-use crate::actor::InboundBound;
+use super::visit::{AT_ONCE, Visit};
+use crate::actor::InboundAccount;
+use crate::actor::inbound::OutOfRoom;
 use actix_http::error::PayloadError;
 use actix_http::ws::{Codec, Frame, Message, ProtocolError};
 use bytes::{Bytes, BytesMut};
@@ -12,6 +14,7 @@ use bytestring::ByteString;
 use futures_util::Stream;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio_util::codec::Decoder as _;
 
@@ -24,30 +27,42 @@ pub(crate) struct Decoder {
     codec: Codec,
     /// What has come and is not decoded: at most one frame and one read.
     buffer: BytesMut,
-    /// The bound on a frame's bytes.
-    bound: InboundBound,
+    /// The bound on a frame's bytes, and where what has come is counted.
+    account: InboundAccount,
 }
 
 impl Decoder {
     /// Nothing read yet.
-    pub(crate) fn new(bound: InboundBound) -> Self {
+    pub(crate) fn new(account: InboundAccount) -> Self {
         // The bound is ours to keep: it may rise.
-        Self { codec: Codec::new().max_size(usize::MAX), buffer: BytesMut::new(), bound }
+        Self { codec: Codec::new().max_size(usize::MAX), buffer: BytesMut::new(), account }
     }
 
-    /// Nothing read yet that can be told apart, and nothing will be.
-    pub(crate) fn spoilt() -> Self {
-        Self::new(InboundBound::default())
+    /// Forgets what has come: it cannot be told apart any more.
+    pub(crate) fn clear(&mut self) {
+        self.buffer = BytesMut::new();
+        self.account.set_half(0);
     }
 
     /// The bound on a frame's bytes.
     pub(crate) fn limit(&self) -> usize {
-        self.bound.bytes()
+        self.account.bound()
+    }
+
+    /// How much may be read now; when there is room, if nothing may.
+    ///
+    /// # Errors
+    /// An error as of a stream, which [`Assembly`](super::assembly::Assembly) knows, where the connection has to go to make
+    /// room.
+    pub(crate) fn poll_room(&self, task: &Context<'_>) -> Poll<Result<usize, ProtocolError>> {
+        let error = |OutOfRoom| ProtocolError::Io(io::ErrorKind::QuotaExceeded.into());
+        self.account.poll_room(task).map_err(error)
     }
 
     /// Takes bytes.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
+        self.account.set_half(self.buffer.len());
     }
 
     /// Decodes one frame if a whole one is there.
@@ -57,7 +72,7 @@ impl Decoder {
     pub(crate) fn next(&mut self) -> Result<Option<Message>, ProtocolError> {
         if self.buffer.is_empty() {
             // An idle connection should not keep the room that its last frame needed.
-            self.buffer = BytesMut::new();
+            self.clear();
             return Ok(None);
         }
         if let Some(length) = declared(&self.buffer) {
@@ -65,11 +80,14 @@ impl Decoder {
             if length > CONTROL_BYTES && self.buffer.first().is_some_and(|first| first & 8 != 0) {
                 return Err(ProtocolError::InvalidLength(length));
             }
-            if length > self.bound.bytes() {
+            if length > self.account.bound() {
                 return Err(ProtocolError::Overflow);
             }
         }
-        let Some(frame) = self.codec.decode(&mut self.buffer)? else { return Ok(None) };
+        let Some(frame) = self.codec.decode(&mut self.buffer)? else {
+            self.account.set_half(self.buffer.len());
+            return Ok(None);
+        };
         Ok(Some(match frame {
             Frame::Text(text) => Message::Text(ByteString::try_from(text).map_err(|error| {
                 // As the stream of actix-web-actors reports it.
@@ -90,37 +108,66 @@ pub(crate) struct Frames<S> {
     payload: Option<S>,
     /// Makes messages of them.
     decoder: Decoder,
+    /// What lets the HTTP layer read; none in another program than ours, where it reads some more than there is room for.
+    visit: Option<Rc<Visit>>,
 }
 
 impl<S> Frames<S> {
     /// The messages in these bytes.
-    pub(crate) fn new(payload: S, bound: InboundBound) -> Self {
-        Self { payload: Some(payload), decoder: Decoder::new(bound) }
+    pub(crate) fn new(payload: S, account: InboundAccount, visit: Option<Rc<Visit>>) -> Self {
+        Self { payload: Some(payload), decoder: Decoder::new(account), visit }
+    }
+
+    /// Lets the HTTP layer read so much.
+    fn let_read(&self, bytes: usize) {
+        if let Some(visit) = &self.visit {
+            visit.set_room(bytes);
+        }
+    }
+
+    /// Reads nothing more.
+    fn give_up(&mut self, error: ProtocolError) -> ProtocolError {
+        self.payload = None;
+        self.decoder.clear();
+        self.let_read(usize::MAX);
+        error
     }
 }
 
 impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Frames<S> {
     type Item = Result<Message, ProtocolError>;
 
-    /// An error is the last item: what follows on the wire cannot be told apart.
+    /// An error is the last item: what follows on the wire cannot be told apart, or has no room.
     fn poll_next(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         while this.payload.is_some() {
             match this.decoder.next() {
                 Ok(Some(message)) => return Poll::Ready(Some(Ok(message))),
                 Ok(None) => {}
-                Err(error) => {
-                    this.payload = None;
-                    return Poll::Ready(Some(Err(error)));
-                }
+                Err(error) => return Poll::Ready(Some(Err(this.give_up(error)))),
             }
+            let room = match ready!(this.decoder.poll_room(task)) {
+                Ok(room) => room,
+                Err(error) => return Poll::Ready(Some(Err(this.give_up(error)))),
+            };
             let Some(payload) = &mut this.payload else { break };
-            match ready!(Pin::new(payload).poll_next(task)) {
-                Some(Ok(bytes)) => this.decoder.feed(&bytes),
-                Some(Err(_)) | None => this.payload = None,
+            match Pin::new(payload).poll_next(task) {
+                Poll::Ready(Some(Ok(bytes))) => this.decoder.feed(&bytes),
+                Poll::Ready(Some(Err(_)) | None) => this.payload = None,
+                Poll::Pending => {
+                    this.let_read(room.min(AT_ONCE));
+                    return Poll::Pending;
+                }
             }
         }
         Poll::Ready(None)
+    }
+}
+
+impl<S> Drop for Frames<S> {
+    /// What nobody wants any more is read, for the sake of a clean end.
+    fn drop(&mut self) {
+        self.let_read(usize::MAX);
     }
 }
 

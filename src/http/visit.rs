@@ -23,6 +23,9 @@ pub(crate) const KEEP_ALIVE_HINT: &str = "timeout=75";
 /// The header that tells them.
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
+/// The most bytes that a socket is given at once.
+pub(super) const AT_ONCE: usize = 16 << 10;
+
 /// Whose turn it is on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
@@ -44,6 +47,8 @@ pub(crate) struct Visit {
     place: Cell<Option<TaskTrackerToken>>,
     /// Where in the client's requests the stream is.
     borders: RefCell<Borders>,
+    /// How many bytes a socket may be given.
+    room: Cell<usize>,
     /// Wakes who reads.
     reader: RefCell<Option<Waker>>,
 }
@@ -55,6 +60,7 @@ impl Visit {
             turn: Cell::new(Turn::Head(Some(since))),
             place: Cell::new(Some(place)),
             borders: RefCell::default(),
+            room: Cell::new(usize::MAX),
             reader: RefCell::default(),
         }
     }
@@ -67,6 +73,7 @@ impl Visit {
     /// The socket has said its last word.
     pub(super) fn end(&self) {
         self.turn.set(Turn::Over);
+        self.wake();
     }
 
     /// Whether the stream ends behind what is being written.
@@ -79,9 +86,29 @@ impl Visit {
         match self.turn.get() {
             Turn::Head(None) => self.turn.set(Turn::Head(Some(Instant::now()))),
             Turn::Head(Some(_)) | Turn::Request => {}
-            Turn::Socket | Turn::Over => return,
+            Turn::Socket => return self.room.set(self.room.get().saturating_sub(bytes.len())),
+            Turn::Over => return,
         }
         self.borders.borrow_mut().follow(bytes);
+    }
+
+    /// How many bytes the HTTP layer may be given: it takes all that there is, whatever waits.
+    pub(crate) fn room(&self) -> usize {
+        if self.turn.get() == Turn::Socket { self.room.get() } else { usize::MAX }
+    }
+
+    /// A socket may be given so many bytes from now on.
+    pub(super) fn set_room(&self, bytes: usize) {
+        if self.room.replace(bytes) == 0 {
+            self.wake();
+        }
+    }
+
+    /// Wakes who reads.
+    fn wake(&self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
     }
 
     /// Somebody waits for bytes, and is to be woken also where the turn has changed.
@@ -97,9 +124,7 @@ impl Visit {
             return;
         }
         self.turn.set(Turn::Head(Some(Instant::now())));
-        if let Some(reader) = self.reader.take() {
-            reader.wake();
-        }
+        self.wake();
     }
 
     /// Since when a request's head is coming; none while none is.
@@ -137,6 +162,7 @@ impl UnderWay {
             self.0.turn.set(Turn::Socket);
             drop(self.0.place.take());
             self.0.borders.replace(Borders::Unknown);
+            self.0.room.set(AT_ONCE);
             return response;
         }
         let is_kept = response.response().head().connection_type() == ConnectionType::KeepAlive;

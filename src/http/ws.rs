@@ -214,20 +214,20 @@ async fn upgrade(
     let address = request.peer_addr().map(|peer| peer.ip());
     let Admitted { origin, wire, place, waiting } = admit(&app, request.head(), address)?;
     let mut response = handshake(&request)?;
-    let bound = app.supervisor.inbound_bound();
-    let route = Route { assembly: Assembly::new(bound.clone()), _place: place, waiting };
+    let account = app.supervisor.inbound_account();
+    let route = Route { assembly: Assembly::new(account.clone()), _place: place, waiting };
     let (connection, link) =
-        Connection::open(app.supervisor.clone(), route, origin, wire, bound.clone());
+        Connection::open(app.supervisor.clone(), route, origin, wire, account.clone());
     #[cfg(feature = "echo")]
     let connection = echo(connection, request.head());
-    let frames = connection.pace(Frames::new(payload, bound));
+    let visit = request.conn_data::<Rc<Visit>>().cloned();
+    let frames = connection.pace(Frames::new(payload, account, visit.clone()));
     // The context would read by itself, without bounds: it gets nothing to read.
     let context = WebsocketContext::with_factory(stream::pending(), |ctx| {
         ctx.add_stream(frames);
         connection
     });
     let context = Some(Box::pin(context));
-    let visit = request.conn_data::<Rc<Visit>>().cloned();
     Ok(response.body(BodyStream::new(Outgoing { context, link, visit })))
 }
 

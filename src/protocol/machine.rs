@@ -287,6 +287,11 @@ impl Machine {
         can_pause && (self.waiting.len() >= MAX_WAITING || self.waiting_bytes >= most)
     }
 
+    /// The bytes of the frames that wait.
+    pub const fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
     /// Whether a close was asked for: nothing that comes later counts.
     pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
@@ -309,8 +314,14 @@ impl Machine {
     /// What came before the end has been served, or never will be.
     pub fn finished(&mut self) {
         self.phase = Phase::Closed;
-        self.waiting.clear();
+        self.drop_waiting();
         self.ending = None;
+    }
+
+    /// Drops the frames that wait.
+    fn drop_waiting(&mut self) {
+        self.waiting = VecDeque::new();
+        self.waiting_bytes = 0;
     }
 
     /// Ends the connection from outside the protocol.
@@ -363,11 +374,11 @@ impl Machine {
                 vec![Action::Identify(identify)]
             }
             (Command::Identify(_), _) => {
-                self.waiting.clear();
+                self.drop_waiting();
                 self.refuse(now, "identified already")
             }
             (_, Phase::Opened) => {
-                self.waiting.clear();
+                self.drop_waiting();
                 let reason = "a service payload before IDENTIFY";
                 self.finish(now, Some(Close::new(CloseCode::NotAuthenticated, reason)))
             }

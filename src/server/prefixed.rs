@@ -10,7 +10,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -100,9 +100,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Prefixed<S> {
         if self.is_over {
             return Poll::Ready(Ok(()));
         }
+        let room = self.visit.room();
+        if room == 0 {
+            self.visit.await_turn(cx.waker());
+            return Poll::Pending;
+        }
         if self.read.is_empty() {
             let before = buffer.filled().len();
-            if let Poll::Ready(done) = Pin::new(&mut self.stream).poll_read(cx, buffer) {
+            let most = u64::try_from(room).unwrap_or(u64::MAX);
+            let mut stream = Pin::new(&mut self.stream).take(most);
+            if let Poll::Ready(done) = Pin::new(&mut stream).poll_read(cx, buffer) {
                 if let Some(came @ [_, ..]) = buffer.filled().get(before..) {
                     self.has_begun = true;
                     self.visit.hear(came);
@@ -120,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Prefixed<S> {
             self.give_up(cx);
             return Poll::Ready(Ok(()));
         }
-        let size = self.read.len().min(buffer.remaining());
+        let size = self.read.len().min(buffer.remaining()).min(room);
         let came = self.read.split_to(size);
         self.visit.hear(&came);
         buffer.put_slice(&came);
@@ -174,7 +181,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Prefixed<S> {
 mod tests {
     use super::*;
     use std::time::Duration;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::io::{AsyncWriteExt as _, duplex};
     use tokio_util::task::TaskTracker;
 
     /// A place among the connections.

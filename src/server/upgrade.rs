@@ -107,22 +107,22 @@ pub(super) fn open(
     rest: &[u8],
 ) -> Running {
     let Admitted { origin, wire, place, waiting } = admitted;
-    let bound = app.supervisor.inbound_bound();
+    let account = app.supervisor.inbound_account();
     bound_send_buffer(&stream, app.supervisor.settings().send_buffer_bytes);
     let stream = Rc::new(Line { stream, has_ended_well: Cell::new(false) });
     let raw = Raw {
         stream: Rc::clone(&stream),
-        assembly: Assembly::new(bound.clone()),
+        assembly: Assembly::new(account.clone()),
         _place: place,
         waiting,
     };
     let (connection, link) =
-        Connection::open(app.supervisor.clone(), raw, origin, wire, bound.clone());
+        Connection::open(app.supervisor.clone(), raw, origin, wire, account.clone());
     #[cfg(feature = "echo")]
     let connection = http::ws::echo(connection, head);
     link.push_to(Rc::<Line>::clone(&stream));
     link.precede(switching(head));
-    let mut decoder = Decoder::new(bound);
+    let mut decoder = Decoder::new(account);
     decoder.feed(rest);
     let mut ctx = Context::new();
     ctx.add_stream(connection.pace(Reader { stream, decoder, is_spoilt: false }));
@@ -225,8 +225,26 @@ struct Reader {
     stream: Rc<Line>,
     /// Makes messages of its bytes.
     decoder: Decoder,
-    /// Whether what follows cannot be told apart: it is read, for the sake of a clean end, and thrown away.
+    /// Whether what follows cannot be told apart, or has no room: it is read, for the sake of a clean end, and thrown away.
     is_spoilt: bool,
+}
+
+impl Reader {
+    /// How much may be read now: no more than may be held, so that a read is not more either.
+    fn poll_room(&self, task: &Task<'_>) -> Poll<Result<usize, ProtocolError>> {
+        if self.is_spoilt {
+            return Poll::Ready(Ok(usize::MAX));
+        }
+        let room = ready!(self.decoder.poll_room(task))?;
+        Poll::Ready(Ok(room.min(self.decoder.limit().saturating_add(HEADER_BYTES))))
+    }
+
+    /// Throws away what has come, and all that will.
+    fn spoil(&mut self, error: ProtocolError) -> ProtocolError {
+        self.is_spoilt = true;
+        self.decoder.clear();
+        error
+    }
 }
 
 impl Stream for Reader {
@@ -240,21 +258,17 @@ impl Stream for Reader {
                 match this.decoder.next() {
                     Ok(Some(message)) => return Poll::Ready(Some(Ok(message))),
                     Ok(None) => {}
-                    Err(error) => {
-                        this.is_spoilt = true;
-                        this.decoder = Decoder::spoilt();
-                        return Poll::Ready(Some(Err(error)));
-                    }
+                    Err(error) => return Poll::Ready(Some(Err(this.spoil(error)))),
                 }
             }
+            let most = match ready!(this.poll_room(task)) {
+                Ok(most) => most,
+                Err(error) => return Poll::Ready(Some(Err(this.spoil(error)))),
+            };
             let size = SCRATCH.with_borrow_mut(|scratch| {
-                // No more than may be held, so that a read is not more either.
-                let whole = scratch.len();
-                let held = this.decoder.limit().saturating_add(HEADER_BYTES).min(whole);
-                let most = if this.is_spoilt { whole } else { held };
-                let read = ready!(
-                    this.stream.poll_read(task, scratch.get_mut(..most).unwrap_or_default())
-                );
+                let most = scratch.len().min(most);
+                let buffer = scratch.get_mut(..most).unwrap_or_default();
+                let read = ready!(this.stream.poll_read(task, buffer));
                 this.stream.has_ended_well.set(matches!(read, Ok(0)));
                 let size = read.unwrap_or(0);
                 if !this.is_spoilt {

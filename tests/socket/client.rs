@@ -185,6 +185,15 @@ impl Socket {
         }
     }
 
+    /// Whether anything could be read now, the end included.
+    pub fn has_unread(&self) -> bool {
+        let stream = self.stream.get_ref();
+        stream.set_nonblocking(true).unwrap();
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).unwrap();
+        !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
     /// Lets the system keep little that is not read.
     pub fn read_little(&self) {
         SockRef::from(self.stream.get_ref()).set_recv_buffer_size(8192).unwrap();

@@ -115,6 +115,11 @@ impl Server {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where the log is.
     fn log_path(&self) -> PathBuf {
         self.folder.path().join("log")

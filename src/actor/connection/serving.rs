@@ -151,6 +151,11 @@ impl Serving {
         self.unserved >= MAX_UNSERVED || self.bytes >= MAX_UNSERVED_BYTES
     }
 
+    /// The bytes of what is not served.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether everything is served.
     pub(super) const fn is_empty(&self) -> bool {
         self.unserved == 0

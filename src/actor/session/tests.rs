@@ -328,8 +328,8 @@ impl StreamHandler<Inbound> for Connection<Fed> {
 /// Opens a connection that reads what it is sent here, and says IDENTIFY.
 fn open(world: &World) -> (UnboundedSender<Inbound>, Rc<Link>) {
     let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
-    let (hub, bound) = (world.hub.clone(), world.hub.inbound_bound());
-    let (connection, link) = Connection::open(hub, Fed, origin, Wire::default(), bound);
+    let (hub, account) = (world.hub.clone(), world.hub.inbound_account());
+    let (connection, link) = Connection::open(hub, Fed, origin, Wire::default(), account);
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let ctx = {
         let mut ctx = Context::new();
