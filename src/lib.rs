@@ -3,7 +3,8 @@
 //! The layers, each of which may use only what stands left of it (a test in `tests/layers.rs` checks that):
 //!
 //! ```text
-//! domain ← protocol ← line, delivery ← actor ← http ← server ← main
+//! domain ← protocol ← line ← bus
+//!             ↖ delivery ← channel ← session ← actor ← http ← server ← main
 //!    ↖ store, webhook, events, heavy ↗
 //! ```
 //!
@@ -23,6 +24,7 @@ pub mod delivery;
 pub mod domain;
 pub mod embed;
 pub mod events;
+mod faults;
 pub mod first_run;
 pub mod heavy;
 pub mod http;
@@ -30,6 +32,8 @@ pub mod line;
 pub mod protocol;
 pub mod server;
 pub mod session;
+#[cfg(test)]
+mod simulation;
 pub mod store;
 pub mod telemetry;
 pub mod webhook;

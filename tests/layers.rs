@@ -9,16 +9,17 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("protocol", &["domain"]),
-    ("line", &["domain", "protocol"]),
+    ("faults", &[]),
+    ("line", &["domain", "protocol", "faults"]),
     ("store", &["domain"]),
     ("webhook", &["domain"]),
     ("events", &["domain"]),
     ("heavy", &["domain"]),
-    ("delivery", &["domain", "protocol", "heavy"]),
+    ("delivery", &["domain", "protocol", "heavy", "faults"]),
     ("ask", &["domain", "protocol", "store", "heavy"]),
     ("bus", &["domain", "line"]),
-    ("channel", &["domain", "protocol", "line", "bus", "store", "delivery", "ask"]),
-    ("session", &["domain", "protocol", "line", "delivery", "channel"]),
+    ("channel", &["domain", "protocol", "line", "bus", "store", "delivery", "ask", "faults"]),
+    ("session", &["domain", "protocol", "line", "delivery", "channel", "faults"]),
     (
         "actor",
         &[
@@ -92,7 +93,9 @@ impl Source {
 
     /// Whether the file holds nothing but tests.
     fn is_test(&self) -> bool {
-        self.path.ends_with("/tests.rs") || self.path.ends_with("/contract.rs")
+        self.path.ends_with("/tests.rs")
+            || self.path.ends_with("/contract.rs")
+            || self.path.starts_with("simulation/")
     }
 
     /// The layers that the file names: `crate::x`, `crate::{x, y}`, and `warren::x` in the binary.

@@ -100,11 +100,13 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
         is_wanted
     }
 
-    /// Forgets one that has gone by itself.
-    pub fn forget(&mut self, key: &K, handle: &V) {
-        if self.is_live(key, handle) {
+    /// Forgets one that has gone by itself; whether it did.
+    pub fn forget(&mut self, key: &K, handle: &V) -> bool {
+        let is_live = self.is_live(key, handle);
+        if is_live {
             self.slots.remove(key);
         }
+        is_live
     }
 
     /// Those that run.

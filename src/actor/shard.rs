@@ -13,6 +13,7 @@ use crate::ask::AskError;
 use crate::domain::{ChannelKey, LeapTokenId, ProjectId};
 use crate::store::{ReadStore, Thing};
 use actix::prelude::*;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Room in a shard's mailbox; past it askers wait.
@@ -93,6 +94,8 @@ pub struct NoteSessions(pub ProjectId);
 pub struct Shard {
     /// The channels in use.
     channels: Directory<ChannelKey, Addr<ChannelActor>>,
+    /// Channels whose last actor ended by itself: what it had stored may still be on its way, and is waited for.
+    unsettled: HashSet<ChannelKey>,
     /// The sessions of tokens.
     sessions: Directory<LeapTokenId, Addr<SessionActor>>,
     /// What spawned actors need.
@@ -102,14 +105,21 @@ pub struct Shard {
 impl Shard {
     /// An empty shard.
     pub fn new(hub: Supervisor) -> Self {
-        Self { channels: Directory::default(), sessions: Directory::default(), hub }
+        let (channels, sessions) = (Directory::default(), Directory::default());
+        Self { channels, sessions, unsettled: HashSet::new(), hub }
     }
 
     /// Reads a channel and starts its actor.
-    fn load_channel(&self, key: ChannelKey, ctx: &mut Context<Self>) {
+    fn load_channel(&mut self, key: ChannelKey, ctx: &mut Context<Self>) {
         let persistence = self.hub.persistence().clone();
-        let wanted = key.clone();
-        let read = async move { persistence.read(move |store| store.find_channel(&wanted)).await };
+        let (wanted, is_settled) = (key.clone(), !self.unsettled.remove(&key));
+        let read = async move {
+            if is_settled {
+                persistence.read(move |store| store.find_channel(&wanted)).await
+            } else {
+                persistence.write(move |store| store.find_channel(&wanted)).await
+            }
+        };
         let started = read.into_actor(self).map(move |outcome, shard, ctx| {
             let outcome = outcome
                 .and_then(|stored| stored.ok_or(AskError::not_found(Thing::Channel)))
@@ -271,7 +281,9 @@ impl Handler<ChannelGone> for Shard {
     type Result = ();
 
     fn handle(&mut self, ChannelGone { key, address }: ChannelGone, _: &mut Context<Self>) {
-        self.channels.forget(&key, &address);
+        if self.channels.forget(&key, &address) {
+            self.unsettled.insert(key);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use super::effects::Answers;
 use crate::ask::{AskError, ChangeError};
 use crate::domain::{Change, State, Version};
+use crate::faults::{Fault, is_planted};
 use crate::store::{StoreError, Thing};
 use std::collections::VecDeque;
 
@@ -82,6 +83,8 @@ pub struct Changes<A> {
     proposed: VecDeque<Proposed<A>>,
     /// Why a commit failed, if one did: the accepted state is not the stored one any more.
     fault: Option<AskError>,
+    /// Whether something else makes the channel doubtful.
+    is_doubtful: bool,
     /// The changes that wait for their turn, oldest first; that one may be under way elsewhere.
     waiting: VecDeque<Waiting<A>>,
     /// The bytes that they have.
@@ -101,6 +104,7 @@ impl<A> Changes<A> {
             pending: VecDeque::new(),
             proposed: VecDeque::new(),
             fault: None,
+            is_doubtful: false,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             applying: None,
@@ -211,6 +215,9 @@ impl<A> Changes<A> {
         if let Some(pending) = self.pending.iter_mut().find(|pending| pending.version == version) {
             pending.outcome = Some(outcome);
         }
+        if is_planted(Fault::StateBeforeCommit) {
+            self.pending.iter_mut().for_each(|pending| pending.outcome = Some(Ok(())));
+        }
     }
 
     /// The next state that is durable, with all before it, and can be proposed; whoever made one that is not is told.
@@ -222,6 +229,10 @@ impl<A> Changes<A> {
             self.pending.pop_front_if(|pending| pending.outcome.is_some())
         {
             match outcome {
+                Err(_) if is_planted(Fault::FailedCommitPassedOver) => {
+                    self.proposed.push_back(Proposed { state: state.clone(), version, asker });
+                    return Some((state, version));
+                }
                 Ok(()) => {
                     let shown = state.clone();
                     self.proposed.push_back(Proposed { state, version, asker });
@@ -268,14 +279,21 @@ impl<A> Changes<A> {
         self.pending.is_empty() && self.proposed.is_empty() && self.waiting.is_empty()
     }
 
-    /// Whether the state must be read again from the store: a commit failed and nothing is under way any more.
+    /// The channel may be another in the store than is known: it must be read again.
+    pub const fn doubt(&mut self) {
+        self.is_doubtful = true;
+    }
+
+    /// Whether the channel must be read again from the store: a commit failed, or something else is doubtful, and nothing is
+    /// under way any more.
     pub fn needs_reload(&self) -> bool {
-        self.fault.is_some() && self.pending.is_empty()
+        (self.fault.is_some() || self.is_doubtful) && self.pending.is_empty()
     }
 
     /// Goes on from what the store has.
     pub fn reloaded(&mut self, state: State, version: Version) {
         (self.state, self.version, self.fault) = (state, version, None);
+        self.is_doubtful = false;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::delivery::fanout::ConnectionUid;
 use crate::protocol::Profile;
+use std::fmt;
 
 /// The way to the fan-out of a worker.
 pub trait Worker: Clone {
@@ -18,4 +19,10 @@ pub struct ConnectionRef<W> {
     pub worker: W,
     /// The form of frames that it gets.
     pub profile: Profile,
+}
+
+impl<W> fmt::Debug for ConnectionRef<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.uid.fmt(f)
+    }
 }

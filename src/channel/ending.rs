@@ -14,13 +14,13 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         self.deletions += 1;
     }
 
-    /// What came of that.
+    /// What came of that. One that was reported as failed may stand after all.
     pub fn end_deletion(&mut self, is_deleted: bool, effects: &mut E) {
         self.deletions -= 1;
         if is_deleted {
             self.deleted(effects);
-        } else if self.changes.needs_reload() {
-            effects.reload();
+        } else {
+            self.doubt(effects);
         }
     }
 

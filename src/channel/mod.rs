@@ -25,8 +25,10 @@ use crate::bus::{Bus, Entry, Ordered};
 use crate::delivery::fanout::Order;
 use crate::domain::channel::Subscriber;
 use crate::domain::{
-    Capabilities, Change, Channel, ChannelKey, SessionUid, State, Timestamp, Version, Visibility,
+    Capabilities, Change, Channel, ChannelKey, Position, SessionUid, State, Timestamp, Version,
+    Visibility,
 };
+use crate::faults::{Fault, is_planted};
 use crate::line::{Accepted, Bounds, Line, Missing, Share};
 use crate::protocol::{Dispatch, ErrorCode, Event};
 use std::sync::Arc;
@@ -175,6 +177,19 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         }
     }
 
+    /// Its line goes on behind this place, which somebody else has counted.
+    pub const fn open_at(&mut self, position: Position) {
+        self.line.open_at(position);
+    }
+
+    /// The line is known to stand here: what this machine has not taken of it is lost.
+    pub fn follow(&mut self, position: Position, effects: &mut E) {
+        if position != self.line.position() {
+            let lost = self.line.skip_to(position);
+            self.tell_gap(lost, effects);
+        }
+    }
+
     /// Something of the line is missing, and nobody here knows what: subscribers get the channel anew, sessions count what
     /// they have missed, and what is durable is read again.
     fn tell_gap(&mut self, lost: Option<u64>, effects: &mut E) {
@@ -190,12 +205,25 @@ impl<E: ChannelEffects> ChannelMachine<E> {
             let missing = Missing { events: Vec::new(), lost };
             effects.tell(session, Word::Missing { missing, is_old: false });
         }
-        effects.reload();
+        self.doubt(effects);
+    }
+
+    /// The channel may be another in the store than is known here: it is read again, behind all that is under way.
+    pub fn doubt(&mut self, effects: &mut E) {
+        self.changes.doubt();
+        self.reload_if_due(effects);
+    }
+
+    /// Has the channel read again, if it must be and can be now.
+    fn reload_if_due(&self, effects: &mut E) {
+        if self.changes.needs_reload() {
+            effects.reload();
+        }
     }
 
     /// Shows a state, unless a newer one was shown already, and then answers whoever made it or one before it.
     fn show_state(&mut self, state: State, version: Version, now: Instant, effects: &mut E) {
-        if version > self.channel.version {
+        if version > self.channel.version || is_planted(Fault::OldStatesShown) {
             self.channel.state = state.clone();
             self.channel.version = version;
             self.available = None;
@@ -271,9 +299,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         while let Some((state, version)) = self.changes.next_durable(effects) {
             self.propose(Entry::State { state, version }, now, effects);
         }
-        if self.changes.needs_reload() {
-            effects.reload();
-        }
+        self.reload_if_due(effects);
     }
 
     /// The channel as the store has it: after a commit that was reported as failed and may stand after all, or where the

@@ -8,6 +8,7 @@ use super::{ChannelMachine, Moment};
 use crate::delivery::fanout::Order;
 use crate::domain::listing::Start;
 use crate::domain::{Capabilities, Member, SessionUid, Timestamp};
+use crate::faults::{Fault, is_planted};
 use crate::protocol::{Dispatch, Event, PresentMember};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +64,8 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         now: Instant,
         effects: &mut E,
     ) {
-        if let Some(member) = present.filter(|_| self.has_presence()) {
+        let is_told = self.has_presence() && !is_planted(Fault::LeavesNobodySees);
+        if let Some(member) = present.filter(|_| is_told) {
             let channel = self.key().id.clone();
             self.broadcast(Event::PresenceLeave { channel, member }, now, effects);
         }

@@ -10,7 +10,7 @@ use crate::domain::{Member, SessionRef, SessionUid, Timestamp};
 use crate::line::Gone;
 use crate::protocol::{Dispatch, PresentMember, ProfileCounts, Profiles};
 use foldhash::fast::FixedState;
-use std::collections::{HashMap, HashSet};
+use indexmap::{IndexMap, IndexSet};
 use std::sync::Arc;
 
 /// A connection that hears the channel.
@@ -62,25 +62,29 @@ pub struct Left<W> {
 
 /// The sessions subscribed to one channel.
 ///
-/// Their numbers are ours, so that hashing them needs no secret: who comes first is the same in every run.
+/// Their numbers are ours, so that hashing them needs no secret; and who is told first does not hang on them.
 pub struct Subscribers<E: ChannelEffects> {
     /// All of them.
-    sessions: HashMap<SessionUid, Subscriber<E::Session, E::Worker>, FixedState>,
+    sessions: IndexMap<SessionUid, Subscriber<E::Session, E::Worker>, FixedState>,
     /// Those without a connection, which keep events for one to come.
-    detached: HashSet<SessionUid, FixedState>,
+    detached: IndexSet<SessionUid, FixedState>,
     /// The workers that have connections, with their number.
     workers: Vec<(E::Worker, usize)>,
     /// The forms of frames that connections get.
     profiles: ProfileCounts,
+    /// Connections that have gone, of which it is not known yet what arrived, with the place behind which another one of
+    /// their session heard everything.
+    parting: Vec<(SessionUid, ConnectionUid, u64)>,
 }
 
 impl<E: ChannelEffects> Default for Subscribers<E> {
     fn default() -> Self {
         Self {
-            sessions: HashMap::default(),
-            detached: HashSet::default(),
+            sessions: IndexMap::default(),
+            detached: IndexSet::default(),
             workers: Vec::new(),
             profiles: ProfileCounts::default(),
+            parting: Vec::new(),
         }
     }
 }
@@ -237,7 +241,7 @@ impl<E: ChannelEffects> Subscribers<E> {
             subscriber.connections.reserve_exact(1);
         }
         subscriber.connections.push(Attached { connection: connection.clone(), since });
-        self.detached.remove(&uid);
+        self.detached.swap_remove(&uid);
         self.profiles.add(connection.profile);
         let index = connection.worker.index();
         match self.workers.iter_mut().find(|(worker, _)| worker.index() == index) {
@@ -246,11 +250,13 @@ impl<E: ChannelEffects> Subscribers<E> {
         }
     }
 
-    /// Removes a connection that has gone; its session stays. None if it was not there.
+    /// Removes a connection that has gone; its session stays. None if it was not there. Unless it is settled what arrived,
+    /// [`Self::settle`] follows.
     pub fn remove_connection(
         &mut self,
         uid: SessionUid,
         connection: ConnectionUid,
+        is_settled: bool,
     ) -> Option<Gone> {
         let subscriber = self.sessions.get_mut(&uid)?;
         let at = subscriber.connections.iter().position(|known| known.is(connection))?;
@@ -259,15 +265,29 @@ impl<E: ChannelEffects> Subscribers<E> {
             self.detached.insert(uid);
         }
         let others = subscriber.connections.iter().map(|other| other.since).min();
+        if let Some(others) = others.filter(|_| !is_settled) {
+            self.parting.push((uid, connection, others));
+        }
         self.uncount(&gone.connection);
         Some(Gone { since: gone.since, others })
     }
 
+    /// It is settled what arrived at a connection that has gone; the place behind which others heard everything.
+    pub fn settle(&mut self, uid: SessionUid, connection: ConnectionUid) -> Option<u64> {
+        let is_it = |(session, gone, _): &(SessionUid, ConnectionUid, u64)| {
+            *session == uid && *gone == connection
+        };
+        let at = self.parting.iter().position(is_it)?;
+        let (_, _, others) = self.parting.swap_remove(at);
+        Some(others)
+    }
+
     /// Removes a session; none if it was not subscribed.
     pub fn remove_session(&mut self, uid: SessionUid) -> Option<Left<E::Worker>> {
-        let subscriber = self.sessions.remove(&uid)?;
+        let subscriber = self.sessions.swap_remove(&uid)?;
+        self.parting.retain(|(session, ..)| *session != uid);
         let present = subscriber.present();
-        self.detached.remove(&uid);
+        self.detached.swap_remove(&uid);
         let connections: Vec<_> =
             subscriber.connections.into_iter().map(|attached| attached.connection).collect();
         for connection in &connections {

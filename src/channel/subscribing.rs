@@ -5,6 +5,7 @@ use super::effects::{ChannelEffects, Word};
 use super::{ChannelMachine, Moment};
 use crate::delivery::fanout::{ConnectionUid, Order};
 use crate::domain::{Member, Place, SessionRef, SessionUid, Standing};
+use crate::faults::{Fault, is_planted};
 use crate::line::Missing;
 use crate::protocol::Dispatch;
 use std::sync::Arc;
@@ -73,7 +74,9 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         let uid = session.uid;
         self.subscribers.add_session(session);
         self.come_in(uid, now, effects);
-        self.join(uid, connection, None, self.line.last(), effects);
+        if !is_planted(Fault::SnapshotWithoutJoin) {
+            self.join(uid, connection, None, self.line.last(), effects);
+        }
     }
 
     /// A session has a connection here.
@@ -110,16 +113,28 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         session: SessionUid,
         connection: ConnectionUid,
         standing: Option<&Standing>,
+        is_settled: bool,
         effects: &mut E,
     ) {
-        let gone = self.subscribers.remove_connection(session, connection);
+        let gone = self.subscribers.remove_connection(session, connection, is_settled);
         let (Some(gone), Some(standing)) = (gone, standing) else { return };
+        if is_planted(Fault::UnheardForgotten) {
+            return;
+        }
         self.hand(session, self.line.unheard(standing, gone), false, effects);
     }
 
     /// By now it is known what arrived at a connection that has gone, and what was hoped to.
-    pub fn recall(&self, session: SessionUid, heard: &Standing, hoped: &Standing, effects: &mut E) {
-        self.hand(session, self.line.unarrived(heard, hoped), true, effects);
+    pub fn recall(
+        &mut self,
+        session: SessionUid,
+        connection: ConnectionUid,
+        heard: &Standing,
+        hoped: &Standing,
+        effects: &mut E,
+    ) {
+        let others = self.subscribers.settle(session, connection);
+        self.hand(session, self.line.unarrived(heard, hoped, others), true, effects);
     }
 
     /// Hands a session what it has not heard, `is_old` if something newer may be with it already.
@@ -141,7 +156,9 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         effects: &mut E,
     ) {
         self.used = now.instant;
-        effects.went(named, || self.subscribers.online());
+        if !is_planted(Fault::LeavingUntold) {
+            effects.went(named, || self.subscribers.online());
+        }
         let Some(left) = self.subscribers.remove_session(session) else { return };
         let unavailable = Arc::new(Dispatch::new(self.gone()));
         for connection in left.connections {

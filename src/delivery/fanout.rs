@@ -20,6 +20,7 @@ use actix::prelude::*;
 use flush::Flusher;
 use registry::Registry;
 use std::cell::{OnceCell, RefCell};
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -65,6 +66,12 @@ struct Target {
     budget: Arc<Semaphore>,
     /// How many orders wait for budget in their senders' backlogs.
     waiting: AtomicUsize,
+}
+
+impl fmt::Debug for FanoutHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FanoutHandle").field(&self.0.index).finish()
+    }
 }
 
 impl FanoutHandle {
@@ -189,7 +196,7 @@ impl LocalFanout {
     }
 
     /// Starts a fan-out on this thread.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let ctx = Context::new();
         let target = Target {
             index: NEXT_FANOUT.fetch_add(1, Ordering::Relaxed),

@@ -8,6 +8,7 @@ use super::pressure::{Pressure, Rank};
 use super::report::{Exit, Home, Report, Settled};
 use super::send_queue::{Batch, Overrun, Queued, SendQueue, Sink};
 use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId, Standing, Timestamp};
+use crate::faults::{Fault, is_planted};
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Extension, Extensions, Profile, Wire};
 use actix::prelude::*;
 use bytes::Bytes;
@@ -240,7 +241,9 @@ impl Link {
         let is_unread = owed.as_ref().is_some_and(|owed| !owed.is_old());
         let is_doubtful = self.is_doubtful.get() || is_unread;
         let standing = if is_doubtful { send_queue.sure() } else { send_queue.standing() };
-        let owed = owed.map(|owed| owed.ended(send_queue.acknowledged())).unwrap_or_default();
+        // Of a client that fell silent, what it was there for was taken already.
+        let arrived = if self.is_doubtful.get() { None } else { send_queue.acknowledged() };
+        let owed = owed.map(|owed| owed.ended(arrived)).unwrap_or_default();
         let held = self.init_buffer.take().unwrap_or_default();
         let lost = send_queue.unarrived().saturating_add(held.strays());
         (standing, Undelivered { lost, ..owed })
@@ -396,7 +399,7 @@ impl Link {
 
     /// Whether it was given up, or has gone by itself.
     #[cfg(test)]
-    pub(super) fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.gone.get() > Gone::Not
     }
 
@@ -498,7 +501,8 @@ impl Link {
             send_queue.push_anyway(dispatch.frame(profile), Told::default());
             owed.add(send_queue.end_bytes(), dispatch);
         }
-        for dispatch in init_buffer.held() {
+        let held = init_buffer.held().filter(|_| !is_planted(Fault::HeldBackDropped));
+        for dispatch in held {
             send_queue.push_anyway(dispatch.frame(profile), Told::of(dispatch));
             owed.hold(send_queue.end_bytes());
         }

@@ -6,6 +6,7 @@ use crate::domain::Standing;
 use std::sync::Arc;
 
 /// A connection has gone.
+#[derive(Debug)]
 pub struct Exit {
     /// The connection.
     pub connection: ConnectionUid,
@@ -19,6 +20,7 @@ pub struct Exit {
 }
 
 /// The socket of a connection that has gone has ended: by now it is known what arrived. Follows its [`Exit`].
+#[derive(Debug)]
 pub struct Settled {
     /// The connection.
     pub connection: ConnectionUid,
@@ -29,6 +31,7 @@ pub struct Settled {
 }
 
 /// What whoever owns a connection is told of it.
+#[derive(Debug)]
 pub enum Report {
     /// It has gone.
     Exit(Exit),

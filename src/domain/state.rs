@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// The number of a state: 1 at creation, one more per change, never reused while the channel lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Version(pub i64);
 

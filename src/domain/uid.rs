@@ -10,6 +10,11 @@ static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 pub struct SessionUid(u64);
 
 impl SessionUid {
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
     /// The next one.
     pub fn next() -> Self {
         Self(NEXT_SESSION.fetch_add(1, Ordering::Relaxed))

@@ -11,6 +11,7 @@ pub use budget::{Share, WindowBudget};
 pub use window::{Bounds, Missing};
 
 use crate::domain::{Epoch, LineId, Place, Position, Standing};
+use crate::faults::{Fault, is_planted};
 use crate::protocol::Dispatch;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -72,20 +73,31 @@ impl Line {
     /// Takes the place of what is said next. What was left out before it counts as so many messages, of which none is at
     /// hand.
     pub fn accept(&mut self, position: Position) -> Accepted {
-        if position == self.position.next() {
+        let is_blind = is_planted(Fault::LineIgnoresGaps) && position.offset > self.position.offset;
+        if position == self.position.next() || is_blind {
             self.position = position;
+            return Accepted::Next;
+        }
+        if is_planted(Fault::LineTakesRepeats) && position.epoch == self.position.epoch {
             return Accepted::Next;
         }
         if position.epoch == self.position.epoch && position.offset <= self.position.offset {
             return Accepted::Repeat;
         }
+        let lost = self.skip_to(Position { offset: position.offset.saturating_sub(1), ..position });
+        self.position = position;
+        Accepted::Gap { lost }
+    }
+
+    /// Goes on behind a place; what lies before it and was not taken counts as so many messages, if that is known.
+    pub fn skip_to(&mut self, position: Position) -> Option<u64> {
         let is_same = position.epoch == self.position.epoch;
         let known = if is_same { self.position.offset } else { 0 };
-        let lost = position.offset.saturating_sub(known).saturating_sub(1);
+        let lost = position.offset.saturating_sub(known);
         self.position = position;
         self.last = self.last.saturating_add(lost);
         self.window.clear();
-        Accepted::Gap { lost: is_same.then_some(lost) }
+        is_same.then_some(lost)
     }
 
     /// Which one.
@@ -116,10 +128,10 @@ impl Line {
         self.between(heard, gone.others.unwrap_or(self.last))
     }
 
-    /// What was hoped to arrive and did not.
-    pub fn unarrived(&self, heard: &Standing, hoped: &Standing) -> Missing {
+    /// What was hoped to arrive and did not, but for what others of its session heard, behind that number.
+    pub fn unarrived(&self, heard: &Standing, hoped: &Standing, others: Option<u64>) -> Missing {
         match (heard.of(self.id), hoped.of(self.id)) {
-            (Some(heard), Some(hoped)) => self.between(heard, hoped),
+            (Some(heard), Some(hoped)) => self.between(heard, hoped.min(others.unwrap_or(hoped))),
             _ => Missing::default(),
         }
     }

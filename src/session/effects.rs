@@ -27,7 +27,7 @@ pub struct Limits {
 }
 
 /// A session, as it shows itself to a channel.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Card {
     /// Which one.
     pub uid: SessionUid,
@@ -38,6 +38,7 @@ pub struct Card {
 }
 
 /// A word of a session to a channel that it holds.
+#[derive(Debug)]
 pub enum ToChannel<W> {
     /// A connection has gone, which has heard so far, as far as is known.
     Detach {
@@ -45,9 +46,13 @@ pub enum ToChannel<W> {
         connection: ConnectionUid,
         /// How far it will have heard; none where nobody wants to know.
         standing: Option<Standing>,
+        /// Whether nothing more will be known: no [`ToChannel::Recall`] follows.
+        is_settled: bool,
     },
     /// By now it is known what arrived.
     Recall {
+        /// The connection.
+        connection: ConnectionUid,
         /// How far the connection had heard.
         heard: Standing,
         /// How far the word before said.

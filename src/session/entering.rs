@@ -151,9 +151,12 @@ impl<E: SessionEffects> SessionMachine<E> {
         let is_return = held.channel.is_some() && !is_known;
         held.channel = Some(channel.clone());
         let (mut inside, mut outside) = (Vec::new(), Vec::new());
-        for attendant in self.connections.values() {
-            match &attendant.entering {
-                Some(entering) if entering.waiting.contains(id) => {
+        for attendant in self.connections.values_mut() {
+            match &mut attendant.entering {
+                Some(entering) if is_return || entering.waiting.contains(id) => {
+                    // Another incarnation's snapshot is of no use: that does not hand its events to anybody any more.
+                    entering.snapshots.retain(|snapshot| snapshot.key.id != *id);
+                    entering.waiting.insert(id.clone());
                     outside.push(attendant.connection.clone());
                 }
                 Some(_) => {}

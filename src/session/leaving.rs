@@ -6,6 +6,7 @@ use crate::channel::Word;
 use crate::delivery::owed::Undelivered;
 use crate::delivery::{Exit, Report, Settled};
 use crate::domain::ChannelId;
+use crate::faults::{Fault, is_planted};
 use crate::line::{Gone, Missing};
 use crate::protocol::Dispatch;
 use std::sync::Arc;
@@ -25,7 +26,8 @@ impl<E: SessionEffects> SessionMachine<E> {
         let Exit { connection, standing, is_settled, undelivered } = exit;
         let Some(gone) = self.connections.shift_remove(&connection) else { return };
         for channel in self.channels() {
-            let word = ToChannel::Detach { connection, standing: standing.clone() };
+            let standing = standing.clone();
+            let word = ToChannel::Detach { connection, standing, is_settled };
             effects.say(channel, self.uid, word);
         }
         let was_last = self.connections.is_empty();
@@ -33,14 +35,14 @@ impl<E: SessionEffects> SessionMachine<E> {
             effects.set_online(None);
         }
         self.take_back(undelivered, was_last, effects);
+        // As each channel does with its own.
+        let others = self.connections.values().map(|other| other.since).min();
         if let Some(standing) = &standing {
-            // As each channel does with its own.
-            let others = self.connections.values().map(|other| other.since).min();
             let gone = Gone { since: gone.since, others };
             self.keep_missing(self.line.unheard(standing, gone), false, effects);
         }
         if !is_settled {
-            self.parting.push(Parting { connection, hoped: standing, was_last });
+            self.parting.push(Parting { connection, hoped: standing, others });
         }
         self.check_idle(effects);
     }
@@ -50,15 +52,17 @@ impl<E: SessionEffects> SessionMachine<E> {
         let Settled { connection, standing, undelivered } = settled;
         let known = self.parting.iter().position(|parting| parting.connection == connection);
         let parting = known.map(|at| self.parting.swap_remove(at));
-        let was_last = parting.as_ref().is_some_and(|parting| parting.was_last);
+        let was_last = parting.as_ref().is_some_and(|parting| parting.others.is_none());
         self.take_back(undelivered, was_last, effects);
-        let hoped = parting.and_then(|parting| parting.hoped);
-        let (Some(heard), Some(hoped), true) = (standing, hoped, was_last) else { return };
+        let (Some(heard), Some(Parting { hoped: Some(hoped), others, .. })) = (standing, parting)
+        else {
+            return;
+        };
         for channel in self.channels() {
             let (heard, hoped) = (heard.clone(), hoped.clone());
-            effects.say(channel, self.uid, ToChannel::Recall { heard, hoped });
+            effects.say(channel, self.uid, ToChannel::Recall { connection, heard, hoped });
         }
-        self.keep_missing(self.line.unarrived(&heard, &hoped), true, effects);
+        self.keep_missing(self.line.unarrived(&heard, &hoped, others), true, effects);
     }
 
     /// A channel that the session holds says something; of one that it held once, only what was said to it counts.
@@ -68,7 +72,7 @@ impl<E: SessionEffects> SessionMachine<E> {
         match word {
             Word::Missing { missing, is_old } => self.keep_missing(missing, is_old, effects),
             Word::Deleted if is_held => self.vanished(id, effects),
-            Word::Died if is_held => effects.look_for(id),
+            Word::Died if is_held && !is_planted(Fault::DeathIgnored) => effects.look_for(id),
             Word::Deleted | Word::Died => {}
         }
     }
@@ -100,7 +104,9 @@ impl<E: SessionEffects> SessionMachine<E> {
         if was_last {
             missed = missed.saturating_add(lost);
         }
-        self.replay.put_back(kept, &effects.limits());
+        if !is_planted(Fault::ReturnedForgotten) {
+            self.replay.put_back(kept, &effects.limits());
+        }
         self.replay.miss(missed);
     }
 }

@@ -20,6 +20,7 @@ use crate::domain::{
     ChannelId, ChannelKey, ConnectionId, LeapToken, Member, ProjectId, SessionId, SessionRef,
     SessionUid, Standing, Subscription, Timestamp,
 };
+use crate::faults::{Fault, is_planted};
 use crate::line::{Bounds, Line, Share};
 use crate::protocol::{Close, CloseCode, Dispatch, Event, Profiles};
 use entering::Entering;
@@ -87,8 +88,8 @@ struct Parting {
     connection: ConnectionUid,
     /// How far it has heard at the most; none where nobody wants to know.
     hoped: Option<Standing>,
-    /// Whether it left nobody behind.
-    was_last: bool,
+    /// Where the other connections came to the session's line; none if it left nobody behind.
+    others: Option<u64>,
 }
 
 /// A session to be.
@@ -189,7 +190,7 @@ impl<E: SessionEffects> SessionMachine<E> {
 
     /// Whether the session belongs to this project: nothing crosses projects.
     pub fn is_of(&self, project: &ProjectId) -> bool {
-        self.project == *project
+        self.project == *project || is_planted(Fault::ProjectsMixed)
     }
 
     /// The leap token, if that is whose session this is.
@@ -294,7 +295,7 @@ impl<E: SessionEffects> SessionMachine<E> {
 
     /// Whether it may end: whoever comes first is the reason not to.
     pub fn may_end(&self) -> bool {
-        self.is_idle() && !self.has_grace
+        (self.is_idle() && !self.has_grace) || is_planted(Fault::EndsThoughAttended)
     }
 
     /// Something about a channel's subscription is under way, for the first time since it was settled.
@@ -353,6 +354,12 @@ impl<E: SessionEffects> SessionMachine<E> {
     pub fn give_out(&self, close: &Close, effects: &mut E) {
         self.close_all(close, effects);
         effects.stop();
+    }
+
+    /// How many messages the next connection would get or be told of.
+    #[cfg(test)]
+    pub fn owed(&self) -> u64 {
+        self.replay.count()
     }
 
     /// It has ended, also by a crash: channels forget it, its connections are told to come back.

@@ -1,6 +1,7 @@
 //! What a session without connections keeps for the next one, bounded in number and bytes.
 
 use super::effects::Limits;
+use crate::faults::{Fault, is_planted};
 use crate::protocol::Dispatch;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -43,13 +44,19 @@ impl Replay {
         while self.events.len() > limits.replay_events || self.bytes > limits.replay_bytes {
             let Some(oldest) = self.events.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(oldest.size_hint());
-            self.missed += 1;
+            self.missed += u64::from(!is_planted(Fault::DroppedUncounted));
         }
     }
 
     /// Counts events that never came.
     pub fn miss(&mut self, events: u64) {
         self.missed = self.missed.saturating_add(events);
+    }
+
+    /// How many messages are kept or were dropped.
+    #[cfg(test)]
+    pub fn count(&self) -> u64 {
+        self.missed + u64::try_from(self.events.len()).unwrap()
     }
 
     /// Everything kept and how many were dropped; nothing is left.

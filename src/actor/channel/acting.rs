@@ -281,8 +281,10 @@ impl ChannelActor {
     fn delete_and_end(&self, channel: &Channel, ctx: &mut Context<Self>) {
         let write = hooking::delete(&self.acting, channel);
         ctx.wait(write.into_actor(self).map(|outcome, actor, ctx| {
-            if outcome.is_ok() {
-                actor.step(ctx, ChannelMachine::deleted);
+            match outcome {
+                Ok(()) => actor.step(ctx, ChannelMachine::deleted),
+                // It may stand after all.
+                Err(_) => actor.step(ctx, ChannelMachine::doubt),
             }
         }));
     }

@@ -88,11 +88,16 @@ impl Handler<Update> for ChannelActor {
         });
         let (asker, answer) = oneshot::channel();
         ctx.wait(write.into_actor(self).map(move |outcome, actor, ctx| {
-            let outcome = outcome.map(|()| {
-                actor.step(ctx, |machine, acting| {
+            let outcome = actor.step(ctx, |machine, acting| match outcome {
+                Ok(()) => {
                     machine.updated(visibility, capabilities, acting);
-                    machine.channel().clone()
-                })
+                    Ok(machine.channel().clone())
+                }
+                Err(error) => {
+                    // It may stand after all.
+                    machine.doubt(acting);
+                    Err(error)
+                }
             });
             // The asker may have gone; the update stands.
             let _ = asker.send(outcome);
@@ -186,9 +191,9 @@ impl Handler<Detach> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, ask: Detach, ctx: &mut Context<Self>) {
-        let Detach { session, connection, standing } = ask;
+        let Detach { session, connection, standing, is_settled } = ask;
         self.step(ctx, |machine, acting| {
-            machine.detach(session, connection, standing.as_ref(), acting);
+            machine.detach(session, connection, standing.as_ref(), is_settled, acting);
         });
     }
 }
@@ -197,8 +202,10 @@ impl Handler<Recall> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, ask: Recall, ctx: &mut Context<Self>) {
-        let Recall { session, heard, hoped } = ask;
-        self.step(ctx, |machine, acting| machine.recall(session, &heard, &hoped, acting));
+        let Recall { session, connection, heard, hoped } = ask;
+        self.step(ctx, |machine, acting| {
+            machine.recall(session, connection, &heard, &hoped, acting);
+        });
     }
 }
 

@@ -148,6 +148,8 @@ pub struct Detach {
     pub connection: ConnectionUid,
     /// How far it will have heard, as far as is known; none where nobody wants to know.
     pub standing: Option<Standing>,
+    /// Whether nothing more will be known: no [`Recall`] follows.
+    pub is_settled: bool,
 }
 
 /// Sent by a session behind a [`Detach`]: by now it is known what arrived.
@@ -156,6 +158,8 @@ pub struct Detach {
 pub struct Recall {
     /// The session.
     pub session: SessionUid,
+    /// The connection.
+    pub connection: ConnectionUid,
     /// How far the connection had heard.
     pub heard: Standing,
     /// How far the [`Detach`] said.

@@ -160,11 +160,11 @@ impl SessionEffects for Acting {
         word: ToChannel<FanoutHandle>,
     ) {
         match word {
-            ToChannel::Detach { connection, standing } => {
-                tell(channel, channel::Detach { session, connection, standing });
+            ToChannel::Detach { connection, standing, is_settled } => {
+                tell(channel, channel::Detach { session, connection, standing, is_settled });
             }
-            ToChannel::Recall { heard, hoped } => {
-                tell(channel, channel::Recall { session, heard, hoped });
+            ToChannel::Recall { connection, heard, hoped } => {
+                tell(channel, channel::Recall { session, connection, heard, hoped });
             }
             ToChannel::Rename(member) => tell(channel, channel::Rename { session, member }),
             ToChannel::ShowPresence(connection) => {

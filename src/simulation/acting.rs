@@ -1,0 +1,255 @@
+//! What simulated channels and sessions do about what their machines decide.
+
+use super::happening::{
+    Back, Connection, ForChannel, ForSession, Happening, Place, Post, Reported, Seat,
+};
+use super::network::Ways;
+use super::store::{Job, Kind};
+use crate::ask::ChangeError;
+use crate::channel::{Answers, Application, ChannelEffects, Word};
+use crate::delivery::Home;
+use crate::delivery::fanout::{ConnectionUid, FanoutHandle, Order};
+use crate::delivery::outlet::Outlet;
+use crate::domain::{
+    Channel, ChannelId, LeapTokenId, SessionRef, SessionUid, State, Timestamp, Version,
+};
+use crate::line::Bounds;
+use crate::protocol::{Dispatch, Profiles};
+use crate::session::{Card, Ephemeral, Limits, SessionEffects, ToChannel};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a session waits for somebody to come back.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// The bounds of a simulated session: small ones, so that they are met.
+pub(super) const LIMITS: Limits = Limits {
+    channels: 4,
+    connections: 3,
+    replay_events: 8,
+    replay_bytes: 1 << 20,
+    init_bytes: 1 << 20,
+    window: Bounds { events: 8, bytes: 1 << 20, age: Duration::from_secs(40) },
+};
+
+/// What a channel does.
+pub(super) struct ChannelActing {
+    /// Itself.
+    pub(super) place: Place,
+    /// When the channel was made.
+    pub(super) created_at: Timestamp,
+    /// Who orders.
+    pub(super) bus: Ways,
+    /// Orders on their way.
+    pub(super) outlet: Outlet,
+    /// Where everything else goes.
+    pub(super) post: Post,
+}
+
+impl ChannelActing {
+    /// Says that something comes of a step.
+    fn say(&self, happening: Happening) {
+        self.post.borrow_mut().push(happening);
+    }
+
+    /// What webhooks hear of a session.
+    fn online(&self, session: &SessionRef, is_online: bool) {
+        self.say(Happening::Online(self.place.clone(), session.id.clone(), is_online));
+    }
+}
+
+impl Answers for ChannelActing {
+    type Asker = ();
+
+    fn answer(&mut self, (): (), outcome: Result<(State, Version), ChangeError>) {
+        let channel = self.place.channel.clone();
+        self.say(Happening::Answer(channel, self.created_at, outcome));
+    }
+}
+
+impl ChannelEffects for ChannelActing {
+    type Session = Seat;
+    type Worker = FanoutHandle;
+    type Bus = Ways;
+
+    fn bus(&mut self) -> &mut Ways {
+        &mut self.bus
+    }
+
+    fn order(&mut self, to: &FanoutHandle, order: Order, forms: Profiles) {
+        self.outlet.send(to, order, forms);
+    }
+
+    fn tell(&mut self, session: &Seat, word: Word) {
+        self.say(Happening::Session(*session, ForSession::Word(self.place.clone(), word)));
+    }
+
+    fn keep(&mut self, session: &Seat, dispatch: &Arc<Dispatch>, missed: u64) -> bool {
+        self.say(Happening::Session(*session, ForSession::Kept(Arc::clone(dispatch), missed)));
+        true
+    }
+
+    fn store(&mut self, _: &Channel, state: &State, version: Version) {
+        let kind = Kind::Set(state.clone(), version);
+        self.say(Happening::Store(Job { by: self.place.clone(), kind }));
+    }
+
+    fn apply(&mut self, _: Application) {
+        unreachable!("no change here is so large");
+    }
+
+    fn reload(&mut self) {
+        self.say(Happening::Reload(self.place.clone()));
+    }
+
+    fn mark_subscribed(&mut self, _: &Channel) {}
+
+    fn delete(&mut self, _: &Channel) {
+        self.say(Happening::Store(Job { by: self.place.clone(), kind: Kind::Delete }));
+    }
+
+    fn show_newcomers_in(&mut self, pause: Duration) {
+        self.say(Happening::ShowLater(Instant::now() + pause, self.place.clone()));
+    }
+
+    fn came(&mut self, session: &Arc<SessionRef>, _: impl FnOnce() -> Vec<Arc<SessionRef>>) {
+        self.online(session, true);
+    }
+
+    fn went(&mut self, session: &Arc<SessionRef>, _: impl FnOnce() -> Vec<Arc<SessionRef>>) {
+        self.online(session, false);
+    }
+
+    fn forget(&mut self, _: &Channel) {}
+
+    fn stop(&mut self) {
+        self.say(Happening::EndChannel(self.place.clone()));
+    }
+}
+
+/// The channels that have not ended.
+pub(super) type Live = Rc<RefCell<BTreeSet<Place>>>;
+
+/// What a session does.
+pub(super) struct SessionActing {
+    /// Itself.
+    pub(super) seat: Seat,
+    /// Where what connections do not take comes back.
+    pub(super) reported: Reported,
+    /// The channels that have not ended.
+    pub(super) live: Live,
+    /// Orders on their way.
+    pub(super) outlet: Outlet,
+    /// Where everything else goes.
+    pub(super) post: Post,
+}
+
+impl SessionActing {
+    /// Says that something comes of a step.
+    fn then(&self, happening: Happening) {
+        self.post.borrow_mut().push(happening);
+    }
+
+    /// Something comes to the session itself.
+    fn myself(&self, what: ForSession) {
+        self.then(Happening::Session(self.seat, what));
+    }
+}
+
+impl SessionEffects for SessionActing {
+    type Channel = Place;
+    type Worker = FanoutHandle;
+
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    fn home(&self) -> Option<Home> {
+        Some(Back::home(self.seat, &self.reported))
+    }
+
+    fn is_live(&self, channel: &Place) -> bool {
+        self.live.borrow().contains(channel)
+    }
+
+    fn order(&mut self, to: &FanoutHandle, order: Order, forms: Profiles) {
+        self.outlet.send(to, order, forms);
+    }
+
+    fn say(&mut self, channel: &Place, session: SessionUid, word: ToChannel<FanoutHandle>) {
+        let word = ForChannel::Word(session, word);
+        self.post.borrow_mut().push(Happening::Channel(channel.clone(), word));
+    }
+
+    fn attach(&mut self, _: &ChannelId, channel: &Place, session: Card, connection: &Connection) {
+        let attach = ForChannel::Attach(session, self.seat, connection.clone());
+        self.then(Happening::Channel(channel.clone(), attach));
+    }
+
+    fn resubscribe(
+        &mut self,
+        _: &ChannelId,
+        channel: &Place,
+        session: Card,
+        connections: Vec<Connection>,
+        is_return: bool,
+    ) {
+        let subscribe = ForChannel::Subscribe(session, self.seat, connections, is_return);
+        self.then(Happening::Channel(channel.clone(), subscribe));
+    }
+
+    fn leave(
+        &mut self,
+        _: &ChannelId,
+        channel: Option<&Place>,
+        session: Card,
+        asker: Option<ConnectionUid>,
+    ) {
+        if let Some(channel) = channel {
+            let leave = ForChannel::Leave(session, self.seat, asker);
+            self.then(Happening::Channel(channel.clone(), leave));
+        }
+    }
+
+    fn look_for(&mut self, id: &ChannelId) {
+        self.myself(ForSession::LookFor(id.clone()));
+    }
+
+    fn vanished(&mut self, _: &ChannelId, _: Card, _: bool) {}
+
+    fn ephemeral(&mut self, _: &ChannelId, _: Card, _: Ephemeral) {}
+
+    fn set_online(&mut self, _: Option<&LeapTokenId>) {}
+
+    fn ask_who_is_in(&mut self, connection: ConnectionUid) {
+        self.myself(ForSession::AskWhoIsIn(connection));
+    }
+
+    fn start_grace(&mut self) {
+        let at = Instant::now() + GRACE;
+        self.then(Happening::Later(at, self.seat, ForSession::GraceOver));
+    }
+
+    fn stop_grace(&mut self) {
+        self.then(Happening::StopGrace(self.seat));
+    }
+
+    fn watch_line(&mut self, pause: Duration) {
+        let at = Instant::now() + pause;
+        self.then(Happening::Later(at, self.seat, ForSession::Expire));
+    }
+
+    fn watch_expiry(&mut self, _: Option<Timestamp>) {}
+
+    fn retire(&mut self) {
+        self.then(Happening::EndSession(self.seat, true));
+    }
+
+    fn stop(&mut self) {
+        self.then(Happening::EndSession(self.seat, false));
+    }
+}

@@ -1,0 +1,146 @@
+//! What the parts of a simulated server say to each other, and what they wait for.
+
+use super::store::Job;
+use crate::ask::{AskError, ChangeError};
+use crate::channel::{ConnectionRef, Word};
+use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
+use crate::delivery::{Home, Report, Reports};
+use crate::domain::{
+    Change, Channel, ChannelId, Message, SessionId, SessionUid, State, Timestamp, Version,
+};
+use crate::protocol::Dispatch;
+use crate::session::{Card, ToChannel};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use tokio::time::Instant;
+
+/// One incarnation of a channel on a node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// The node.
+    pub(super) node: usize,
+    /// The channel.
+    pub(super) channel: ChannelId,
+    /// Which incarnation.
+    pub(super) incarnation: u64,
+}
+
+/// One incarnation of a token's session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Seat {
+    /// The node.
+    pub(super) node: usize,
+    /// The token.
+    pub(super) token: usize,
+    /// Which incarnation.
+    pub(super) incarnation: u64,
+}
+
+/// A connection.
+pub(super) type Connection = ConnectionRef<FanoutHandle>;
+
+/// What comes to a channel.
+#[derive(Debug)]
+pub(super) enum ForChannel {
+    /// A connection on its way in wants a snapshot.
+    Attach(Card, Seat, Connection),
+    /// A session's connections are to hear it; whether the session held it before.
+    Subscribe(Card, Seat, Vec<Connection>, bool),
+    /// A session's word.
+    Word(SessionUid, ToChannel<FanoutHandle>),
+    /// A session leaves.
+    Leave(Card, Seat, Option<ConnectionUid>),
+    /// A message.
+    Publish(Message),
+    /// A state change.
+    Change(Change, Option<Version>),
+    /// The store has written a state, or not.
+    Committed(Version, Result<(), AskError>),
+    /// The store has deleted the channel, or not.
+    Deleted(bool),
+    /// The back end deletes the channel.
+    Delete,
+    /// Newcomers are shown who is in.
+    ShowNewcomers,
+}
+
+/// What comes to a session.
+#[derive(Debug)]
+pub(super) enum ForSession {
+    /// A channel as it was when it began to hand its events to a connection.
+    Snapshot(ConnectionUid, Channel),
+    /// A channel's word.
+    Word(Place, Word),
+    /// What a channel said while nobody was connected.
+    Kept(Arc<Dispatch>, u64),
+    /// A connection tells of its end.
+    Report(Report),
+    /// A channel that was asked had ended.
+    Unanswered(ChannelId),
+    /// A channel is looked for.
+    LookFor(ChannelId),
+    /// The client subscribes, or unsubscribes.
+    Subscribe(ChannelId, bool),
+    /// Somebody sends a message to the token.
+    Direct(Message),
+    /// The channels are asked who is in.
+    AskWhoIsIn(ConnectionUid),
+    /// Nobody has come back.
+    GraceOver,
+    /// The line is looked at.
+    Expire,
+}
+
+/// What a step brings about.
+pub(super) enum Happening {
+    /// Something comes to a channel.
+    Channel(Place, ForChannel),
+    /// Something comes to a session.
+    Session(Seat, ForSession),
+    /// Something comes to a session later.
+    Later(Instant, Seat, ForSession),
+    /// Newcomers are shown who is in, later.
+    ShowLater(Instant, Place),
+    /// A session's grace ends early.
+    StopGrace(Seat),
+    /// The store is to write.
+    Store(Job),
+    /// A channel waits until it is read again.
+    Reload(Place),
+    /// A channel ends.
+    EndChannel(Place),
+    /// A session ends, if it still may where it is only asked.
+    EndSession(Seat, bool),
+    /// A session comes online on a channel, or leaves it.
+    Online(Place, SessionId, bool),
+    /// Who asked for a change is answered.
+    Answer(ChannelId, Timestamp, Result<(State, Version), ChangeError>),
+}
+
+/// Where it all comes together.
+pub(super) type Post = Rc<RefCell<Vec<Happening>>>;
+
+/// Where connections report, which may be on another thread outside of here.
+pub(super) type Reported = Arc<Mutex<Vec<(Seat, Report)>>>;
+
+/// The way to a session for what its connections do not take.
+pub(super) struct Back {
+    /// The session.
+    pub(super) seat: Seat,
+    /// Where it goes.
+    pub(super) reported: Reported,
+}
+
+impl Reports for Back {
+    fn report(&self, report: Report) {
+        self.reported.lock().unwrap().push((self.seat, report));
+    }
+}
+
+impl Back {
+    /// The way.
+    pub(super) fn home(seat: Seat, reported: &Reported) -> Home {
+        Arc::new(Self { seat, reported: Arc::clone(reported) })
+    }
+}
