@@ -176,7 +176,7 @@ fn sessions_without_a_connection_are_handed_messages_and_miss_no_others() {
     let (mut machine, mut notes) = (channel(), Notes::default());
     let away = come_in(&mut machine, &mut notes, 0);
     let connection = machine.subscribers().with_sessions()[0].1.uid;
-    machine.detach(away, connection, None, &mut notes);
+    machine.detach(away, connection, None, true, &mut notes);
     let message = Message { event: "e".into(), data: RawJson::null() };
     let say = |machine: &mut ChannelMachine<Notes>, notes: &mut Notes| {
         machine.propose(Entry::Message(message.clone()), Instant::now(), notes);
@@ -199,7 +199,7 @@ fn what_a_session_had_no_room_for_is_told_though_nothing_else_is_said() {
     let (mut machine, mut notes) = (channel(), Notes::default());
     let away = come_in(&mut machine, &mut notes, 0);
     let connection = machine.subscribers().with_sessions()[0].1.uid;
-    machine.detach(away, connection, None, &mut notes);
+    machine.detach(away, connection, None, true, &mut notes);
     notes.is_full = true;
     for _ in 0..2 {
         let message = Message { event: "e".into(), data: RawJson::null() };

@@ -80,7 +80,7 @@ impl World {
                     socket.link.left_bytes()
                 );
                 if known.has_members {
-                    let present = node.channels[id].machine.presence().unwrap_or_default();
+                    let present = node.channels[id].machine.subscribers().present();
                     let present: BTreeSet<_> =
                         present.iter().map(|member| member.member.id.to_string()).collect();
                     assert_eq!(known.members, present, "token {token} on {}", id.as_str());

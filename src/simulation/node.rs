@@ -94,6 +94,7 @@ impl Node {
             place: place.clone(),
             created_at,
             bus,
+            kept: 0,
             outlet: Outlet::new(project),
             post: post.clone(),
         };
@@ -140,6 +141,7 @@ impl ChannelHere {
         let (machine, acting, now) = (&mut self.machine, &mut self.acting, now());
         match what {
             ForChannel::Attach(card, seat, connection) => {
+                machine.tell_missed(card.uid, acting);
                 let snapshot = ForSession::Snapshot(connection.uid, machine.channel().clone());
                 post.borrow_mut().push(super::happening::Happening::Session(seat, snapshot));
                 machine.attach(newcomer(card, seat), &connection, now, acting);
