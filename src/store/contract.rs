@@ -248,6 +248,7 @@ macro_rules! run_contract_on {
             authorizers::a_project_has_one_authorizer_or_none,
             registers::registers_are_found_in_order_after_a_restart,
             registers::a_register_goes_with_the_project_and_not_with_the_channel,
+            registers::ephemeral_subscriptions_go_with_their_channel_and_who_is_online_does_not,
             groups::an_empty_group_commits,
             groups::a_group_sees_its_own_writes,
             groups::readers_see_a_group_as_soon_as_it_returns_and_not_before,

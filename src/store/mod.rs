@@ -257,7 +257,8 @@ pub trait WriteStore: ReadStore + WriteOutbox {
     fn mark_subscribed(&mut self, key: &ChannelKey) -> StoreResult<()>;
     /// Stores a state as `version`. Errors: `NotFound(Channel)`, `VersionConflict` when the stored version is not the one before.
     fn set_state(&mut self, key: &ChannelKey, state: &State, version: Version) -> StoreResult<()>;
-    /// Removes a channel and all subscriptions to it. Errors: `NotFound(Channel)`.
+    /// Removes a channel and all subscriptions to it, the noted ephemeral ones too: a start behind it would tell that they
+    /// ended. Who is noted to be online stays noted, because their going is told. Errors: `NotFound(Channel)`.
     fn delete_channel(&mut self, key: &ChannelKey) -> StoreResult<()>;
     /// Adds a token and its default subscriptions, all or nothing. Errors: `NotFound(Project)`, `NoSuchChannel`, `Exists(Token)`.
     fn create_token(&mut self, token: &LeapToken, channels: &[ChannelId]) -> StoreResult<()>;

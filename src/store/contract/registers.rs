@@ -1,6 +1,6 @@
 //! Claims about who stands in which register of a channel.
 
-use super::{Bench, key, project_id};
+use super::{Bench, channel, key, project_id};
 use crate::domain::{LeapTokenId, Listed, Register, SessionId, SessionRef};
 use crate::store::{StoreError, Thing};
 use std::sync::Arc;
@@ -58,4 +58,30 @@ pub(crate) fn a_register_goes_with_the_project_and_not_with_the_channel(bench: &
     assert_eq!(all(bench, 9), []);
     let refused = bench.write(|store| store.enlist(&online("a", "room", "s")));
     assert_eq!(refused, Err(StoreError::NotFound(Thing::Project)));
+}
+
+pub(crate) fn ephemeral_subscriptions_go_with_their_channel_and_who_is_online_does_not(
+    bench: &mut Bench,
+) {
+    let ephemeral = |listed: Listed| Listed { register: Register::Ephemeral, ..listed };
+    for project in ["a", "b"] {
+        for id in ["room", "xroom"] {
+            bench.write(|store| store.create_channel(&channel(project, id, 1))).unwrap();
+        }
+    }
+    let stay = [
+        ephemeral(online("a", "xroom", "y")),
+        online("a", "room", "y"),
+        ephemeral(online("b", "room", "y")),
+    ];
+    let go = [ephemeral(online("a", "room", "y")), ephemeral(online("a", "room", "z"))];
+    for one in stay.iter().chain(&go) {
+        bench.write(|store| store.enlist(one)).unwrap();
+    }
+    bench.write(|store| store.delete_channel(&key("a", "room"))).unwrap();
+    // As after a crash right behind that write.
+    bench.reopen();
+    let left = all(bench, 9);
+    assert_eq!(left.len(), stay.len());
+    assert!(stay.iter().all(|one| left.contains(one)), "{left:?}");
 }

@@ -2,10 +2,11 @@
 
 use super::error::{found, refusal};
 use super::hot::SetState;
+use super::registers;
 use super::rows::{ChannelRow, all, one, sql_count};
 use super::schema::{channels, seen_channels};
 use crate::domain::{
-    Capabilities, Channel, ChannelId, ChannelKey, ProjectId, State, Version, Visibility,
+    Capabilities, Channel, ChannelId, ChannelKey, ProjectId, Register, State, Version, Visibility,
 };
 use crate::store::{ChannelCursor, ChannelPage, ChannelSort, StoreError, StoreResult, Thing};
 use diesel::dsl::{exists, select, sql};
@@ -178,8 +179,9 @@ pub(super) fn marked_after(
     Ok(rows.into_iter().map(key).collect())
 }
 
-/// `WriteStore::delete_channel`; its subscriptions go with it, by their foreign key.
+/// `WriteStore::delete_channel`; its permanent subscriptions go with it, by their foreign key.
 pub(super) fn delete(connection: &mut SqliteConnection, key: &ChannelKey) -> StoreResult<()> {
     let row = channels::table.find((key.project.as_str(), key.id.as_str()));
-    found(diesel::delete(row).execute(connection)?, Thing::Channel)
+    found(diesel::delete(row).execute(connection)?, Thing::Channel)?;
+    registers::strike_channel(connection, key, Register::Ephemeral)
 }

@@ -49,6 +49,20 @@ pub(super) fn strike_all(
     Ok(())
 }
 
+/// Takes back everybody in such a register of one channel.
+pub(super) fn strike_channel(
+    connection: &mut SqliteConnection,
+    key: &ChannelKey,
+    register: Register,
+) -> StoreResult<()> {
+    let all = registers::table
+        .filter(registers::project_id.eq(key.project.as_str()))
+        .filter(registers::channel_id.eq(key.id.as_str()))
+        .filter(registers::register.eq(register.word()));
+    diesel::delete(all).execute(connection)?;
+    Ok(())
+}
+
 /// A row.
 type RegisterRow = (String, String, String, String, Option<String>);
 
