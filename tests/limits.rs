@@ -180,6 +180,50 @@ fn init_bytes_bound_the_states_of_one_init() {
     server.assert_well();
 }
 
+/// How many come at once, each with this many states of this size: 448 MiB if each had its own copy.
+const CROWD: (usize, usize, usize) = (64, 8, 900 << 10);
+
+/// What a server may grow by meanwhile: less than a fifth of that.
+const MOST_FOR_CROWD: u64 = 80 << 20;
+
+#[test]
+fn large_states_are_in_memory_once_for_all_who_come_at_once() {
+    let (sockets, states, bytes) = CROWD;
+    let server = Server::start();
+    let names: Vec<_> = (0..states).map(|n| format!("large-{n}")).collect();
+    for name in &names {
+        let body = json!({"state": {"x": "x".repeat(bytes)}}).to_string();
+        server.data("PUT", &format!("/v1/channels/{name}"), &body);
+    }
+    let token = || {
+        let body = json!({ "channels": names }).to_string();
+        let made = server.data("POST", "/v1/channels/tokens", &body);
+        made["token"]["id"].as_str().unwrap().to_owned()
+    };
+    let tokens: Vec<_> = (0..sockets).map(|_| token()).collect();
+    // So that what is kept of each channel is there.
+    drop(Socket::enter(server.address, Some(&token())));
+    let before = peak(&server);
+    let mut crowd: Vec<_> = tokens
+        .iter()
+        .map(|token| {
+            let mut socket = Socket::open(server.address);
+            socket.identify(Some(token));
+            socket
+        })
+        .collect();
+    for socket in &mut crowd {
+        let init = socket.expect("INIT");
+        let channels = init["d"]["channels"].as_array().unwrap();
+        assert_eq!(channels.len(), states);
+        let is_whole = |channel: &Value| channel["state"]["x"].as_str().unwrap().len() == bytes;
+        assert!(channels.iter().all(is_whole));
+    }
+    let grown = peak(&server) - before;
+    assert!(grown < MOST_FOR_CROWD, "{} MiB more", grown >> 20);
+    server.assert_well();
+}
+
 #[test]
 fn replay_events_and_bytes_bound_what_is_kept() {
     for (limits, fits, over) in [

@@ -495,7 +495,10 @@ impl Link {
         let init = told.as_ref().unwrap_or(init);
         let mut send_queue = self.send_queue.borrow_mut();
         send_queue.hear(direct);
-        send_queue.push_anyway(init.frame(profile), Told::default());
+        match init.pieces(profile) {
+            Some(pieces) => send_queue.push_pieces(pieces),
+            None => send_queue.push_anyway(init.frame(profile), Told::default()),
+        }
         let mut owed = Owed::new(send_queue.end_bytes(), missed);
         for dispatch in &kept.events {
             send_queue.push_anyway(dispatch.frame(profile), Told::default());

@@ -186,8 +186,11 @@ mod tests {
     use super::super::owed::Kept;
     use super::super::send_queue::Sink;
     use super::*;
-    use crate::domain::{ConnectionId, LineId, Message, Place, ProjectId, RawJson, Timestamp};
-    use crate::protocol::{Close, CloseCode, Dispatch, Event, Extensions, Wire};
+    use crate::domain::{
+        Capabilities, Channel, ChannelId, ChannelKey, ConnectionId, LineId, Message, Place,
+        ProjectId, RawJson, State, Timestamp, Version, Visibility,
+    };
+    use crate::protocol::{Close, CloseCode, Dispatch, Event, Extensions, Scope, Wire};
     use std::io;
     use std::sync::Arc;
     use std::task::{Context, Poll};
@@ -243,16 +246,25 @@ mod tests {
         fn abandon(&self) {}
     }
 
-    /// A connection that has had its INIT, and whose socket takes nothing any more.
-    fn connection(pressure: &Rc<Pressure>) -> Rc<Link> {
+    /// A connection that waits for its INIT.
+    fn newcomer(pressure: &Rc<Pressure>) -> Rc<Link> {
         let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
         let link = Link::new(ConnectionUid::next(), ConnectionId::from("cid"), origin, pressure);
         link.set_identity(ProjectId::from("p"), Extensions::default(), Wire::default());
+        Rc::new(link)
+    }
+
+    /// The beginning of a line.
+    fn place() -> Place {
+        Place { line: LineId::next(), number: 0 }
+    }
+
+    /// A connection that has had its INIT, and whose socket takes nothing any more.
+    fn connection(pressure: &Rc<Pressure>) -> Rc<Link> {
+        let link = newcomer(pressure);
         let socket = Rc::new(Socket(Cell::new(1 << 20)));
         link.push_to(Rc::<Socket>::clone(&socket));
-        let link = Rc::new(link);
-        let beginning = Place { line: LineId::next(), number: 0 };
-        link.initialise(&message(10), Kept::default(), beginning);
+        link.initialise(&message(10), Kept::default(), place());
         socket.0.set(0);
         link
     }
@@ -290,6 +302,37 @@ mod tests {
         drop(links);
         // What waits for its socket is held by who waits for it.
         assert!(pressure.bytes() < 30 << 20);
+    }
+
+    #[actix_rt::test]
+    async fn a_large_state_in_the_init_of_many_waits_once() {
+        let (pressure, socket) = (pressure(30 << 20), Rc::new(Socket::default()));
+        let state = State::trusted(&format!(r#"{{"x":"{}"}}"#, "x".repeat(1 << 20)));
+        let channel = Channel {
+            key: ChannelKey { project: ProjectId::from("p"), id: ChannelId::trusted("room") },
+            visibility: Visibility::Public,
+            capabilities: Capabilities::default(),
+            state,
+            version: Version(1),
+            created_at: Timestamp(0),
+        };
+        let links: Vec<_> = (0..100).map(|_| newcomer(&pressure)).collect();
+        for link in &links {
+            link.push_to(Rc::<Socket>::clone(&socket));
+            let init = Event::Init {
+                cid: ConnectionId::from("cid"),
+                connection_count: 1,
+                metadata: RawJson::null(),
+                scope: Scope::Token,
+                channels: vec![channel.clone()],
+                missed: 0,
+                extensions: None,
+            };
+            link.initialise(&Dispatch::new(init), Kept::default(), place());
+            assert!(link.is_behind() && link.left_bytes() > 1 << 20);
+        }
+        assert!(((1 << 20)..(1 << 20) + (100 << 10)).contains(&pressure.bytes()));
+        drop(links);
     }
 
     #[actix_rt::test]

@@ -87,12 +87,14 @@ pub struct Batch {
 /// A part of the queue.
 #[derive(Debug)]
 struct Piece {
-    /// Whole frames, or the rest of some whose beginning has left.
+    /// Whole frames, or a part of one, or the rest of some whose beginning has left.
     batch: Batch,
     /// Whether it answers a frame of the client.
     is_answer: bool,
     /// Whether a part has left already: what is left of the frame is owed.
     is_begun: bool,
+    /// Whether its frame goes on in the next piece.
+    goes_on: bool,
 }
 
 impl Piece {
@@ -417,6 +419,21 @@ impl SendQueue {
         self.take_in(Batch { bytes: frame, told }, false);
     }
 
+    /// As [`Self::push_anyway`], a frame in pieces that others may share: they are not joined here.
+    pub fn push_pieces(&mut self, frame: Vec<Bytes>) {
+        if self.is_closed {
+            return;
+        }
+        let mut parts = frame.into_iter().peekable();
+        while let Some(bytes) = parts.next() {
+            let goes_on = parts.peek().is_some();
+            self.take_in(Batch { bytes, told: Told::default() }, false);
+            if let Some(piece) = self.pieces.back_mut() {
+                piece.goes_on = goes_on;
+            }
+        }
+    }
+
     /// Queues a batch.
     fn take_in(&mut self, batch: Batch, is_answer: bool) {
         if self.is_closed {
@@ -429,7 +446,7 @@ impl SendQueue {
         if self.behind.is_some() {
             self.pressure.hold(&batch.bytes);
         }
-        self.pieces.push_back(Piece { batch, is_answer, is_begun: false });
+        self.pieces.push_back(Piece { batch, is_answer, is_begun: false, goes_on: false });
         if self.behind.is_none() && !self.is_burst() {
             self.fall_behind();
         }
@@ -446,7 +463,12 @@ impl SendQueue {
 
     /// Drops what waits, but for what has begun to leave; used before the close of a reader that is too slow.
     pub fn clear(&mut self) {
-        let keep = usize::from(self.pieces.front().is_some_and(|piece| piece.is_begun));
+        let is_begun = self.pieces.front().is_some_and(|piece| piece.is_begun);
+        let keep = if is_begun {
+            self.pieces.iter().take_while(|piece| piece.goes_on).count() + 1
+        } else {
+            0
+        };
         let dropped = self.pieces.split_off(keep.min(self.pieces.len()));
         for piece in dropped {
             self.let_go(&piece);
@@ -562,6 +584,11 @@ impl SendQueue {
             if let Some(piece) = self.pieces.pop_front() {
                 self.let_go(&piece);
                 self.end_messages(piece.batch.told);
+                if piece.goes_on
+                    && let Some(next) = self.pieces.front_mut()
+                {
+                    next.is_begun = true;
+                }
             }
         }
         if self.pieces.is_empty() {

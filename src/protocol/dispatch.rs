@@ -4,6 +4,7 @@
 //! one asks and is from then on the same bytes for all: a whole WebSocket frame.
 
 use super::extension::Extension;
+use super::frame;
 use super::refusal::Refusal;
 use super::wire::{Forms, Wire};
 use crate::domain::json::push_quoted;
@@ -14,6 +15,12 @@ use bytes::Bytes;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::sync::Arc;
+
+/// From so many bytes on a state of an `INIT` is not copied into its frame: all frames share the channel's own bytes.
+const SHARED_BYTES: usize = 4 * 1024;
+
+/// How a state is appended to a text.
+type PutState<'a> = &'a mut dyn FnMut(&RawJson, &mut String);
 
 /// What a connection asked for, as far as it changes what frames look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -220,13 +227,47 @@ impl Dispatch {
 
     /// The whole frame for connections of this profile.
     pub fn frame(&self, profile: Profile) -> Bytes {
-        let write = |out: &mut String| self.event.write(profile, out);
+        let write = |out: &mut String| self.event.write(profile, &mut copy, out);
         self.forms(profile).frame(profile.wire, self.size_hint(), write)
     }
 
-    /// Whether that frame has been made.
+    /// The same frame in pieces, of which large states are shared by all connections; none if there are none, or their
+    /// form has to be made for this frame alone.
+    pub fn pieces(&self, profile: Profile) -> Option<Vec<Bytes>> {
+        self.is_in_pieces(profile).then(|| {
+            frame::text_in_pieces(|out| {
+                let mut shared = Vec::new();
+                let mut share = |state: &RawJson, out: &mut String| {
+                    if is_shared(state) {
+                        shared.push((out.len(), Bytes::from_owner(state.clone())));
+                    } else {
+                        copy(state, out);
+                    }
+                };
+                self.event.write(profile, &mut share, out);
+                shared
+            })
+        })
+    }
+
+    /// Whether the frame is worth pieces.
+    fn is_in_pieces(&self, profile: Profile) -> bool {
+        let is_plain = profile.wire == Wire::default();
+        is_plain
+            && matches!(&self.event, Event::Init { channels, .. }
+                if channels.iter().any(|channel| is_shared(channel.state.json())))
+    }
+
+    /// Makes the frame, if it is one that is kept.
+    pub(super) fn make(&self, profile: Profile) {
+        if !self.is_in_pieces(profile) {
+            self.frame(profile);
+        }
+    }
+
+    /// Whether that frame has been made, or takes no making because it is in pieces.
     pub(super) fn is_made(&self, profile: Profile) -> bool {
-        self.forms(profile).is_made(profile.wire)
+        self.forms(profile).is_made(profile.wire) || self.is_in_pieces(profile)
     }
 
     /// The frames among which that of this profile is.
@@ -355,7 +396,7 @@ impl Event {
     }
 
     /// Appends the payload: always `op` before `d`, and all of `c`, `u`, `e`, `d` (`docs/CLIENTS.md`, Socket).
-    fn write(&self, profile: Profile, out: &mut String) {
+    fn write(&self, profile: Profile, put_state: PutState<'_>, out: &mut String) {
         out.push_str(r#"{"op":0,"d":{"c":"#);
         match self.channel() {
             Some(channel) => push_quoted(channel, out),
@@ -364,17 +405,17 @@ impl Event {
         out.push_str(if self.is_unicast() { r#","u":true,"e":""# } else { r#","u":false,"e":""# });
         out.push_str(self.name());
         out.push_str(r#"","d":"#);
-        self.write_data(profile, out);
+        self.write_data(profile, put_state, out);
         out.push_str("}}");
     }
 
     /// Appends the innermost `d`.
-    fn write_data(&self, profile: Profile, out: &mut String) {
+    fn write_data(&self, profile: Profile, put_state: PutState<'_>, out: &mut String) {
         match self {
-            Self::Init { .. } => self.write_init(profile, out),
+            Self::Init { .. } => self.write_init(profile, put_state, out),
             Self::Available { channel } => {
                 out.push_str(r#"{"channel":"#);
-                write_channel(channel, profile, out);
+                write_channel(channel, profile, put_state, out);
                 out.push('}');
             }
             Self::Unavailable { is_graceful, error_code, .. } => {
@@ -457,7 +498,7 @@ impl Event {
     }
 
     /// Appends INIT's data.
-    fn write_init(&self, profile: Profile, out: &mut String) {
+    fn write_init(&self, profile: Profile, put_state: PutState<'_>, out: &mut String) {
         let Self::Init { cid, connection_count, metadata, scope, channels, missed, extensions } =
             self
         else {
@@ -480,7 +521,7 @@ impl Event {
             if index > 0 {
                 out.push(',');
             }
-            write_channel(channel, profile, out);
+            write_channel(channel, profile, put_state, out);
         }
         out.push(']');
         if *missed > 0 {
@@ -494,8 +535,18 @@ impl Event {
     }
 }
 
+/// Whether a state is so large that it is not copied.
+fn is_shared(state: &RawJson) -> bool {
+    state.as_str().len() >= SHARED_BYTES
+}
+
+/// Appends a state.
+fn copy(state: &RawJson, out: &mut String) {
+    out.push_str(state.as_str());
+}
+
 /// Appends a channel as the socket shows it (`docs/CLIENTS.md`, Socket, `chan`).
-fn write_channel(channel: &Channel, profile: Profile, out: &mut String) {
+fn write_channel(channel: &Channel, profile: Profile, put_state: PutState<'_>, out: &mut String) {
     out.push_str(r#"{"id":"#);
     push_quoted(channel.key.id.as_str(), out);
     out.push_str(r#","project_id":"#);
@@ -503,7 +554,7 @@ fn write_channel(channel: &Channel, profile: Profile, out: &mut String) {
     out.push_str(r#","type":""#);
     out.push_str(channel.visibility.as_str());
     out.push_str(r#"","state":"#);
-    out.push_str(channel.state.json().as_str());
+    put_state(channel.state.json(), out);
     put(out, format_args!(r#","capabilities":{}"#, channel.capabilities.bits()));
     if profile.has_versions {
         put(out, format_args!(r#","version":{}"#, channel.version));

@@ -35,6 +35,30 @@ pub fn text_written(capacity: usize, write: impl FnOnce(&mut String)) -> Bytes {
     whole
 }
 
+/// A text frame in pieces: `write` appends the payload but for what need not be copied, and returns that, in order, each with
+/// the length of what it had appended by then.
+pub fn text_in_pieces(write: impl FnOnce(&mut String) -> Vec<(usize, Bytes)>) -> Vec<Bytes> {
+    let mut out = " ".repeat(HEADER_ROOM);
+    let shared = write(&mut out);
+    let mut out = out.into_bytes();
+    let length = out.len().saturating_sub(HEADER_ROOM);
+    let length = shared.iter().fold(length, |sum, (_, bytes)| sum.saturating_add(bytes.len()));
+    let (header, start) = header(TEXT, length);
+    if let Some(room) = out.first_chunk_mut() {
+        *room = header;
+    }
+    let (mut rest, mut done) = (Bytes::from(out), start);
+    rest.advance(start);
+    let mut pieces = Vec::with_capacity(2 * shared.len() + 1);
+    for (at, bytes) in shared {
+        pieces.push(rest.split_to(at.saturating_sub(done).min(rest.len())));
+        pieces.push(bytes);
+        done = at;
+    }
+    pieces.push(rest);
+    pieces
+}
+
 /// A binary frame.
 pub fn binary(payload: &[u8]) -> Bytes {
     whole(BINARY, payload)

@@ -74,7 +74,7 @@ impl Profiles {
     /// Makes an event in all these forms.
     pub fn make(self, event: &Dispatch) {
         for profile in self.iter() {
-            event.frame(profile);
+            event.make(profile);
         }
     }
 }

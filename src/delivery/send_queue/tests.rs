@@ -114,6 +114,43 @@ fn who_asks_is_given_a_large_frame_in_parts() {
     assert!(!send_queue.is_behind() && send_queue.pressure.bytes() == 0);
 }
 
+/// A frame in three pieces, the middle one large.
+fn in_pieces() -> Vec<Bytes> {
+    vec![Bytes::from("begin"), Bytes::from(vec![b'x'; 2 * CHUNK_BYTES]), Bytes::from("end")]
+}
+
+#[test]
+fn a_frame_in_pieces_leaves_whole_both_ways() {
+    let whole = in_pieces().concat();
+    let mut pulled = send_queue();
+    pulled.push_pieces(in_pieces());
+    let mut got = Vec::new();
+    while let Poll::Ready(Some(part)) = take(&mut pulled) {
+        assert!(part.len() <= CHUNK_BYTES);
+        got.extend_from_slice(&part);
+    }
+    assert_eq!(got, whole);
+    let (mut pushed, socket) = pushing();
+    pushed.push_pieces(in_pieces());
+    socket.take(&mut pushed, usize::MAX / 2);
+    assert_eq!((socket.taken.get(), pushed.len_bytes()), (whole.len(), 0));
+    assert_eq!((pulled.pressure.bytes(), pushed.pressure.bytes()), (0, 0));
+}
+
+#[test]
+fn of_a_frame_in_pieces_whose_beginning_has_left_the_rest_is_owed() {
+    let whole = in_pieces().concat().len();
+    for (written, left) in [(0, 0), (3, whole - 3), (5, whole - 5), (6, whole - 6), (whole - 1, 1)]
+    {
+        let (mut send_queue, socket) = pushing();
+        send_queue.push_pieces(in_pieces());
+        send_queue.push_anyway(Bytes::from("next"), Told::default());
+        socket.take(&mut send_queue, written);
+        send_queue.clear();
+        assert_eq!(send_queue.len_bytes(), left, "{written}");
+    }
+}
+
 #[actix_rt::test]
 async fn a_reader_that_takes_nothing_for_too_long_is_slow_past_the_bound() {
     tokio::time::pause();

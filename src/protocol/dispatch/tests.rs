@@ -4,6 +4,7 @@ use super::super::wire::Encoding;
 use super::super::{etf, frame};
 use super::*;
 use crate::domain::{Capabilities, ChannelKey, ProjectId, Timestamp, Visibility};
+use proptest::prelude::*;
 use std::sync::Arc;
 
 /// The text inside a short frame.
@@ -155,5 +156,64 @@ fn a_client_of_terms_hears_the_same() {
         assert_eq!(frame[0], 0x82);
         let read = etf::to_json(frame::payload_of(&frame), 1000).unwrap();
         assert_eq!(read, text_of(&dispatch.frame(json)));
+    }
+}
+
+/// An INIT about channels with states of so many bytes, at least 8.
+fn init_of(sizes: &[usize], metadata: &str) -> Event {
+    let channels = sizes.iter().map(|bytes| {
+        let state = State::trusted(&format!(r#"{{"x":"{}"}}"#, "x".repeat(bytes - 8)));
+        Channel { state, ..room() }
+    });
+    Event::Init {
+        cid: ConnectionId::from("c1"),
+        connection_count: 1,
+        metadata: RawJson::trusted(metadata),
+        scope: Scope::Token,
+        channels: channels.collect(),
+        missed: 1,
+        extensions: Some(vec!["version"]),
+    }
+}
+
+/// Sizes of states, many of them at the edge.
+fn sizes() -> impl Strategy<Value = Vec<usize>> {
+    let size = prop_oneof![8..300usize, SHARED_BYTES - 2..SHARED_BYTES + 3, 60_000..70_000usize];
+    prop::collection::vec(size, 0..6)
+}
+
+proptest! {
+    #[test]
+    fn the_pieces_of_an_init_are_its_frame_byte_for_byte(
+        sizes in sizes(),
+        metadata in prop_oneof![Just("null"), Just(r#"{"é":1}"#)],
+        has_versions: bool,
+    ) {
+        let profile = Profile { has_versions, wire: Wire::default() };
+        let init = Dispatch::new(init_of(&sizes, metadata));
+        let large = sizes.iter().filter(|bytes| **bytes >= SHARED_BYTES).count();
+        let pieces = init.pieces(profile);
+        prop_assert_eq!(pieces.as_ref().map(Vec::len), (large > 0).then_some(2 * large + 1));
+        if let Some(pieces) = pieces {
+            prop_assert!(init.is_made(profile));
+            prop_assert!(pieces.iter().all(|piece| !piece.is_empty()));
+            prop_assert_eq!(pieces.concat(), init.frame(profile).to_vec());
+        }
+    }
+}
+
+#[test]
+fn a_large_state_is_the_same_bytes_in_every_init_and_copied_for_other_spellings() {
+    let event = init_of(&[SHARED_BYTES], "null");
+    let Event::Init { channels, .. } = &event else { panic!() };
+    let state = channels[0].state.json().as_str().as_ptr();
+    for _ in 0..2 {
+        let pieces = Dispatch::new(event.clone()).pieces(Profile::default()).unwrap();
+        assert_eq!(pieces[1].as_ptr(), state);
+    }
+    for (encoding, is_zlib) in [(Encoding::Json, true), (Encoding::Etf, false)] {
+        let profile = Profile { has_versions: false, wire: Wire { encoding, is_zlib } };
+        let init = Dispatch::new(event.clone());
+        assert!(init.pieces(profile).is_none() && !init.is_made(profile));
     }
 }
