@@ -467,7 +467,7 @@ impl Link {
     }
 
     /// Tells the writer of what was delivered: the turn has come that [`Self::deliver`] asked for.
-    pub(super) fn flush(self: &Rc<Self>) {
+    pub fn flush(self: &Rc<Self>) {
         self.is_dirty.set(false);
         self.wake();
     }
