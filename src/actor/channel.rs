@@ -111,7 +111,8 @@ impl Actor for ChannelActor {
     /// looks then must not be given this one.
     fn stopped(&mut self, ctx: &mut Context<Self>) {
         let (key, address) = (self.key().clone(), ctx.address());
-        tell(self.acting.shard(), ChannelGone { key, address });
+        let is_settled = self.machine.is_settled();
+        tell(self.acting.shard(), ChannelGone { key, address, is_settled });
         self.machine.ended(&mut self.acting);
         self.acting.leave_behind();
     }

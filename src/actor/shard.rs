@@ -57,6 +57,8 @@ pub struct ChannelGone {
     pub key: ChannelKey,
     /// Its actor.
     pub address: Addr<ChannelActor>,
+    /// Whether nothing that it had stored is still on its way.
+    pub is_settled: bool,
 }
 
 /// Sent by a session whose grace is over.
@@ -94,7 +96,7 @@ pub struct NoteSessions(pub ProjectId);
 pub struct Shard {
     /// The channels in use.
     channels: Directory<ChannelKey, Addr<ChannelActor>>,
-    /// Channels whose last actor ended by itself: what it had stored may still be on its way, and is waited for.
+    /// Channels whose last actor crashed with something on its way to the store, which is waited for.
     unsettled: HashSet<ChannelKey>,
     /// The sessions of tokens.
     sessions: Directory<LeapTokenId, Addr<SessionActor>>,
@@ -280,8 +282,9 @@ impl Handler<RetireSession> for Shard {
 impl Handler<ChannelGone> for Shard {
     type Result = ();
 
-    fn handle(&mut self, ChannelGone { key, address }: ChannelGone, _: &mut Context<Self>) {
-        if self.channels.forget(&key, &address) {
+    fn handle(&mut self, gone: ChannelGone, _: &mut Context<Self>) {
+        let ChannelGone { key, address, is_settled } = gone;
+        if self.channels.forget(&key, &address) && !is_settled {
             self.unsettled.insert(key);
         }
     }

@@ -121,6 +121,11 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         self.subscribers.is_empty() && self.changes.is_settled()
     }
 
+    /// Whether nothing that it had stored can still change what the store has of this channel.
+    pub fn is_settled(&self) -> bool {
+        self.is_deleted || (self.changes.is_settled() && self.deletions == 0)
+    }
+
     /// When it was last asked something.
     pub const fn used(&self) -> Instant {
         self.used

@@ -211,3 +211,19 @@ fn what_a_session_had_no_room_for_is_told_though_nothing_else_is_said() {
         assert_eq!(notes.lost, 2, "once");
     }
 }
+
+#[test]
+fn it_is_settled_when_nothing_of_it_is_on_its_way_to_the_store() {
+    let (mut machine, mut notes) = (channel(), Notes::default());
+    assert!(machine.is_settled());
+    let change = || Change::Shallow(RawJson::trusted(r#"{"n":1}"#));
+    machine.change(change(), None, (), Instant::now(), &mut notes);
+    assert!(!machine.is_settled());
+    machine.committed(Version(2), Ok(()), Instant::now(), &mut notes);
+    assert!(machine.is_settled());
+    machine.begin_deletion();
+    assert!(!machine.is_settled());
+    machine.change(change(), None, (), Instant::now(), &mut notes);
+    machine.end_deletion(true, &mut notes);
+    assert!(machine.is_settled(), "what follows a deletion finds no channel");
+}
