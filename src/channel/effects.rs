@@ -5,7 +5,7 @@ use super::connection::{ConnectionRef, Worker};
 use crate::ask::ChangeError;
 use crate::bus::Bus;
 use crate::delivery::fanout::Order;
-use crate::domain::{Channel, SessionRef, State, Version};
+use crate::domain::{SessionRef, State, Version};
 use crate::line::Missing;
 use crate::protocol::{Dispatch, Profiles};
 use std::sync::Arc;
@@ -61,7 +61,7 @@ pub trait ChannelEffects: Answers {
     fn keep(&mut self, session: &Self::Session, dispatch: &Arc<Dispatch>, missed: u64) -> bool;
 
     /// Stores a state. Comes back as [`committed`](super::ChannelMachine::committed).
-    fn store(&mut self, channel: &Channel, state: &State, version: Version);
+    fn store(&mut self, state: &State, version: Version);
 
     /// Applies a change that takes long. Comes back as [`applied`](super::ChannelMachine::applied).
     fn apply(&mut self, application: Application);
@@ -71,11 +71,11 @@ pub trait ChannelEffects: Answers {
 
     /// Notes in the store that an ephemeral channel has had a subscriber. Comes back as
     /// [`marked`](super::ChannelMachine::marked).
-    fn mark_subscribed(&mut self, channel: &Channel);
+    fn mark_subscribed(&mut self);
 
     /// Deletes an ephemeral channel that has lost its last subscriber. Comes back as
     /// [`deleted`](super::ChannelMachine::deleted) if it was, before anything else.
-    fn delete(&mut self, channel: &Channel);
+    fn delete(&mut self);
 
     /// Comes back as [`show_newcomers`](super::ChannelMachine::show_newcomers) after so long.
     fn show_newcomers_in(&mut self, pause: Duration);
@@ -87,7 +87,7 @@ pub trait ChannelEffects: Answers {
     fn went(&mut self, session: &Arc<SessionRef>, before: impl FnOnce() -> Vec<Arc<SessionRef>>);
 
     /// The channel was deleted: what is known of who is online there is of no use.
-    fn forget(&mut self, channel: &Channel);
+    fn forget(&mut self);
 
     /// Ends; nothing is asked of this machine any more.
     fn stop(&mut self);

@@ -62,7 +62,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// Tells every session that there is no such channel any more; nobody looks for another machine of it.
     fn tell_deleted(&mut self, effects: &mut E) {
         self.is_deleted = true;
-        effects.forget(&self.channel);
+        effects.forget();
         for session in self.subscribers.sessions() {
             effects.tell(session, Word::Deleted);
         }
@@ -90,7 +90,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     pub(super) fn mark_subscribed(&mut self, effects: &mut E) {
         if !self.is_marked && self.is_ephemeral() && self.had_subscriber {
             self.is_marked = true;
-            effects.mark_subscribed(&self.channel);
+            effects.mark_subscribed();
         }
     }
 
@@ -110,7 +110,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     pub(super) fn end_if_ephemeral(&self, effects: &mut E) {
         let is_left = self.had_subscriber && self.subscribers.is_empty();
         if self.is_ephemeral() && is_left && !self.is_deleted {
-            effects.delete(&self.channel);
+            effects.delete();
         }
     }
 }

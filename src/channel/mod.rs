@@ -18,7 +18,7 @@ pub use connection::{ConnectionRef, Worker};
 pub use effects::{Answers, ChannelEffects, Word};
 pub use presence::{MemberPlace, PresentPart};
 pub use subscribers::Subscribers;
-pub use subscribing::Newcomer;
+pub use subscribing::Card;
 
 use crate::ask::{AskError, ChangeError};
 use crate::bus::{Bus, Entry, Ordered};
@@ -277,7 +277,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         while let Some(next) = self.changes.next(self.state_bytes, effects) {
             match next {
                 changes::Next::Store { state, version } => {
-                    effects.store(&self.channel, &state, version);
+                    effects.store(&state, version);
                 }
                 changes::Next::Apply(application) => effects.apply(application),
             }
@@ -287,7 +287,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// What came of a change that was applied elsewhere.
     pub fn applied(&mut self, ticket: u64, outcome: Result<State, ChangeError>, effects: &mut E) {
         if let Some((state, version)) = self.changes.applied(ticket, outcome, effects) {
-            effects.store(&self.channel, &state, version);
+            effects.store(&state, version);
         }
         self.change_on(effects);
     }

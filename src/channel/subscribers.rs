@@ -3,7 +3,7 @@
 use super::connection::{ConnectionRef, Worker as _};
 use super::effects::ChannelEffects;
 use super::presence::{MemberPlace, PresentPart};
-use super::subscribing::Newcomer;
+use super::subscribing::Card;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::listing::Start;
 use crate::domain::{Member, SessionRef, SessionUid, Timestamp};
@@ -180,8 +180,8 @@ impl<E: ChannelEffects> Subscribers<E> {
     }
 
     /// Adds a session, or notes who a known one is by now.
-    pub fn add_session(&mut self, session: Newcomer<E::Session>) {
-        let Newcomer { uid, way, member, named } = session;
+    pub fn add_session(&mut self, session: Card, way: E::Session) {
+        let Card { uid, member, named } = session;
         if let Some(known) = self.sessions.get_mut(&uid) {
             known.member = member;
             return;

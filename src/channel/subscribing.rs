@@ -10,12 +10,11 @@ use crate::line::Missing;
 use crate::protocol::Dispatch;
 use std::sync::Arc;
 
-/// A session that comes to a channel.
-pub struct Newcomer<S> {
-    /// The session.
+/// A session, as it shows itself to a channel.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// Which one.
     pub uid: SessionUid,
-    /// The way to it.
-    pub way: S,
     /// Who it is to others.
     pub member: Arc<Member>,
     /// Who it is to webhooks.
@@ -27,14 +26,15 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// machine had it has missed all that this one said so far.
     pub fn subscribe(
         &mut self,
-        session: Newcomer<E::Session>,
+        session: Card,
+        way: E::Session,
         connections: Vec<ConnectionRef<E::Worker>>,
         is_return: bool,
         now: Moment,
         effects: &mut E,
     ) {
         let uid = session.uid;
-        self.subscribers.add_session(session);
+        self.subscribers.add_session(session, way);
         if !connections.is_empty() {
             self.come_in(uid, now, effects);
         }
@@ -66,13 +66,14 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// A connection that is just beginning hears the channel from now on, behind the channel as it is at this moment.
     pub fn attach(
         &mut self,
-        session: Newcomer<E::Session>,
+        session: Card,
+        way: E::Session,
         connection: &ConnectionRef<E::Worker>,
         now: Moment,
         effects: &mut E,
     ) {
         let uid = session.uid;
-        self.subscribers.add_session(session);
+        self.subscribers.add_session(session, way);
         self.come_in(uid, now, effects);
         if !is_planted(Fault::SnapshotWithoutJoin) {
             self.join(uid, connection, None, self.line.last(), effects);

@@ -68,15 +68,15 @@ impl ChannelEffects for Notes {
         !self.is_full
     }
 
-    fn store(&mut self, _: &Channel, _: &State, _: Version) {}
+    fn store(&mut self, _: &State, _: Version) {}
 
     fn apply(&mut self, _: Application) {}
 
     fn reload(&mut self) {}
 
-    fn mark_subscribed(&mut self, _: &Channel) {}
+    fn mark_subscribed(&mut self) {}
 
-    fn delete(&mut self, _: &Channel) {}
+    fn delete(&mut self) {}
 
     fn show_newcomers_in(&mut self, _: Duration) {
         self.shows += 1;
@@ -86,7 +86,7 @@ impl ChannelEffects for Notes {
 
     fn went(&mut self, _: &Arc<SessionRef>, _: impl FnOnce() -> Vec<Arc<SessionRef>>) {}
 
-    fn forget(&mut self, _: &Channel) {}
+    fn forget(&mut self) {}
 
     fn stop(&mut self) {}
 }
@@ -124,8 +124,8 @@ fn come_in(machine: &mut ChannelMachine<Notes>, notes: &mut Notes, number: usize
         worker: Thread(number % 2),
         profile: Profile::default(),
     };
-    let newcomer = Newcomer { uid, way: uid, member, named };
-    machine.subscribe(newcomer, vec![connection], false, now(), notes);
+    let card = Card { uid, member, named };
+    machine.subscribe(card, uid, vec![connection], false, now(), notes);
     uid
 }
 

@@ -481,8 +481,8 @@ impl Link {
         }
     }
 
-    /// Queues INIT, then what the session kept, then what was held back; it is let through from now on. What is said to the session counts
-    /// from there.
+    /// Queues INIT, then what the session kept, then what was held back; from now on everything is let through. What is
+    /// said to the session counts from there.
     pub fn initialise(self: &Rc<Self>, init: &Dispatch, kept: Kept, direct: Place) {
         if self.gone.get() > Gone::Not {
             kept.give_back();

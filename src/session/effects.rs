@@ -1,9 +1,9 @@
 //! What a session does to the world, as far as it decides it.
 
-use crate::channel::{ConnectionRef, Worker};
+use crate::channel::{Card, ConnectionRef, Worker};
 use crate::delivery::Home;
 use crate::delivery::fanout::{ConnectionUid, Order};
-use crate::domain::{ChannelId, LeapTokenId, Member, SessionRef, SessionUid, Standing, Timestamp};
+use crate::domain::{ChannelId, LeapTokenId, Member, SessionUid, Standing, Timestamp};
 use crate::line::Bounds;
 use crate::protocol::Profiles;
 use std::sync::Arc;
@@ -24,17 +24,6 @@ pub struct Limits {
     pub init_bytes: usize,
     /// What the session's own line keeps at hand.
     pub window: Bounds,
-}
-
-/// A session, as it shows itself to a channel.
-#[derive(Clone, Debug)]
-pub struct Card {
-    /// Which one.
-    pub uid: SessionUid,
-    /// Who it is to others.
-    pub member: Arc<Member>,
-    /// Who it is to webhooks.
-    pub named: Arc<SessionRef>,
 }
 
 /// A word of a session to a channel that it holds.

@@ -9,12 +9,12 @@ mod leaving;
 mod replay;
 mod subscribing;
 
-pub use effects::{Card, Ephemeral, Limits, SessionEffects, ToChannel};
+pub use effects::{Ephemeral, Limits, SessionEffects, ToChannel};
 pub use entering::{Enter, Sought};
 pub use replay::Replay;
-pub use subscribing::Wanted;
+pub use subscribing::{NoWay, Wanted};
 
-use crate::channel::ConnectionRef;
+use crate::channel::{Card, ConnectionRef};
 use crate::delivery::fanout::{ConnectionUid, Order};
 use crate::domain::{
     ChannelId, ChannelKey, ConnectionId, LeapToken, Member, ProjectId, SessionId, SessionRef,

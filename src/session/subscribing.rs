@@ -18,6 +18,15 @@ pub struct Wanted<C> {
     pub is_news: bool,
 }
 
+/// Why there is no way to a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoWay {
+    /// The session is subscribed, and the channel is just being looked for.
+    LookedFor,
+    /// The session is not subscribed.
+    NotSubscribed,
+}
+
 impl<E: SessionEffects> SessionMachine<E> {
     /// Works out what a subscription takes, which counts as held from now on; `is_granted` in the back end's name.
     ///
@@ -108,11 +117,9 @@ impl<E: SessionEffects> SessionMachine<E> {
     /// The way to a channel that the session is subscribed to.
     ///
     /// # Errors
-    /// Whether it is subscribed, and the channel is just being looked for.
-    pub fn subscribed(&self, id: &ChannelId) -> Result<&E::Channel, bool> {
-        match self.subscriptions.get(id) {
-            Some(held) => held.channel.as_ref().ok_or(true),
-            None => Err(false),
-        }
+    /// [`NoWay`] where there is none now.
+    pub fn subscribed(&self, id: &ChannelId) -> Result<&E::Channel, NoWay> {
+        let held = self.subscriptions.get(id).ok_or(NoWay::NotSubscribed)?;
+        held.channel.as_ref().ok_or(NoWay::LookedFor)
     }
 }

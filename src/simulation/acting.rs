@@ -6,16 +6,15 @@ use super::happening::{
 use super::network::Ways;
 use super::store::{Job, Kind};
 use crate::ask::ChangeError;
+use crate::channel::Card;
 use crate::channel::{Answers, Application, ChannelEffects, Word};
 use crate::delivery::Home;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, Order};
 use crate::delivery::outlet::Outlet;
-use crate::domain::{
-    Channel, ChannelId, LeapTokenId, SessionRef, SessionUid, State, Timestamp, Version,
-};
+use crate::domain::{ChannelId, LeapTokenId, SessionRef, SessionUid, State, Timestamp, Version};
 use crate::line::Bounds;
 use crate::protocol::{Dispatch, Profiles};
-use crate::session::{Card, Ephemeral, Limits, SessionEffects, ToChannel};
+use crate::session::{Ephemeral, Limits, SessionEffects, ToChannel};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -100,7 +99,7 @@ impl ChannelEffects for ChannelActing {
         is_room
     }
 
-    fn store(&mut self, _: &Channel, state: &State, version: Version) {
+    fn store(&mut self, state: &State, version: Version) {
         let kind = Kind::Set(state.clone(), version);
         self.say(Happening::Store(Job { by: self.place.clone(), kind }));
     }
@@ -113,9 +112,9 @@ impl ChannelEffects for ChannelActing {
         self.say(Happening::Reload(self.place.clone()));
     }
 
-    fn mark_subscribed(&mut self, _: &Channel) {}
+    fn mark_subscribed(&mut self) {}
 
-    fn delete(&mut self, _: &Channel) {
+    fn delete(&mut self) {
         self.say(Happening::Store(Job { by: self.place.clone(), kind: Kind::Delete }));
     }
 
@@ -131,7 +130,7 @@ impl ChannelEffects for ChannelActing {
         self.online(session, false);
     }
 
-    fn forget(&mut self, _: &Channel) {}
+    fn forget(&mut self) {}
 
     fn stop(&mut self) {
         self.say(Happening::EndChannel(self.place.clone()));

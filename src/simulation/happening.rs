@@ -2,6 +2,7 @@
 
 use super::store::Job;
 use crate::ask::{AskError, ChangeError};
+use crate::channel::Card;
 use crate::channel::{ConnectionRef, Word};
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
 use crate::delivery::{Home, Report, Reports};
@@ -9,7 +10,7 @@ use crate::domain::{
     Change, Channel, ChannelId, Message, SessionId, SessionUid, State, Timestamp, Version,
 };
 use crate::protocol::Dispatch;
-use crate::session::{Card, ToChannel};
+use crate::session::ToChannel;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};

@@ -4,14 +4,14 @@ use super::acting::{ChannelActing, LIMITS, Live, SessionActing};
 use super::happening::{ForChannel, ForSession, Place, Post, Reported, Seat};
 use super::network::{Shared, Ways};
 use crate::bus::{Entry, Local};
-use crate::channel::{ChannelMachine, Moment, Newcomer};
+use crate::channel::{ChannelMachine, Moment};
 use crate::delivery::fanout::LocalFanout;
 use crate::delivery::outlet::Outlet;
 use crate::domain::{
     Channel, ChannelId, LeapToken, ProjectId, RawJson, SessionId, Subscription, Timestamp,
 };
 use crate::line::WindowBudget;
-use crate::session::{Beginning, Card, Identity, SessionMachine, ToChannel};
+use crate::session::{Beginning, Identity, SessionMachine, ToChannel};
 use std::collections::{BTreeMap, VecDeque};
 use tokio::time::Instant;
 
@@ -144,10 +144,10 @@ impl ChannelHere {
                 machine.tell_missed(card.uid, acting);
                 let snapshot = ForSession::Snapshot(connection.uid, machine.channel().clone());
                 post.borrow_mut().push(super::happening::Happening::Session(seat, snapshot));
-                machine.attach(newcomer(card, seat), &connection, now, acting);
+                machine.attach(card, seat, &connection, now, acting);
             }
             ForChannel::Subscribe(card, seat, connections, is_return) => {
-                machine.subscribe(newcomer(card, seat), connections, is_return, now, acting);
+                machine.subscribe(card, seat, connections, is_return, now, acting);
             }
             ForChannel::Word(session, word) => match word {
                 ToChannel::Detach { connection, standing, is_settled } => {
@@ -176,17 +176,12 @@ impl ChannelHere {
             ForChannel::Deleted(is_deleted) => machine.end_deletion(is_deleted, acting),
             ForChannel::Delete => {
                 machine.begin_deletion();
-                crate::channel::ChannelEffects::delete(acting, machine.channel());
+                crate::channel::ChannelEffects::delete(acting);
             }
             ForChannel::ShowNewcomers => machine.show_newcomers(acting),
         }
         self.acting.outlet.leave_behind();
     }
-}
-
-/// A session that comes to a channel.
-fn newcomer(card: Card, way: Seat) -> Newcomer<Seat> {
-    Newcomer { uid: card.uid, way, member: card.member, named: card.named }
 }
 
 /// A token of the project.

@@ -34,7 +34,7 @@ impl Worker for FanoutHandle {
 /// What is begun when a step is over.
 enum Begun {
     /// A state is being stored, with the event that it causes.
-    Store(Box<Channel>),
+    Store(State, Version),
     /// A change is applied elsewhere.
     Apply(Application),
     /// The channel is read again.
@@ -42,7 +42,7 @@ enum Begun {
     /// The store is told that there was a subscriber.
     Mark,
     /// The channel is deleted.
-    Delete(Box<Channel>),
+    Delete,
     /// Newcomers are shown who is in, after so long.
     ShowNewcomers(Duration),
     /// Somebody is answered, behind what has to leave first.
@@ -151,10 +151,8 @@ impl ChannelEffects for Acting {
         session.try_send(FromChannel::Kept { dispatch, missed }).is_ok()
     }
 
-    fn store(&mut self, channel: &Channel, state: &State, version: Version) {
-        // The channel as subscribers know it may be older by the changes that are under way.
-        let changed = Channel { state: state.clone(), version, ..channel.clone() };
-        self.begun.push(Begun::Store(Box::new(changed)));
+    fn store(&mut self, state: &State, version: Version) {
+        self.begun.push(Begun::Store(state.clone(), version));
     }
 
     fn apply(&mut self, application: Application) {
@@ -165,12 +163,12 @@ impl ChannelEffects for Acting {
         self.begun.push(Begun::Reload);
     }
 
-    fn mark_subscribed(&mut self, _: &Channel) {
+    fn mark_subscribed(&mut self) {
         self.begun.push(Begun::Mark);
     }
 
-    fn delete(&mut self, channel: &Channel) {
-        self.begun.push(Begun::Delete(Box::new(channel.clone())));
+    fn delete(&mut self) {
+        self.begun.push(Begun::Delete);
     }
 
     fn show_newcomers_in(&mut self, pause: Duration) {
@@ -189,8 +187,8 @@ impl ChannelEffects for Acting {
         }
     }
 
-    fn forget(&mut self, channel: &Channel) {
-        self.persistence().hooks().log().deleted(&channel.key);
+    fn forget(&mut self) {
+        self.persistence().hooks().log().deleted(&self.key);
     }
 
     fn stop(&mut self) {
@@ -212,11 +210,11 @@ impl ChannelActor {
     /// Begins one thing.
     fn begin(&mut self, begun: Begun, ctx: &mut Context<Self>) {
         match begun {
-            Begun::Store(changed) => self.store(&changed, ctx),
+            Begun::Store(state, version) => self.store(state, version, ctx),
             Begun::Apply(application) => self.apply_elsewhere(application, ctx),
             Begun::Reload => self.reload(ctx),
             Begun::Mark => self.mark(ctx),
-            Begun::Delete(channel) => self.delete_and_end(&channel, ctx),
+            Begun::Delete => self.delete_and_end(ctx),
             Begun::ShowNewcomers(pause) => {
                 ctx.run_later(pause, |actor, ctx| {
                     actor.step(ctx, ChannelMachine::show_newcomers);
@@ -231,12 +229,15 @@ impl ChannelActor {
     }
 
     /// Stores a state.
-    fn store(&self, changed: &Channel, ctx: &mut Context<Self>) {
-        let (key, state, version) = (changed.key.clone(), changed.state.clone(), changed.version);
+    fn store(&self, state: State, version: Version, ctx: &mut Context<Self>) {
+        // The channel as subscribers know it may be older by the changes that are under way.
+        let channel = self.machine.channel();
+        let changed = Channel { state: state.clone(), version, ..channel.clone() };
+        let key = changed.key.clone();
         let write = hooking::write_causing(
             &self.acting,
             EventKind::ChannelStateUpdated,
-            changed,
+            &changed,
             move |store: &mut dyn WriteStore| store.set_state(&key, &state, version),
         );
         ctx.spawn(write.into_actor(self).map(move |outcome, actor, ctx| {
@@ -278,8 +279,8 @@ impl ChannelActor {
     }
 
     /// Deletes an ephemeral channel, before anything else.
-    fn delete_and_end(&self, channel: &Channel, ctx: &mut Context<Self>) {
-        let write = hooking::delete(&self.acting, channel);
+    fn delete_and_end(&self, ctx: &mut Context<Self>) {
+        let write = hooking::delete(&self.acting, self.machine.channel());
         ctx.wait(write.into_actor(self).map(|outcome, actor, ctx| {
             match outcome {
                 Ok(()) => actor.step(ctx, ChannelMachine::deleted),

@@ -1,6 +1,6 @@
 //! What a channel's actor is told and asked: each message is a step of its machine.
 
-use super::super::session::{FromChannel, SessionActor};
+use super::super::session::FromChannel;
 use super::super::shard::EndProject;
 use super::super::tell::tell;
 use super::{
@@ -10,10 +10,9 @@ use super::{
 };
 use crate::ask::{AskError, ChangeError};
 use crate::bus::Entry;
-use crate::channel::{ChannelMachine, Newcomer, PresentPart};
+use crate::channel::{ChannelMachine, PresentPart};
 use crate::domain::{Capabilities, Channel, EventKind};
 use crate::protocol::{ErrorCode, Refusal};
-use crate::session::Card;
 use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -155,20 +154,13 @@ impl Handler<Admit> for ChannelActor {
     }
 }
 
-/// A session that comes to the channel.
-fn newcomer(card: Card, way: Addr<SessionActor>) -> Newcomer<Addr<SessionActor>> {
-    let Card { uid, member, named } = card;
-    Newcomer { uid, way, member, named }
-}
-
 impl Handler<Subscribe> for ChannelActor {
     type Result = ActorResponse<Self, ()>;
 
     fn handle(&mut self, ask: Subscribe, ctx: &mut Context<Self>) -> Self::Result {
         let Subscribe { session, address, connections, is_return } = ask;
-        let session = newcomer(session, address);
         self.step(ctx, |machine, acting| {
-            machine.subscribe(session, connections, is_return, now(), acting);
+            machine.subscribe(session, address, connections, is_return, now(), acting);
         });
         self.behind(())
     }
@@ -182,8 +174,9 @@ impl Handler<Attach> for ChannelActor {
         self.step(ctx, |machine, acting| machine.tell_missed(session.uid, acting));
         let (uid, channel) = (connection.uid, self.machine.channel().clone());
         tell(&address, FromChannel::Snapshot { connection: uid, channel });
-        let session = newcomer(session, address);
-        self.step(ctx, |machine, acting| machine.attach(session, &connection, now(), acting));
+        self.step(ctx, |machine, acting| {
+            machine.attach(session, address, &connection, now(), acting);
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 use super::super::event_log::Told;
 use super::super::session::SessionActor;
 use crate::ask::{AskError, ChangeError};
+use crate::channel::Card;
 use crate::channel::{MemberPlace, PresentPart};
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
 use crate::domain::channel::Subscriber;
@@ -11,7 +12,6 @@ use crate::domain::{
     Timestamp, Version, Visibility,
 };
 use crate::protocol::{ErrorCode, Refusal};
-use crate::session::Card;
 use crate::store::Start;
 use actix::prelude::*;
 use std::sync::Arc;

@@ -7,10 +7,11 @@ use super::super::shard::NoteSessions;
 use super::super::tell::tell;
 use super::SessionActor;
 use super::acting::Acting;
+use crate::channel::Card;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::event::{Sent, Subscribing};
 use crate::domain::{ChannelId, EventKind, HookEvent, Listed, Message, Register};
-use crate::session::{Card, Ephemeral};
+use crate::session::Ephemeral;
 use actix::prelude::*;
 use std::sync::Arc;
 

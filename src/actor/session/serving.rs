@@ -7,6 +7,7 @@ use crate::ask::AskError;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::{Change, ChannelId, HookEvent, Message, Version};
 use crate::protocol::{Command, ErrorCode, Event, Extension, Refusal};
+use crate::session::NoWay;
 use actix::prelude::*;
 
 /// What comes of a client's frame.
@@ -138,11 +139,12 @@ impl SessionActor {
         channel: Option<ChannelId>,
         ctx: &mut Context<Self>,
     ) -> Result<Addr<ChannelActor>, Refusal> {
-        match channel.as_ref().map_or(Err(false), |id| self.machine.subscribed(id)) {
+        let id = channel.as_ref().ok_or(NoWay::NotSubscribed);
+        match id.and_then(|id| self.machine.subscribed(id)) {
             Ok(address) => Ok(address.clone()),
             // Held, but its actor is just being replaced: as after any crash, a frame may be lost.
-            Err(true) => Err(Refusal::Overloaded),
-            Err(false) => {
+            Err(NoWay::LookedFor) => Err(Refusal::Overloaded),
+            Err(NoWay::NotSubscribed) => {
                 let named = channel.map(|id| id.as_str().to_owned());
                 self.refuse(connection, named, ErrorCode::Unknown, ctx);
                 Err(Refusal::NotSubscribed)
