@@ -1,6 +1,7 @@
 //! Who is alive: a map from ids to handles in which each id is loaded, held or ended by one at a time.
 
 use crate::ask::AskError;
+use crate::store::StoreError;
 use std::collections::HashMap;
 use std::hash::Hash;
 use tokio::sync::oneshot;
@@ -15,7 +16,12 @@ enum Slot<V> {
     /// It runs.
     Live(V),
     /// It is being loaded or is just ending; these wait for what comes of it.
-    Busy(Vec<Waiter<V>>),
+    Busy {
+        /// Those who wait.
+        waiters: Vec<Waiter<V>>,
+        /// How many of them did so when the loading began.
+        before: usize,
+    },
 }
 
 /// What came of a question.
@@ -46,12 +52,13 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
         let (waiter, answer) = oneshot::channel();
         match self.slots.get_mut(key) {
             Some(Slot::Live(handle)) => Asked::Live(handle.clone()),
-            Some(Slot::Busy(waiters)) => {
+            Some(Slot::Busy { waiters, .. }) => {
                 waiters.push(waiter);
                 Asked::Wait(answer)
             }
             None => {
-                self.slots.insert(key.clone(), Slot::Busy(vec![waiter]));
+                let busy = Slot::Busy { waiters: vec![waiter], before: 1 };
+                self.slots.insert(key.clone(), busy);
                 Asked::Load(answer)
             }
         }
@@ -62,42 +69,58 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
         if self.slots.contains_key(key) { Some(self.ask(key)) } else { None }
     }
 
-    /// Ends a loading: everybody who waits gets the outcome.
-    pub fn loaded(&mut self, key: &K, outcome: &Result<V, AskError>) {
-        let waiters = match self.slots.remove(key) {
-            Some(Slot::Busy(waiters)) => waiters,
+    /// Ends a loading: everybody who waits gets the outcome. Where there was nothing to load, it is true of those alone who
+    /// asked before: for the others it may have been made since, and the caller has to load it once more. Returns whether.
+    #[must_use]
+    pub fn loaded(&mut self, key: &K, outcome: &Result<V, AskError>) -> bool {
+        let (mut waiters, before) = match self.slots.remove(key) {
+            Some(Slot::Busy { waiters, before }) => (waiters, before),
             Some(live @ Slot::Live(_)) => {
                 self.slots.insert(key.clone(), live);
-                return;
+                return false;
             }
-            None => Vec::new(),
+            None => (Vec::new(), 0),
         };
         if let Ok(handle) = outcome {
             self.slots.insert(key.clone(), Slot::Live(handle.clone()));
+        }
+        let is_missing = matches!(outcome, Err(AskError::Store(StoreError::NotFound(_))));
+        let late =
+            if is_missing { waiters.split_off(before.min(waiters.len())) } else { Vec::new() };
+        let must_load = !late.is_empty();
+        if must_load {
+            let before = late.len();
+            self.slots.insert(key.clone(), Slot::Busy { waiters: late, before });
         }
         for waiter in waiters {
             // A waiter that has gone needs no answer.
             let _ = waiter.send(outcome.clone());
         }
+        must_load
     }
 
     /// Begins to end a live one; false if it is not the one that lives here.
     pub fn begin_end(&mut self, key: &K, handle: &V) -> bool {
         let is_live = self.is_live(key, handle);
         if is_live {
-            self.slots.insert(key.clone(), Slot::Busy(Vec::new()));
+            let busy = Slot::Busy { waiters: Vec::new(), before: 0 };
+            self.slots.insert(key.clone(), busy);
         }
         is_live
     }
 
     /// It did end: true if somebody asked meanwhile, who now waits for a new loading.
     pub fn ended(&mut self, key: &K) -> bool {
-        let is_wanted =
-            matches!(self.slots.get(key), Some(Slot::Busy(waiters)) if !waiters.is_empty());
-        if !is_wanted {
-            self.slots.remove(key);
+        match self.slots.get_mut(key) {
+            Some(Slot::Busy { waiters, before }) if !waiters.is_empty() => {
+                *before = waiters.len();
+                true
+            }
+            _ => {
+                self.slots.remove(key);
+                false
+            }
         }
-        is_wanted
     }
 
     /// Forgets one that has gone by itself; whether it did.
@@ -113,7 +136,7 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
     pub fn live(&self) -> impl Iterator<Item = (&K, &V)> {
         self.slots.iter().filter_map(|(key, slot)| match slot {
             Slot::Live(handle) => Some((key, handle)),
-            Slot::Busy(_) => None,
+            Slot::Busy { .. } => None,
         })
     }
 
@@ -126,6 +149,7 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Thing;
 
     /// The handle that a waiter got.
     fn got(answer: &mut Answer<u32>) -> Result<u32, AskError> {
@@ -137,7 +161,7 @@ mod tests {
         let mut directory = Directory::<&str, u32>::default();
         let Asked::Load(mut first) = directory.ask(&"a") else { panic!("should load") };
         let Asked::Wait(mut second) = directory.ask(&"a") else { panic!("should wait") };
-        directory.loaded(&"a", &Ok(7));
+        assert!(!directory.loaded(&"a", &Ok(7)));
         assert_eq!((got(&mut first), got(&mut second)), (Ok(7), Ok(7)));
         assert!(matches!(directory.ask(&"a"), Asked::Live(7)));
     }
@@ -146,29 +170,47 @@ mod tests {
     fn a_failed_loading_leaves_nothing_behind() {
         let mut directory = Directory::<&str, u32>::default();
         let Asked::Load(mut answer) = directory.ask(&"a") else { panic!("should load") };
-        directory.loaded(&"a", &Err(AskError::Closed));
+        assert!(!directory.loaded(&"a", &Err(AskError::Closed)));
         assert_eq!(got(&mut answer), Err(AskError::Closed));
         assert!(directory.find(&"a").is_none());
     }
 
     #[test]
+    fn that_there_is_none_is_no_answer_to_who_asked_while_it_was_looked_for() {
+        let mut directory = Directory::<&str, u32>::default();
+        let missing = Err(AskError::not_found(Thing::Channel));
+        let Asked::Load(mut first) = directory.ask(&"a") else { panic!("should load") };
+        let mut late = [(); 2].map(|()| match directory.ask(&"a") {
+            Asked::Wait(answer) => answer,
+            _ => panic!("should wait"),
+        });
+        assert!(directory.loaded(&"a", &missing), "to be loaded once more");
+        assert_eq!(got(&mut first), missing);
+        let Asked::Wait(mut later) = directory.ask(&"a") else { panic!("should wait") };
+        assert!(directory.loaded(&"a", &missing), "for the last one");
+        assert!(late.iter_mut().all(|answer| got(answer) == missing));
+        assert!(!directory.loaded(&"a", &Ok(7)));
+        assert_eq!(got(&mut later), Ok(7));
+    }
+
+    #[test]
     fn who_asks_during_an_end_gets_what_comes_after() {
         let mut directory = Directory::<&str, u32>::default();
-        directory.loaded(&"a", &Ok(1));
+        assert!(!directory.loaded(&"a", &Ok(1)));
         assert!(!directory.begin_end(&"a", &2), "another incarnation");
         assert!(directory.begin_end(&"a", &1));
         let Asked::Wait(mut answer) = directory.ask(&"a") else { panic!("should wait") };
         assert!(directory.ended(&"a"));
-        directory.loaded(&"a", &Ok(3));
+        assert!(!directory.loaded(&"a", &Ok(3)));
         assert_eq!(got(&mut answer), Ok(3));
     }
 
     #[test]
     fn one_that_is_still_in_use_lives_on() {
         let mut directory = Directory::<&str, u32>::default();
-        directory.loaded(&"a", &Ok(1));
+        assert!(!directory.loaded(&"a", &Ok(1)));
         assert!(directory.begin_end(&"a", &1));
-        directory.loaded(&"a", &Ok(1));
+        assert!(!directory.loaded(&"a", &Ok(1)));
         assert!(matches!(directory.ask(&"a"), Asked::Live(1)));
         directory.forget(&"a", &2);
         assert!(directory.find(&"a").is_some());

@@ -126,7 +126,9 @@ impl Shard {
             let outcome = outcome
                 .and_then(|stored| stored.ok_or(AskError::not_found(Thing::Channel)))
                 .map(|stored| ChannelActor::new(stored, shard.surroundings(ctx)).start());
-            shard.channels.loaded(&key, &outcome);
+            if shard.channels.loaded(&key, &outcome) {
+                shard.load_channel(key, ctx);
+            }
         });
         ctx.spawn(started);
     }
@@ -142,14 +144,16 @@ impl Shard {
             };
             persistence.read(found).await
         };
-        let started = read.into_actor(self).map(move |outcome, shard, _| {
+        let started = read.into_actor(self).map(move |outcome, shard, ctx| {
             let outcome = outcome
                 .and_then(|stored| stored.ok_or(AskError::not_found(Thing::Token)))
                 .map(|(found, subscriptions)| {
                     let (project, hub) = (found.project.clone(), shard.hub.clone());
                     SessionActor::new(project, Identity::Token(found), subscriptions, hub).start()
                 });
-            shard.sessions.loaded(&token, &outcome);
+            if shard.sessions.loaded(&token, &outcome) {
+                shard.load_session(token, ctx);
+            }
         });
         ctx.spawn(started);
     }
@@ -252,9 +256,12 @@ impl Handler<RetireChannel> for Shard {
         }
         let asked = address.send(channel::EndIfIdle).into_actor(self);
         ctx.spawn(asked.map(move |ends, shard, ctx| {
-            if matches!(ends, Ok(false)) {
-                shard.channels.loaded(&key, &Ok(address));
-            } else if shard.channels.ended(&key) {
+            let must_load = if matches!(ends, Ok(false)) {
+                shard.channels.loaded(&key, &Ok(address))
+            } else {
+                shard.channels.ended(&key)
+            };
+            if must_load {
                 shard.load_channel(key, ctx);
             }
         }));
@@ -270,9 +277,12 @@ impl Handler<RetireSession> for Shard {
         }
         let asked = address.send(session::EndIfIdle).into_actor(self);
         ctx.spawn(asked.map(move |ends, shard, ctx| {
-            if matches!(ends, Ok(false)) {
-                shard.sessions.loaded(&token, &Ok(address));
-            } else if shard.sessions.ended(&token) {
+            let must_load = if matches!(ends, Ok(false)) {
+                shard.sessions.loaded(&token, &Ok(address))
+            } else {
+                shard.sessions.ended(&token)
+            };
+            if must_load {
                 shard.load_session(token, ctx);
             }
         }));
