@@ -11,7 +11,7 @@ use warren::domain::{
     Capabilities, Channel, ChannelId, ChannelKey, ConnectionId, Message, ProjectId, RawJson, State,
     Timestamp, Version, Visibility,
 };
-use warren::protocol::{Dispatch, Encoding, Event, Frame, Profile, Scope, Wire, etf};
+use warren::protocol::{ClientFrame, EncodedEvent, Encoding, Event, Profile, Scope, Wire, etf};
 
 /// Sizes of payloads: a chat line, a document, a large document.
 const SIZES: [usize; 3] = [128, 4096, 65_536];
@@ -87,7 +87,7 @@ fn parse(criterion: &mut Criterion) {
     for (name, frame) in &frames {
         group.throughput(Throughput::Bytes(frame.len().try_into().unwrap()));
         group.bench_function(*name, |bencher| {
-            bencher.iter(|| Frame::decode(black_box(frame)).unwrap());
+            bencher.iter(|| ClientFrame::decode(black_box(frame)).unwrap());
         });
     }
     group.finish();
@@ -119,8 +119,8 @@ fn encode(criterion: &mut Criterion) {
             let event = message(bytes);
             group.throughput(Throughput::Bytes(bytes.try_into().unwrap()));
             group.bench_with_input(BenchmarkId::new("message", bytes), &event, |bencher, event| {
-                let fresh = || Dispatch::new(event.clone());
-                let frame = |dispatch: Dispatch| (dispatch.frame(profile), dispatch);
+                let fresh = || EncodedEvent::new(event.clone());
+                let frame = |dispatch: EncodedEvent| (dispatch.frame(profile), dispatch);
                 bencher.iter_batched(fresh, frame, BatchSize::SmallInput);
             });
         }
@@ -152,8 +152,8 @@ fn init(criterion: &mut Criterion) {
     };
     let profile = Profile { has_versions: true, wire: Wire::default() };
     criterion.bench_function("encode/json/init", |bencher| {
-        let fresh = || Dispatch::new(event.clone());
-        let frame = |dispatch: Dispatch| (dispatch.frame(profile), dispatch);
+        let fresh = || EncodedEvent::new(event.clone());
+        let frame = |dispatch: EncodedEvent| (dispatch.frame(profile), dispatch);
         bencher.iter_batched(fresh, frame, BatchSize::SmallInput);
     });
 }

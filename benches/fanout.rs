@@ -9,11 +9,11 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use warren::actor::Settings;
-use warren::delivery::flight::Told;
+use warren::delivery::flight::FlightCount;
 use warren::delivery::pressure::Pressure;
-use warren::delivery::send_queue::{Batch, SendQueue};
+use warren::delivery::send_queue::{FrameBatch, SendQueue};
 use warren::domain::{ChannelId, Message, RawJson};
-use warren::protocol::{Dispatch, Event, Profile};
+use warren::protocol::{EncodedEvent, Event, Profile};
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
@@ -31,7 +31,7 @@ fn main() {
             (0..connections).map(|_| SendQueue::new(Rc::clone(&pressure))).collect();
         group.throughput(Throughput::Elements(connections.try_into().unwrap()));
         group.bench_function(BenchmarkId::from_parameter(connections), |bencher| {
-            let fresh = || Dispatch::new(event.clone());
+            let fresh = || EncodedEvent::new(event.clone());
             bencher.iter_batched(
                 fresh,
                 |dispatch| deliver(&dispatch, &mut outboxes),
@@ -44,10 +44,10 @@ fn main() {
 }
 
 /// Encodes an event, queues it everywhere and takes it out again.
-fn deliver(dispatch: &Dispatch, outboxes: &mut [SendQueue]) {
+fn deliver(dispatch: &EncodedEvent, outboxes: &mut [SendQueue]) {
     for send_queue in &mut *outboxes {
         let bytes = dispatch.frame(Profile::default());
-        send_queue.push(Batch { bytes, told: Told::default() }).unwrap();
+        send_queue.push(FrameBatch { bytes, told: FlightCount::default() }).unwrap();
     }
     let context = Context::from_waker(Waker::noop());
     for send_queue in outboxes {

@@ -7,7 +7,7 @@ mod text;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::hint::black_box;
-use warren::domain::{Change, RawJson, State};
+use warren::domain::{RawJson, State, StateChange};
 
 /// Sizes of states, bytes; the last is near the most that a server takes as it comes.
 const SIZES: [usize; 3] = [256, 4096, 60_000];
@@ -21,12 +21,12 @@ fn main() {
         let raw = |text: &str| RawJson::parse(text).unwrap();
         let state = State::new(raw(&text::document(bytes)), LIMIT).unwrap();
         let changes = [
-            ("replace", Change::Replace(raw(&text::document(bytes)))),
-            ("shallow", Change::Shallow(raw(r#"{"seen":1700000000001,"typing":["ann"]}"#))),
-            ("merge", Change::Merge(raw(r#"{"seen":1700000000001,"gone":null,"a":{"b":1}}"#))),
+            ("replace", StateChange::Replace(raw(&text::document(bytes)))),
+            ("shallow", StateChange::Shallow(raw(r#"{"seen":1700000000001,"typing":["ann"]}"#))),
+            ("merge", StateChange::Merge(raw(r#"{"seen":1700000000001,"gone":null,"a":{"b":1}}"#))),
             (
                 "operations",
-                Change::Operations(raw(
+                StateChange::Operations(raw(
                     r#"[{"op":"replace","path":"/seen","value":1},{"op":"add","path":"/a","value":[1,2]}]"#,
                 )),
             ),

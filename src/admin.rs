@@ -9,7 +9,7 @@
 
 use crate::actor::clock::NoRandomness;
 use crate::actor::mint;
-use crate::config::{AdminArgs, AdminTask, Config, ConfigError, Place};
+use crate::config::{AdminArgs, AdminTask, Config, ConfigError, DataPlace};
 use crate::domain::project::secret_hash;
 use crate::domain::{AdminToken, AdminTokenId, Project};
 use crate::first_run;
@@ -66,7 +66,7 @@ pub fn run(args: AdminArgs, out: &mut dyn Write) -> Result<(), AdminError> {
 ///
 /// # Errors
 /// [`AdminError`].
-pub fn info(place: Place, out: &mut dyn Write) -> Result<(), AdminError> {
+pub fn info(place: DataPlace, out: &mut dyn Write) -> Result<(), AdminError> {
     let config = Config::load(place.into())?;
     let (lock, database) = open(&config)?;
     let mut found = Ok(Vec::new());
@@ -162,7 +162,7 @@ mod tests {
 
     /// Runs a task on a folder; returns what it printed.
     fn task(folder: &Path, task: AdminTask) -> Result<String, AdminError> {
-        let place = Place { data: Some(folder.to_owned()), ..Place::default() };
+        let place = DataPlace { data: Some(folder.to_owned()), ..DataPlace::default() };
         let mut out = Vec::new();
         run(AdminArgs { task, place }, &mut out)?;
         Ok(String::from_utf8(out).unwrap())
@@ -211,7 +211,7 @@ mod tests {
             let lock = server::lock(folder.path()).unwrap();
             writeln!(&lock, "127.0.0.1:9001").unwrap();
             let _lock = is_running.then_some(lock);
-            let place = Place { data: Some(folder.path().to_owned()), ..Place::default() };
+            let place = DataPlace { data: Some(folder.path().to_owned()), ..DataPlace::default() };
             let mut out = Vec::new();
             info(place, &mut out).unwrap();
             let shown = String::from_utf8(out).unwrap();

@@ -5,7 +5,7 @@
 mod admin;
 mod bench;
 
-pub use admin::{AdminArgs, AdminTask, Place};
+pub use admin::{AdminArgs, AdminTask, DataPlace};
 pub use bench::{BaselineArgs, BenchArgs};
 
 use crate::actor::Settings;
@@ -49,7 +49,7 @@ pub enum Command {
     /// Run the server
     Serve(Box<ServeArgs>),
     /// Show what a server works with, its projects and their pages; no secrets
-    Info(Place),
+    Info(DataPlace),
     /// Make, list and delete admin tokens, whether or not a server is running
     Admin(AdminArgs),
     /// Load a server by a script and measure it

@@ -19,7 +19,7 @@ mod state;
 mod tokens;
 
 pub use state::States;
-pub use tokens::Tokens;
+pub use tokens::LeapTokens;
 
 use crate::config::Config;
 use crate::domain::{Capabilities, Channel, ChannelId, ChannelKey, ProjectId, Visibility};
@@ -33,16 +33,16 @@ use std::sync::Arc;
 
 /// A Warren that runs in this process; cheap to clone, from any thread to any other.
 #[derive(Clone)]
-pub struct Warren(Arc<Inner>);
+pub struct Warren(Arc<WarrenInner>);
 
 /// What all handles share.
-struct Inner {
+struct WarrenInner {
     /// What answers.
     app: http::App,
     /// What the first run made, if this was one.
     first: Option<FirstRun>,
     /// What has to be ended.
-    running: embedded::Running,
+    running: embedded::RunningServer,
 }
 
 impl Warren {
@@ -54,7 +54,7 @@ impl Warren {
     /// folder, and what can be wrong with folder and database.
     pub async fn open(config: Config) -> Result<Self, ServerError> {
         let (app, first, running) = embedded::open(config).await?;
-        Ok(Self(Arc::new(Inner { app, first, running })))
+        Ok(Self(Arc::new(WarrenInner { app, first, running })))
     }
 
     /// Mounts API, socket and console where they are wanted, to be called for each worker:
@@ -108,8 +108,8 @@ impl Warren {
     }
 
     /// The leap tokens of a project.
-    pub fn tokens(&self, project: &str) -> Tokens<'_> {
-        Tokens::new(&self.0.app, ProjectId::from(project))
+    pub fn tokens(&self, project: &str) -> LeapTokens<'_> {
+        LeapTokens::new(&self.0.app, ProjectId::from(project))
     }
 
     /// Ends it in order: nobody new, then sockets close (4010) behind all that was acknowledged, then the webhook sender and

@@ -62,11 +62,11 @@ struct Crew {
     /// How many of them one project may have.
     share: usize,
     /// Who has work here.
-    owners: Mutex<HashMap<Option<ProjectId>, Owner>>,
+    owners: Mutex<HashMap<Option<ProjectId>, WorkOwner>>,
 }
 
 /// Somebody with work here.
-struct Owner {
+struct WorkOwner {
     /// The places that it may have.
     places: Arc<Semaphore>,
     /// How many pieces wait or are being done.
@@ -74,7 +74,7 @@ struct Owner {
 }
 
 /// One piece of work that counts; not any more when dropped.
-struct Piece {
+struct CountedPiece {
     /// Where.
     crew: Arc<Crew>,
     /// Whose.
@@ -89,7 +89,7 @@ impl Crew {
     }
 
     /// Who has work here.
-    fn owners(&self) -> MutexGuard<'_, HashMap<Option<ProjectId>, Owner>> {
+    fn owners(&self) -> MutexGuard<'_, HashMap<Option<ProjectId>, WorkOwner>> {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -98,15 +98,18 @@ impl Crew {
         self: &Arc<Self>,
         owner: Option<&ProjectId>,
         most: Option<usize>,
-    ) -> Result<(Piece, Arc<Semaphore>), NotDone> {
+    ) -> Result<(CountedPiece, Arc<Semaphore>), NotDone> {
         let mut owners = self.owners();
-        let fresh = || Owner { places: Arc::new(Semaphore::new(self.share)), pieces: 0 };
+        let fresh = || WorkOwner { places: Arc::new(Semaphore::new(self.share)), pieces: 0 };
         let known = owners.entry(owner.cloned()).or_insert_with(fresh);
         if most.is_some_and(|most| known.pieces >= most) {
             return Err(NotDone::Refused);
         }
         known.pieces += 1;
-        Ok((Piece { crew: Arc::clone(self), owner: owner.cloned() }, Arc::clone(&known.places)))
+        Ok((
+            CountedPiece { crew: Arc::clone(self), owner: owner.cloned() },
+            Arc::clone(&known.places),
+        ))
     }
 
     /// Does a piece of work when its owner has a place for it, and then there is one.
@@ -130,7 +133,7 @@ impl Crew {
     }
 }
 
-impl Drop for Piece {
+impl Drop for CountedPiece {
     fn drop(&mut self) {
         let mut owners = self.crew.owners();
         if let Some(owner) = owners.get_mut(&self.owner) {

@@ -1,8 +1,8 @@
 //! Wires store, supervisor and HTTP together, and takes them down in order.
 
 mod descriptors;
-mod door;
 pub(crate) mod embedded;
+mod fast_path;
 mod head;
 mod listen;
 mod preface;
@@ -13,7 +13,7 @@ mod unacknowledged;
 mod upgrade;
 mod workers;
 
-use crate::actor::webhook::Dispatcher;
+use crate::actor::webhook::WebhookSender;
 use crate::actor::{AskError, Persistence, Supervisor, clock};
 use crate::config::Config;
 use crate::domain::ChannelKey;
@@ -140,11 +140,11 @@ struct Opened {
     /// What the first run made, if this was one.
     first: Option<FirstRun>,
     /// What is this process's as long as it runs.
-    held: Held,
+    held: ServerLocks,
 }
 
 /// What a server has for itself alone.
-struct Held {
+struct ServerLocks {
     /// The data folder.
     data: File,
     /// The database.
@@ -167,9 +167,9 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
     persistence.load_hooks().await?;
     persistence.launch_event_log().await?;
     let first = first_run::set_up(&persistence, config.first_run.clone()).await?;
-    let sender = Dispatcher::launch(persistence.clone(), config.webhooks.clone());
+    let sender = WebhookSender::launch(persistence.clone(), config.webhooks.clone());
     let supervisor = Supervisor::new(config.workers, persistence.clone(), config.settings);
-    let limits = http::Limits {
+    let limits = http::HttpLimits {
         sockets: descriptors::sockets(connections),
         message_bytes: config.message_bytes,
         state_bytes: config.settings.state_bytes,
@@ -177,12 +177,12 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
         address_unidentified: config.address_unidentified,
         unidentified: config.unidentified,
         project_webhooks: config.project_webhooks,
-        ..http::Limits::default()
+        ..http::HttpLimits::default()
     };
     let app = http::App::new(persistence, supervisor, limits);
     let app = app.with_proxies(config.proxies.clone());
     let app = app.with_webhook_policy(config.webhooks.policy.clone());
-    Ok(Opened { app, first, held: Held { data, _database: locked, sender } })
+    Ok(Opened { app, first, held: ServerLocks { data, _database: locked, sender } })
 }
 
 /// Bounds how long a peer may leave bytes unacknowledged.

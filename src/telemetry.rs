@@ -21,7 +21,7 @@ const QUEUE_LINES: usize = 4096;
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// What the writing thread is given.
-enum Entry {
+enum LogLine {
     /// A line, its end included.
     Line(Vec<u8>),
     /// Somebody waits until all lines before this are written.
@@ -32,7 +32,7 @@ enum Entry {
 #[derive(Clone)]
 struct Queue {
     /// To the thread.
-    entries: SyncSender<Entry>,
+    entries: SyncSender<LogLine>,
     /// How many lines were lost since it was last said.
     lost: Arc<AtomicU64>,
 }
@@ -40,7 +40,7 @@ struct Queue {
 impl Write for Queue {
     /// Takes a line, whatever becomes of it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.entries.try_send(Entry::Line(line.to_vec())).is_err() {
+        if self.entries.try_send(LogLine::Line(line.to_vec())).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
@@ -66,7 +66,7 @@ impl Drop for Logs {
     fn drop(&mut self) {
         let (done, written) = sync_channel(1);
         // A queue without room is one that nobody writes from any more.
-        if self.0.entries.try_send(Entry::Flush(done)).is_ok() {
+        if self.0.entries.try_send(LogLine::Flush(done)).is_ok() {
             let _ = written.recv_timeout(LAST_LINES);
         }
     }
@@ -98,10 +98,10 @@ fn filter(asked: Option<&str>) -> EnvFilter {
 }
 
 /// Writes lines until nobody is left who could log.
-fn write_lines(queue: &Receiver<Entry>, lost: &AtomicU64, out: &mut dyn Write) {
+fn write_lines(queue: &Receiver<LogLine>, lost: &AtomicU64, out: &mut dyn Write) {
     for entry in queue {
         match entry {
-            Entry::Line(line) => {
+            LogLine::Line(line) => {
                 let missing = lost.swap(0, Ordering::Relaxed);
                 let written = if missing == 0 {
                     out.write_all(&line)
@@ -113,7 +113,7 @@ fn write_lines(queue: &Receiver<Entry>, lost: &AtomicU64, out: &mut dyn Write) {
                     lost.fetch_add(missing.saturating_add(1), Ordering::Relaxed);
                 }
             }
-            Entry::Flush(done) => {
+            LogLine::Flush(done) => {
                 // Whoever waited may have lost patience.
                 let _ = done.try_send(());
             }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -275,4 +276,67 @@ fn the_release_build_is_small_and_its_symbols_can_be_had() {
     assert_eq!(value("symbols", "inherits").as_deref(), Some("release"));
     assert_eq!(value("symbols", "debug").as_deref(), Some("line-tables-only"));
     assert_eq!(value("symbols", "strip").as_deref(), Some("none"));
+}
+
+/// Names that two layers give to one thing: the upper one's is the lower one's with its parameters filled in.
+const ONE_THING: &[&str] = &["ConnectionRef", "Connect"];
+
+/// The type that a line defines.
+fn defined(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let line = match line.strip_prefix("pub(") {
+        Some(rest) => rest.split_once(") ")?.1,
+        None => line.strip_prefix("pub ").unwrap_or(line),
+    };
+    let kinds = ["struct ", "enum ", "trait ", "union "];
+    let rest = kinds.iter().find_map(|kind| line.strip_prefix(kind))?;
+    rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+}
+
+/// The names of the types in some sources that more than one of them defines, each with where it stands.
+fn names_twice(sources: &[(String, String)]) -> Vec<String> {
+    let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (path, text) in sources {
+        let shipped = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        for name in shipped.lines().filter_map(defined) {
+            places.entry(name).or_default().push(path);
+        }
+    }
+    let twice = places.into_iter().filter(|(name, at)| at.len() > 1 && !ONE_THING.contains(name));
+    twice.map(|(name, at)| format!("{name}: {}", at.join(", "))).collect()
+}
+
+#[test]
+fn no_two_types_of_the_server_have_one_name() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    // The load tester speaks of its own things; tests, the simulation and models have doubles of what they test.
+    let left_out = |path: &str| {
+        ["bench/", "simulation/", "tests", "model.rs", "properties.rs"]
+            .iter()
+            .any(|part| path.contains(part))
+    };
+    let sources: Vec<_> = files(&root)
+        .into_iter()
+        .map(|file| {
+            let below = file.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+            (below, fs::read_to_string(&file).unwrap())
+        })
+        .filter(|(path, _)| !left_out(path))
+        .collect();
+    assert!(sources.len() > 50, "only {} files were found", sources.len());
+    let twice = names_twice(&sources);
+    assert!(twice.is_empty(), "{}", twice.join("\n"));
+}
+
+#[test]
+fn a_name_that_stands_twice_is_found() {
+    let source = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+    let sources = [
+        source(
+            "a.rs",
+            "pub(super) struct Lane<'a> {\n}\nstruct Own;\n#[cfg(test)]\nmod tests {\nstruct Own2;",
+        ),
+        source("b.rs", "    enum Lane {\n    }\npub trait Other {}\nstruct Own2;"),
+    ];
+    assert_eq!(names_twice(&sources), ["Lane: a.rs, b.rs"]);
 }

@@ -6,9 +6,9 @@ mod hooking;
 pub mod messages;
 
 pub use messages::{
-    Admit, Attach, ChangeState, Changed, ClientPublish, ConnectionPart, ConnectionRef, Connections,
-    Delete, Detach, EndIfIdle, Expected, Leave, OnlineCount, Presence, Publish, Recall, Rename,
-    ShowPresence, Subscribe, Sweep, Update,
+    Admit, Attach, ChangeState, Changed, ClientPublish, ConnectionPart, ConnectionRef, Delete,
+    Detach, EndIdleChannel, Expected, ListHearers, ListPresence, OnlineCount, Publish, Recall,
+    Rename, ShowPresence, Subscribe, Sweep, Unsubscribe, Update,
 };
 
 use super::clock;
@@ -20,7 +20,7 @@ use crate::channel::{ChannelMachine, Moment};
 pub use crate::channel::{MemberPlace, PresentPart};
 use crate::domain::{Channel, ChannelKey};
 use crate::line::WindowBudget;
-use acting::Acting;
+use acting::ChannelActing;
 use actix::prelude::*;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -44,9 +44,9 @@ pub struct Surroundings {
 /// One channel in use.
 pub struct ChannelActor {
     /// What it is and what it decides.
-    machine: ChannelMachine<Acting>,
+    machine: ChannelMachine<ChannelActing>,
     /// What it does about that.
-    acting: Acting,
+    acting: ChannelActing,
 }
 
 /// Now, by both clocks.
@@ -59,7 +59,7 @@ impl ChannelActor {
     pub fn new(channel: Channel, around: Surroundings) -> Self {
         let share = around.windows.share(&channel.key.project);
         let (window, state_bytes) = (around.settings.window(), around.settings.state_bytes);
-        let acting = Acting::new(channel.key.clone(), around);
+        let acting = ChannelActing::new(channel.key.clone(), around);
         let now = Instant::now();
         Self { machine: ChannelMachine::new(channel, window, share, state_bytes, now), acting }
     }
@@ -73,7 +73,7 @@ impl ChannelActor {
     fn step<T>(
         &mut self,
         ctx: &mut Context<Self>,
-        step: impl FnOnce(&mut ChannelMachine<Acting>, &mut Acting) -> T,
+        step: impl FnOnce(&mut ChannelMachine<ChannelActing>, &mut ChannelActing) -> T,
     ) -> T {
         let outcome = step(&mut self.machine, &mut self.acting);
         self.carry_out(ctx);

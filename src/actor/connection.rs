@@ -13,21 +13,21 @@ mod valve;
 use super::channel::ConnectionRef;
 use super::inbound::InboundAccount;
 use super::session::Serve;
-use super::supervisor::{Entered, Supervisor};
+use super::supervisor::{Connected, Supervisor};
 use crate::delivery::fanout::{ConnectionUid, LocalFanout, Order, Owner};
 use crate::delivery::link::{Link, Note, Origin};
 use crate::domain::project::secret_hash;
 use crate::domain::{ConnectionId, ProjectId, Version};
 use crate::protocol::{
-    Action, Close, CloseCode, Command, Dispatch, Event, Extension, Extensions, Frame, Identify,
-    Machine, Refusal, Wire, frame,
+    Action, ClientCommand, ClientFrame, Close, CloseCode, EncodedEvent, Event, Extension,
+    Extensions, Identify, Machine, Refusal, Wire, frame,
 };
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use bytes::Bytes;
 use bytestring::ByteString;
 use linger::Linger;
-use serving::{Begun, Serving};
+use serving::{BegunFrame, Serving};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,7 @@ pub enum Inbound {
 }
 
 /// An end that the client has brought about.
-struct Ending {
+struct EndOfStream {
     /// The close frame that answers it, where there is one.
     close: Option<Close>,
     /// Whether that has left for the fan-out.
@@ -92,7 +92,7 @@ pub struct Connection<K> {
     /// The client's frames that are not served.
     serving: Serving,
     /// What happens once they are.
-    ending: Option<Ending>,
+    ending: Option<EndOfStream>,
     /// Lets reading wait.
     valve: Valve,
     /// What is held of what the client sent, and how much it may send in one piece.
@@ -104,9 +104,9 @@ pub struct Connection<K> {
     /// The fan-out of this thread.
     fanout: LocalFanout,
     /// The way to everything else.
-    hub: Supervisor,
+    supervisor: Supervisor,
     /// The session, once identified.
-    session: Option<Entered>,
+    session: Option<Connected>,
     /// Whether INIT is in the send queue, which may be known before the session is.
     is_initialised: bool,
     /// When the socket opened.
@@ -125,21 +125,21 @@ pub struct Connection<K> {
 impl<K> Connection<K> {
     /// A connection that has just opened, its payloads spelled as it asked, and the link that its socket writes from.
     pub fn open(
-        hub: Supervisor,
+        supervisor: Supervisor,
         socket: K,
         origin: Origin,
         wire: Wire,
         account: InboundAccount,
     ) -> (Self, Rc<Link>) {
-        let settings = hub.settings();
+        let settings = supervisor.settings();
         let (machine, hello) = Machine::open(settings.timing, wire);
-        let fanout = hub.fanout_here();
+        let fanout = supervisor.fanout_here();
         let (uid, index) = (ConnectionUid::next(), fanout.handle().index());
         // The public id tells where the connection is, and what nobody can guess proves that it is meant.
         let cid = format!("{index:x}-{:x}-{:016x}", uid.number(), origin.nonce);
         let cid = ConnectionId::from(cid.as_str());
         let link = Rc::new(Link::new(uid, cid, origin, &fanout.pressure(settings.outgoing())));
-        let counted = hub.count_connection();
+        let counted = supervisor.count_connection();
         let connection = Self {
             machine,
             hello: Some(hello),
@@ -150,7 +150,7 @@ impl<K> Connection<K> {
             has_ended: false,
             link: Rc::clone(&link),
             fanout,
-            hub,
+            supervisor,
             session: None,
             is_initialised: false,
             opened: Instant::now(),
@@ -205,7 +205,7 @@ where
         // Without HELLO, the answer to the handshake has nothing to leave with.
         #[cfg(feature = "echo")]
         self.link.flush();
-        if let Some(close) = self.hub.late() {
+        if let Some(close) = self.supervisor.late() {
             self.on_note(Note::Close(close), ctx);
         }
     }
@@ -257,7 +257,7 @@ where
         };
         if was_stranger && self.machine.has_heard_identify() {
             // A stranger no more; and what comes right behind it is read before it is looked into.
-            self.account.raise(self.hub.settings().frame_bytes);
+            self.account.raise(self.supervisor.settings().frame_bytes);
         }
         self.carry_out(actions, ctx);
     }
@@ -302,7 +302,7 @@ where
                 Action::Identify(identify) => self.identify(identify, ctx),
                 Action::Serve(frame) => self.take_in(frame),
                 Action::Finish(close) => {
-                    self.ending = Some(Ending { close, is_on_its_way: false });
+                    self.ending = Some(EndOfStream { close, is_on_its_way: false });
                 }
                 Action::GiveUp => self.serving.clear(),
                 Action::Close(close) => self.close(Some(&close), ctx),
@@ -322,9 +322,9 @@ where
 
     /// Takes in a frame to be served. Whether an UNSUBSCRIBE takes back a SUBSCRIBE whose outcome its client has not heard
     /// is known now and not later: `AVAILABLE` may be on its way before the session's answer is here.
-    fn take_in(&mut self, frame: Frame) {
+    fn take_in(&mut self, frame: ClientFrame) {
         let channel = frame.command.channel().unwrap_or_default();
-        let is_unsubscribe = matches!(frame.command, Command::Unsubscribe { .. });
+        let is_unsubscribe = matches!(frame.command, ClientCommand::Unsubscribe { .. });
         let is_hasty = is_unsubscribe && self.link.awaits_available(channel);
         if serving::is_subscribe(&frame) {
             self.link.await_available(channel);
@@ -334,8 +334,8 @@ where
 
     /// Hands the session the frames that may be served now.
     fn serve(&mut self, ctx: &mut <Self as Actor>::Context) {
-        let Some(Entered { session, .. }) = &self.session else { return };
-        while let Some(Begun { frame, is_hasty, ticket }) = self.serving.begin() {
+        let Some(Connected { session, .. }) = &self.session else { return };
+        while let Some(BegunFrame { frame, is_hasty, ticket }) = self.serving.begin() {
             let (connection, extensions) = (self.link.uid(), self.link.extensions());
             let reference = frame.reference.clone();
             let served = session.send(Serve { connection, extensions, frame, is_hasty });
@@ -383,7 +383,7 @@ where
             (Ok(version), Some(reference)) => Event::Ack { reference, version },
             (Ok(_), None) => return,
         };
-        let (connection, dispatch) = (self.link.uid(), Arc::new(Dispatch::new(event)));
+        let (connection, dispatch) = (self.link.uid(), Arc::new(EncodedEvent::new(event)));
         // Without budget the thread is far behind; the client learns by its own time-out.
         let _ = self.fanout.handle().try_send(Order::Direct { connection, dispatch });
     }
@@ -404,12 +404,12 @@ where
         let (uid, profile) = (self.link.uid(), self.link.profile());
         let connection = ConnectionRef { uid, worker: self.fanout.handle(), profile };
         let (cid, address) = (self.link.cid().clone(), self.link.address());
-        let (hub, link) = (self.hub.clone(), Rc::clone(&self.link));
+        let (supervisor, link) = (self.supervisor.clone(), Rc::clone(&self.link));
         let (reply, entered) = oneshot::channel();
         // On its own, so that it ends also where the socket goes first: a place in the session is then given back, with
         // what was on its way to the connection.
         actix::spawn(async move {
-            let entered = hub.enter(&who, extensions, connection, cid, address).await;
+            let entered = supervisor.connect(&who, extensions, connection, cid, address).await;
             if let Ok(entered) = &entered {
                 link.set_session(Arc::new(entered.session.clone()));
             }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 /// Somebody who waits for a handle.
 pub type Waiter<V> = oneshot::Sender<Result<V, AskError>>;
 /// What a waiter waits at.
-pub type Answer<V> = oneshot::Receiver<Result<V, AskError>>;
+pub type DirectoryAnswer<V> = oneshot::Receiver<Result<V, AskError>>;
 
 /// What is known of one id.
 enum Slot<V> {
@@ -25,13 +25,13 @@ enum Slot<V> {
 }
 
 /// What came of a question.
-pub enum Asked<V> {
+pub enum Resolution<V> {
     /// It runs.
     Live(V),
     /// Somebody is at it already.
-    Wait(Answer<V>),
+    Wait(DirectoryAnswer<V>),
     /// Nobody is: the asker has to load it and then call [`Directory::loaded`].
-    Load(Answer<V>),
+    Load(DirectoryAnswer<V>),
 }
 
 /// Handles by id.
@@ -48,24 +48,24 @@ impl<K, V> Default for Directory<K, V> {
 
 impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
     /// Asks for a handle, to be loaded if need be.
-    pub fn ask(&mut self, key: &K) -> Asked<V> {
+    pub fn ask(&mut self, key: &K) -> Resolution<V> {
         let (waiter, answer) = oneshot::channel();
         match self.slots.get_mut(key) {
-            Some(Slot::Live(handle)) => Asked::Live(handle.clone()),
+            Some(Slot::Live(handle)) => Resolution::Live(handle.clone()),
             Some(Slot::Busy { waiters, .. }) => {
                 waiters.push(waiter);
-                Asked::Wait(answer)
+                Resolution::Wait(answer)
             }
             None => {
                 let busy = Slot::Busy { waiters: vec![waiter], before: 1 };
                 self.slots.insert(key.clone(), busy);
-                Asked::Load(answer)
+                Resolution::Load(answer)
             }
         }
     }
 
     /// Asks for a handle only if there is one or will be.
-    pub fn find(&mut self, key: &K) -> Option<Asked<V>> {
+    pub fn find(&mut self, key: &K) -> Option<Resolution<V>> {
         if self.slots.contains_key(key) { Some(self.ask(key)) } else { None }
     }
 
@@ -152,24 +152,24 @@ mod tests {
     use crate::store::Thing;
 
     /// The handle that a waiter got.
-    fn got(answer: &mut Answer<u32>) -> Result<u32, AskError> {
+    fn got(answer: &mut DirectoryAnswer<u32>) -> Result<u32, AskError> {
         answer.try_recv().unwrap()
     }
 
     #[test]
     fn one_loads_and_all_who_ask_share_it() {
         let mut directory = Directory::<&str, u32>::default();
-        let Asked::Load(mut first) = directory.ask(&"a") else { panic!("should load") };
-        let Asked::Wait(mut second) = directory.ask(&"a") else { panic!("should wait") };
+        let Resolution::Load(mut first) = directory.ask(&"a") else { panic!("should load") };
+        let Resolution::Wait(mut second) = directory.ask(&"a") else { panic!("should wait") };
         assert!(!directory.loaded(&"a", &Ok(7)));
         assert_eq!((got(&mut first), got(&mut second)), (Ok(7), Ok(7)));
-        assert!(matches!(directory.ask(&"a"), Asked::Live(7)));
+        assert!(matches!(directory.ask(&"a"), Resolution::Live(7)));
     }
 
     #[test]
     fn a_failed_loading_leaves_nothing_behind() {
         let mut directory = Directory::<&str, u32>::default();
-        let Asked::Load(mut answer) = directory.ask(&"a") else { panic!("should load") };
+        let Resolution::Load(mut answer) = directory.ask(&"a") else { panic!("should load") };
         assert!(!directory.loaded(&"a", &Err(AskError::Closed)));
         assert_eq!(got(&mut answer), Err(AskError::Closed));
         assert!(directory.find(&"a").is_none());
@@ -179,14 +179,14 @@ mod tests {
     fn that_there_is_none_is_no_answer_to_who_asked_while_it_was_looked_for() {
         let mut directory = Directory::<&str, u32>::default();
         let missing = Err(AskError::not_found(Thing::Channel));
-        let Asked::Load(mut first) = directory.ask(&"a") else { panic!("should load") };
+        let Resolution::Load(mut first) = directory.ask(&"a") else { panic!("should load") };
         let mut late = [(); 2].map(|()| match directory.ask(&"a") {
-            Asked::Wait(answer) => answer,
+            Resolution::Wait(answer) => answer,
             _ => panic!("should wait"),
         });
         assert!(directory.loaded(&"a", &missing), "to be loaded once more");
         assert_eq!(got(&mut first), missing);
-        let Asked::Wait(mut later) = directory.ask(&"a") else { panic!("should wait") };
+        let Resolution::Wait(mut later) = directory.ask(&"a") else { panic!("should wait") };
         assert!(directory.loaded(&"a", &missing), "for the last one");
         assert!(late.iter_mut().all(|answer| got(answer) == missing));
         assert!(!directory.loaded(&"a", &Ok(7)));
@@ -199,7 +199,7 @@ mod tests {
         assert!(!directory.loaded(&"a", &Ok(1)));
         assert!(!directory.begin_end(&"a", &2), "another incarnation");
         assert!(directory.begin_end(&"a", &1));
-        let Asked::Wait(mut answer) = directory.ask(&"a") else { panic!("should wait") };
+        let Resolution::Wait(mut answer) = directory.ask(&"a") else { panic!("should wait") };
         assert!(directory.ended(&"a"));
         assert!(!directory.loaded(&"a", &Ok(3)));
         assert_eq!(got(&mut answer), Ok(3));
@@ -211,7 +211,7 @@ mod tests {
         assert!(!directory.loaded(&"a", &Ok(1)));
         assert!(directory.begin_end(&"a", &1));
         assert!(!directory.loaded(&"a", &Ok(1)));
-        assert!(matches!(directory.ask(&"a"), Asked::Live(1)));
+        assert!(matches!(directory.ask(&"a"), Resolution::Live(1)));
         directory.forget(&"a", &2);
         assert!(directory.find(&"a").is_some());
         directory.forget(&"a", &1);

@@ -5,7 +5,7 @@ mod carrying;
 
 use super::clock;
 use crate::domain::{ChannelKey, HookEvent, Listed, ProjectId, Register, SessionRef};
-use crate::events::{Entry, Log};
+use crate::events::{EventEntry, EventOrder};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,7 +22,7 @@ const EVENT_BYTES: usize = 512;
 const MESSAGE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is told of a client's message.
-pub struct Told {
+pub struct ClientMessage {
     /// The event.
     event: HookEvent,
     /// Its room, given back when it is stored.
@@ -32,9 +32,9 @@ pub struct Told {
 }
 
 /// What all handles share.
-struct Inner {
+struct EventLogInner {
     /// The log.
-    log: Mutex<Log<Told>>,
+    log: Mutex<EventOrder<ClientMessage>>,
     /// Rings when there is something to store.
     news: Notify,
     /// Rings when all of it is stored.
@@ -51,12 +51,12 @@ struct Inner {
 
 /// The handle to the log, cheap to clone.
 #[derive(Clone)]
-pub struct EventLog(Arc<Inner>);
+pub struct EventLog(Arc<EventLogInner>);
 
 impl Default for EventLog {
     fn default() -> Self {
-        Self(Arc::new(Inner {
-            log: Mutex::new(Log::new(ROOM)),
+        Self(Arc::new(EventLogInner {
+            log: Mutex::new(EventOrder::new(ROOM)),
             news: Notify::new(),
             stored: Notify::new(),
             is_storing: AtomicBool::new(false),
@@ -69,7 +69,7 @@ impl Default for EventLog {
 
 impl EventLog {
     /// The log itself.
-    fn log(&self) -> MutexGuard<'_, Log<Told>> {
+    fn log(&self) -> MutexGuard<'_, EventOrder<ClientMessage>> {
         self.0.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -128,7 +128,7 @@ impl EventLog {
     pub(super) async fn make_room(
         &self,
         event: HookEvent,
-    ) -> Option<(Told, oneshot::Receiver<()>)> {
+    ) -> Option<(ClientMessage, oneshot::Receiver<()>)> {
         let size = (event.data.as_str().len() + EVENT_BYTES).div_ceil(1024).min(MESSAGES_KIB);
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         let free = Arc::clone(&self.0.messages).acquire_many_owned(size);
@@ -139,11 +139,11 @@ impl EventLog {
         };
         let (asker, stored) = oneshot::channel();
         let asker = (!self.is_failing()).then_some(asker);
-        Some((Told { event, room, asker }, stored))
+        Some((ClientMessage { event, room, asker }, stored))
     }
 
     /// To be called in the channel's step in which it takes a client's message.
-    pub(super) fn add(&self, told: Told) {
+    pub(super) fn add(&self, told: ClientMessage) {
         self.log().add(told);
         self.0.news.notify_one();
     }
@@ -159,7 +159,7 @@ impl EventLog {
     }
 
     /// Takes out what is to be stored next; waits for it. Nothing in the end.
-    async fn next(&self, most: usize) -> Vec<Entry<Told>> {
+    async fn next(&self, most: usize) -> Vec<EventEntry<ClientMessage>> {
         while !self.is_over() {
             {
                 let mut log = self.log();

@@ -68,7 +68,7 @@ struct Memory {
 }
 
 /// The turn of an address that is over its limit.
-pub struct Turn<'a> {
+pub struct GuessTurn<'a> {
     /// A place among those who wait.
     _waiting: SemaphorePermit<'a>,
     /// The turn.
@@ -104,11 +104,11 @@ impl Guesses {
     ///
     /// # Errors
     /// [`TooManyGuesses`] when too many wait already.
-    pub async fn turn(&self) -> Result<Turn<'_>, TooManyGuesses> {
+    pub async fn turn(&self) -> Result<GuessTurn<'_>, TooManyGuesses> {
         let waiting = self.waiting.try_acquire().ok().ok_or(TooManyGuesses)?;
         // It is never closed.
         let turn = self.turns.acquire().await.ok().ok_or(TooManyGuesses)?;
-        Ok(Turn { _waiting: waiting, _turn: turn })
+        Ok(GuessTurn { _waiting: waiting, _turn: turn })
     }
 
     /// Notes that this does not exist.
@@ -132,7 +132,7 @@ impl Guesses {
     }
 }
 
-impl Turn<'_> {
+impl GuessTurn<'_> {
     /// Ends a turn that found nobody, not before its time.
     pub async fn pass(self) {
         tokio::time::sleep(TURN).await;

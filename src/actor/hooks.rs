@@ -5,7 +5,9 @@
 
 use super::event_log::EventLog;
 use super::persistence::Persistence;
-use super::webhook::{Ask, Asked, Dispatcher, LastAsked, Tried, Try, TryAuthorizer};
+use super::webhook::{
+    Ask, AuthorizerCall, LastAsked, Tried, TryAuthorizer, TryWebhook, WebhookSender,
+};
 use crate::ask::AskError;
 use crate::domain::{Authorizer, EventKind, HookEvent, ProjectId, Register, Webhook};
 use crate::store::{StoreResult, WriteStore};
@@ -17,7 +19,7 @@ use tokio::sync::{Mutex, Notify};
 
 /// What all handles share.
 #[derive(Default)]
-struct Inner {
+struct HooksInner {
     /// The kinds of events that each project's webhooks name, as bits; nothing for a project without webhooks.
     wanted: RwLock<HashMap<ProjectId, u32>>,
     /// Held while a project is read anew, so that an older reading cannot come last.
@@ -27,14 +29,14 @@ struct Inner {
     /// Wakes the dispatcher.
     news: Notify,
     /// The dispatcher, once it runs; the newest one after a crash.
-    dispatcher: RwLock<Option<Addr<Dispatcher>>>,
+    dispatcher: RwLock<Option<Addr<WebhookSender>>>,
     /// What came of the last questions to channel authorizers; outlives a dispatcher that crashes.
     asked: LastAsked,
 }
 
 /// The handle to what webhooks want, cheap to clone.
 #[derive(Clone, Default)]
-pub struct Hooks(Arc<Inner>);
+pub struct Hooks(Arc<HooksInner>);
 
 impl Hooks {
     /// Whether some webhook of the project wants to hear of this kind.
@@ -78,13 +80,13 @@ impl Hooks {
     }
 
     /// Makes the dispatcher known, in the place of one that has crashed.
-    pub(super) fn introduce(&self, dispatcher: Addr<Dispatcher>) {
+    pub(super) fn introduce(&self, dispatcher: Addr<WebhookSender>) {
         let mut known = self.0.dispatcher.write().unwrap_or_else(PoisonError::into_inner);
         *known = Some(dispatcher);
     }
 
     /// The dispatcher, once it runs.
-    pub(super) fn dispatcher(&self) -> Option<Addr<Dispatcher>> {
+    pub(super) fn dispatcher(&self) -> Option<Addr<WebhookSender>> {
         self.0.dispatcher.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -102,7 +104,7 @@ impl Hooks {
     /// [`AskError::Closed`] where the dispatcher does not run, or crashes meanwhile.
     pub async fn try_out(&self, webhook: Webhook) -> Result<Option<Tried>, AskError> {
         let dispatcher = self.dispatcher().ok_or(AskError::Closed)?;
-        dispatcher.send(Try(webhook)).await.map_err(|_ended| AskError::Closed)
+        dispatcher.send(TryWebhook(webhook)).await.map_err(|_ended| AskError::Closed)
     }
 
     /// Asks a channel authorizer about nothing real and says what came; none while too many of these are under way.
@@ -115,12 +117,12 @@ impl Hooks {
     }
 
     /// Notes what came of a question.
-    pub(super) fn note(&self, authorizer: &Authorizer, asked: Asked) {
+    pub(super) fn note(&self, authorizer: &Authorizer, asked: AuthorizerCall) {
         self.0.asked.note(authorizer, asked);
     }
 
     /// What came of the last questions to this channel authorizer, newest first.
-    pub fn last_asked(&self, authorizer: &Authorizer) -> Vec<Asked> {
+    pub fn last_asked(&self, authorizer: &Authorizer) -> Vec<AuthorizerCall> {
         self.0.asked.of(authorizer)
     }
 }

@@ -8,7 +8,7 @@ mod budget;
 pub use budget::InboundBudget;
 
 use crate::domain::ProjectId;
-use budget::{Holder, Share};
+use budget::{Holder, InboundShare};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ struct Book {
     /// Since when it has waited for room.
     waiting_since: Cell<Option<Instant>>,
     /// In whose share it is counted.
-    share: RefCell<Arc<Share>>,
+    share: RefCell<Arc<InboundShare>>,
     /// Itself there, once it was counted or had to wait.
     holder: RefCell<Option<Arc<Holder>>>,
 }

@@ -10,7 +10,7 @@ use super::hooks::Hooks;
 use crate::ask::AskError;
 use crate::store::{Database, GroupStore, ReadStore, StoreError, StoreResult, WriteStore};
 use actix::prelude::*;
-use failing::{Failing, Health};
+use failing::{Failing, StoreHealth};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +50,7 @@ struct Commit;
 /// Sent by a [`Persistence`] handle, behind all writes: there are no more.
 #[derive(Message)]
 #[rtype(result = "StoreResult<()>")]
-struct Close;
+struct NoMoreWrites;
 
 /// Sent by a [`Persistence`] handle: one read.
 #[derive(Message)]
@@ -68,7 +68,7 @@ struct Writer {
     /// What is said of commits that fail.
     failing: Failing,
     /// What all handles know of them.
-    health: Arc<Health>,
+    health: Arc<StoreHealth>,
 }
 
 impl Actor for Writer {
@@ -107,10 +107,10 @@ impl Handler<Commit> for Writer {
     }
 }
 
-impl Handler<Close> for Writer {
+impl Handler<NoMoreWrites> for Writer {
     type Result = StoreResult<()>;
 
-    fn handle(&mut self, _: Close, _: &mut Context<Self>) -> StoreResult<()> {
+    fn handle(&mut self, _: NoMoreWrites, _: &mut Context<Self>) -> StoreResult<()> {
         self.commit();
         self.is_closed = true;
         self.store.close()
@@ -179,16 +179,16 @@ impl Writer {
 }
 
 /// A reading thread.
-struct Reader {
+struct ReadThread {
     /// Where connections come from.
     database: Arc<dyn Database>,
 }
 
-impl Actor for Reader {
+impl Actor for ReadThread {
     type Context = SyncContext<Self>;
 }
 
-impl Handler<Read> for Reader {
+impl Handler<Read> for ReadThread {
     type Result = ();
 
     fn handle(&mut self, Read(job): Read, _: &mut SyncContext<Self>) {
@@ -216,7 +216,7 @@ pub struct Persistence {
     /// The writer's address.
     writer: Addr<Writer>,
     /// The readers' common address.
-    readers: Addr<Reader>,
+    readers: Addr<ReadThread>,
     /// Free places among the writes under way.
     write_places: Arc<Semaphore>,
     /// Free places among the reads under way.
@@ -224,7 +224,7 @@ pub struct Persistence {
     /// Who wants to hear of what is written.
     hooks: Hooks,
     /// Whether what is written becomes durable.
-    health: Arc<Health>,
+    health: Arc<StoreHealth>,
 }
 
 impl Persistence {
@@ -235,7 +235,7 @@ impl Persistence {
     pub fn start(database: Arc<dyn Database>) -> StoreResult<Self> {
         let store = database.writer()?;
         let thread = Arbiter::new();
-        let health = Arc::<Health>::default();
+        let health = Arc::<StoreHealth>::default();
         let known = Arc::clone(&health);
         let writer = Writer::start_in_arbiter(&thread.handle(), |_| Writer {
             store,
@@ -245,7 +245,7 @@ impl Persistence {
             health: known,
         });
         let readers =
-            SyncArbiter::start(READERS, move || Reader { database: Arc::clone(&database) });
+            SyncArbiter::start(READERS, move || ReadThread { database: Arc::clone(&database) });
         Ok(Self {
             writer,
             readers,
@@ -269,7 +269,7 @@ impl Persistence {
     /// # Errors
     /// [`AskError::Store`] when a log stays beside it.
     pub async fn close(&self) -> Result<(), AskError> {
-        Ok(self.writer.send(Close).await.ok().ok_or(AskError::Closed)??)
+        Ok(self.writer.send(NoMoreWrites).await.ok().ok_or(AskError::Closed)??)
     }
 
     /// Who wants to hear of what is written.

@@ -12,8 +12,8 @@ mod subscribing;
 
 pub use crate::session::Identity;
 pub use messages::{
-    Connections, Direct, EndIfIdle, Enter, FromChannel, Grant, Revoke, Serve, TokenChanged,
-    TokenEnded,
+    Connect, Direct, EndIdleSession, FromChannel, Grant, ListTokenConnections, Revoke, Serve,
+    TokenChanged, TokenEnded,
 };
 
 use super::clock;
@@ -24,7 +24,7 @@ use crate::channel::Moment;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::{ChannelId, ProjectId, SessionId, Subscription};
 use crate::session::{Beginning, SessionMachine};
-use acting::Acting;
+use acting::SessionActing;
 use actix::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -42,9 +42,9 @@ fn now() -> Moment {
 /// One session.
 pub struct SessionActor {
     /// What it is and what it decides.
-    machine: SessionMachine<Acting>,
+    machine: SessionMachine<SessionActing>,
     /// What it does about that.
-    acting: Acting,
+    acting: SessionActing,
     /// Taken while something about a channel's subscription is under way.
     locks: HashMap<ChannelId, Arc<Mutex<()>>>,
     /// Taken while the token is being read again.
@@ -59,12 +59,13 @@ impl SessionActor {
         project: ProjectId,
         identity: Identity,
         permanent: Vec<Subscription>,
-        hub: Supervisor,
+        supervisor: Supervisor,
     ) -> Self {
-        let (window, share) = (hub.settings().window(), hub.windows().share(&project));
+        let (window, share) =
+            (supervisor.settings().window(), supervisor.windows().share(&project));
         let id = SessionId::from(clock::readable_id("session").as_str());
         let seed = uuid::Uuid::new_v4().to_string();
-        let acting = Acting::new(&project, hub);
+        let acting = SessionActing::new(&project, supervisor);
         let beginning = Beginning { project, identity, permanent, id, seed, window, share };
         Self {
             machine: SessionMachine::new(beginning),
@@ -76,15 +77,15 @@ impl SessionActor {
     }
 
     /// The way to everything else.
-    const fn hub(&self) -> &Supervisor {
-        self.acting.hub()
+    const fn supervisor(&self) -> &Supervisor {
+        self.acting.supervisor()
     }
 
     /// Lets the machine take a step, and does what comes of it.
     fn step<T>(
         &mut self,
         ctx: &mut Context<Self>,
-        step: impl FnOnce(&mut SessionMachine<Acting>, &mut Acting) -> T,
+        step: impl FnOnce(&mut SessionMachine<SessionActing>, &mut SessionActing) -> T,
     ) -> T {
         let outcome = step(&mut self.machine, &mut self.acting);
         self.carry_out(ctx);
@@ -106,7 +107,7 @@ impl Actor for SessionActor {
         self.machine.ended(&mut self.acting);
         self.acting.leave_behind();
         if let Some(token) = self.machine.token()
-            && let Some(shard) = self.hub().session_shard(&token.id)
+            && let Some(shard) = self.supervisor().session_shard(&token.id)
         {
             tell(shard, SessionGone { token: token.id.clone(), address: ctx.address() });
         }

@@ -1,7 +1,7 @@
 //! What the actors live by; `config.rs` says where each value comes from.
 
 use crate::delivery::pressure;
-use crate::line::Bounds;
+use crate::line::WindowBounds;
 use crate::protocol::{Rate, Timing};
 use std::time::Duration;
 
@@ -58,16 +58,16 @@ const SPARE: Duration = Duration::from_secs(10);
 impl Settings {
     /// What a line keeps at hand: as much as a session keeps, for as long as it may take to notice that a connection has
     /// gone, or to come back.
-    pub fn window(&self) -> Bounds {
+    pub fn window(&self) -> WindowBounds {
         let age = self.session_grace.max(self.timing.silence) + SPARE;
-        Bounds { events: self.replay_events, bytes: self.replay_bytes, age }
+        WindowBounds { events: self.replay_events, bytes: self.replay_bytes, age }
     }
 }
 
 impl Settings {
     /// The bounds of outgoing queues.
-    pub const fn outgoing(&self) -> pressure::Bounds {
-        pressure::Bounds {
+    pub const fn outgoing(&self) -> pressure::QueueBounds {
+        pressure::QueueBounds {
             queue: self.outbox_bytes,
             patience: self.outbox_patience,
             together: self.worker_outbox_bytes,
@@ -77,7 +77,7 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let outgoing = pressure::Bounds::default();
+        let outgoing = pressure::QueueBounds::default();
         Self {
             timing: Timing {
                 heartbeat: Duration::from_secs(30),

@@ -5,7 +5,7 @@
 //! that is just being loaded or ended waits for what comes of it (see [`Directory`]).
 
 use super::channel::{self, ChannelActor, Surroundings};
-use super::directory::{Answer, Asked, Directory};
+use super::directory::{Directory, DirectoryAnswer, Resolution};
 use super::session::{self, Identity, SessionActor};
 use super::supervisor::Supervisor;
 use super::tell::tell;
@@ -101,19 +101,19 @@ pub struct Shard {
     /// The sessions of tokens.
     sessions: Directory<LeapTokenId, Addr<SessionActor>>,
     /// What spawned actors need.
-    hub: Supervisor,
+    supervisor: Supervisor,
 }
 
 impl Shard {
     /// An empty shard.
-    pub fn new(hub: Supervisor) -> Self {
+    pub fn new(supervisor: Supervisor) -> Self {
         let (channels, sessions) = (Directory::default(), Directory::default());
-        Self { channels, sessions, unsettled: HashSet::new(), hub }
+        Self { channels, sessions, unsettled: HashSet::new(), supervisor }
     }
 
     /// Reads a channel and starts its actor.
     fn load_channel(&mut self, key: ChannelKey, ctx: &mut Context<Self>) {
-        let persistence = self.hub.persistence().clone();
+        let persistence = self.supervisor.persistence().clone();
         let (wanted, is_settled) = (key.clone(), !self.unsettled.remove(&key));
         let read = async move {
             if is_settled {
@@ -135,7 +135,7 @@ impl Shard {
 
     /// Reads a token with its subscriptions and starts its session.
     fn load_session(&self, token: LeapTokenId, ctx: &mut Context<Self>) {
-        let persistence = self.hub.persistence().clone();
+        let persistence = self.supervisor.persistence().clone();
         let wanted = token.clone();
         let read = async move {
             let found = move |store: &mut dyn ReadStore| match store.find_token(&wanted)? {
@@ -148,8 +148,9 @@ impl Shard {
             let outcome = outcome
                 .and_then(|stored| stored.ok_or(AskError::not_found(Thing::Token)))
                 .map(|(found, subscriptions)| {
-                    let (project, hub) = (found.project.clone(), shard.hub.clone());
-                    SessionActor::new(project, Identity::Token(found), subscriptions, hub).start()
+                    let (project, supervisor) = (found.project.clone(), shard.supervisor.clone());
+                    SessionActor::new(project, Identity::Token(found), subscriptions, supervisor)
+                        .start()
                 });
             if shard.sessions.loaded(&token, &outcome) {
                 shard.load_session(token, ctx);
@@ -161,16 +162,16 @@ impl Shard {
     /// What a channel's actor needs.
     fn surroundings(&self, ctx: &Context<Self>) -> Surroundings {
         Surroundings {
-            persistence: self.hub.persistence().clone(),
-            settings: self.hub.settings().clone(),
-            windows: Arc::clone(self.hub.windows()),
+            persistence: self.supervisor.persistence().clone(),
+            settings: self.supervisor.settings().clone(),
+            windows: Arc::clone(self.supervisor.windows()),
             shard: ctx.address(),
         }
     }
 }
 
 /// Waits for what a directory promised.
-async fn promised<V>(answer: Answer<V>) -> Result<V, AskError> {
+async fn promised<V>(answer: DirectoryAnswer<V>) -> Result<V, AskError> {
     answer.await.unwrap_or(Err(AskError::Closed))
 }
 
@@ -191,9 +192,9 @@ impl Handler<ResolveChannel> for Shard {
         ctx: &mut Context<Self>,
     ) -> Self::Result {
         match self.channels.ask(&key) {
-            Asked::Live(address) => Box::pin(async { Ok(address) }),
-            Asked::Wait(answer) => Box::pin(promised(answer)),
-            Asked::Load(answer) => {
+            Resolution::Live(address) => Box::pin(async { Ok(address) }),
+            Resolution::Wait(answer) => Box::pin(promised(answer)),
+            Resolution::Load(answer) => {
                 self.load_channel(key, ctx);
                 Box::pin(promised(answer))
             }
@@ -218,9 +219,9 @@ impl Handler<ResolveSession> for Shard {
         ctx: &mut Context<Self>,
     ) -> Self::Result {
         match self.sessions.ask(&token) {
-            Asked::Live(address) => Box::pin(async { Ok(address) }),
-            Asked::Wait(answer) => Box::pin(promised(answer)),
-            Asked::Load(answer) => {
+            Resolution::Live(address) => Box::pin(async { Ok(address) }),
+            Resolution::Wait(answer) => Box::pin(promised(answer)),
+            Resolution::Load(answer) => {
                 self.load_session(token, ctx);
                 Box::pin(promised(answer))
             }
@@ -237,11 +238,11 @@ impl Handler<FindSession> for Shard {
 }
 
 /// Waits for a handle that there is or will be.
-fn found<V: 'static>(asked: Option<Asked<V>>) -> ResponseFuture<Option<V>> {
+fn found<V: 'static>(asked: Option<Resolution<V>>) -> ResponseFuture<Option<V>> {
     match asked {
         None => Box::pin(async { None }),
-        Some(Asked::Live(handle)) => Box::pin(async { Some(handle) }),
-        Some(Asked::Wait(answer) | Asked::Load(answer)) => {
+        Some(Resolution::Live(handle)) => Box::pin(async { Some(handle) }),
+        Some(Resolution::Wait(answer) | Resolution::Load(answer)) => {
             Box::pin(async { promised(answer).await.ok() })
         }
     }
@@ -254,7 +255,7 @@ impl Handler<RetireChannel> for Shard {
         if !self.channels.begin_end(&key, &address) {
             return;
         }
-        let asked = address.send(channel::EndIfIdle).into_actor(self);
+        let asked = address.send(channel::EndIdleChannel).into_actor(self);
         ctx.spawn(asked.map(move |ends, shard, ctx| {
             let must_load = if matches!(ends, Ok(false)) {
                 shard.channels.loaded(&key, &Ok(address))
@@ -275,7 +276,7 @@ impl Handler<RetireSession> for Shard {
         if !self.sessions.begin_end(&token, &address) {
             return;
         }
-        let asked = address.send(session::EndIfIdle).into_actor(self);
+        let asked = address.send(session::EndIdleSession).into_actor(self);
         ctx.spawn(asked.map(move |ends, shard, ctx| {
             let must_load = if matches!(ends, Ok(false)) {
                 shard.sessions.loaded(&token, &Ok(address))

@@ -11,11 +11,11 @@ mod stopping;
 pub use questions::describe;
 
 use super::channel::{ChannelActor, ConnectionRef};
-use super::guesses::{Guess, Guesses, Turn};
+use super::guesses::{Guess, GuessTurn, Guesses};
 use super::inbound::{InboundAccount, InboundBudget};
 use super::online::Online;
 use super::persistence::Persistence;
-use super::session::{Enter, Identity, SessionActor};
+use super::session::{Connect, Identity, SessionActor};
 use super::settings::Settings;
 use super::shard::{FindSession, ResolveChannel, ResolveSession, Shard};
 use super::tell::tell;
@@ -43,13 +43,13 @@ const ATTEMPTS: usize = 3;
 
 /// The way to every channel and session, cheap to clone; each method is one question.
 #[derive(Clone)]
-pub struct Supervisor(Arc<Inner>);
+pub struct Supervisor(Arc<SupervisorInner>);
 
 /// Counts supervisors of this process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// What all handles share.
-struct Inner {
+struct SupervisorInner {
     /// Tells supervisors apart.
     number: u64,
     /// The shards, as far as they have settled.
@@ -81,7 +81,7 @@ struct Inner {
 }
 
 /// A place in a session; given back when dropped, by whoever held it last, unless the session knows already.
-pub struct Entered {
+pub struct Connected {
     /// The session.
     pub session: Addr<SessionActor>,
     /// The connection that has the place.
@@ -90,14 +90,14 @@ pub struct Entered {
     is_told: bool,
 }
 
-impl Entered {
+impl Connected {
     /// Gives the place back; nothing is to be done if the session knows that the connection has gone.
     pub(super) fn give_back(mut self, is_told: bool) {
         self.is_told = is_told;
     }
 }
 
-impl Drop for Entered {
+impl Drop for Connected {
     fn drop(&mut self) {
         if !self.is_told {
             let undelivered = Undelivered::default();
@@ -111,7 +111,7 @@ impl Drop for Entered {
 impl Supervisor {
     /// A supervisor of so many shards, none of which has settled on a thread yet.
     pub fn new(shards: usize, persistence: Persistence, settings: Settings) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(SupervisorInner {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             shards: (0..shards.max(1)).map(|_| OnceLock::new()).collect(),
             next: Mutex::new(0),
@@ -144,8 +144,8 @@ impl Supervisor {
     pub fn settle_apart(&self) -> Vec<Arbiter> {
         let next = *self.0.next.lock().unwrap_or_else(PoisonError::into_inner);
         let settle = |_| {
-            let (hub, thread) = (self.clone(), Arbiter::new());
-            thread.spawn_fn(move || hub.settle_here());
+            let (supervisor, thread) = (self.clone(), Arbiter::new());
+            thread.spawn_fn(move || supervisor.settle_here());
             thread
         };
         (next..self.0.shards.len()).map(settle).collect()
@@ -249,37 +249,37 @@ impl Supervisor {
     ///
     /// # Errors
     /// The close that the connection earns.
-    pub(super) async fn enter(
+    pub(super) async fn connect(
         &self,
         who: &Identify,
         extensions: Option<Extensions>,
         connection: ConnectionRef,
         cid: ConnectionId,
         address: Option<IpAddr>,
-    ) -> Result<Entered, Close> {
+    ) -> Result<Connected, Close> {
         self.check_stopping()?;
         let project = ProjectId::from(who.project_id.as_str());
         self.check_project(&project, address).await?;
-        let enter = Enter { project: project.clone(), connection, cid, address, extensions };
+        let connect = Connect { project: project.clone(), connection, cid, address, extensions };
         match who.token.as_deref() {
-            None => self.enter_alone(project, Identity::Anonymous, enter).await,
-            Some(secret) => self.enter_with(secret, project, enter).await,
+            None => self.connect_without_token(project, Identity::Anonymous, connect).await,
+            Some(secret) => self.connect_with(secret, project, connect).await,
         }
     }
 
     /// Brings a connection in that has a secret. Wrong ones are bounded for each address, as they are over HTTP.
-    async fn enter_with(
+    async fn connect_with(
         &self,
         secret: &str,
         project: ProjectId,
-        enter: Enter,
-    ) -> Result<Entered, Close> {
+        connect: Connect,
+    ) -> Result<Connected, Close> {
         if secret.starts_with("pat_") {
             // Right or wrong, it is for HTTP alone.
             return Err(unknown_token());
         }
         let (guess, address, asked) =
-            (Guess::Secret(secret_hash(secret)), enter.address, Instant::now());
+            (Guess::Secret(secret_hash(secret)), connect.address, Instant::now());
         if self.0.guesses.is_refused(&guess, asked) {
             return Err(unknown_token());
         }
@@ -293,12 +293,12 @@ impl Supervisor {
             match self.check_project_token(&project, secret).await {
                 Ok(()) => {
                     turn = None;
-                    self.enter_alone(project, Identity::Project, enter).await.map(Some)
+                    self.connect_without_token(project, Identity::Project, connect).await.map(Some)
                 }
                 Err(refused) => refused.map_or(Ok(None), Err),
             }
         } else {
-            self.enter_shared(&LeapTokenId::from(secret), enter, &mut turn).await
+            self.connect_with_token(&LeapTokenId::from(secret), connect, &mut turn).await
         };
         if let Some(entered) = entered? {
             return Ok(entered);
@@ -311,22 +311,22 @@ impl Supervisor {
     }
 
     /// Waits for the turn of an address that has tried too many tokens and projects which do not exist.
-    async fn turn(&self) -> Result<Turn<'_>, Close> {
+    async fn turn(&self) -> Result<GuessTurn<'_>, Close> {
         let many = "too many wrong tokens and projects from there";
         self.0.guesses.turn().await.map_err(|_many| Close::new(CloseCode::RateLimited, many))
     }
 
     /// Brings a connection into a session of its own, on its own thread.
-    async fn enter_alone(
+    async fn connect_without_token(
         &self,
         project: ProjectId,
         identity: Identity,
-        enter: Enter,
-    ) -> Result<Entered, Close> {
+        connect: Connect,
+    ) -> Result<Connected, Close> {
         let session = SessionActor::new(project, identity, Vec::new(), self.clone()).start();
-        let connection = enter.connection.uid;
-        session.send(enter).await.unwrap_or_else(|_ended| Err(AskError::Closed.close()))?;
-        Ok(Entered { session, connection, is_told: false })
+        let connection = connect.connection.uid;
+        session.send(connect).await.unwrap_or_else(|_ended| Err(AskError::Closed.close()))?;
+        Ok(Connected { session, connection, is_told: false })
     }
 
     /// Whether a token has a session in memory: then it is no guess.
@@ -337,13 +337,13 @@ impl Supervisor {
 
     /// Brings a connection into its token's session; none if there is no such token. The turn that it had to wait for is
     /// over once it is found.
-    async fn enter_shared(
+    async fn connect_with_token(
         &self,
         token: &LeapTokenId,
-        enter: Enter,
-        turn: &mut Option<Turn<'_>>,
-    ) -> Result<Option<Entered>, Close> {
-        let connection = enter.connection.uid;
+        connect: Connect,
+        turn: &mut Option<GuessTurn<'_>>,
+    ) -> Result<Option<Connected>, Close> {
+        let connection = connect.connection.uid;
         for _ in 0..ATTEMPTS {
             let session = match self.session(token).await {
                 Ok(session) => session,
@@ -351,9 +351,10 @@ impl Supervisor {
                 Err(error) => return Err(error.close()),
             };
             *turn = None;
-            match session.send(enter.clone()).await {
+            match session.send(connect.clone()).await {
                 Ok(outcome) => {
-                    return outcome.map(|()| Some(Entered { session, connection, is_told: false }));
+                    return outcome
+                        .map(|()| Some(Connected { session, connection, is_told: false }));
                 }
                 Err(_ended) => {}
             }

@@ -6,25 +6,27 @@
 
 mod asked;
 mod authorizing;
-mod lanes;
+mod endpoint_slots;
 mod posting;
 mod trying;
 
-pub use asked::Asked;
+pub use asked::AuthorizerCall;
 pub(super) use asked::LastAsked;
 pub use authorizing::Ask;
-pub use trying::{Tried, Try, TryAuthorizer};
+pub use trying::{Tried, TryAuthorizer, TryWebhook};
 
 use super::clock;
 use super::hooks::Hooks;
 use super::persistence::Persistence;
 use crate::ask::AskError;
-use crate::domain::{Attempt, DeliveryKey, Due, Outcome, ProjectId, Timestamp, Webhook};
+use crate::domain::{
+    Attempt, DeliveryKey, DeliveryOutcome, DueDelivery, ProjectId, Timestamp, Webhook,
+};
 use crate::webhook::schedule::Schedule;
-use crate::webhook::{Client, Policy};
+use crate::webhook::{EndpointClient, Policy};
 use actix::prelude::*;
 use authorizing::Questions;
-use lanes::Lanes;
+use endpoint_slots::EndpointSlots;
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -55,15 +57,15 @@ pub struct Rules {
 }
 
 /// The dispatcher.
-pub struct Dispatcher {
+pub struct WebhookSender {
     /// The HTTP client.
-    client: Rc<Client>,
+    client: Rc<EndpointClient>,
     /// The outbox.
     persistence: Persistence,
     /// When failed deliveries are tried again.
     schedule: Schedule,
     /// The calls under way.
-    lanes: Lanes,
+    slots: EndpointSlots,
     /// Whether the outbox is being read.
     is_looking: bool,
     /// Whether it has to be read once more after that.
@@ -81,12 +83,12 @@ pub struct Dispatcher {
 /// What a look into the outbox found.
 struct Found {
     /// What can be started.
-    due: Vec<(Rc<Webhook>, Due)>,
+    due: Vec<(Rc<Webhook>, DueDelivery)>,
     /// When something is due next, if anything is.
     next: Option<Timestamp>,
 }
 
-impl Dispatcher {
+impl WebhookSender {
     /// Starts the dispatcher on a thread of its own, and another one whenever it has crashed: what it had under way is
     /// due still, and is posted again. Cancelling what comes back ends it for good.
     pub fn launch(persistence: Persistence, rules: Rules) -> CancellationToken {
@@ -116,10 +118,10 @@ impl Dispatcher {
         let (alive, ended) = oneshot::channel();
         let arbiter = Arbiter::new();
         let dispatcher = Self::start_in_arbiter(&arbiter.handle(), move |_| Self {
-            client: Rc::new(Client::new(rules.policy)),
+            client: Rc::new(EndpointClient::new(rules.policy)),
             persistence,
             schedule: rules.schedule,
-            lanes: Lanes::default(),
+            slots: EndpointSlots::default(),
             is_looking: false,
             looks_again: false,
             timer: None,
@@ -153,7 +155,7 @@ impl Dispatcher {
             return;
         }
         self.is_looking = true;
-        let plan = self.lanes.plan();
+        let plan = self.slots.plan();
         let (persistence, longest) = (self.persistence.clone(), self.schedule.longest());
         let found = async move {
             let now = clock::now();
@@ -197,8 +199,8 @@ impl Dispatcher {
     }
 
     /// Makes one attempt.
-    fn start(&mut self, webhook: Rc<Webhook>, due: Due, ctx: &mut Context<Self>) {
-        if !self.lanes.enter(&due.project, &due.key) {
+    fn start(&mut self, webhook: Rc<Webhook>, due: DueDelivery, ctx: &mut Context<Self>) {
+        if !self.slots.enter(&due.project, &due.key) {
             return;
         }
         let (project, key) = (due.project.clone(), due.key.clone());
@@ -226,13 +228,13 @@ impl Dispatcher {
     ) {
         // 429: it says itself that it is too much.
         let is_down = attempt.status.is_none_or(|status| status >= 500 || status == 429);
-        self.lanes.leave(project, key, is_down);
+        self.slots.leave(project, key, is_down);
         match attempt.outcome {
-            Outcome::Dead => tracing::warn!(webhook = %key.webhook, event = %key.event,
+            DeliveryOutcome::Dead => tracing::warn!(webhook = %key.webhook, event = %key.event,
                 error = attempt.error.as_deref(), "a delivery was given up"),
-            Outcome::Gone => tracing::warn!(webhook = %key.webhook,
+            DeliveryOutcome::Gone => tracing::warn!(webhook = %key.webhook,
                 "a webhook was disabled: its endpoint says that it is gone"),
-            Outcome::Delivered | Outcome::Retry(_) => {}
+            DeliveryOutcome::Delivered | DeliveryOutcome::Retry(_) => {}
         }
         self.look(ctx);
     }
@@ -256,7 +258,7 @@ async fn bring_back(
 }
 
 /// Lets all deliveries of a webhook share what is known of it.
-fn shared(due: Vec<(Webhook, Vec<Due>)>) -> Vec<(Rc<Webhook>, Due)> {
+fn shared(due: Vec<(Webhook, Vec<DueDelivery>)>) -> Vec<(Rc<Webhook>, DueDelivery)> {
     let mut all = Vec::new();
     for (webhook, due) in due {
         let webhook = Rc::new(webhook);
@@ -265,7 +267,7 @@ fn shared(due: Vec<(Webhook, Vec<Due>)>) -> Vec<(Rc<Webhook>, Due)> {
     all
 }
 
-impl Actor for Dispatcher {
+impl Actor for WebhookSender {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
@@ -273,7 +275,7 @@ impl Actor for Dispatcher {
         self.listen(ctx);
         self.look(ctx);
         ctx.run_interval(PRUNE, |actor, ctx| {
-            actor.lanes.forget_idle();
+            actor.slots.forget_idle();
             let now = clock::now();
             let pruned = actor.persistence.write(move |store| store.prune_deliveries(now));
             ctx.spawn(

@@ -9,7 +9,7 @@ use crate::line::Line;
 
 /// What a line says.
 #[derive(Clone, Debug)]
-pub enum Entry {
+pub enum LineEntry {
     /// A message: nobody but those who hear it now, or come back for it, will ever know of it.
     Message(Message),
     /// A state that is in the store; versions are the store's, and a line shows them in no other order.
@@ -27,14 +27,14 @@ pub struct Ordered {
     /// Where it stands.
     pub position: Position,
     /// The entry.
-    pub entry: Entry,
+    pub entry: LineEntry,
 }
 
 /// Puts entries in order.
 pub trait Bus {
     /// Takes an entry for a line. Returns it in its place where that is known at once; else it comes later, like those
     /// that others proposed.
-    fn propose(&mut self, line: &Line, entry: Entry) -> Option<Ordered>;
+    fn propose(&mut self, line: &Line, entry: LineEntry) -> Option<Ordered>;
 }
 
 /// The order of a server that is alone: everything stands behind what was applied last.
@@ -42,7 +42,7 @@ pub trait Bus {
 pub struct Local;
 
 impl Bus for Local {
-    fn propose(&mut self, line: &Line, entry: Entry) -> Option<Ordered> {
+    fn propose(&mut self, line: &Line, entry: LineEntry) -> Option<Ordered> {
         Some(Ordered { position: line.position().next(), entry })
     }
 }

@@ -6,7 +6,7 @@
 
 use super::effects::Answers;
 use crate::ask::{AskError, ChangeError};
-use crate::domain::{Change, State, Version};
+use crate::domain::{State, StateChange, Version};
 use crate::faults::{Fault, is_planted};
 use crate::store::{StoreError, Thing};
 use std::collections::VecDeque;
@@ -17,9 +17,9 @@ const MOST_WAITING: usize = 1024;
 const MOST_WAITING_BYTES: usize = 16 << 20;
 
 /// A change that waits for its turn, or is being applied.
-struct Waiting<A> {
+struct WaitingChange<A> {
     /// The change.
-    change: Change,
+    change: StateChange,
     /// Only if the state is at this version.
     if_version: Option<Version>,
     /// Who asked.
@@ -33,7 +33,7 @@ pub struct Application {
     /// The state to apply it to.
     pub state: State,
     /// The change.
-    pub change: Change,
+    pub change: StateChange,
 }
 
 /// What has to be done next.
@@ -45,7 +45,7 @@ pub enum Next {
         /// Its number.
         version: Version,
     },
-    /// Apply one that takes long; nothing follows before [`Changes::applied`] has said what came of it.
+    /// Apply one that takes long; nothing follows before [`StateChanges::applied`] has said what came of it.
     Apply(Application),
 }
 
@@ -72,7 +72,7 @@ struct Proposed<A> {
 }
 
 /// The changes of one channel that are under way.
-pub struct Changes<A> {
+pub struct StateChanges<A> {
     /// The last accepted state.
     state: State,
     /// Its version.
@@ -86,7 +86,7 @@ pub struct Changes<A> {
     /// Whether something else makes the channel doubtful.
     is_doubtful: bool,
     /// The changes that wait for their turn, oldest first; that one may be under way elsewhere.
-    waiting: VecDeque<Waiting<A>>,
+    waiting: VecDeque<WaitingChange<A>>,
     /// The bytes that they have.
     waiting_bytes: usize,
     /// What the oldest one is being applied to elsewhere, and its ticket.
@@ -95,7 +95,7 @@ pub struct Changes<A> {
     ticket: u64,
 }
 
-impl<A> Changes<A> {
+impl<A> StateChanges<A> {
     /// Nothing under way.
     pub const fn new(state: State, version: Version) -> Self {
         Self {
@@ -115,7 +115,7 @@ impl<A> Changes<A> {
     /// Takes a change in, behind those that wait; refuses it where too many do.
     pub fn ask(
         &mut self,
-        change: Change,
+        change: StateChange,
         if_version: Option<Version>,
         asker: A,
         answers: &mut impl Answers<Asker = A>,
@@ -126,11 +126,11 @@ impl<A> Changes<A> {
             return answers.answer(asker, Err(AskError::Overloaded.into()));
         }
         self.waiting_bytes = bytes;
-        self.waiting.push_back(Waiting { change, if_version, asker });
+        self.waiting.push_back(WaitingChange { change, if_version, asker });
     }
 
     /// The oldest of those that wait, which does not any more.
-    fn take_waiting(&mut self) -> Option<Waiting<A>> {
+    fn take_waiting(&mut self) -> Option<WaitingChange<A>> {
         let waiting = self.waiting.pop_front()?;
         self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.change.len_bytes());
         Some(waiting)
@@ -170,7 +170,7 @@ impl<A> Changes<A> {
     }
 
     /// The change is being applied elsewhere from now on; it stays the oldest one that waits.
-    fn begin(&mut self, waiting: Waiting<A>) -> Application {
+    fn begin(&mut self, waiting: WaitingChange<A>) -> Application {
         self.ticket += 1;
         let (ticket, state, change) = (self.ticket, self.state.clone(), waiting.change.clone());
         self.applying = Some((ticket, state.clone(), self.version));
@@ -191,7 +191,7 @@ impl<A> Changes<A> {
         if self.fault.is_none() && (version != self.version || state != self.state) {
             return None;
         }
-        let Waiting { asker, if_version, .. } = self.take_waiting()?;
+        let WaitingChange { asker, if_version, .. } = self.take_waiting()?;
         match self.check(if_version).and(outcome) {
             Ok(state) => Some(self.accept(state, asker)),
             Err(refused) => {

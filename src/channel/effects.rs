@@ -7,7 +7,7 @@ use crate::bus::Bus;
 use crate::delivery::fanout::Order;
 use crate::domain::{SessionRef, State, Version};
 use crate::line::Missing;
-use crate::protocol::{Dispatch, Profiles};
+use crate::protocol::{EncodedEvent, Profiles};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub trait ChannelEffects: Answers {
 
     /// Hands a session that has no connection what was said, and how many messages before it found no room. Returns
     /// whether there was room.
-    fn keep(&mut self, session: &Self::Session, dispatch: &Arc<Dispatch>, missed: u64) -> bool;
+    fn keep(&mut self, session: &Self::Session, dispatch: &Arc<EncodedEvent>, missed: u64) -> bool;
 
     /// Stores a state. Comes back as [`committed`](super::ChannelMachine::committed).
     fn store(&mut self, state: &State, version: Version);

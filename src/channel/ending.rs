@@ -4,7 +4,7 @@ use super::ChannelMachine;
 use super::effects::{ChannelEffects, Word};
 use crate::delivery::fanout::Order;
 use crate::domain::Capabilities;
-use crate::protocol::{Dispatch, Event};
+use crate::protocol::{EncodedEvent, Event};
 use std::sync::Arc;
 
 impl<E: ChannelEffects> ChannelMachine<E> {
@@ -26,7 +26,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
 
     /// Tells everybody that the channel has gone, and ends.
     pub fn deleted(&mut self, effects: &mut E) {
-        let dispatch = Arc::new(Dispatch::new(self.gone()));
+        let dispatch = Arc::new(EncodedEvent::new(self.gone()));
         self.dissolve(Some(&dispatch), effects);
         self.tell_deleted(effects);
         self.changes.end(effects);
@@ -51,7 +51,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     }
 
     /// Takes every connection out of the fan-outs' rooms, with a last word if there is one.
-    fn dissolve(&self, last: Option<&Arc<Dispatch>>, effects: &mut E) {
+    fn dissolve(&self, last: Option<&Arc<EncodedEvent>>, effects: &mut E) {
         let forms = self.subscribers.profiles();
         for worker in self.subscribers.workers() {
             let dispatch = last.map(Arc::clone);

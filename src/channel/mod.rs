@@ -13,7 +13,7 @@ mod presence;
 mod subscribers;
 mod subscribing;
 
-pub use changes::{Application, Changes};
+pub use changes::{Application, StateChanges};
 pub use connection::{ConnectionRef, Worker};
 pub use effects::{Answers, ChannelEffects, Word};
 pub use presence::{MemberPlace, PresentPart};
@@ -21,16 +21,16 @@ pub use subscribers::Subscribers;
 pub use subscribing::Card;
 
 use crate::ask::{AskError, ChangeError};
-use crate::bus::{Bus, Entry, Ordered};
+use crate::bus::{Bus, LineEntry, Ordered};
 use crate::delivery::fanout::Order;
-use crate::domain::channel::Subscriber;
+use crate::domain::channel::SubscriberKind;
 use crate::domain::{
-    Capabilities, Change, Channel, ChannelKey, Position, SessionUid, State, Timestamp, Version,
-    Visibility,
+    Capabilities, Channel, ChannelKey, Position, SessionUid, State, StateChange, Timestamp,
+    Version, Visibility,
 };
 use crate::faults::{Fault, is_planted};
-use crate::line::{Accepted, Bounds, Line, Missing, Share};
-use crate::protocol::{Dispatch, ErrorCode, Event};
+use crate::line::{Accepted, Line, Missing, WindowBounds, WindowShare};
+use crate::protocol::{EncodedEvent, ErrorCode, Event};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -50,13 +50,13 @@ pub struct ChannelMachine<E: ChannelEffects> {
     /// The channel as subscribers know it: its state is the last durable one that was applied.
     channel: Channel,
     /// State changes under way.
-    changes: Changes<E::Asker>,
+    changes: StateChanges<E::Asker>,
     /// Who hears it.
     subscribers: Subscribers<E>,
     /// Connections that wait to be shown who is in.
     newcomers: Vec<(SessionUid, ConnectionRef<E::Worker>)>,
     /// `AVAILABLE` as it would be now, built when first needed.
-    available: Option<Arc<Dispatch>>,
+    available: Option<Arc<EncodedEvent>>,
     /// When it was last asked something.
     used: Instant,
     /// How many deletions are on their way to the store.
@@ -75,14 +75,14 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// A channel just read from the store, whose state may have so many bytes.
     pub fn new(
         channel: Channel,
-        window: Bounds,
-        share: Arc<Share>,
+        window: WindowBounds,
+        share: Arc<WindowShare>,
         state_bytes: usize,
         now: Instant,
     ) -> Self {
         Self {
             line: Line::new(window, share),
-            changes: Changes::new(channel.state.clone(), channel.version),
+            changes: StateChanges::new(channel.state.clone(), channel.version),
             channel,
             subscribers: Subscribers::default(),
             newcomers: Vec::new(),
@@ -150,12 +150,12 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     ///
     /// # Errors
     /// [`ErrorCode::NotGranted`] if not.
-    pub fn admit(&self, who: Subscriber) -> Result<(), ErrorCode> {
+    pub fn admit(&self, who: SubscriberKind) -> Result<(), ErrorCode> {
         if self.channel.visibility.admits(who) { Ok(()) } else { Err(ErrorCode::NotGranted) }
     }
 
     /// Proposes something to the line; what has its place at once is applied at once.
-    pub fn propose(&mut self, entry: Entry, now: Instant, effects: &mut E) {
+    pub fn propose(&mut self, entry: LineEntry, now: Instant, effects: &mut E) {
         self.used = now;
         if let Some(ordered) = effects.bus().propose(&self.line, entry) {
             self.apply(ordered, now, effects);
@@ -171,14 +171,14 @@ impl<E: ChannelEffects> ChannelMachine<E> {
             Accepted::Gap { lost } => self.tell_gap(lost, effects),
         }
         match ordered.entry {
-            Entry::Message(message) => {
+            LineEntry::Message(message) => {
                 self.broadcast(
                     Event::Message { channel: self.key().id.clone(), message },
                     now,
                     effects,
                 );
             }
-            Entry::State { state, version } => self.show_state(state, version, now, effects),
+            LineEntry::State { state, version } => self.show_state(state, version, now, effects),
         }
     }
 
@@ -242,7 +242,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// Sends an event to every subscriber: at once to the connected, through their session to the others.
     fn broadcast(&mut self, event: Event, now: Instant, effects: &mut E) {
         self.used = now;
-        let dispatch = self.line.show(Dispatch::new(event), now);
+        let dispatch = self.line.show(EncodedEvent::new(event), now);
         let forms = self.subscribers.profiles();
         for worker in self.subscribers.workers() {
             let dispatch = Arc::clone(&dispatch);
@@ -252,16 +252,16 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     }
 
     /// `AVAILABLE` with the state as subscribers know it.
-    fn available(&mut self) -> Arc<Dispatch> {
+    fn available(&mut self) -> Arc<EncodedEvent> {
         let channel = &self.channel;
-        let build = || Arc::new(Dispatch::new(Event::Available { channel: channel.clone() }));
+        let build = || Arc::new(EncodedEvent::new(Event::Available { channel: channel.clone() }));
         Arc::clone(self.available.get_or_insert_with(build))
     }
 
     /// Takes a state change in.
     pub fn change(
         &mut self,
-        change: Change,
+        change: StateChange,
         if_version: Option<Version>,
         asker: E::Asker,
         now: Instant,
@@ -302,7 +302,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     ) {
         self.changes.committed(version, outcome);
         while let Some((state, version)) = self.changes.next_durable(effects) {
-            self.propose(Entry::State { state, version }, now, effects);
+            self.propose(LineEntry::State { state, version }, now, effects);
         }
         self.reload_if_due(effects);
     }

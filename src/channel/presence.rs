@@ -9,7 +9,7 @@ use crate::delivery::fanout::Order;
 use crate::domain::listing::Start;
 use crate::domain::{Capabilities, Member, SessionUid, Timestamp};
 use crate::faults::{Fault, is_planted};
-use crate::protocol::{Dispatch, Event, PresentMember};
+use crate::protocol::{EncodedEvent, Event, PresentMember};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -58,7 +58,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     }
 
     /// Tells those who are in that a session has left.
-    pub(super) fn announce_leave(
+    pub(super) fn announce_leaving(
         &mut self,
         present: Option<PresentMember>,
         now: Instant,
@@ -116,7 +116,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
             from += members.len();
             let channel = channel.clone();
             let event = Event::PresenceState { channel, members, from: before, count };
-            let dispatch = Arc::new(Dispatch::new(event));
+            let dispatch = Arc::new(EncodedEvent::new(event));
             for (session, connection) in &newcomers {
                 if self.subscribers.has_connection(*session, connection.uid) {
                     let dispatch = Arc::clone(&dispatch);

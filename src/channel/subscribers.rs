@@ -7,8 +7,8 @@ use super::subscribing::Card;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::listing::Start;
 use crate::domain::{Member, SessionRef, SessionUid, Timestamp};
-use crate::line::Gone;
-use crate::protocol::{Dispatch, PresentMember, ProfileCounts, Profiles};
+use crate::line::GoneReader;
+use crate::protocol::{EncodedEvent, PresentMember, ProfileCounts, Profiles};
 use foldhash::fast::FixedState;
 use indexmap::{IndexMap, IndexSet};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl<W> Attached<W> {
 }
 
 /// One subscribed session.
-struct Subscriber<S, W> {
+struct SubscribedSession<S, W> {
     /// The way to it.
     way: S,
     /// Who it is to others.
@@ -44,7 +44,7 @@ struct Subscriber<S, W> {
     connections: Vec<Attached<W>>,
 }
 
-impl<S, W> Subscriber<S, W> {
+impl<S, W> SubscribedSession<S, W> {
     /// The session as others see it; none if it never had a connection here.
     fn present(&self) -> Option<PresentMember> {
         let member = Arc::clone(&self.member);
@@ -65,7 +65,7 @@ pub struct Left<W> {
 /// Their numbers are ours, so that hashing them needs no secret; and who is told first does not hang on them.
 pub struct Subscribers<E: ChannelEffects> {
     /// All of them.
-    sessions: IndexMap<SessionUid, Subscriber<E::Session, E::Worker>, FixedState>,
+    sessions: IndexMap<SessionUid, SubscribedSession<E::Session, E::Worker>, FixedState>,
     /// Those without a connection, which keep events for one to come.
     detached: IndexSet<SessionUid, FixedState>,
     /// The workers that have connections, with their number.
@@ -112,7 +112,7 @@ impl<E: ChannelEffects> Subscribers<E> {
 
     /// Hands an event to the sessions without a connection, which keep messages; a message that one cannot even queue is
     /// counted, and told with the next event that it can. Other events are of no use to them but for that.
-    pub fn keep(&mut self, dispatch: &Arc<Dispatch>, effects: &mut E) {
+    pub fn keep(&mut self, dispatch: &Arc<EncodedEvent>, effects: &mut E) {
         let is_message = dispatch.event().is_message();
         for uid in &self.detached {
             let Some(subscriber) = self.sessions.get_mut(uid) else { continue };
@@ -144,7 +144,7 @@ impl<E: ChannelEffects> Subscribers<E> {
 
     /// Everybody who is in, as others see it.
     pub fn present(&self) -> Vec<PresentMember> {
-        self.sessions.values().filter_map(Subscriber::present).collect()
+        self.sessions.values().filter_map(SubscribedSession::present).collect()
     }
 
     /// A part of them, by their time of coming, then id.
@@ -153,7 +153,7 @@ impl<E: ChannelEffects> Subscribers<E> {
         let start = start.map(|(at, id)| (Some(*at), id.as_ref()));
         let part =
             start.part(all.iter().copied(), |one| (one.since, one.member.id.as_ref()), limit);
-        let members = part.into_iter().filter_map(Subscriber::present).collect();
+        let members = part.into_iter().filter_map(SubscribedSession::present).collect();
         PresentPart { members, total: all.len() }
     }
 
@@ -188,8 +188,10 @@ impl<E: ChannelEffects> Subscribers<E> {
         }
         self.detached.insert(uid);
         let connections = Vec::new();
-        self.sessions
-            .insert(uid, Subscriber { way, member, named, since: None, missed: 0, connections });
+        self.sessions.insert(
+            uid,
+            SubscribedSession { way, member, named, since: None, missed: 0, connections },
+        );
     }
 
     /// Notes who a session is by now; returns how others see it if it is in.
@@ -207,7 +209,7 @@ impl<E: ChannelEffects> Subscribers<E> {
 
     /// Every connection, with its session.
     pub fn with_sessions(&self) -> Vec<(SessionUid, ConnectionRef<E::Worker>)> {
-        let of = |(uid, known): (&SessionUid, &Subscriber<E::Session, E::Worker>)| {
+        let of = |(uid, known): (&SessionUid, &SubscribedSession<E::Session, E::Worker>)| {
             let uid = *uid;
             known
                 .connections
@@ -257,7 +259,7 @@ impl<E: ChannelEffects> Subscribers<E> {
         uid: SessionUid,
         connection: ConnectionUid,
         is_settled: bool,
-    ) -> Option<Gone> {
+    ) -> Option<GoneReader> {
         let subscriber = self.sessions.get_mut(&uid)?;
         let at = subscriber.connections.iter().position(|known| known.is(connection))?;
         let gone = subscriber.connections.swap_remove(at);
@@ -269,7 +271,7 @@ impl<E: ChannelEffects> Subscribers<E> {
             self.parting.push((uid, connection, others));
         }
         self.uncount(&gone.connection);
-        Some(Gone { since: gone.since, others })
+        Some(GoneReader { since: gone.since, others })
     }
 
     /// It is settled what arrived at a connection that has gone; the place behind which others heard everything.

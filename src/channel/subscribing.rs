@@ -7,7 +7,7 @@ use crate::delivery::fanout::{ConnectionUid, Order};
 use crate::domain::{Member, Place, SessionRef, SessionUid, Standing};
 use crate::faults::{Fault, is_planted};
 use crate::line::Missing;
-use crate::protocol::Dispatch;
+use crate::protocol::EncodedEvent;
 use std::sync::Arc;
 
 /// A session, as it shows itself to a channel.
@@ -93,12 +93,12 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         &mut self,
         session: SessionUid,
         connection: &ConnectionRef<E::Worker>,
-        first: Option<Arc<Dispatch>>,
+        first: Option<Arc<EncodedEvent>>,
         since: u64,
         effects: &mut E,
     ) {
         self.subscribers.add_connection(session, connection, since);
-        let join = Order::Join {
+        let join = Order::Attach {
             from: Place { line: self.line.id(), number: since },
             name: self.key().id.clone(),
             connection: connection.uid,
@@ -148,7 +148,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     }
 
     /// A session hears the channel no more; the connection that asked for it is not told.
-    pub fn leave(
+    pub fn unsubscribe(
         &mut self,
         session: SessionUid,
         named: &Arc<SessionRef>,
@@ -161,15 +161,15 @@ impl<E: ChannelEffects> ChannelMachine<E> {
             effects.went(named, || self.subscribers.online());
         }
         let Some(left) = self.subscribers.remove_session(session) else { return };
-        let unavailable = Arc::new(Dispatch::new(self.gone()));
+        let unavailable = Arc::new(EncodedEvent::new(self.gone()));
         for connection in left.connections {
             let is_asker = asker == Some(connection.uid);
             let dispatch = (!is_asker).then(|| Arc::clone(&unavailable));
             let leave =
-                Order::Leave { channel: self.line.id(), connection: connection.uid, dispatch };
+                Order::Detach { channel: self.line.id(), connection: connection.uid, dispatch };
             effects.order_one(&connection, leave);
         }
-        self.announce_leave(left.present, now.instant, effects);
+        self.announce_leaving(left.present, now.instant, effects);
         self.end_if_ephemeral(effects);
     }
 }

@@ -63,7 +63,7 @@ impl ChannelEffects for Notes {
         }
     }
 
-    fn keep(&mut self, _: &SessionUid, dispatch: &Arc<Dispatch>, missed: u64) -> bool {
+    fn keep(&mut self, _: &SessionUid, dispatch: &Arc<EncodedEvent>, missed: u64) -> bool {
         self.kept.push((dispatch.event().is_message(), missed));
         !self.is_full
     }
@@ -95,7 +95,7 @@ impl ChannelEffects for Notes {
 fn channel() -> ChannelMachine<Notes> {
     let project = ProjectId::from("p");
     let share = WindowBudget::new(1 << 20).share(&project);
-    let window = Bounds { events: 9, bytes: 1 << 20, age: Duration::from_mins(1) };
+    let window = WindowBounds { events: 9, bytes: 1 << 20, age: Duration::from_mins(1) };
     let channel = Channel {
         key: ChannelKey { project, id: ChannelId::trusted("room") },
         visibility: Visibility::Public,
@@ -130,7 +130,7 @@ fn come_in(machine: &mut ChannelMachine<Notes>, notes: &mut Notes, number: usize
 }
 
 /// The events of this kind that connections were handed one by one, and those that rooms were.
-fn events(notes: &Notes, name: &str) -> (Vec<Arc<Dispatch>>, Vec<Arc<Dispatch>>) {
+fn events(notes: &Notes, name: &str) -> (Vec<Arc<EncodedEvent>>, Vec<Arc<EncodedEvent>>) {
     let (mut direct, mut broadcast) = (Vec::new(), Vec::new());
     for order in &notes.orders {
         let (list, dispatch) = match order {
@@ -146,7 +146,7 @@ fn events(notes: &Notes, name: &str) -> (Vec<Arc<Dispatch>>, Vec<Arc<Dispatch>>)
 }
 
 /// How many different ones these are: each is spelled once for each form, however often it is handed out.
-fn different(events: &[Arc<Dispatch>]) -> usize {
+fn different(events: &[Arc<EncodedEvent>]) -> usize {
     events.iter().map(Arc::as_ptr).collect::<HashSet<_>>().len()
 }
 
@@ -179,7 +179,7 @@ fn sessions_without_a_connection_are_handed_messages_and_miss_no_others() {
     machine.detach(away, connection, None, true, &mut notes);
     let message = Message { event: "e".into(), data: RawJson::null() };
     let say = |machine: &mut ChannelMachine<Notes>, notes: &mut Notes| {
-        machine.propose(Entry::Message(message.clone()), Instant::now(), notes);
+        machine.propose(LineEntry::Message(message.clone()), Instant::now(), notes);
     };
     come_in(&mut machine, &mut notes, 1);
     assert!(notes.kept.is_empty(), "who comes is told afresh");
@@ -203,7 +203,7 @@ fn what_a_session_had_no_room_for_is_told_though_nothing_else_is_said() {
     notes.is_full = true;
     for _ in 0..2 {
         let message = Message { event: "e".into(), data: RawJson::null() };
-        machine.propose(Entry::Message(message), Instant::now(), &mut notes);
+        machine.propose(LineEntry::Message(message), Instant::now(), &mut notes);
     }
     assert_eq!(notes.lost, 0);
     for _ in 0..2 {
@@ -216,7 +216,7 @@ fn what_a_session_had_no_room_for_is_told_though_nothing_else_is_said() {
 fn it_is_settled_when_nothing_of_it_is_on_its_way_to_the_store() {
     let (mut machine, mut notes) = (channel(), Notes::default());
     assert!(machine.is_settled());
-    let change = || Change::Shallow(RawJson::trusted(r#"{"n":1}"#));
+    let change = || StateChange::Shallow(RawJson::trusted(r#"{"n":1}"#));
     machine.change(change(), None, (), Instant::now(), &mut notes);
     assert!(!machine.is_settled());
     machine.committed(Version(2), Ok(()), Instant::now(), &mut notes);

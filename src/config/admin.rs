@@ -12,7 +12,7 @@ pub struct AdminArgs {
     pub task: AdminTask,
     /// Where the server keeps its data.
     #[command(flatten)]
-    pub place: Place,
+    pub place: DataPlace,
 }
 
 /// What `admin` can do.
@@ -35,7 +35,7 @@ pub enum AdminTask {
 
 /// The flags that say where a server keeps its data; as those of `serve`.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Place {
+pub struct DataPlace {
     /// The folder for everything that is kept [default: ./warren-data]
     #[arg(long, env = "WARREN_DATA", value_name = "DIR", global = true)]
     pub data: Option<PathBuf>,
@@ -53,8 +53,8 @@ pub struct Place {
     pub config: Option<PathBuf>,
 }
 
-impl From<Place> for ServeArgs {
-    fn from(Place { data, database, config }: Place) -> Self {
+impl From<DataPlace> for ServeArgs {
+    fn from(DataPlace { data, database, config }: DataPlace) -> Self {
         Self { data, database, config, ..Self::default() }
     }
 }

@@ -11,11 +11,11 @@ mod registry;
 mod room;
 mod uid;
 
-pub use order::{Order, Owner, Visit};
+pub use order::{LinkVisit, Order, Owner};
 pub use uid::ConnectionUid;
 
 use super::link::Link;
-use super::pressure::{Bounds, Pressure};
+use super::pressure::{Pressure, QueueBounds};
 use actix::prelude::*;
 use flush::Flusher;
 use registry::Registry;
@@ -52,10 +52,10 @@ struct Parcel {
 
 /// The way to one thread's fan-out, from any thread; cheap to clone.
 #[derive(Clone)]
-pub struct FanoutHandle(Arc<Target>);
+pub struct FanoutHandle(Arc<FanoutTarget>);
 
 /// What a handle shares.
-struct Target {
+struct FanoutTarget {
     /// Tells fan-outs apart.
     index: usize,
     /// The actor.
@@ -198,7 +198,7 @@ impl LocalFanout {
     /// Starts a fan-out on this thread.
     pub(crate) fn start() -> Self {
         let ctx = Context::new();
-        let target = Target {
+        let target = FanoutTarget {
             index: NEXT_FANOUT.fetch_add(1, Ordering::Relaxed),
             address: ctx.address(),
             queued: AtomicUsize::new(0),
@@ -221,7 +221,7 @@ impl LocalFanout {
     }
 
     /// What the outgoing queues of this thread share; the bounds are those of whoever asks first.
-    pub fn pressure(&self, bounds: Bounds) -> Rc<Pressure> {
+    pub fn pressure(&self, bounds: QueueBounds) -> Rc<Pressure> {
         Rc::clone(self.pressure.get_or_init(|| Rc::new(Pressure::new(bounds))))
     }
 

@@ -5,7 +5,7 @@
 //! and an idle one none. Of what has arrived, only the last message of each line is remembered.
 
 use crate::domain::{LineId, Place, Standing};
-use crate::protocol::Dispatch;
+use crate::protocol::EncodedEvent;
 use std::collections::VecDeque;
 
 /// How many ends are remembered before the system is asked which of them have arrived.
@@ -16,16 +16,16 @@ const MOST_ENDS: usize = 16_384;
 
 /// The messages in some bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct FlightCount {
     /// The last of them that stands on a line; all others that do stand before it on the same one.
     pub last: Option<Place>,
     /// How many of them stand on no line.
     pub strays: u32,
 }
 
-impl Told {
+impl FlightCount {
     /// The message, if it is one, of an event.
-    pub const fn of(event: &Dispatch) -> Self {
+    pub const fn of(event: &EncodedEvent) -> Self {
         let last = event.place();
         let is_stray = last.is_none() && event.event().is_message();
         Self { last, strays: if is_stray { 1 } else { 0 } }
@@ -43,7 +43,7 @@ struct End {
     /// Its place among all bytes that were written, the low half: what is under way is never 4 GiB.
     at: u32,
     /// The messages that end there, or before it and after the end before.
-    told: Told,
+    told: FlightCount,
 }
 
 /// How far a line was heard.
@@ -86,7 +86,7 @@ impl Flight {
     }
 
     /// From now on, a line is not heard.
-    pub(super) fn leave(&mut self, line: LineId) {
+    pub(super) fn detach(&mut self, line: LineId) {
         if let Ok(at) = find(&self.marks, line) {
             self.marks.remove(at);
         }
@@ -103,7 +103,7 @@ impl Flight {
     }
 
     /// These messages end with the last byte written; true if it is time to ask what has arrived.
-    pub(super) fn ended(&mut self, told: Told) -> bool {
+    pub(super) fn ended(&mut self, told: FlightCount) -> bool {
         if told.is_nothing() {
             return false;
         }
@@ -118,7 +118,7 @@ impl Flight {
     }
 
     /// These messages were handed over, and nobody will ever tell whether they arrived.
-    pub(super) fn passed(&mut self, told: Told) {
+    pub(super) fn passed(&mut self, told: FlightCount) {
         if let Some(last) = told.last {
             note(&mut self.marks, last);
         }
@@ -157,7 +157,7 @@ impl Flight {
     }
 
     /// How far each line will have been heard once everything has arrived: what was written, and these.
-    pub(super) fn hoped(&self, queued: impl IntoIterator<Item = Told>) -> Standing {
+    pub(super) fn hoped(&self, queued: impl IntoIterator<Item = FlightCount>) -> Standing {
         let mut marks = self.marks.clone();
         let written = self.ends.iter().map(|end| end.told);
         for last in written.chain(queued).filter_map(|told| told.last) {
@@ -223,7 +223,7 @@ mod tests {
     /// Writes ten bytes with a message in it.
     fn write(flight: &mut Flight, line: LineId, number: u64) -> bool {
         flight.wrote(10);
-        flight.ended(Told { last: Some(Place { line, number }), strays: 0 })
+        flight.ended(FlightCount { last: Some(Place { line, number }), strays: 0 })
     }
 
     /// How far a line was heard.
@@ -251,7 +251,7 @@ mod tests {
         let (mut flight, line) = flight();
         write(&mut flight, line, 1);
         flight.wrote(100);
-        assert!(!flight.ended(Told::default()));
+        assert!(!flight.ended(FlightCount::default()));
         flight.arrived(101);
         assert_eq!(heard(&flight, line), 0);
         flight.arrived(100);
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!([a, b, never].map(|line| standing.of(line)), [Some(1), Some(8), None]);
         flight.hear(Place { line: b, number: 99 });
         assert_eq!(heard(&flight, b), 8, "it was heard already");
-        flight.leave(b);
+        flight.detach(b);
         assert_eq!(flight.standing().of(b), None);
     }
 
@@ -290,7 +290,7 @@ mod tests {
     fn what_still_waits_is_hoped_for() {
         let (mut flight, line) = flight();
         write(&mut flight, line, 1);
-        let queued = Told { last: Some(Place { line, number: 5 }), strays: 0 };
+        let queued = FlightCount { last: Some(Place { line, number: 5 }), strays: 0 };
         assert_eq!(flight.hoped([queued]).of(line), Some(5));
     }
 
@@ -299,7 +299,7 @@ mod tests {
         let mut flight = Flight::new();
         for strays in [1, 2, 3] {
             flight.wrote(10);
-            flight.ended(Told { last: None, strays });
+            flight.ended(FlightCount { last: None, strays });
         }
         let under_way = |bytes| flight.strays_under_way(bytes);
         assert_eq!([0, 1, 10, 11, 21, 99].map(under_way), [0, 3, 3, 5, 6, 6]);

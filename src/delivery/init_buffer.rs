@@ -4,8 +4,8 @@
 //! something later has made void goes first, then the oldest messages; INIT counts those in `missed`. What is left then is
 //! at most one state of each of its channels.
 
-use super::flight::Told;
-use crate::protocol::{Dispatch, Event};
+use super::flight::FlightCount;
+use crate::protocol::{EncodedEvent, Event};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(super) struct InitBuffer {
     /// The events, in order.
-    held: VecDeque<Arc<Dispatch>>,
+    held: VecDeque<Arc<EncodedEvent>>,
     /// Roughly their bytes.
     bytes: usize,
     /// At so many it is looked for what can go; not before the bound is reached.
@@ -26,7 +26,7 @@ pub(super) struct InitBuffer {
 
 impl InitBuffer {
     /// Holds an event back, within so many bytes where that is possible.
-    pub(super) fn hold(&mut self, dispatch: &Arc<Dispatch>, limit: usize) {
+    pub(super) fn hold(&mut self, dispatch: &Arc<EncodedEvent>, limit: usize) {
         self.bytes = self.bytes.saturating_add(dispatch.size_hint());
         self.held.push_back(Arc::clone(dispatch));
         if self.bytes > limit.max(self.look_at) {
@@ -76,7 +76,7 @@ impl InitBuffer {
             if goes {
                 *bytes -= dispatch.size_hint();
                 dropped += 1;
-                strays += u64::from(Told::of(dispatch).strays);
+                strays += u64::from(FlightCount::of(dispatch).strays);
             }
             !goes
         });
@@ -86,7 +86,7 @@ impl InitBuffer {
     }
 
     /// What is held back, in order.
-    pub(super) fn held(&self) -> impl Iterator<Item = &Arc<Dispatch>> {
+    pub(super) fn held(&self) -> impl Iterator<Item = &Arc<EncodedEvent>> {
         self.held.iter()
     }
 
@@ -97,7 +97,7 @@ impl InitBuffer {
 
     /// How many of all messages stand on no line.
     pub(super) fn strays(&self) -> u64 {
-        let held = self.held.iter().map(|dispatch| u64::from(Told::of(dispatch).strays));
+        let held = self.held.iter().map(|dispatch| u64::from(FlightCount::of(dispatch).strays));
         held.sum::<u64>().saturating_add(self.dropped_strays)
     }
 }
@@ -108,23 +108,23 @@ mod tests {
     use crate::domain::{ChannelId, Message, RawJson, State, Version};
 
     /// A message of about so many bytes.
-    fn message(name: &str, bytes: usize) -> Arc<Dispatch> {
+    fn message(name: &str, bytes: usize) -> Arc<EncodedEvent> {
         let data = RawJson::trusted(format!("\"{}\"", "x".repeat(bytes)));
         let message = Message { event: name.into(), data };
-        Arc::new(Dispatch::new(Event::DirectMessage { message, is_unicast: false }))
+        Arc::new(EncodedEvent::new(Event::DirectMessage { message, is_unicast: false }))
     }
 
     /// A state of about so many bytes.
-    fn state(channel: &str, number: i64, bytes: usize) -> Arc<Dispatch> {
+    fn state(channel: &str, number: i64, bytes: usize) -> Arc<EncodedEvent> {
         let text = format!(r#"{{"x":"{}"}}"#, "x".repeat(bytes));
         let state = State::trusted(&text);
         let (channel, version) = (ChannelId::parse(channel).unwrap(), Version(number));
-        Arc::new(Dispatch::new(Event::StateUpdate { channel, state, version }))
+        Arc::new(EncodedEvent::new(Event::StateUpdate { channel, state, version }))
     }
 
     /// What is held, in order.
     fn names(init_buffer: &InitBuffer) -> Vec<String> {
-        let name = |dispatch: &Arc<Dispatch>| match dispatch.event() {
+        let name = |dispatch: &Arc<EncodedEvent>| match dispatch.event() {
             Event::DirectMessage { message, .. } => message.event.to_string(),
             Event::StateUpdate { channel, version, .. } => {
                 format!("{}{}", channel.as_str(), version.0)
@@ -186,7 +186,7 @@ mod tests {
         for dispatch in [
             state("b", 1, 10),
             message("small", 10),
-            Arc::new(Dispatch::new(unavailable)),
+            Arc::new(EncodedEvent::new(unavailable)),
             state("a", 1, 9000),
             message("large", 9000),
         ] {

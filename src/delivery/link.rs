@@ -1,15 +1,17 @@
 //! One connection as its thread's fan-out sees it: the send queue, behind what is held back for INIT.
 
 use super::fanout::{ConnectionUid, Owner};
-use super::flight::Told;
+use super::flight::FlightCount;
 use super::init_buffer::InitBuffer;
 use super::owed::{Kept, Owed, Undelivered};
 use super::pressure::{Pressure, Rank};
 use super::report::{Exit, Home, Report, Settled};
-use super::send_queue::{Batch, Overrun, Queued, SendQueue, Sink};
+use super::send_queue::{FrameBatch, Overrun, Queued, SendQueue, Sink};
 use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId, Standing, Timestamp};
 use crate::faults::{Fault, is_planted};
-use crate::protocol::{Close, CloseCode, Dispatch, Event, Extension, Extensions, Profile, Wire};
+use crate::protocol::{
+    Close, CloseCode, EncodedEvent, Event, Extension, Extensions, Profile, Wire,
+};
 use actix::prelude::*;
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
@@ -68,7 +70,7 @@ pub struct ConnectionInfo {
 
 /// How far a connection has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-enum Gone {
+enum LinkEnd {
     /// It is there.
     Not,
     /// Nobody is to deliver to it any more; what was delivered may still arrive.
@@ -108,9 +110,9 @@ pub struct Link {
     /// Whether the session wants to know what did not arrive.
     is_counted: Cell<bool>,
     /// How far the connection has gone.
-    gone: Cell<Gone>,
+    gone: Cell<LinkEnd>,
     /// How far the session was told of that.
-    told: Cell<Gone>,
+    told: Cell<LinkEnd>,
     /// What it was given at its beginning and has not been seen to take.
     owed: RefCell<Option<Box<Owed>>>,
     /// Whether its client may not have read what arrived since it was last heard.
@@ -146,8 +148,8 @@ impl Link {
             actor: RefCell::default(),
             session: RefCell::default(),
             is_counted: Cell::default(),
-            gone: Cell::new(Gone::Not),
-            told: Cell::new(Gone::Not),
+            gone: Cell::new(LinkEnd::Not),
+            told: Cell::new(LinkEnd::Not),
             owed: RefCell::default(),
             is_doubtful: Cell::default(),
             settled: Cell::default(),
@@ -185,11 +187,11 @@ impl Link {
 
     /// Nobody is to deliver here any more. Returns whether the session knows.
     pub fn leave(&self) -> bool {
-        self.go(Gone::Left)
+        self.go(LinkEnd::Left)
     }
 
     /// It has gone so far, if not farther. Returns whether the session knows.
-    fn go(&self, so_far: Gone) -> bool {
+    fn go(&self, so_far: LinkEnd) -> bool {
         if self.gone.get() < so_far {
             self.gone.set(so_far);
         }
@@ -202,9 +204,9 @@ impl Link {
         let Some(session) = session.as_ref() else { return false };
         let (connection, gone) = (self.uid, self.gone.get());
         let (knew, is_counted) = (self.told.replace(gone), self.is_counted.get());
-        if gone == Gone::Ended && knew < Gone::Ended && (is_counted || knew < Gone::Left) {
+        if gone == LinkEnd::Ended && knew < LinkEnd::Ended && (is_counted || knew < LinkEnd::Left) {
             let (standing, undelivered) = self.ended();
-            if knew < Gone::Left {
+            if knew < LinkEnd::Left {
                 let is_settled = true;
                 session.report(Report::Exit(Exit {
                     connection,
@@ -215,7 +217,7 @@ impl Link {
             } else {
                 session.report(Report::Settled(Settled { connection, standing, undelivered }));
             }
-        } else if gone == Gone::Left && knew < Gone::Left {
+        } else if gone == LinkEnd::Left && knew < LinkEnd::Left {
             let (standing, undelivered) = self.left();
             let is_settled = !is_counted;
             session.report(Report::Exit(Exit { connection, standing, is_settled, undelivered }));
@@ -347,7 +349,7 @@ impl Link {
     }
 
     /// Queues an event, behind INIT; true if the writer has to be told ([`Self::flush`]) and was not yet going to be.
-    pub fn deliver(self: &Rc<Self>, dispatch: &Arc<Dispatch>) -> bool {
+    pub fn deliver(self: &Rc<Self>, dispatch: &Arc<EncodedEvent>) -> bool {
         let event = dispatch.event();
         let needs = event.needs();
         if needs.is_some_and(|needed| !self.extensions.get().has(needed)) {
@@ -367,7 +369,7 @@ impl Link {
         let outcome = if event.is_answer() {
             self.send_queue.borrow_mut().push_answer(bytes)
         } else {
-            self.send_queue.borrow_mut().push(Batch { bytes, told: Told::of(dispatch) })
+            self.send_queue.borrow_mut().push(FrameBatch { bytes, told: FlightCount::of(dispatch) })
         };
         if outcome.is_err() && matches!(event, Event::PresenceState { .. }) {
             // No reason to close: what there is no room for is left out, and the count says so.
@@ -400,7 +402,7 @@ impl Link {
     /// Whether it was given up, or has gone by itself.
     #[cfg(test)]
     pub(crate) fn is_gone(&self) -> bool {
-        self.gone.get() > Gone::Not
+        self.gone.get() > LinkEnd::Not
     }
 
     /// Whether something waits for its socket.
@@ -416,7 +418,7 @@ impl Link {
 
     /// Its worker holds too much, and it is the slowest: it is closed, and if it was already, cut.
     pub(super) fn give_up(self: &Rc<Self>, together: usize) {
-        if self.gone.get() == Gone::Not {
+        if self.gone.get() == LinkEnd::Not {
             self.close_slow(format!(
                 "slow consumer: more than {together} bytes wait for all, and this one is the slowest"
             ));
@@ -444,7 +446,7 @@ impl Link {
     }
 
     /// Writes a batch of its profile at once, or queues it and tells the writer.
-    pub(super) fn write(self: &Rc<Self>, batch: &Batch) {
+    pub(super) fn write(self: &Rc<Self>, batch: &FrameBatch) {
         let outcome = self.send_queue.borrow_mut().write(batch);
         match outcome {
             Ok(false) => {}
@@ -483,8 +485,8 @@ impl Link {
 
     /// Queues INIT, then what the session kept, then what was held back; from now on everything is let through. What is
     /// said to the session counts from there.
-    pub fn initialise(self: &Rc<Self>, init: &Dispatch, kept: Kept, direct: Place) {
-        if self.gone.get() > Gone::Not {
+    pub fn initialise(self: &Rc<Self>, init: &EncodedEvent, kept: Kept, direct: Place) {
+        if self.gone.get() > LinkEnd::Not {
             kept.give_back();
             return;
         }
@@ -497,16 +499,16 @@ impl Link {
         send_queue.hear(direct);
         match init.pieces(profile) {
             Some(pieces) => send_queue.push_pieces(pieces),
-            None => send_queue.push_anyway(init.frame(profile), Told::default()),
+            None => send_queue.push_anyway(init.frame(profile), FlightCount::default()),
         }
         let mut owed = Owed::new(send_queue.end_bytes(), missed);
         for dispatch in &kept.events {
-            send_queue.push_anyway(dispatch.frame(profile), Told::default());
+            send_queue.push_anyway(dispatch.frame(profile), FlightCount::default());
             owed.add(send_queue.end_bytes(), dispatch);
         }
         let held = init_buffer.held().filter(|_| !is_planted(Fault::HeldBackDropped));
         for dispatch in held {
-            send_queue.push_anyway(dispatch.frame(profile), Told::of(dispatch));
+            send_queue.push_anyway(dispatch.frame(profile), FlightCount::of(dispatch));
             owed.hold(send_queue.end_bytes());
         }
         drop(send_queue);
@@ -527,7 +529,7 @@ impl Link {
 
     /// Queues bytes that come before every frame: what turns the stream into a socket. They leave with the first frame.
     pub fn precede(&self, bytes: Bytes) {
-        self.send_queue.borrow_mut().push_anyway(bytes, Told::default());
+        self.send_queue.borrow_mut().push_anyway(bytes, FlightCount::default());
     }
 
     /// Queues a close frame; nothing is taken after it.
@@ -539,7 +541,7 @@ impl Link {
     /// The connection's actor has ended, and the socket with it, as far as that is the actor's to end. Returns whether the
     /// session knows.
     pub fn end(&self) -> bool {
-        let is_told = self.go(Gone::Ended);
+        let is_told = self.go(LinkEnd::Ended);
         self.send_queue.borrow_mut().end();
         is_told
     }
@@ -601,7 +603,7 @@ impl Link {
     /// Forgets a channel.
     pub(super) fn remove_channel(&self, channel: LineId) {
         self.channels.borrow_mut().retain(|known| *known != channel);
-        self.send_queue.borrow_mut().leave(channel);
+        self.send_queue.borrow_mut().detach(channel);
     }
 
     /// All its channels, forgotten with this.

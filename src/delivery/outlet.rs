@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 /// An order that waits.
-struct Waiting {
+struct WaitingOrder {
     /// Where to.
     to: FanoutHandle,
     /// What.
@@ -25,7 +25,7 @@ struct Waiting {
 #[derive(Default)]
 struct Backlog {
     /// All of them.
-    orders: VecDeque<Waiting>,
+    orders: VecDeque<WaitingOrder>,
     /// Whether somebody is sending them: nothing may overtake until that has ended.
     is_draining: bool,
 }
@@ -51,7 +51,7 @@ impl Outlet {
         let sent = if must_wait { Err(order) } else { to.try_send(order) };
         if let Err(order) = sent {
             to.note_waiting();
-            backlog.orders.push_back(Waiting { to: to.clone(), order, forms });
+            backlog.orders.push_back(WaitingOrder { to: to.clone(), order, forms });
         }
     }
 
@@ -89,7 +89,7 @@ impl Outlet {
         state.is_draining = true;
         let (backlog, project) = (Rc::clone(&self.backlog), self.project.clone());
         Some(async move {
-            while let Some(Waiting { to, order, forms }) = next(&backlog) {
+            while let Some(WaitingOrder { to, order, forms }) = next(&backlog) {
                 if let Some(order) = made(&project, order, forms).await {
                     to.send(order).await;
                 }
@@ -113,7 +113,7 @@ async fn made(project: &ProjectId, order: Order, forms: Profiles) -> Option<Orde
 }
 
 /// The next order to send; ends the draining where there is none.
-fn next(backlog: &RefCell<Backlog>) -> Option<Waiting> {
+fn next(backlog: &RefCell<Backlog>) -> Option<WaitingOrder> {
     let mut backlog = backlog.borrow_mut();
     let order = backlog.orders.pop_front();
     backlog.is_draining = order.is_some();

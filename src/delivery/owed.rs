@@ -5,7 +5,7 @@
 //! what it got. If it ends before, the session gets it back.
 
 use super::report::{Home, Report};
-use crate::protocol::Dispatch;
+use crate::protocol::EncodedEvent;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const READ_AFTER: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct Kept {
     /// The messages, in order.
-    pub events: Vec<Arc<Dispatch>>,
+    pub events: Vec<Arc<EncodedEvent>>,
     /// How many INIT says are missed.
     pub missed: u64,
     /// Where it goes if the connection does not take it.
@@ -50,7 +50,7 @@ impl fmt::Debug for Kept {
 #[derive(Debug, Default)]
 pub struct Undelivered {
     /// What its session had kept and gave to it alone, in order.
-    pub kept: Vec<Arc<Dispatch>>,
+    pub kept: Vec<Arc<EncodedEvent>>,
     /// How many it should have been told are missed.
     pub missed: u64,
     /// How many messages more that stand on no line.
@@ -58,11 +58,11 @@ pub struct Undelivered {
 }
 
 /// A kept message that followed INIT.
-struct Due {
+struct OwedMessage {
     /// Where its frame ends among all bytes of the connection.
     end: u64,
     /// The message.
-    dispatch: Arc<Dispatch>,
+    dispatch: Arc<EncodedEvent>,
 }
 
 /// What a connection has not been seen to take.
@@ -72,7 +72,7 @@ pub(super) struct Owed {
     /// How many it says are missed.
     missed: u64,
     /// What had been kept, in order.
-    due: VecDeque<Due>,
+    due: VecDeque<OwedMessage>,
     /// Where what was held back for INIT ends; none if nothing was, or that was taken.
     held_end: Option<u64>,
     /// When it was written.
@@ -86,9 +86,9 @@ impl Owed {
     }
 
     /// A kept message follows whose frame ends there.
-    pub(super) fn add(&mut self, end: u64, dispatch: &Arc<Dispatch>) {
+    pub(super) fn add(&mut self, end: u64, dispatch: &Arc<EncodedEvent>) {
         if dispatch.event().is_message() {
-            self.due.push_back(Due { end, dispatch: Arc::clone(dispatch) });
+            self.due.push_back(OwedMessage { end, dispatch: Arc::clone(dispatch) });
         }
     }
 
@@ -135,7 +135,7 @@ impl Owed {
 }
 
 /// What did not reach a connection.
-fn undelivered(due: VecDeque<Due>, missed: u64) -> Undelivered {
+fn undelivered(due: VecDeque<OwedMessage>, missed: u64) -> Undelivered {
     let kept = due.into_iter().map(|due| due.dispatch).collect();
     Undelivered { kept, missed, lost: 0 }
 }

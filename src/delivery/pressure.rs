@@ -20,7 +20,7 @@ pub(super) const STILL: Duration = Duration::from_secs(1);
 
 /// The bounds of outgoing queues.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct QueueBounds {
     /// The bytes of one queue that may wait for a reader that takes nothing.
     pub queue: usize,
     /// For so long a reader may take nothing while more than that waits.
@@ -29,14 +29,14 @@ pub struct Bounds {
     pub together: usize,
 }
 
-impl Default for Bounds {
+impl Default for QueueBounds {
     fn default() -> Self {
         Self { queue: 1 << 20, patience: Duration::from_secs(10), together: 256 << 20 }
     }
 }
 
 /// A frame that waits.
-struct Held {
+struct HeldFrame {
     /// Its bytes.
     bytes: usize,
     /// In how many queues.
@@ -47,7 +47,7 @@ struct Held {
 #[derive(Default)]
 struct Ledger {
     /// The frames, by where they end in memory: that stays the same while their beginning is written.
-    frames: HashMap<usize, Held, RandomState>,
+    frames: HashMap<usize, HeldFrame, RandomState>,
     /// Their bytes, and what queues need to remember them.
     bytes: usize,
 }
@@ -56,7 +56,7 @@ impl Ledger {
     /// A frame waits in one queue more.
     fn hold(&mut self, frame: &Bytes) {
         let size = frame.len();
-        let held = self.frames.entry(end_of(frame)).or_insert(Held { bytes: size, queues: 0 });
+        let held = self.frames.entry(end_of(frame)).or_insert(HeldFrame { bytes: size, queues: 0 });
         let is_new = held.queues == 0;
         held.queues += 1;
         self.bytes += PIECE_BYTES + if is_new { size } else { 0 };
@@ -102,7 +102,7 @@ impl Rank {
 /// What the queues of one worker share.
 pub struct Pressure {
     /// The bounds.
-    bounds: Bounds,
+    bounds: QueueBounds,
     /// What waits.
     ledger: RefCell<Ledger>,
     /// The connections for which something waits.
@@ -113,7 +113,7 @@ pub struct Pressure {
 
 impl Pressure {
     /// Nothing waits.
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: QueueBounds) -> Self {
         Self {
             bounds,
             ledger: RefCell::default(),
@@ -123,7 +123,7 @@ impl Pressure {
     }
 
     /// The bounds.
-    pub(super) const fn bounds(&self) -> &Bounds {
+    pub(super) const fn bounds(&self) -> &QueueBounds {
         &self.bounds
     }
 
@@ -190,7 +190,7 @@ mod tests {
         Capabilities, Channel, ChannelId, ChannelKey, ConnectionId, LineId, Message, Place,
         ProjectId, RawJson, State, Timestamp, Version, Visibility,
     };
-    use crate::protocol::{Close, CloseCode, Dispatch, Event, Extensions, Scope, Wire};
+    use crate::protocol::{Close, CloseCode, EncodedEvent, Event, Extensions, Scope, Wire};
     use std::io;
     use std::sync::Arc;
     use std::task::{Context, Poll};
@@ -270,14 +270,14 @@ mod tests {
     }
 
     /// A message of so many bytes.
-    fn message(bytes: usize) -> Arc<Dispatch> {
+    fn message(bytes: usize) -> Arc<EncodedEvent> {
         let data = RawJson::trusted(format!("\"{}\"", "x".repeat(bytes)));
         let message = Message { event: "e".into(), data };
-        Arc::new(Dispatch::new(Event::DirectMessage { message, is_unicast: false }))
+        Arc::new(EncodedEvent::new(Event::DirectMessage { message, is_unicast: false }))
     }
 
     /// Hands a connection something.
-    fn deliver(link: &Rc<Link>, dispatch: &Arc<Dispatch>) {
+    fn deliver(link: &Rc<Link>, dispatch: &Arc<EncodedEvent>) {
         if link.deliver(dispatch) {
             link.flush();
         }
@@ -285,7 +285,7 @@ mod tests {
 
     /// An account of so many bytes.
     fn pressure(together: usize) -> Rc<Pressure> {
-        let bounds = Bounds { queue: 100, patience: Duration::from_mins(1), together };
+        let bounds = QueueBounds { queue: 100, patience: Duration::from_mins(1), together };
         Rc::new(Pressure::new(bounds))
     }
 
@@ -328,7 +328,7 @@ mod tests {
                 missed: 0,
                 extensions: None,
             };
-            link.initialise(&Dispatch::new(init), Kept::default(), place());
+            link.initialise(&EncodedEvent::new(init), Kept::default(), place());
             assert!(link.is_behind() && link.left_bytes() > 1 << 20);
         }
         assert!(((1 << 20)..(1 << 20) + (100 << 10)).contains(&pressure.bytes()));

@@ -8,7 +8,7 @@
 //! actix-web response. A [`Sink`] is *pushed* to: what it can take leaves in the very call that brings it, and only what
 //! it cannot take waits here until it is ready again.
 
-use super::flight::{Flight, Told};
+use super::flight::{Flight, FlightCount};
 use super::pressure::{Pressure, Rank, STILL};
 use crate::domain::{LineId, Place, Standing};
 use crate::faults::{Fault, is_planted};
@@ -77,18 +77,18 @@ pub trait Sink {
 
 /// Whole frames in one piece, the same for all their receivers.
 #[derive(Clone, Debug)]
-pub struct Batch {
+pub struct FrameBatch {
     /// The frames' bytes.
     pub bytes: Bytes,
     /// The messages in them.
-    pub told: Told,
+    pub told: FlightCount,
 }
 
 /// A part of the queue.
 #[derive(Debug)]
-struct Piece {
+struct QueuePiece {
     /// Whole frames, or a part of one, or the rest of some whose beginning has left.
-    batch: Batch,
+    batch: FrameBatch,
     /// Whether it answers a frame of the client.
     is_answer: bool,
     /// Whether a part has left already: what is left of the frame is owed.
@@ -97,7 +97,7 @@ struct Piece {
     goes_on: bool,
 }
 
-impl Piece {
+impl QueuePiece {
     /// Its bytes.
     const fn len(&self) -> usize {
         self.batch.bytes.len()
@@ -125,7 +125,7 @@ enum Way {
 /// The outgoing queue of one connection.
 pub struct SendQueue {
     /// What waits, oldest first.
-    pieces: VecDeque<Piece>,
+    pieces: VecDeque<QueuePiece>,
     /// The bytes in it.
     queued: usize,
     /// The bytes of answers in it.
@@ -177,7 +177,7 @@ impl SendQueue {
     ///
     /// # Errors
     /// [`Overrun`] when the reader has taken nothing for too long and too much would wait; the batch is not taken.
-    pub fn push(&mut self, batch: Batch) -> Result<Queued, Overrun> {
+    pub fn push(&mut self, batch: FrameBatch) -> Result<Queued, Overrun> {
         let is_over = self.queued.saturating_add(batch.bytes.len()) > self.pressure.bounds().queue;
         let is_burst = self.is_burst();
         if is_over && !is_burst && !self.is_closed && self.is_stuck(Instant::now()) {
@@ -205,7 +205,7 @@ impl SendQueue {
         if wanted > most && self.answers > 0 && !self.is_closed {
             return Err(Overrun);
         }
-        self.take_in(Batch { bytes: frame, told: Told::default() }, true);
+        self.take_in(FrameBatch { bytes: frame, told: FlightCount::default() }, true);
         Ok(if is_burst { Queued::Fits } else { Queued::Waits })
     }
 
@@ -273,7 +273,7 @@ impl SendQueue {
     ///
     /// # Errors
     /// As [`Self::push`].
-    pub fn write(&mut self, batch: &Batch) -> Result<bool, Overrun> {
+    pub fn write(&mut self, batch: &FrameBatch) -> Result<bool, Overrun> {
         let Way::Push { sink, is_blocked: false } = &self.way else {
             return self.push(batch.clone()).map(|_| true);
         };
@@ -308,7 +308,7 @@ impl SendQueue {
     }
 
     /// The bytes of these messages have been written to the end.
-    fn end_messages(&mut self, told: Told) {
+    fn end_messages(&mut self, told: FlightCount) {
         if !self.counts {
             return;
         }
@@ -323,7 +323,7 @@ impl SendQueue {
     }
 
     /// These messages are never going to be written. Those on a line are known by how far the client has heard it.
-    fn lose(&mut self, told: Told) {
+    fn lose(&mut self, told: FlightCount) {
         self.lost = self.lost.saturating_add(u64::from(told.strays));
     }
 
@@ -335,8 +335,8 @@ impl SendQueue {
     }
 
     /// From now on, a line is not heard.
-    pub fn leave(&mut self, line: LineId) {
-        self.flight.leave(line);
+    pub fn detach(&mut self, line: LineId) {
+        self.flight.detach(line);
     }
 
     /// The client is there: asks which messages have arrived, and takes them as read.
@@ -415,8 +415,8 @@ impl SendQueue {
     }
 
     /// Queues a frame whatever waits: INIT and what comes with it, once for each connection.
-    pub fn push_anyway(&mut self, frame: Bytes, told: Told) {
-        self.take_in(Batch { bytes: frame, told }, false);
+    pub fn push_anyway(&mut self, frame: Bytes, told: FlightCount) {
+        self.take_in(FrameBatch { bytes: frame, told }, false);
     }
 
     /// As [`Self::push_anyway`], a frame in pieces that others may share: they are not joined here.
@@ -427,7 +427,7 @@ impl SendQueue {
         let mut parts = frame.into_iter().peekable();
         while let Some(bytes) = parts.next() {
             let goes_on = parts.peek().is_some();
-            self.take_in(Batch { bytes, told: Told::default() }, false);
+            self.take_in(FrameBatch { bytes, told: FlightCount::default() }, false);
             if let Some(piece) = self.pieces.back_mut() {
                 piece.goes_on = goes_on;
             }
@@ -435,7 +435,7 @@ impl SendQueue {
     }
 
     /// Queues a batch.
-    fn take_in(&mut self, batch: Batch, is_answer: bool) {
+    fn take_in(&mut self, batch: FrameBatch, is_answer: bool) {
         if self.is_closed {
             self.lose(batch.told);
             return;
@@ -446,7 +446,7 @@ impl SendQueue {
         if self.behind.is_some() {
             self.pressure.hold(&batch.bytes);
         }
-        self.pieces.push_back(Piece { batch, is_answer, is_begun: false, goes_on: false });
+        self.pieces.push_back(QueuePiece { batch, is_answer, is_begun: false, goes_on: false });
         if self.behind.is_none() && !self.is_burst() {
             self.fall_behind();
         }
@@ -456,7 +456,7 @@ impl SendQueue {
     /// [`Self::wake`].
     pub fn close(&mut self, close: &Close) {
         if !self.is_closed {
-            self.push_anyway(frame::close(close), Told::default());
+            self.push_anyway(frame::close(close), FlightCount::default());
             self.is_closed = true;
         }
     }
@@ -477,7 +477,7 @@ impl SendQueue {
     }
 
     /// A piece has left the queue, written or not.
-    fn let_go(&mut self, piece: &Piece) {
+    fn let_go(&mut self, piece: &QueuePiece) {
         let size = piece.len();
         self.queued -= size;
         self.answers -= if piece.is_answer { size } else { 0 };

@@ -128,7 +128,7 @@ pub struct Channel {
 
 /// Who asks to subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subscriber {
+pub enum SubscriberKind {
     /// A connection without a token.
     Anonymous,
     /// A leap token; `is_granted` when it holds a subscription already or the back end gave it one.
@@ -142,11 +142,11 @@ pub enum Subscriber {
 
 impl Visibility {
     /// The table of `docs/PROTOCOL.md`, Visibility; the authorise webhook is the caller's matter.
-    pub const fn admits(self, subscriber: Subscriber) -> bool {
+    pub const fn admits(self, subscriber: SubscriberKind) -> bool {
         match (self, subscriber) {
-            (_, Subscriber::Project | Subscriber::Token { is_granted: true })
+            (_, SubscriberKind::Project | SubscriberKind::Token { is_granted: true })
             | (Self::Unprotected, _)
-            | (Self::Public, Subscriber::Token { .. }) => true,
+            | (Self::Public, SubscriberKind::Token { .. }) => true,
             (Self::Private | Self::Public, _) => false,
         }
     }
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn visibility_table_holds() {
-        use Subscriber::{Anonymous, Project, Token};
+        use SubscriberKind::{Anonymous, Project, Token};
         let table = [
             (Visibility::Unprotected, [true, true, true, true]),
             (Visibility::Public, [false, true, true, true]),

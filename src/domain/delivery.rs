@@ -77,7 +77,7 @@ pub struct Delivery {
 
 /// A delivery that is due, with all that posting it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
+pub struct DueDelivery {
     /// Which.
     pub key: DeliveryKey,
     /// The tenant.
@@ -100,12 +100,12 @@ pub struct Attempt {
     /// What went wrong, if anything did.
     pub error: Option<String>,
     /// What follows.
-    pub outcome: Outcome,
+    pub outcome: DeliveryOutcome,
 }
 
 /// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// The endpoint took it.
     Delivered,
     /// It is tried again then.

@@ -100,7 +100,7 @@ pub struct HookEvent {
 
 /// A session as `channel.client.*` shows it.
 #[derive(Clone, Copy, Debug)]
-pub struct Presence<'a> {
+pub struct PresenceShape<'a> {
     /// The channel.
     pub channel: &'a ChannelId,
     /// The token; none for a session without one.
@@ -155,10 +155,10 @@ impl HookEvent {
         stamp: Stamp,
         kind: EventKind,
         project: &ProjectId,
-        presence: Presence<'_>,
+        presence: PresenceShape<'_>,
     ) -> Self {
-        let Presence { channel, token, session, online_count } = presence;
-        let data = shapes::Client { channel, token, session, online_count };
+        let PresenceShape { channel, token, session, online_count } = presence;
+        let data = shapes::ClientShape { channel, token, session, online_count };
         Self::new(stamp, kind, project, &data)
     }
 
@@ -176,7 +176,7 @@ impl HookEvent {
     pub fn message(stamp: Stamp, project: &ProjectId, sent: Sent<'_>) -> Self {
         let Sent { channel, token, connection, message } = sent;
         let (e, d) = (&*message.event, &message.data);
-        let data = shapes::Message { channel, token, connection, e, d };
+        let data = shapes::MessageShape { channel, token, connection, e, d };
         Self::new(stamp, EventKind::ChannelMessage, project, &data)
     }
 
@@ -196,7 +196,7 @@ impl HookEvent {
         let inner = self.data.as_str().strip_suffix('}').unwrap_or("{");
         let comma = if inner == "{" { "" } else { "," };
         let data = RawJson::trusted(format!("{inner}{comma}\"seq\":{seq}}}"));
-        let body = Body {
+        let body = EventBody {
             project_id: &self.project,
             occurred_at: self.occurred_at,
             id: &self.id,
@@ -217,7 +217,7 @@ pub fn body_for(webhook: &WebhookId, told: &str) -> Option<String> {
 
 /// What all webhooks are told; the order of keys is Hop's.
 #[derive(Serialize)]
-struct Body<'a> {
+struct EventBody<'a> {
     /// The tenant.
     project_id: &'a ProjectId,
     /// When it happened.
@@ -234,7 +234,7 @@ struct Body<'a> {
 #[derive(Serialize)]
 struct ChannelData<'a> {
     /// The channel as it is after the event; after a deletion, as it was last.
-    channel: shapes::Channel<'a>,
+    channel: shapes::ChannelShape<'a>,
     /// The version of its state.
     version: Version,
 }
@@ -243,14 +243,14 @@ struct ChannelData<'a> {
 #[derive(Serialize)]
 struct TokenData<'a> {
     /// The token.
-    token: shapes::Token<'a>,
+    token: shapes::TokenShape<'a>,
 }
 
 /// `{project_token}`.
 #[derive(Serialize)]
 struct ProjectTokenData<'a> {
     /// The token.
-    project_token: shapes::ProjectToken<'a>,
+    project_token: shapes::ProjectTokenShape<'a>,
 }
 
 pub mod shapes;

@@ -24,7 +24,7 @@ pub mod uid;
 pub mod webhook;
 
 pub use channel::{Capabilities, Channel, ChannelKey, Visibility};
-pub use delivery::{Attempt, Delivery, DeliveryKey, DeliveryState, Due, Outcome};
+pub use delivery::{Attempt, Delivery, DeliveryKey, DeliveryOutcome, DeliveryState, DueDelivery};
 pub use event::{EventKind, HookEvent, Stamp};
 pub use id::{
     AdminTokenId, ChannelId, ConnectionId, EventId, IdError, LeapTokenId, Minter, ProjectId,
@@ -39,7 +39,7 @@ pub use position::{Epoch, Position};
 pub use presence::Member;
 pub use project::{AdminToken, Project, ProjectToken};
 pub use register::{Listed, Register, SessionRef};
-pub use state::{Change, State, StateError, Version};
+pub use state::{State, StateChange, StateError, Version};
 pub use subscription::Subscription;
 pub use time::Timestamp;
 pub use token::LeapToken;

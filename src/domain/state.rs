@@ -66,7 +66,7 @@ const HEAVY_OPERATIONS: usize = 16 << 10;
 
 /// What a caller wants done to a state.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub enum StateChange {
     /// Put this object in its place.
     Replace(RawJson),
     /// Set the top-level keys that this object names, `null` included; Hop's `patchState`.
@@ -77,7 +77,7 @@ pub enum Change {
     Operations(RawJson),
 }
 
-impl Change {
+impl StateChange {
     /// What the caller sent.
     fn json(&self) -> &RawJson {
         let (Self::Replace(json)
@@ -139,12 +139,12 @@ impl State {
     ///
     /// # Errors
     /// [`StateError`] says which rule the change breaks.
-    pub fn apply(&self, change: &Change, limit: usize) -> Result<Self, StateError> {
+    pub fn apply(&self, change: &StateChange, limit: usize) -> Result<Self, StateError> {
         let text = match change {
-            Change::Replace(new) => return Self::new(new.clone(), limit),
-            Change::Shallow(patch) => shallow(self.0.as_str(), patch.as_str())?,
-            Change::Merge(patch) => merged(self.0.as_str(), patch)?,
-            Change::Operations(patch) => operations::operated(self.0.as_str(), patch, limit)?,
+            StateChange::Replace(new) => return Self::new(new.clone(), limit),
+            StateChange::Shallow(patch) => shallow(self.0.as_str(), patch.as_str())?,
+            StateChange::Merge(patch) => merged(self.0.as_str(), patch)?,
+            StateChange::Operations(patch) => operations::operated(self.0.as_str(), patch, limit)?,
         };
         json::check(&text)?;
         Self::new(RawJson::trusted(text), limit)
@@ -152,10 +152,10 @@ impl State {
 }
 
 /// An object's members, in order, each value as it was written.
-type Members<'a> = IndexMap<Cow<'a, str>, &'a RawValue>;
+type ObjectMembers<'a> = IndexMap<Cow<'a, str>, &'a RawValue>;
 
 /// Splits an object into its members.
-fn members(text: &str) -> Result<Members<'_>, JsonFault> {
+fn members(text: &str) -> Result<ObjectMembers<'_>, JsonFault> {
     serde_json::from_str(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => JsonFault::NotAnObject,
         _ => json::syntax(&error),

@@ -1,7 +1,7 @@
 //! A channel's state, without HTTP.
 
 use crate::actor::Changed;
-use crate::domain::{Change, ChannelKey, Version};
+use crate::domain::{ChannelKey, StateChange, Version};
 use crate::http::{self, ApiError, typed};
 use serde::Serialize;
 
@@ -40,7 +40,7 @@ impl<'a> States<'a> {
     /// # Errors
     /// [`ApiError`]: `NotFound(Channel)`, `VersionConflict`, `TooLarge`, `InvalidBody` for what is no JSON object.
     pub async fn replace(&self, state: &(impl Serialize + ?Sized)) -> Result<Changed, ApiError> {
-        self.change(Change::Replace(typed::json(state)?)).await
+        self.change(StateChange::Replace(typed::json(state)?)).await
     }
 
     /// Sets the keys that this object names, `null` too, and leaves the others.
@@ -48,7 +48,7 @@ impl<'a> States<'a> {
     /// # Errors
     /// As [`Self::replace`].
     pub async fn patch(&self, keys: &(impl Serialize + ?Sized)) -> Result<Changed, ApiError> {
-        self.change(Change::Shallow(typed::json(keys)?)).await
+        self.change(StateChange::Shallow(typed::json(keys)?)).await
     }
 
     /// Merges this object in (JSON Merge Patch, RFC 7396).
@@ -56,11 +56,11 @@ impl<'a> States<'a> {
     /// # Errors
     /// As [`Self::replace`].
     pub async fn merge(&self, patch: &(impl Serialize + ?Sized)) -> Result<Changed, ApiError> {
-        self.change(Change::Merge(typed::json(patch)?)).await
+        self.change(StateChange::Merge(typed::json(patch)?)).await
     }
 
     /// Makes a change.
-    async fn change(&self, change: Change) -> Result<Changed, ApiError> {
+    async fn change(&self, change: StateChange) -> Result<Changed, ApiError> {
         typed::change_state(self.app, &self.key, change, self.version).await
     }
 }

@@ -4,14 +4,14 @@ use crate::domain::{LeapToken, LeapTokenId, ProjectId};
 use crate::http::{self, ApiError, NewToken, typed};
 
 /// The leap tokens of one project, as [`super::Warren::tokens`] hands them out.
-pub struct Tokens<'a> {
+pub struct LeapTokens<'a> {
     /// What answers.
     app: &'a http::App,
     /// The project.
     project: ProjectId,
 }
 
-impl<'a> Tokens<'a> {
+impl<'a> LeapTokens<'a> {
     /// The tokens of this project.
     pub(super) const fn new(app: &'a http::App, project: ProjectId) -> Self {
         Self { app, project }

@@ -18,7 +18,7 @@ type Key = (ChannelKey, Register);
 
 /// A session came into a register, or went from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct PresenceChange {
     /// Who, and where.
     pub listed: Listed,
     /// Whether it came.
@@ -31,9 +31,9 @@ pub struct Change {
 
 /// Something to be stored; `E` is what has nothing to do with registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry<E> {
+pub enum EventEntry<E> {
     /// To be told, and noted.
-    Change(Change),
+    Change(PresenceChange),
     /// To be noted: they came before anybody wanted to hear of it.
     Known(Vec<Listed>),
     /// To be forgotten, which is not told.
@@ -45,7 +45,7 @@ pub enum Entry<E> {
 }
 
 /// Who waits to be told of.
-struct Waiting {
+struct Awaiting {
     /// Where.
     key: Key,
     /// Who.
@@ -58,7 +58,7 @@ struct Waiting {
 type Sessions = Vec<Arc<SessionRef>>;
 
 /// The log.
-pub struct Log<E> {
+pub struct EventOrder<E> {
     /// How many changes it holds at most.
     room: usize,
     /// The projects that want to hear of these registers.
@@ -66,13 +66,13 @@ pub struct Log<E> {
     /// Who stands in them.
     rolls: HashMap<Key, Roll>,
     /// To be stored, oldest first.
-    queue: VecDeque<Entry<E>>,
+    queue: VecDeque<EventEntry<E>>,
     /// How many of them are changes.
     changes: usize,
     /// How many of those each project has.
     shares: HashMap<ProjectId, usize>,
     /// Who waits for room among them, in the order of their last changes.
-    waiting: BTreeMap<u64, Waiting>,
+    waiting: BTreeMap<u64, Awaiting>,
     /// The next place among those who wait.
     next_place: u64,
     /// Whether the server ends: nobody comes any more.
@@ -81,7 +81,7 @@ pub struct Log<E> {
     dropped: u64,
 }
 
-impl<E> Log<E> {
+impl<E> EventOrder<E> {
     /// An empty one with room for so many changes; past it, who comes and goes is left out. A project may have half of what
     /// the others leave.
     pub fn new(room: usize) -> Self {
@@ -110,7 +110,7 @@ impl<E> Log<E> {
             let is_it = |key: &Key| key.0.project == *project && key.1 == register;
             self.rolls.retain(|key, _| !is_it(key));
             self.waiting.retain(|_, waiting| !is_it(&waiting.key));
-            self.queue.push_back(Entry::Unwatched(project.clone(), register));
+            self.queue.push_back(EventEntry::Unwatched(project.clone(), register));
         }
     }
 
@@ -141,7 +141,7 @@ impl<E> Log<E> {
             self.left_out(1);
         }
         if is_told {
-            self.queue.push_back(Entry::Struck(old.clone()));
+            self.queue.push_back(EventEntry::Struck(old.clone()));
         }
         self.drop_if_empty(&key);
     }
@@ -164,7 +164,7 @@ impl<E> Log<E> {
         let roll = self.rolls.entry(key).or_default();
         if roll.seat(&listed.session.id).is_none() {
             roll.know(&listed.session);
-            self.queue.push_back(Entry::Known(vec![listed]));
+            self.queue.push_back(EventEntry::Known(vec![listed]));
         }
     }
 
@@ -192,13 +192,13 @@ impl<E> Log<E> {
     pub fn restore(&mut self, noted: Listed) {
         match self.heard(&noted.channel, noted.register) {
             Some(key) => self.rolls.entry(key).or_default().know(&noted.session),
-            None => self.queue.push_back(Entry::Struck(noted)),
+            None => self.queue.push_back(EventEntry::Struck(noted)),
         }
     }
 
     /// Adds another event; who makes it sees to it that there is room.
     pub fn add(&mut self, event: E) {
-        self.queue.push_back(Entry::Other(event));
+        self.queue.push_back(EventEntry::Other(event));
     }
 
     /// Counts events that somebody left out.
@@ -212,16 +212,16 @@ impl<E> Log<E> {
     }
 
     /// Takes out what is to be stored next: entries that are about so many sessions together, or one more.
-    pub fn take(&mut self, most: usize) -> Vec<Entry<E>> {
+    pub fn take(&mut self, most: usize) -> Vec<EventEntry<E>> {
         self.fill();
         let (mut entries, mut sessions) = (Vec::new(), 0);
         while sessions < most
             && let Some(entry) = self.queue.pop_front()
         {
             match &entry {
-                Entry::Change(change) => self.give_back(&change.listed.channel.project),
-                Entry::Known(known) => sessions += known.len(),
-                Entry::Other(_) | Entry::Struck(_) | Entry::Unwatched(..) => {}
+                EventEntry::Change(change) => self.give_back(&change.listed.channel.project),
+                EventEntry::Known(known) => sessions += known.len(),
+                EventEntry::Other(_) | EventEntry::Struck(_) | EventEntry::Unwatched(..) => {}
             }
             sessions += 1;
             entries.push(entry);
@@ -266,7 +266,7 @@ impl<E> Log<E> {
         }
         for sessions in before.chunks(KNOWN_TOGETHER) {
             let known = sessions.iter().map(|session| listed(key, session)).collect();
-            self.queue.push_back(Entry::Known(known));
+            self.queue.push_back(EventEntry::Known(known));
         }
     }
 
@@ -306,7 +306,7 @@ impl<E> Log<E> {
                 self.waiting.remove(&before);
             }
             let (key, session) = (key.clone(), session.clone());
-            self.waiting.insert(place, Waiting { key, session, at });
+            self.waiting.insert(place, Awaiting { key, session, at });
         } else {
             self.tell(key, session, at);
         }
@@ -326,7 +326,7 @@ impl<E> Log<E> {
         let listed = listed(key, &session);
         self.changes += 1;
         *self.shares.entry(key.0.project.clone()).or_default() += 1;
-        self.queue.push_back(Entry::Change(Change { listed, is_in, count, at }));
+        self.queue.push_back(EventEntry::Change(PresenceChange { listed, is_in, count, at }));
         self.drop_if_empty(key);
     }
 
@@ -335,7 +335,7 @@ impl<E> Log<E> {
         while let Some((_, first)) = self.waiting.first_key_value()
             && !self.is_full(&first.key.0.project)
         {
-            let Some((_, Waiting { key, session, at })) = self.waiting.pop_first() else { return };
+            let Some((_, Awaiting { key, session, at })) = self.waiting.pop_first() else { return };
             let waits = self.rolls.get_mut(&key).and_then(|roll| roll.stop_waiting(&session));
             if waits.is_some() {
                 self.tell(&key, &session, at);

@@ -6,7 +6,7 @@
 mod log;
 mod roll;
 
-pub use log::{Change, Entry, Log};
+pub use log::{EventEntry, EventOrder, PresenceChange};
 
 #[cfg(test)]
 mod properties;

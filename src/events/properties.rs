@@ -1,6 +1,6 @@
 //! Random days of a server, and what a back end makes of what it is told.
 
-use super::{Change, Entry, Log};
+use super::{EventEntry, EventOrder, PresenceChange};
 use crate::domain::{
     ChannelId, ChannelKey, Listed, ProjectId, Register, SessionId, SessionRef, Timestamp,
 };
@@ -48,7 +48,7 @@ type Who = BTreeMap<String, BTreeSet<String>>;
 
 /// What is stored, and what a back end that hears of it believes.
 #[derive(Default)]
-struct Heard {
+struct HeardByBackEnd {
     /// The rows of who is online.
     noted: Who,
     /// The number that came last of each channel.
@@ -59,11 +59,11 @@ struct Heard {
     last: BTreeMap<String, i64>,
 }
 
-impl Heard {
+impl HeardByBackEnd {
     /// Stores an entry and hears of it.
-    fn take(&mut self, entry: Entry<u64>) {
+    fn take(&mut self, entry: EventEntry<u64>) {
         match entry {
-            Entry::Change(Change { listed, is_in, count, at }) => {
+            EventEntry::Change(PresenceChange { listed, is_in, count, at }) => {
                 let (channel, who) = names(&listed);
                 let noted = self.noted.entry(channel.clone()).or_default();
                 let is_news = if is_in { noted.insert(who) } else { noted.remove(&who) };
@@ -73,12 +73,12 @@ impl Heard {
                 self.counts.insert(channel, count);
                 self.told += 1;
             }
-            Entry::Known(known) => {
+            EventEntry::Known(known) => {
                 for (channel, who) in known.iter().map(names) {
                     self.noted.entry(channel).or_default().insert(who);
                 }
             }
-            Entry::Struck(listed) => {
+            EventEntry::Struck(listed) => {
                 let (channel, who) = names(&listed);
                 let noted = self.noted.entry(channel.clone()).or_default();
                 noted.remove(&who);
@@ -86,8 +86,8 @@ impl Heard {
                     *count = u64::try_from(noted.len()).unwrap();
                 }
             }
-            Entry::Unwatched(..) => *self = Self { told: self.told, ..Self::default() },
-            Entry::Other(_) => {}
+            EventEntry::Unwatched(..) => *self = Self { told: self.told, ..Self::default() },
+            EventEntry::Other(_) => {}
         }
     }
 }
@@ -102,11 +102,11 @@ struct Day {
     /// What happens.
     dice: Dice,
     /// The log under test.
-    log: Log<u64>,
+    log: EventOrder<u64>,
     /// Who really is online.
     really: BTreeMap<u64, BTreeSet<u64>>,
     /// What is stored.
-    heard: Heard,
+    heard: HeardByBackEnd,
     /// The next session.
     next: u64,
     /// The time.
@@ -123,13 +123,13 @@ const ROOM: usize = 5;
 impl Day {
     /// The morning.
     fn new(seed: u64) -> Self {
-        let mut log = Log::new(ROOM);
+        let mut log = EventOrder::new(ROOM);
         log.watch(&project(), REGISTER);
         Self {
             dice: Dice(seed),
             log,
             really: BTreeMap::new(),
-            heard: Heard::default(),
+            heard: HeardByBackEnd::default(),
             next: 0,
             now: 0,
             is_watched: true,
@@ -161,7 +161,7 @@ impl Day {
 
     /// The process dies with all that was not stored; the next one begins.
     fn die(&mut self) {
-        self.log = Log::new(ROOM);
+        self.log = EventOrder::new(ROOM);
         if self.is_watched {
             self.log.watch(&project(), REGISTER);
         } else {
@@ -286,19 +286,19 @@ fn nothing_is_left_out_uncounted() {
 
 #[test]
 fn other_events_keep_their_place() {
-    let mut log = Log::new(ROOM);
+    let mut log = EventOrder::new(ROOM);
     log.watch(&project(), REGISTER);
     log.came(&listed(0, 1), Timestamp(1), Vec::new);
     log.add(7);
     log.went(&listed(0, 1), Timestamp(2), Vec::new);
     log.add(8);
-    let kinds: Vec<_> = log.take(9).iter().map(|it| matches!(it, Entry::Other(_))).collect();
+    let kinds: Vec<_> = log.take(9).iter().map(|it| matches!(it, EventEntry::Other(_))).collect();
     assert_eq!(kinds, [false, true, false, true]);
 }
 
 #[test]
 fn who_is_there_says_so_for_itself_and_counts_once() {
-    let mut log: Log<u64> = Log::new(ROOM);
+    let mut log: EventOrder<u64> = EventOrder::new(ROOM);
     log.note_one(listed(0, 1));
     assert!(log.is_empty(), "nobody wants to hear");
     log.watch(&project(), REGISTER);
@@ -306,7 +306,7 @@ fn who_is_there_says_so_for_itself_and_counts_once() {
         log.note_one(listed(0, who));
     }
     log.went(&listed(0, 1), Timestamp(1), Vec::new);
-    let mut heard = Heard::default();
+    let mut heard = HeardByBackEnd::default();
     let entries = log.take(9);
     assert_eq!(entries.len(), 3);
     for entry in entries {
@@ -317,7 +317,7 @@ fn who_is_there_says_so_for_itself_and_counts_once() {
 
 #[test]
 fn a_project_has_half_of_what_the_others_leave() {
-    let mut log: Log<u64> = Log::new(8);
+    let mut log: EventOrder<u64> = EventOrder::new(8);
     let of = |project: &str, who: u64| {
         let channel = ChannelKey { project: ProjectId::from(project), id: channel(0).id };
         Listed { channel, ..listed(0, who) }
@@ -332,7 +332,7 @@ fn a_project_has_half_of_what_the_others_leave() {
         .take(6)
         .iter()
         .map(|entry| match entry {
-            Entry::Change(change) => change.listed.channel.project.as_str().to_owned(),
+            EventEntry::Change(change) => change.listed.channel.project.as_str().to_owned(),
             other => panic!("{other:?}"),
         })
         .collect();

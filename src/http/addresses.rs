@@ -20,7 +20,7 @@ pub(crate) struct Addresses {
 
 /// One socket under its address; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct AddressPlace {
     /// The address, its network for IPv6.
     address: IpAddr,
     /// Where it counts; nowhere if there is no bound.
@@ -40,10 +40,10 @@ impl Addresses {
     ///
     /// # Errors
     /// [`ApiError::RateLimited`] at the address's bound, [`ApiError::Overloaded`] at that of all.
-    pub(crate) fn take(&self, address: IpAddr) -> Result<Place, ApiError> {
+    pub(crate) fn take(&self, address: IpAddr) -> Result<AddressPlace, ApiError> {
         let all = Arc::clone(&self.all).try_acquire_owned().ok().ok_or(ApiError::Overloaded)?;
         if self.limit == 0 {
-            return Ok(Place { address, addresses: None, _all: all });
+            return Ok(AddressPlace { address, addresses: None, _all: all });
         }
         let address = network_of(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,11 +52,11 @@ impl Addresses {
             return Err(ApiError::RateLimited(self.limit));
         }
         *count += 1;
-        Ok(Place { address, addresses: Some(self.clone()), _all: all })
+        Ok(AddressPlace { address, addresses: Some(self.clone()), _all: all })
     }
 }
 
-impl Drop for Place {
+impl Drop for AddressPlace {
     fn drop(&mut self) {
         let Some(addresses) = &self.addresses else { return };
         let mut open = addresses.open.lock().unwrap_or_else(PoisonError::into_inner);

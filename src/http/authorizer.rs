@@ -1,7 +1,7 @@
 //! Who answers when a token asks for a private channel that it was not granted: set, shown, removed.
 
 use super::answer::{self, Answer};
-use super::body::Body;
+use super::body::RequestBody;
 use super::call::Call;
 use super::error::ApiError;
 use super::fields::Fields;
@@ -10,7 +10,7 @@ use super::reach::{Warning, warnings};
 use super::routes::{Mounted, on};
 use super::webhooks::{is_address, new_secret};
 use crate::actor::clock;
-use crate::actor::webhook::{Asked, TryAuthorizer};
+use crate::actor::webhook::{AuthorizerCall, TryAuthorizer};
 use crate::domain::webhook::masked_secret;
 use crate::domain::{Authorizer, Timestamp};
 use crate::store::Thing;
@@ -41,7 +41,7 @@ struct View<'a> {
     warnings: Vec<Warning>,
     /// What came of the last questions, newest first; only where it is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
-    outcomes: Option<Vec<Asked>>,
+    outcomes: Option<Vec<AuthorizerCall>>,
 }
 
 /// `GET /projects/:id/channel-authorizer`, the secret masked.
@@ -57,7 +57,7 @@ async fn show(call: Call) -> Answer {
 
 /// `PUT /projects/:id/channel-authorizer` `{url}`: takes the place of the one before; each has a secret of its own,
 /// shown here and never again.
-async fn set(call: Call, body: Body) -> Answer {
+async fn set(call: Call, body: RequestBody) -> Answer {
     let project = call.project().await?;
     let text = body.json(&call, Content::Record).await?;
     let url = Fields::parse(text.as_str(), &["url"])?.string("url")?;

@@ -1,8 +1,8 @@
 //! Request bodies: read in pieces, bounded one by one and all together.
 
+use super::body_budget::BodyHold;
 use super::call::Call;
 use super::error::ApiError;
-use super::gate::Held;
 use super::limits::Content;
 use super::pace::Pace;
 use crate::domain::RawJson;
@@ -26,9 +26,9 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 const DRAIN_BYTES: usize = 256 << 20;
 
 /// A body that has not been read yet.
-pub(crate) struct Body(Payload);
+pub(crate) struct RequestBody(Payload);
 
-impl FromRequest for Body {
+impl FromRequest for RequestBody {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 
@@ -40,15 +40,15 @@ impl FromRequest for Body {
 /// From so many bytes on, reading JSON takes 5 ms or more: up to 4 ns for each byte.
 const HEAVY_BYTES: usize = 1 << 20;
 
-/// A body that was read: text, and its places at the gate for as long as it is held.
+/// A body that was read: text, and its share of the budget for as long as it is held.
 pub(crate) struct Text {
     /// UTF-8, as was checked.
     bytes: Bytes,
     /// Given back when the text is dropped.
-    held: Held,
+    held: BodyHold,
 }
 
-impl Body {
+impl RequestBody {
     /// Reads the body to its end. It must be JSON by its content type, or have none.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl Body {
         if announced.is_some_and(|size| size > limit) {
             return Err(self.refuse(told, 0, announced).await);
         }
-        let mut held = call.app.gate.hold(&call.caller);
+        let mut held = call.app.body_budget.hold(&call.caller);
         let mut pieces = Pieces::default();
         let mut pace = Pace::new(Instant::now());
         loop {
@@ -119,7 +119,7 @@ impl Body {
 
 impl Text {
     /// Takes bytes that have to be UTF-8.
-    fn new(bytes: Bytes, held: Held) -> Result<Self, ApiError> {
+    fn new(bytes: Bytes, held: BodyHold) -> Result<Self, ApiError> {
         match std::str::from_utf8(&bytes) {
             Ok(_) => Ok(Self { bytes, held }),
             Err(_) => Err(ApiError::body("the body is not valid UTF-8")),
@@ -218,7 +218,7 @@ pub(crate) fn media_type(request: &HttpRequest) -> Result<Option<String>, ApiErr
 mod tests {
     use super::*;
     use crate::http::auth::Caller;
-    use crate::http::gate::Gate;
+    use crate::http::body_budget::BodyBudget;
     use actix_web::test::TestRequest;
     use std::thread;
 
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_refused() {
         let bytes = Bytes::from_static(b"{\"a\":\"\xff\"}");
-        let held = Gate::new(0, 0).hold(&Caller::Admin);
+        let held = BodyBudget::new(0, 0).hold(&Caller::Admin);
         assert!(Text::new(bytes, held).is_err());
     }
 
@@ -265,7 +265,7 @@ mod tests {
     async fn a_large_body_is_read_on_another_thread_and_a_small_one_at_once() {
         let here = thread::current().id();
         let read = async |bytes: usize| {
-            let held = Gate::new(0, 0).hold(&Caller::Admin);
+            let held = BodyBudget::new(0, 0).hold(&Caller::Admin);
             let text = Text::new(Bytes::from(vec![b' '; bytes]), held).unwrap();
             text.read(|_| Ok(thread::current().id())).await.unwrap()
         };

@@ -4,7 +4,7 @@
 
 use super::auth::{Caller, secret_of};
 use super::error::ApiError;
-use super::path::Parts;
+use super::path::PathParts;
 use super::permissions::{self, Need};
 use super::{App, query};
 use crate::domain::{ChannelKey, EventKind, LeapTokenId, Permission, Project, ProjectId};
@@ -23,7 +23,7 @@ pub(crate) struct Call {
     /// The request itself, for headers and query.
     pub(crate) request: HttpRequest,
     /// The parts of its path.
-    pub(crate) parts: Parts,
+    pub(crate) parts: PathParts,
 }
 
 impl FromRequest for Call {
@@ -52,7 +52,7 @@ impl Call {
             ApiError::internal(&format!("{pattern} is missing in the table of permissions"))
         })?;
         need.check(&caller)?;
-        let parts = Parts::of(&request).await?;
+        let parts = PathParts::of(&request).await?;
         Ok(Self { app, caller, request, parts })
     }
 

@@ -5,7 +5,7 @@ use super::call::Call;
 use super::channels::existing;
 use super::error::ApiError;
 use super::list::{self, List};
-use super::query::{self, Place, Wanted};
+use super::query::{self, ListCursor, ListRange};
 use super::views::ChannelView;
 use crate::actor::Persistence;
 use crate::domain::{Channel, ChannelId, Project};
@@ -17,8 +17,8 @@ pub(crate) async fn list(call: Call) -> Answer {
     let id = call.project().await?;
     let project = call.load_project(id).await?;
     let (sort, is_descending) = match &wanted {
-        Wanted::Page(page) => (page.sort, page.is_descending),
-        Wanted::All | Wanted::Step(_) => (ChannelSort::CreatedAt, false),
+        ListRange::Page(page) => (page.sort, page.is_descending),
+        ListRange::All | ListRange::Step(_) => (ChannelSort::CreatedAt, false),
     };
     let persistence = call.app.persistence.clone();
     let channels = Channels { persistence, project, sort, is_descending };
@@ -49,7 +49,7 @@ impl List for Channels {
         &["page_size", "total_count"]
     }
 
-    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<Channel>, ApiError> {
+    async fn read(&self, start: &Start<ListCursor>, limit: u64) -> Result<Vec<Channel>, ApiError> {
         let (id, start) = (self.project.id.clone(), start.clone());
         let (sort, is_descending) = (self.sort, self.is_descending);
         let read = self.persistence.read(move |store| {
@@ -76,8 +76,8 @@ impl List for Channels {
         Ok(self.persistence.read(move |store| store.count_channels(&id)).await?)
     }
 
-    fn place(channel: &Channel) -> Place {
-        Place::at(channel.created_at, channel.key.id.as_str())
+    fn place(channel: &Channel) -> ListCursor {
+        ListCursor::at(channel.created_at, channel.key.id.as_str())
     }
 
     fn write(&self, channel: &Channel, _: bool, text: &mut Vec<u8>) -> serde_json::Result<()> {

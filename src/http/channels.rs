@@ -2,7 +2,7 @@
 
 use super::App;
 use super::answer::{self, Answer};
-use super::body::Body;
+use super::body::RequestBody;
 use super::call::Call;
 use super::channel_list;
 use super::error::ApiError;
@@ -34,18 +34,18 @@ pub(crate) fn routes() -> Vec<Mounted> {
 
 /// `{channel}`.
 #[derive(Serialize)]
-struct One<'a> {
+struct ChannelBody<'a> {
     /// The channel.
     channel: ChannelView<'a>,
 }
 
 /// Answers with one channel.
 fn one(channel: &Channel, project: &Project) -> Answer {
-    answer::data(One { channel: ChannelView::new(channel, project) })
+    answer::data(ChannelBody { channel: ChannelView::new(channel, project) })
 }
 
 /// `POST /channels` makes up an id, `PUT /channels/:id` takes the caller's.
-async fn post(call: Call, body: Body) -> Answer {
+async fn post(call: Call, body: RequestBody) -> Answer {
     let id = if call.request.method() == Method::PUT {
         call.parts.channel()?
     } else {
@@ -106,7 +106,7 @@ async fn show(call: Call) -> Answer {
 }
 
 /// `PATCH /channels/:id`: who may subscribe and what the channel can do.
-async fn update(call: Call, body: Body) -> Answer {
+async fn update(call: Call, body: RequestBody) -> Answer {
     let key = call.channel().await?;
     let text = body.json(&call, Content::Record).await?;
     let fields = Fields::parse(text.as_str(), &["type", "capabilities"])?;
@@ -127,14 +127,14 @@ async fn delete(call: Call) -> Answer {
 #[derive(Serialize)]
 struct Stats {
     /// The nested form.
-    stats: Online,
+    stats: OnlineCountBody,
     /// The flat form.
     online_count: u64,
 }
 
 /// `{online_count}`.
 #[derive(Serialize)]
-struct Online {
+struct OnlineCountBody {
     /// Sessions connected and subscribed now.
     online_count: u64,
 }
@@ -144,7 +144,7 @@ async fn stats(call: Call) -> Answer {
     let key = call.channel().await?;
     must_exist(&call, &key).await?;
     let online_count = call.app.supervisor.online_count(&key).await?;
-    answer::data(Stats { stats: Online { online_count }, online_count })
+    answer::data(Stats { stats: OnlineCountBody { online_count }, online_count })
 }
 
 /// Checks that a channel exists, for questions that its actor answers for any name.

@@ -5,7 +5,7 @@ use actix_web::http::header;
 
 /// A client with wishes of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Client {
+pub(crate) enum ClientWishes {
     /// The `hop` crate: bare arrays in lists, a strict list of webhook events.
     HopCrate,
     /// The command-line client: the same strict list.
@@ -16,7 +16,7 @@ pub(crate) enum Client {
     Other,
 }
 
-impl Client {
+impl ClientWishes {
     /// The client that sent this request, by its `User-Agent`.
     pub(crate) fn of(request: &HttpRequest) -> Self {
         let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());

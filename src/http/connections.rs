@@ -5,7 +5,7 @@ use super::call::Call;
 use super::channels::must_exist;
 use super::error::ApiError;
 use super::list::{self, List};
-use super::query::{self, Place, Wanted};
+use super::query::{self, ListCursor, ListRange};
 use super::routes::{Mounted, on};
 use super::tokens;
 use crate::actor::Supervisor;
@@ -63,7 +63,7 @@ impl From<ConnectionInfo> for ConnectionView {
 async fn of_token(call: Call) -> Answer {
     let wanted = query::wanted(call.request.query_string())?;
     let token = tokens::find(&call).await?;
-    listed(&call, Source::Token(token.project, token.id), wanted).await
+    listed(&call, ConnectionSource::Token(token.project, token.id), wanted).await
 }
 
 /// `GET /channels/:id/connections`.
@@ -71,16 +71,16 @@ async fn of_channel(call: Call) -> Answer {
     let wanted = query::wanted(call.request.query_string())?;
     let key = call.channel().await?;
     must_exist(&call, &key).await?;
-    listed(&call, Source::Channel(key), wanted).await
+    listed(&call, ConnectionSource::Channel(key), wanted).await
 }
 
 /// What is wanted of one of the two.
-async fn listed(call: &Call, source: Source, wanted: Wanted) -> Answer {
-    list::answer(Connections { supervisor: call.app.supervisor.clone(), source }, wanted).await
+async fn listed(call: &Call, source: ConnectionSource, wanted: ListRange) -> Answer {
+    list::answer(ConnectionList { supervisor: call.app.supervisor.clone(), source }, wanted).await
 }
 
 /// Whose connections are listed.
-enum Source {
+enum ConnectionSource {
     /// A token's.
     Token(ProjectId, LeapTokenId),
     /// Those that hear a channel.
@@ -88,14 +88,14 @@ enum Source {
 }
 
 /// Live connections, oldest first.
-struct Connections {
+struct ConnectionList {
     /// Who asks for them.
     supervisor: Supervisor,
     /// Whose they are.
-    source: Source,
+    source: ConnectionSource,
 }
 
-impl Connections {
+impl ConnectionList {
     /// Asks for a part of them.
     async fn part(
         &self,
@@ -103,15 +103,17 @@ impl Connections {
         limit: u64,
     ) -> Result<ConnectionPart, AskError> {
         match &self.source {
-            Source::Token(project, token) => {
+            ConnectionSource::Token(project, token) => {
                 self.supervisor.token_connections(project, token, start, limit).await
             }
-            Source::Channel(key) => self.supervisor.channel_connections(key, start, limit).await,
+            ConnectionSource::Channel(key) => {
+                self.supervisor.channel_connections(key, start, limit).await
+            }
         }
     }
 }
 
-impl List for Connections {
+impl List for ConnectionList {
     /// A connection, and what is known of it unless it has gone meanwhile.
     type Item = (ConnectionUid, Option<ConnectionView>);
 
@@ -119,7 +121,11 @@ impl List for Connections {
         "connections"
     }
 
-    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<Self::Item>, ApiError> {
+    async fn read(
+        &self,
+        start: &Start<ListCursor>,
+        limit: u64,
+    ) -> Result<Vec<Self::Item>, ApiError> {
         let start = start.map(|place| ConnectionUid::from_number(place.rank.cast_unsigned()));
         let part = self.part(start, limit).await?.connections;
         let uids: Vec<_> = part.iter().map(|connection| connection.uid).collect();
@@ -134,8 +140,8 @@ impl List for Connections {
     }
 
     /// By its number, which rises with each that comes.
-    fn place((uid, _): &Self::Item) -> Place {
-        Place { rank: uid.number().cast_signed(), id: String::new() }
+    fn place((uid, _): &Self::Item) -> ListCursor {
+        ListCursor { rank: uid.number().cast_signed(), id: String::new() }
     }
 
     fn write(

@@ -5,7 +5,7 @@ use super::call::Call;
 use super::channels::existing;
 use super::error::ApiError;
 use super::list::{self, List};
-use super::query::{self, Place};
+use super::query::{self, ListCursor};
 use super::routes::{Mounted, on};
 use super::views::DeliveryView;
 use crate::actor::{Persistence, clock};
@@ -51,7 +51,7 @@ impl List for Deliveries {
         "deliveries"
     }
 
-    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<Delivery>, ApiError> {
+    async fn read(&self, start: &Start<ListCursor>, limit: u64) -> Result<Vec<Delivery>, ApiError> {
         let (project, webhook) = (self.project.clone(), self.webhook.clone());
         let start = start.map(|place| place.rank);
         let read = self.persistence.read(move |store| {
@@ -67,8 +67,8 @@ impl List for Deliveries {
     }
 
     /// By the event's number, which tells it from all others of the project.
-    fn place(delivery: &Delivery) -> Place {
-        Place { rank: delivery.seq, id: String::new() }
+    fn place(delivery: &Delivery) -> ListCursor {
+        ListCursor { rank: delivery.seq, id: String::new() }
     }
 
     fn write(&self, delivery: &Delivery, _: bool, text: &mut Vec<u8>) -> serde_json::Result<()> {

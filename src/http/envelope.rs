@@ -32,12 +32,12 @@ struct Failure<'a> {
     /// Always false.
     success: bool,
     /// What went wrong.
-    error: Fault<'a>,
+    error: ErrorBody<'a>,
 }
 
 /// What went wrong, for programs and for people.
 #[derive(Serialize)]
-struct Fault<'a> {
+struct ErrorBody<'a> {
     /// By which programs branch.
     code: &'a str,
     /// For people.
@@ -72,7 +72,7 @@ pub(crate) struct Details<'a> {
 
 /// The text of an error's envelope.
 pub(crate) fn failure(code: &str, message: &str, details: Details<'_>) -> String {
-    let failure = Failure { success: false, error: Fault { code, message, details } };
+    let failure = Failure { success: false, error: ErrorBody { code, message, details } };
     // Strings, numbers and nothing else: writing them cannot fail.
     serde_json::to_string(&failure).unwrap_or_default()
 }

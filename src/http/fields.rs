@@ -33,7 +33,7 @@ impl<'a> Fields<'a> {
             return Ok(Self { names, values: vec![None; names.len()] });
         }
         let mut parser = serde_json::Deserializer::from_str(text);
-        let values = Wanted(names).deserialize(&mut parser).and_then(|values| {
+        let values = WantedFields(names).deserialize(&mut parser).and_then(|values| {
             parser.end()?;
             Ok(values)
         });
@@ -123,7 +123,7 @@ pub(crate) fn quoted(name: &str) -> String {
 }
 
 /// Picks the fields of these names out of an object.
-struct Wanted(&'static [&'static str]);
+struct WantedFields(&'static [&'static str]);
 
 /// The fields that were found.
 struct Picked<'a> {
@@ -137,7 +137,7 @@ struct Picked<'a> {
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de> DeserializeSeed<'de> for Wanted {
+impl<'de> DeserializeSeed<'de> for WantedFields {
     type Value = Picked<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Self::Value, D::Error> {
@@ -145,7 +145,7 @@ impl<'de> DeserializeSeed<'de> for Wanted {
     }
 }
 
-impl<'de> Visitor<'de> for Wanted {
+impl<'de> Visitor<'de> for WantedFields {
     type Value = Picked<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// `{status}`.
 #[derive(Serialize)]
-struct Health {
+struct HealthView {
     /// `live` or `ready`.
     status: &'static str,
 }
@@ -25,7 +25,7 @@ pub(crate) fn mount(config: &mut ServiceConfig, app: &web::Data<App>) {
 
 /// `GET /health/live`: always, while the process runs.
 async fn live() -> Answer {
-    answer::data(Health { status: "live" })
+    answer::data(HealthView { status: "live" })
 }
 
 /// `GET /health/ready`: when the store answers, its last commit succeeded, and the server is not about to go.
@@ -35,5 +35,5 @@ async fn ready(app: web::Data<App>) -> Answer {
     }
     app.persistence.check()?;
     app.persistence.read(|store| store.find_admin_token(&[0; 32])).await?;
-    answer::data(Health { status: "ready" })
+    answer::data(HealthView { status: "ready" })
 }

@@ -2,22 +2,22 @@
 
 use super::error::ApiError;
 use super::list::List;
-use super::query::Place;
+use super::query::ListCursor;
 use crate::store::Start;
 use serde::Serialize;
 
 /// A thing as it is answered, and where it stands.
-type Item = (Place, Vec<u8>);
+type Item = (ListCursor, Vec<u8>);
 
 /// A list that is held whole, in order.
-pub(crate) struct Held {
+pub(crate) struct HeldList {
     /// What it is called in the answer.
     name: &'static str,
     /// The things.
     items: Vec<Item>,
 }
 
-impl Held {
+impl HeldList {
     /// An empty list.
     pub(crate) const fn new(name: &'static str) -> Self {
         Self { name, items: Vec::new() }
@@ -27,7 +27,7 @@ impl Held {
     ///
     /// # Errors
     /// [`ApiError::Internal`] when it cannot be written.
-    pub(crate) fn add(&mut self, place: Place, view: &impl Serialize) -> Result<(), ApiError> {
+    pub(crate) fn add(&mut self, place: ListCursor, view: &impl Serialize) -> Result<(), ApiError> {
         let text = serde_json::to_vec(view).map_err(|error| ApiError::internal(&error))?;
         let at = self.items.partition_point(|(other, _)| *other <= place);
         self.items.insert(at, (place, text));
@@ -35,14 +35,14 @@ impl Held {
     }
 }
 
-impl List for Held {
+impl List for HeldList {
     type Item = Item;
 
     fn name(&self) -> &'static str {
         self.name
     }
 
-    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<Item>, ApiError> {
+    async fn read(&self, start: &Start<ListCursor>, limit: u64) -> Result<Vec<Item>, ApiError> {
         let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         let skipped = match start {
             Start::Skip(count) => size(*count),
@@ -55,7 +55,7 @@ impl List for Held {
         Ok(u64::try_from(self.items.len()).unwrap_or(u64::MAX))
     }
 
-    fn place((place, _): &Item) -> Place {
+    fn place((place, _): &Item) -> ListCursor {
         place.clone()
     }
 

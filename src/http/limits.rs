@@ -2,7 +2,7 @@
 
 /// What a request may bring; `config` fills it in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct HttpLimits {
     /// The largest data of one message, bytes of JSON; over it, 413. Zero lifts the bound, up to
     /// half of [`Self::body_in_flight_bytes`].
     pub message_bytes: usize,
@@ -23,7 +23,7 @@ pub struct Limits {
     pub body_in_flight_bytes: usize,
 }
 
-impl Default for Limits {
+impl Default for HttpLimits {
     /// 64 MiB a message, 1 MiB a state, 256 MiB in flight.
     fn default() -> Self {
         Self {
@@ -57,7 +57,7 @@ pub(crate) enum Content {
     Record,
 }
 
-impl Limits {
+impl HttpLimits {
     /// The largest data of one message, bytes.
     pub(crate) const fn message(&self) -> usize {
         if self.message_bytes == 0 { usize::MAX } else { self.message_bytes }
@@ -96,14 +96,14 @@ mod tests {
 
     #[test]
     fn zero_lifts_the_bound_of_messages_up_to_a_projects_share() {
-        let limits = Limits { message_bytes: 0, ..Limits::default() };
+        let limits = HttpLimits { message_bytes: 0, ..HttpLimits::default() };
         assert_eq!(limits.message(), usize::MAX);
         assert_eq!(limits.body(Content::Message), 128 << 20);
     }
 
     #[test]
     fn a_message_at_its_bound_fits_into_a_body() {
-        let limits = Limits::default();
+        let limits = HttpLimits::default();
         assert!(limits.body(Content::Message) > limits.message());
         assert!(limits.body(Content::State) > limits.state_bytes);
         assert_eq!(limits.told(Content::Message), limits.message());

@@ -3,10 +3,10 @@
 
 use super::answer::Answer;
 use super::call::Call;
-use super::client::Client;
+use super::client::ClientWishes;
 use super::error::ApiError;
 use super::pieces;
-use super::query::{Place, Step, Wanted};
+use super::query::{ListCursor, ListRange, ListStep};
 use crate::store::Start;
 use bytes::Bytes;
 use serde::Serialize;
@@ -35,13 +35,17 @@ pub(crate) trait List: 'static {
     }
 
     /// Reads what comes next, so many at most. Fewer are the last ones.
-    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<Self::Item>, ApiError>;
+    async fn read(
+        &self,
+        start: &Start<ListCursor>,
+        limit: u64,
+    ) -> Result<Vec<Self::Item>, ApiError>;
 
     /// How many it has in all.
     async fn total(&self) -> Result<u64, ApiError>;
 
     /// Where a thing stands.
-    fn place(item: &Self::Item) -> Place;
+    fn place(item: &Self::Item) -> ListCursor;
 
     /// Writes a thing as JSON; nothing for what has gone since it was listed. `is_bare` for the client that wants things in
     /// a form of its own.
@@ -50,19 +54,19 @@ pub(crate) trait List: 'static {
 }
 
 /// Answers with what is asked of a list.
-pub(crate) async fn answer(list: impl List, wanted: Wanted) -> Answer {
-    pieces::whole(Walk::new(list, wanted, false).await?).await
+pub(crate) async fn answer(list: impl List, wanted: ListRange) -> Answer {
+    pieces::whole(ListWalk::new(list, wanted, false).await?).await
 }
 
 /// The same for one of the lists that the `hop` crate wants as a bare array.
-pub(crate) async fn answer_bare(call: &Call, list: impl List, wanted: Wanted) -> Answer {
-    let is_step = matches!(wanted, Wanted::Step(_));
-    let is_bare = Client::of(&call.request) == Client::HopCrate && !is_step;
-    pieces::whole(Walk::new(list, wanted, is_bare).await?).await
+pub(crate) async fn answer_bare(call: &Call, list: impl List, wanted: ListRange) -> Answer {
+    let is_step = matches!(wanted, ListRange::Step(_));
+    let is_bare = ClientWishes::of(&call.request) == ClientWishes::HopCrate && !is_step;
+    pieces::whole(ListWalk::new(list, wanted, is_bare).await?).await
 }
 
 /// How much of a list is written.
-enum Part {
+enum ListForm {
     /// All of it.
     All,
     /// One page.
@@ -80,13 +84,13 @@ enum Part {
 }
 
 /// A walk through a list that writes down what it meets.
-struct Walk<L> {
+struct ListWalk<L> {
     /// What it walks through.
     list: L,
     /// Where it goes on.
-    start: Start<Place>,
+    start: Start<ListCursor>,
     /// How far.
-    part: Part,
+    part: ListForm,
     /// Whether the answer is the bare array.
     is_bare: bool,
     /// How many things were met.
@@ -99,18 +103,18 @@ struct Walk<L> {
     is_over: bool,
 }
 
-impl<L: List> Walk<L> {
+impl<L: List> ListWalk<L> {
     /// One that begins where it is wanted.
-    async fn new(list: L, wanted: Wanted, is_bare: bool) -> Result<Self, ApiError> {
+    async fn new(list: L, wanted: ListRange, is_bare: bool) -> Result<Self, ApiError> {
         let (start, part) = match wanted {
-            Wanted::All => (Start::Skip(0), Part::All),
-            Wanted::Page(page) => {
+            ListRange::All => (Start::Skip(0), ListForm::All),
+            ListRange::Page(page) => {
                 let total = list.total().await?;
-                (Start::Skip(page.offset), Part::Page { size: page.limit, total })
+                (Start::Skip(page.offset), ListForm::Page { size: page.limit, total })
             }
-            Wanted::Step(Step { behind, limit }) => {
+            ListRange::Step(ListStep { behind, limit }) => {
                 let start = behind.map_or(Start::Skip(0), Start::Behind);
-                (start, Part::Step { size: limit })
+                (start, ListForm::Step { size: limit })
             }
         };
         let rows = FIRST_ROWS;
@@ -120,14 +124,14 @@ impl<L: List> Walk<L> {
     /// How many things may still be shown.
     const fn left(&self) -> u64 {
         match self.part {
-            Part::All => u64::MAX,
-            Part::Page { size, .. } | Part::Step { size } => size.saturating_sub(self.met),
+            ListForm::All => u64::MAX,
+            ListForm::Page { size, .. } | ListForm::Step { size } => size.saturating_sub(self.met),
         }
     }
 
     /// How many are to be read: for a step, one more than it shows tells whether there is another.
     fn wanted(&self) -> u64 {
-        let is_step = matches!(self.part, Part::Step { .. });
+        let is_step = matches!(self.part, ListForm::Step { .. });
         self.left().saturating_add(u64::from(is_step)).min(self.rows)
     }
 
@@ -137,7 +141,9 @@ impl<L: List> Walk<L> {
         self.met = self.met.saturating_add(count);
         match (&self.part, &mut self.start) {
             // A page has an order of its own, in which only numbers say how far it is.
-            (Part::Page { .. }, Start::Skip(skipped)) => *skipped = skipped.saturating_add(count),
+            (ListForm::Page { .. }, Start::Skip(skipped)) => {
+                *skipped = skipped.saturating_add(count);
+            }
             (_, start) => {
                 if let Some(last) = met.last() {
                     *start = Start::Behind(L::place(last));
@@ -173,12 +179,12 @@ impl<L: List> Walk<L> {
             return Ok(());
         }
         match &self.part {
-            Part::All => {
+            ListForm::All => {
                 for name in self.list.counts() {
                     field(text, name, &self.written)?;
                 }
             }
-            Part::Page { size, total } => {
+            ListForm::Page { size, total } => {
                 for (name, count) in PAGED.iter().zip([size, total]) {
                     field(text, name, count)?;
                 }
@@ -186,7 +192,7 @@ impl<L: List> Walk<L> {
                     field(text, name, total)?;
                 }
             }
-            Part::Step { size } => {
+            ListForm::Step { size } => {
                 let next = match &self.start {
                     Start::Behind(place) if is_more => Some(place.cursor()),
                     _ => None,
@@ -200,7 +206,7 @@ impl<L: List> Walk<L> {
     }
 }
 
-impl<L: List> pieces::Walk for Walk<L> {
+impl<L: List> pieces::WriteWalk for ListWalk<L> {
     fn start(&self) -> Bytes {
         if self.is_bare {
             return Bytes::from_static(br#"{"success":true,"data":["#);
@@ -223,7 +229,7 @@ impl<L: List> pieces::Walk for Walk<L> {
         let mut text = Vec::new();
         self.write(&found, &mut text)?;
         self.rows = next_rows(self.rows, text.len());
-        let is_full = matches!(self.part, Part::Page { .. }) && self.left() == 0;
+        let is_full = matches!(self.part, ListForm::Page { .. }) && self.left() == 0;
         if is_last || is_more || is_full {
             self.is_over = true;
             self.end(is_more, &mut text)?;
@@ -250,7 +256,7 @@ fn field(text: &mut Vec<u8>, name: &str, value: &impl Serialize) -> Result<(), A
 #[cfg(test)]
 mod tests {
     use super::super::query::wanted;
-    use super::pieces::Walk as _;
+    use super::pieces::WriteWalk as _;
     use super::*;
     use std::cell::RefCell;
 
@@ -275,7 +281,7 @@ mod tests {
             &["count"]
         }
 
-        async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<u64>, ApiError> {
+        async fn read(&self, start: &Start<ListCursor>, limit: u64) -> Result<Vec<u64>, ApiError> {
             self.asked.borrow_mut().push(limit);
             let start = start.map(|place| place.rank.unsigned_abs());
             Ok(start.part(0..self.count, |number| number, limit))
@@ -285,8 +291,8 @@ mod tests {
             Ok(self.count)
         }
 
-        fn place(number: &u64) -> Place {
-            Place { rank: number.cast_signed(), id: String::new() }
+        fn place(number: &u64) -> ListCursor {
+            ListCursor { rank: number.cast_signed(), id: String::new() }
         }
 
         fn write(&self, number: &u64, _: bool, text: &mut Vec<u8>) -> serde_json::Result<()> {
@@ -301,7 +307,7 @@ mod tests {
     /// What is answered to a query, and how many things were read at a time.
     async fn answered(count: u64, bytes: usize, query: &str) -> (serde_json::Value, Vec<u64>) {
         let list = Numbers { count, bytes, asked: RefCell::default() };
-        let mut walk = Walk::new(list, wanted(query).unwrap(), false).await.unwrap();
+        let mut walk = ListWalk::new(list, wanted(query).unwrap(), false).await.unwrap();
         let mut text = walk.start().to_vec();
         while !walk.is_over() {
             text.extend(walk.piece().await.unwrap());

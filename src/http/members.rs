@@ -2,10 +2,10 @@
 
 use super::answer::{self, Answer};
 use super::call::Call;
-use super::client::Client;
-use super::held::Held;
+use super::client::ClientWishes;
+use super::held::HeldList;
 use super::list;
-use super::query::{self, Place};
+use super::query::{self, ListCursor};
 use super::routes::{Mounted, on};
 use super::views::RoleView;
 use crate::domain::{Permissions, Timestamp};
@@ -47,7 +47,7 @@ struct MemberView {
 impl MemberView {
     /// The operator in a project, with these permissions.
     fn new(call: &Call, joined_at: Timestamp, permissions: Permissions) -> Self {
-        let is_flags_text = Client::of(&call.request) == Client::Go;
+        let is_flags_text = ClientWishes::of(&call.request) == ClientWishes::Go;
         let role = RoleView::new(permissions, is_flags_text);
         let (id, name) = (MEMBER_ID, OPERATOR);
         Self { id, name, username: name, mfa_enabled: false, joined_at, role }
@@ -59,15 +59,15 @@ async fn list_all(call: Call) -> Answer {
     let wanted = query::wanted(call.request.query_string())?;
     let id = call.project().await?;
     let joined_at = call.load_project(id).await?.created_at;
-    let mut members = Held::new("members");
+    let mut members = HeldList::new("members");
     let operator = MemberView::new(&call, joined_at, Permissions::OWNER);
-    members.add(Place::at(joined_at, MEMBER_ID), &operator)?;
+    members.add(ListCursor::at(joined_at, MEMBER_ID), &operator)?;
     list::answer(members, wanted).await
 }
 
 /// `{project_member}`.
 #[derive(Serialize)]
-struct One {
+struct MemberBody {
     /// The member.
     project_member: MemberView,
 }
@@ -77,5 +77,5 @@ async fn me(call: Call) -> Answer {
     let id = call.project().await?;
     let joined_at = call.load_project(id).await?.created_at;
     let project_member = MemberView::new(&call, joined_at, call.caller.permissions());
-    answer::data(One { project_member })
+    answer::data(MemberBody { project_member })
 }

@@ -1,7 +1,7 @@
 //! Messages to a channel and to a token, each under the two paths that clients use.
 
 use super::answer::{self, Answer};
-use super::body::{Body, Text};
+use super::body::{RequestBody, Text};
 use super::call::Call;
 use super::error::ApiError;
 use super::fields::Fields;
@@ -38,7 +38,7 @@ pub(super) static SHORT: Names = Names { both: &["e", "d"], event: "e", data: "d
 static FULL: Names = Names { both: &["event", "data"], event: "event", data: "data" };
 
 /// `POST /channels/:id/messages` and `/publish`.
-async fn publish(call: Call, body: Body) -> Answer {
+async fn publish(call: Call, body: RequestBody) -> Answer {
     let key = call.channel().await?;
     let text = body.json(&call, Content::Message).await?;
     let message = read(text, &SHORT, &call).await?;
@@ -47,17 +47,17 @@ async fn publish(call: Call, body: Body) -> Answer {
 }
 
 /// `POST /channels/tokens/:token/messages`.
-async fn direct(call: Call, body: Body) -> Answer {
+async fn direct(call: Call, body: RequestBody) -> Answer {
     send(&call, body, &SHORT).await
 }
 
 /// `POST /channels/tokens/:token/message`.
-async fn direct_in_full(call: Call, body: Body) -> Answer {
+async fn direct_in_full(call: Call, body: RequestBody) -> Answer {
     send(&call, body, &FULL).await
 }
 
 /// `POST /channels/connections/:cid/messages`: one connection hears it, whatever session it belongs to.
-async fn to_connection(call: Call, body: Body) -> Answer {
+async fn to_connection(call: Call, body: RequestBody) -> Answer {
     let project = call.project().await?;
     let text = body.json(&call, Content::Message).await?;
     let message = read(text, &SHORT, &call).await?;
@@ -70,7 +70,7 @@ async fn to_connection(call: Call, body: Body) -> Answer {
 }
 
 /// Sends a direct message whose fields have these names.
-async fn send(call: &Call, body: Body, names: &'static Names) -> Answer {
+async fn send(call: &Call, body: RequestBody, names: &'static Names) -> Answer {
     let (project, token) = call.token().await?;
     let text = body.json(call, Content::Message).await?;
     let message = read(text, names, call).await?;

@@ -11,6 +11,7 @@ mod assets;
 mod auth;
 mod authorizer;
 mod body;
+mod body_budget;
 mod borders;
 mod call;
 mod channel_list;
@@ -23,9 +24,7 @@ mod deliveries;
 mod envelope;
 mod error;
 mod fields;
-mod frames;
 mod front;
-mod gate;
 mod health;
 mod held;
 mod last_words;
@@ -58,12 +57,13 @@ mod views;
 mod visit;
 mod webhooks;
 pub(crate) mod ws;
+mod ws_frame;
 
 pub use auth::{Auth, Caller};
 pub use error::ApiError;
 pub use front::front;
 pub(crate) use last_words::{instead_of, last_words};
-pub use limits::Limits;
+pub use limits::HttpLimits;
 pub use permissions::{Need, TABLE};
 pub(crate) use plain::{publish, published, published_last};
 pub use proxies::TrustedProxies;
@@ -76,7 +76,7 @@ use crate::actor::{Persistence, Supervisor};
 use crate::webhook::Policy;
 use actix_web::web::{self, ServiceConfig};
 use addresses::Addresses;
-use gate::Gate;
+use body_budget::BodyBudget;
 use reach::Reach;
 
 /// What every handler works with; cheap to clone, one for all worker threads.
@@ -89,7 +89,7 @@ pub struct App {
     /// Who a secret belongs to.
     pub auth: Auth,
     /// The bounds in force.
-    pub limits: Limits,
+    pub limits: HttpLimits,
     /// Counts the connections of each address.
     addresses: Addresses,
     /// The same for those that have not identified.
@@ -99,14 +99,14 @@ pub struct App {
     /// Says which addresses would not be called.
     pub(crate) reach: Reach,
     /// Counts the bytes of request bodies that are held at the moment.
-    gate: Gate,
+    body_budget: BodyBudget,
 }
 
 impl App {
     /// Puts the parts together; to be made once and cloned for each worker.
-    pub fn new(persistence: Persistence, supervisor: Supervisor, limits: Limits) -> Self {
+    pub fn new(persistence: Persistence, supervisor: Supervisor, limits: HttpLimits) -> Self {
         let auth = Auth::new(persistence.clone(), supervisor.guesses().clone());
-        let gate = Gate::new(limits.body_in_flight_bytes, limits.share());
+        let body_budget = BodyBudget::new(limits.body_in_flight_bytes, limits.share());
         let addresses = Addresses::new(limits.address_connections, limits.sockets);
         let unidentified = Addresses::new(limits.address_unidentified, limits.unidentified);
         let proxies = TrustedProxies::default();
@@ -120,7 +120,7 @@ impl App {
             unidentified,
             proxies,
             reach,
-            gate,
+            body_budget,
         }
     }
 

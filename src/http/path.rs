@@ -12,7 +12,7 @@ use std::borrow::Cow;
 /// The parts of a path, decoded; empty where the route has no such part.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(crate) struct Parts {
+pub(crate) struct PathParts {
     /// A project's id or `@this`.
     pub(crate) project: String,
     /// A channel's id, not yet checked.
@@ -27,7 +27,7 @@ pub(crate) struct Parts {
     delivery: String,
 }
 
-impl Parts {
+impl PathParts {
     /// Decodes the parts of the request's path.
     ///
     /// # Errors

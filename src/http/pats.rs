@@ -1,15 +1,15 @@
 //! The operator's own tokens: create, list, delete; under the path that the official clients know.
 
 use super::answer::{self, Answer};
-use super::body::Body;
+use super::body::RequestBody;
 use super::call::Call;
 use super::error::ApiError;
 use super::fields::Fields;
-use super::held::Held;
+use super::held::HeldList;
 use super::limits::Content;
 use super::list;
 use super::project_tokens::masked;
-use super::query::{self, Place};
+use super::query::{self, ListCursor};
 use super::routes::{Mounted, on};
 use crate::actor::mint;
 use crate::domain::project::secret_hash;
@@ -55,9 +55,9 @@ impl<'a> PatView<'a> {
 async fn list_all(call: Call) -> Answer {
     let wanted = query::wanted(call.request.query_string())?;
     let found = call.app.persistence.read(|store| store.list_admin_tokens()).await?;
-    let mut pats = Held::new("pats");
+    let mut pats = HeldList::new("pats");
     for token in &found {
-        let place = Place::at(token.created_at, token.id.as_str());
+        let place = ListCursor::at(token.created_at, token.id.as_str());
         pats.add(place, &PatView::new(token, &masked(&token.hint)))?;
     }
     list::answer(pats, wanted).await
@@ -65,13 +65,13 @@ async fn list_all(call: Call) -> Answer {
 
 /// `{pat}`.
 #[derive(Serialize)]
-struct One<'a> {
+struct PatBody<'a> {
     /// The token.
     pat: PatView<'a>,
 }
 
 /// `POST /users/@me/pats`: the only time that the secret is shown.
-async fn create(call: Call, body: Body) -> Answer {
+async fn create(call: Call, body: RequestBody) -> Answer {
     let text = body.json(&call, Content::Record).await?;
     let (token, secret) = mint::admin_token(name(text.as_str())?)?;
     let hash = secret_hash(&secret);
@@ -83,7 +83,7 @@ async fn create(call: Call, body: Body) -> Answer {
             Ok(token)
         })
         .await?;
-    answer::data(One { pat: PatView::new(&token, &secret) })
+    answer::data(PatBody { pat: PatView::new(&token, &secret) })
 }
 
 /// Reads `{name?}`.

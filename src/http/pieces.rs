@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
 /// A walk through something that writes down what it meets.
-pub(crate) trait Walk: 'static {
+pub(crate) trait WriteWalk: 'static {
     /// What stands before the first piece.
     fn start(&self) -> Bytes;
 
@@ -23,7 +23,7 @@ const SHORT_BYTES: usize = 128 << 10;
 
 /// Answers with all that a walk writes. The first pieces are read before the answer begins, so that what fails at once is
 /// answered as it should be; what fails later cuts the answer off, which no client can mistake for a whole list.
-pub(crate) async fn whole(mut walk: impl Walk) -> Answer {
+pub(crate) async fn whole(mut walk: impl WriteWalk) -> Answer {
     let mut first = Vec::from(walk.start());
     while first.len() < SHORT_BYTES && !walk.is_over() {
         first.extend_from_slice(&walk.piece().await?);

@@ -1,4 +1,4 @@
-//! Publishing without detours: what the server's door asks for requests in their plainest form.
+//! Publishing without detours: what the fast path asks for requests in their plainest form.
 //!
 //! The answer is the one that the route would have given; a test compares the two.
 

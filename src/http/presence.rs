@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::error::ApiError;
 use super::list::{self, List};
-use super::query::{self, Place};
+use super::query::{self, ListCursor};
 use super::routes::{Mounted, on};
 use crate::actor::Supervisor;
 use crate::actor::channel::{MemberPlace, PresentPart};
@@ -22,7 +22,7 @@ pub(crate) fn routes() -> Vec<Mounted> {
 
 /// A member.
 #[derive(Serialize)]
-struct MemberView {
+struct PresentMemberView {
     /// `member_…`.
     id: String,
     /// The object under `public` in its token's state, or null.
@@ -36,7 +36,7 @@ struct MemberView {
     token: Option<String>,
 }
 
-impl MemberView {
+impl PresentMemberView {
     /// What a caller is shown.
     fn new(present: &PresentMember, shows_token: bool) -> Self {
         let member = &present.member;
@@ -57,11 +57,11 @@ async fn presence(call: Call) -> Answer {
     let channel = call.channel().await?;
     let shows_token = call.require(Permission::ReadLeapTokens).is_ok();
     let supervisor = call.app.supervisor.clone();
-    list::answer(Members { supervisor, channel, shows_token }, wanted).await
+    list::answer(PresentMembers { supervisor, channel, shows_token }, wanted).await
 }
 
 /// Who is in a channel, by their time of coming, then id.
-struct Members {
+struct PresentMembers {
     /// Who asks the channel.
     supervisor: Supervisor,
     /// The channel.
@@ -70,7 +70,7 @@ struct Members {
     shows_token: bool,
 }
 
-impl Members {
+impl PresentMembers {
     /// Asks the channel for a part of the list.
     async fn part(&self, start: Start<MemberPlace>, limit: u64) -> Result<PresentPart, ApiError> {
         let part = self.supervisor.presence(&self.channel, &start, limit).await?;
@@ -78,7 +78,7 @@ impl Members {
     }
 }
 
-impl List for Members {
+impl List for PresentMembers {
     type Item = PresentMember;
 
     fn name(&self) -> &'static str {
@@ -89,7 +89,11 @@ impl List for Members {
         &["count"]
     }
 
-    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<PresentMember>, ApiError> {
+    async fn read(
+        &self,
+        start: &Start<ListCursor>,
+        limit: u64,
+    ) -> Result<Vec<PresentMember>, ApiError> {
         let start = start.map(|place| (place.time(), Arc::from(place.id.as_str())));
         Ok(self.part(start, limit).await?.members)
     }
@@ -99,8 +103,8 @@ impl List for Members {
         Ok(u64::try_from(total).unwrap_or(u64::MAX))
     }
 
-    fn place(present: &PresentMember) -> Place {
-        Place::at(present.since, present.member.id.as_ref())
+    fn place(present: &PresentMember) -> ListCursor {
+        ListCursor::at(present.since, present.member.id.as_ref())
     }
 
     fn write(
@@ -109,6 +113,6 @@ impl List for Members {
         _: bool,
         text: &mut Vec<u8>,
     ) -> serde_json::Result<()> {
-        serde_json::to_writer(text, &MemberView::new(present, self.shows_token))
+        serde_json::to_writer(text, &PresentMemberView::new(present, self.shows_token))
     }
 }

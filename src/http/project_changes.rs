@@ -1,7 +1,7 @@
 //! What the operator does to a project that exists: rename it, delete it with everything in it.
 
 use super::answer::{self, Answer};
-use super::body::Body;
+use super::body::RequestBody;
 use super::call::Call;
 use super::limits::Content;
 use super::projects;
@@ -20,18 +20,18 @@ pub(crate) fn routes() -> Vec<Mounted> {
 
 /// `{project}`.
 #[derive(Serialize)]
-struct One<'a> {
+struct ProjectBody<'a> {
     /// The project.
     project: ProjectView<'a>,
 }
 
 /// `PATCH /projects/:id`: a new name; the namespace stays, because command lines rely on it.
-async fn rename(call: Call, body: Body) -> Answer {
+async fn rename(call: Call, body: RequestBody) -> Answer {
     let id = call.project().await?;
     let text = body.json(&call, Content::Record).await?;
     let name = projects::name(text.as_str())?;
     let project = call.app.persistence.write(move |store| store.rename_project(&id, &name)).await?;
-    answer::data(One { project: (&project).into() })
+    answer::data(ProjectBody { project: (&project).into() })
 }
 
 /// `DELETE /projects/:id`: first the store, then what is remembered of it, then what lives of it, so that nothing can

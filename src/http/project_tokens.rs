@@ -1,14 +1,14 @@
 //! Project tokens: create, list, delete.
 
 use super::answer::{self, Answer};
-use super::body::Body;
+use super::body::RequestBody;
 use super::call::Call;
 use super::channels::existing;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits::Content;
 use super::list::{self, List};
-use super::query::{self, Place};
+use super::query::{self, ListCursor};
 use super::routes::{Mounted, on};
 use super::views::ProjectTokenView;
 use crate::actor::{Persistence, clock};
@@ -56,7 +56,11 @@ impl List for ProjectTokens {
         "project_tokens"
     }
 
-    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<ProjectToken>, ApiError> {
+    async fn read(
+        &self,
+        start: &Start<ListCursor>,
+        limit: u64,
+    ) -> Result<Vec<ProjectToken>, ApiError> {
         let id = self.project.id.clone();
         let start = start.map(|place| ProjectTokenCursor {
             created_at: place.time(),
@@ -71,8 +75,8 @@ impl List for ProjectTokens {
         Ok(self.persistence.read(move |store| store.count_project_tokens(&id)).await?)
     }
 
-    fn place(token: &ProjectToken) -> Place {
-        Place::at(token.created_at, token.id.as_str())
+    fn place(token: &ProjectToken) -> ListCursor {
+        ListCursor::at(token.created_at, token.id.as_str())
     }
 
     fn write(&self, token: &ProjectToken, _: bool, text: &mut Vec<u8>) -> serde_json::Result<()> {
@@ -88,13 +92,13 @@ pub(crate) fn masked(hint: &str) -> String {
 
 /// `{project_token}`.
 #[derive(Serialize)]
-struct One<'a> {
+struct ProjectTokenBody<'a> {
     /// The token.
     project_token: ProjectTokenView<'a>,
 }
 
 /// `POST /projects/:id/tokens`: the only time that the secret is shown.
-async fn create(call: Call, body: Body) -> Answer {
+async fn create(call: Call, body: RequestBody) -> Answer {
     let id = call.project().await?;
     let text = body.json(&call, Content::Record).await?;
     let permissions = permissions(text.as_str())?;
@@ -117,7 +121,9 @@ async fn create(call: Call, body: Body) -> Answer {
             },
         )
         .await?;
-    answer::data(One { project_token: ProjectTokenView::new(&token, &project, &secret) })
+    answer::data(ProjectTokenBody {
+        project_token: ProjectTokenView::new(&token, &project, &secret),
+    })
 }
 
 /// Makes a token and its secret.

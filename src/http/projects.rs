@@ -1,14 +1,14 @@
 //! Projects: what a token's own looks like, and what the operator makes and lists.
 
 use super::answer::{self, Answer};
-use super::body::Body;
+use super::body::RequestBody;
 use super::call::Call;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits::Content;
 use super::list::{self, List};
 use super::project_tokens;
-use super::query::{self, Place};
+use super::query::{self, ListCursor};
 use super::routes::{Mounted, on};
 use super::views::{ProjectTokenView, ProjectView};
 use crate::actor::{Persistence, clock};
@@ -51,7 +51,7 @@ impl List for Projects {
         "projects"
     }
 
-    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<Project>, ApiError> {
+    async fn read(&self, start: &Start<ListCursor>, limit: u64) -> Result<Vec<Project>, ApiError> {
         let start = start.map(|place| ProjectCursor {
             created_at: place.time(),
             id: ProjectId::from(place.id.as_str()),
@@ -63,8 +63,8 @@ impl List for Projects {
         Ok(self.persistence.read(|store| store.count_projects()).await?)
     }
 
-    fn place(project: &Project) -> Place {
-        Place::at(project.created_at, project.id.as_str())
+    fn place(project: &Project) -> ListCursor {
+        ListCursor::at(project.created_at, project.id.as_str())
     }
 
     fn write(&self, project: &Project, _: bool, text: &mut Vec<u8>) -> serde_json::Result<()> {
@@ -82,7 +82,7 @@ struct Created<'a> {
 }
 
 /// `POST /projects`: the project and a first token for its back end.
-async fn create(call: Call, body: Body) -> Answer {
+async fn create(call: Call, body: RequestBody) -> Answer {
     let text = body.json(&call, Content::Record).await?;
     let (name, namespace) = names(text.as_str())?;
     let now = clock::now();

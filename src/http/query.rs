@@ -57,16 +57,16 @@ pub(crate) fn project(query: &str) -> Result<Option<String>, ApiError> {
 
 /// What a list is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum ListRange {
     /// All of it.
     All,
     /// One page.
     Page(ChannelPage),
     /// A step of a walk.
-    Step(Step),
+    Step(ListStep),
 }
 
-impl Wanted {
+impl ListRange {
     /// The first page where neither page nor step is asked for: for a list that is long at any time.
     pub(crate) fn or_first_page(self) -> Self {
         match self {
@@ -85,7 +85,7 @@ impl Wanted {
 ///
 /// # Errors
 /// [`ApiError::InvalidQuery`] names the parameter at fault.
-pub(crate) fn wanted(query: &str) -> Result<Wanted, ApiError> {
+pub(crate) fn wanted(query: &str) -> Result<ListRange, ApiError> {
     let parameters = Parameters::parse(query)?;
     let wanted = parameters.wanted()?;
     if parameters.sort_by.is_some() {
@@ -101,13 +101,13 @@ pub(crate) fn wanted(query: &str) -> Result<Wanted, ApiError> {
 ///
 /// # Errors
 /// [`ApiError::InvalidQuery`] names the parameter at fault.
-pub(crate) fn wanted_sorted(query: &str) -> Result<Wanted, ApiError> {
+pub(crate) fn wanted_sorted(query: &str) -> Result<ListRange, ApiError> {
     Parameters::parse(query)?.wanted()
 }
 
 impl Parameters {
     /// What they ask for; a size alone asks for the first page.
-    fn wanted(&self) -> Result<Wanted, ApiError> {
+    fn wanted(&self) -> Result<ListRange, ApiError> {
         let (sort, is_descending) = self.order()?;
         let limit = self.page_size()?;
         if let Some(cursor) = self.cursor.as_deref() {
@@ -117,7 +117,7 @@ impl Parameters {
                     "goes on in the list's own order: with pageSize alone",
                 ));
             }
-            return Ok(Wanted::Step(Step { behind: place(cursor)?, limit }));
+            return Ok(ListRange::Step(ListStep { behind: place(cursor)?, limit }));
         }
         let page = match self.page.as_deref() {
             Some(text) => number(text)
@@ -126,10 +126,10 @@ impl Parameters {
             None if self.page_size.is_some() => 1,
             None if self.sort_by.is_some() => return Err(refused("sortBy", "goes with page")),
             None if self.order_by.is_some() => return Err(refused("orderBy", "goes with page")),
-            None => return Ok(Wanted::All),
+            None => return Ok(ListRange::All),
         };
         let offset = (page - 1).saturating_mul(limit).min(MAX_OFFSET);
-        Ok(Wanted::Page(ChannelPage { sort, is_descending, offset, limit }))
+        Ok(ListRange::Page(ChannelPage { sort, is_descending, offset, limit }))
     }
 
     /// By what a page is sorted, and whether backwards.
@@ -158,14 +158,14 @@ impl Parameters {
 
 /// A place in a list, which no change of the list moves: behind everything smaller.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct ListCursor {
     /// What the list is ordered by: a time, or a number.
     pub(crate) rank: i64,
     /// Tells those of one rank apart.
     pub(crate) id: String,
 }
 
-impl Place {
+impl ListCursor {
     /// The place of what came at a time.
     pub(crate) fn at(at: Timestamp, id: &str) -> Self {
         Self { rank: at.0, id: id.to_owned() }
@@ -191,20 +191,20 @@ impl Place {
 
 /// A step of a walk through a list in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct ListStep {
     /// Behind what it begins; at the start, if none.
-    pub(crate) behind: Option<Place>,
+    pub(crate) behind: Option<ListCursor>,
     /// How many it has at most.
     pub(crate) limit: u64,
 }
 
 /// Where a cursor stands; an empty one before the first thing.
-fn place(cursor: &str) -> Result<Option<Place>, ApiError> {
+fn place(cursor: &str) -> Result<Option<ListCursor>, ApiError> {
     if cursor.is_empty() {
         return Ok(None);
     }
     let place =
-        Place::read(cursor).ok_or_else(|| refused("cursor", "is none that `next` has said"));
+        ListCursor::read(cursor).ok_or_else(|| refused("cursor", "is none that `next` has said"));
     place.map(Some)
 }
 
@@ -225,13 +225,13 @@ mod tests {
     /// The page that a query asks for.
     fn page(query: &str) -> ChannelPage {
         match wanted_sorted(query) {
-            Ok(Wanted::Page(page)) => page,
+            Ok(ListRange::Page(page)) => page,
             other => panic!("{query}: {other:?}"),
         }
     }
 
     /// The parameter for which a query is refused.
-    fn fault(asked: Result<Wanted, ApiError>) -> &'static str {
+    fn fault(asked: Result<ListRange, ApiError>) -> &'static str {
         match asked {
             Err(ApiError::InvalidQuery { field, .. }) => field,
             other => panic!("{other:?}"),
@@ -252,10 +252,10 @@ mod tests {
     #[test]
     fn without_a_page_all_are_meant() {
         for query in ["", "project=project_x&channel_id=a"] {
-            assert_eq!(wanted_sorted(query).unwrap(), Wanted::All);
-            assert_eq!(wanted(query).unwrap(), Wanted::All);
+            assert_eq!(wanted_sorted(query).unwrap(), ListRange::All);
+            assert_eq!(wanted(query).unwrap(), ListRange::All);
         }
-        assert_eq!(Wanted::All.or_first_page(), Wanted::Page(page("page=1")));
+        assert_eq!(ListRange::All.or_first_page(), ListRange::Page(page("page=1")));
         let second = wanted("page=2").unwrap();
         assert_eq!(second.clone().or_first_page(), second);
     }
@@ -286,12 +286,12 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_as_it_was_written() {
-        let behind = Place { rank: -7, id: "leap_token_a.b".to_owned() };
+        let behind = ListCursor { rank: -7, id: "leap_token_a.b".to_owned() };
         let query = format!("cursor={}&pageSize=3", behind.cursor());
-        let step = Step { behind: Some(behind), limit: 3 };
-        assert_eq!(wanted(&query).unwrap(), Wanted::Step(step));
-        let start = Step { behind: None, limit: DEFAULT_PAGE_SIZE };
-        assert_eq!(wanted("cursor=").unwrap(), Wanted::Step(start));
+        let step = ListStep { behind: Some(behind), limit: 3 };
+        assert_eq!(wanted(&query).unwrap(), ListRange::Step(step));
+        let start = ListStep { behind: None, limit: DEFAULT_PAGE_SIZE };
+        assert_eq!(wanted("cursor=").unwrap(), ListRange::Step(start));
         for broken in [
             "cursor=!",
             "cursor=YQ",

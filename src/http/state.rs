@@ -1,7 +1,7 @@
 //! A channel's state: read, replaced, patched in three ways, each under a version.
 
 use super::answer::Answer;
-use super::body::{self, Body};
+use super::body::{self, RequestBody};
 use super::call::Call;
 use super::conditions::{self, Tags};
 use super::envelope::Success;
@@ -10,7 +10,7 @@ use super::limits::Content;
 use super::routes::{Mounted, on};
 use super::views::StateView;
 use crate::actor::{Changed, Expected};
-use crate::domain::{Change, Channel, ChannelKey, ProjectId, RawJson, Version};
+use crate::domain::{Channel, ChannelKey, ProjectId, RawJson, StateChange, Version};
 use crate::heavy;
 use crate::store::Thing;
 use actix_web::HttpResponse;
@@ -51,15 +51,15 @@ async fn show(call: Call) -> Answer {
 }
 
 /// `PUT /channels/:id/state`: the body is the new state; an empty one and `null` are `{}`.
-async fn replace(call: Call, body: Body) -> Answer {
+async fn replace(call: Call, body: RequestBody) -> Answer {
     let key = call.channel().await?;
     let text = body.json(&call, Content::State).await?;
-    let change = Change::Replace(text.value().await?);
+    let change = StateChange::Replace(text.value().await?);
     apply(&call, &key, change).await
 }
 
 /// `PATCH /channels/:id/state`: the content type says which kind of patch the body is.
-async fn patch(call: Call, body: Body) -> Answer {
+async fn patch(call: Call, body: RequestBody) -> Answer {
     let key = call.channel().await?;
     let kind = kind_of(body::media_type(&call.request)?.as_deref())?;
     let text = body.read(&call, Content::State).await?;
@@ -68,11 +68,11 @@ async fn patch(call: Call, body: Body) -> Answer {
 }
 
 /// The change that a content type stands for.
-fn kind_of(media_type: Option<&str>) -> Result<fn(RawJson) -> Change, ApiError> {
+fn kind_of(media_type: Option<&str>) -> Result<fn(RawJson) -> StateChange, ApiError> {
     match media_type {
-        None | Some("application/json") => Ok(Change::Shallow),
-        Some("application/merge-patch+json") => Ok(Change::Merge),
-        Some("application/json-patch+json") => Ok(Change::Operations),
+        None | Some("application/json") => Ok(StateChange::Shallow),
+        Some("application/merge-patch+json") => Ok(StateChange::Merge),
+        Some("application/json-patch+json") => Ok(StateChange::Operations),
         Some(other) => Err(ApiError::media_type(
             other,
             "a patch, sent with `Content-Type: application/json`, `application/merge-patch+json` or \
@@ -82,7 +82,7 @@ fn kind_of(media_type: Option<&str>) -> Result<fn(RawJson) -> Change, ApiError> 
 }
 
 /// Makes a change and answers with what came of it.
-async fn apply(call: &Call, key: &ChannelKey, change: Change) -> Answer {
+async fn apply(call: &Call, key: &ChannelKey, change: StateChange) -> Answer {
     let expected = expected(call, key).await?;
     at(key, call.app.supervisor.change_state(key, change, expected).await?).await
 }
@@ -158,12 +158,12 @@ mod tests {
     #[test]
     fn the_content_type_chooses_the_patch() {
         let change = |media_type| kind_of(media_type).map(|kind| kind(RawJson::null()));
-        assert!(matches!(change(None), Ok(Change::Shallow(_))));
-        assert!(matches!(change(Some("application/json")), Ok(Change::Shallow(_))));
+        assert!(matches!(change(None), Ok(StateChange::Shallow(_))));
+        assert!(matches!(change(Some("application/json")), Ok(StateChange::Shallow(_))));
         let merge = change(Some("application/merge-patch+json"));
-        assert!(matches!(merge, Ok(Change::Merge(_))));
+        assert!(matches!(merge, Ok(StateChange::Merge(_))));
         let operations = change(Some("application/json-patch+json"));
-        assert!(matches!(operations, Ok(Change::Operations(_))));
+        assert!(matches!(operations, Ok(StateChange::Operations(_))));
         for other in ["text/plain", "application/xml", "application/x+json"] {
             assert!(matches!(change(Some(other)), Err(ApiError::UnsupportedMediaType { .. })));
         }

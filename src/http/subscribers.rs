@@ -1,7 +1,7 @@
 //! Subscribing and unsubscribing tokens in the back end's name.
 
 use super::answer::{self, Answer};
-use super::body::Body;
+use super::body::RequestBody;
 use super::call::Call;
 use super::channels::must_exist;
 use super::error::ApiError;
@@ -50,12 +50,12 @@ async fn unsubscribe(call: Call) -> Answer {
 #[derive(Serialize)]
 struct Results {
     /// One for each token, in their order.
-    results: Vec<Outcome>,
+    results: Vec<SubscribeOutcome>,
 }
 
 /// What became of one token.
 #[derive(Serialize)]
-struct Outcome {
+struct SubscribeOutcome {
     /// The token.
     token: LeapTokenId,
     /// True, or absent where it failed.
@@ -63,12 +63,12 @@ struct Outcome {
     subscribed: Option<bool>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Fault>,
+    error: Option<SubscribeFault>,
 }
 
 /// Why one token was not subscribed.
 #[derive(Serialize)]
-struct Fault {
+struct SubscribeFault {
     /// By which programs branch.
     code: &'static str,
     /// For people.
@@ -76,7 +76,7 @@ struct Fault {
 }
 
 /// `POST /channels/:id/subscribers`: many tokens, each with its own outcome.
-async fn subscribe_many(call: Call, body: Body) -> Answer {
+async fn subscribe_many(call: Call, body: RequestBody) -> Answer {
     let key = call.channel().await?;
     let text = body.json(&call, Content::Record).await?;
     let (tokens, is_ephemeral) = many(text.as_str())?;
@@ -88,13 +88,18 @@ async fn subscribe_many(call: Call, body: Body) -> Answer {
 }
 
 /// Subscribes one of many.
-async fn outcome(call: &Call, key: &ChannelKey, token: LeapTokenId, is_ephemeral: bool) -> Outcome {
+async fn outcome(
+    call: &Call,
+    key: &ChannelKey,
+    token: LeapTokenId,
+    is_ephemeral: bool,
+) -> SubscribeOutcome {
     match call.app.supervisor.subscribe(key, &token, is_ephemeral).await {
-        Ok(()) => Outcome { token, subscribed: Some(true), error: None },
+        Ok(()) => SubscribeOutcome { token, subscribed: Some(true), error: None },
         Err(error) => {
             let error = ApiError::from(error);
-            let fault = Fault { code: error.code(), message: error.to_string() };
-            Outcome { token, subscribed: None, error: Some(fault) }
+            let fault = SubscribeFault { code: error.code(), message: error.to_string() };
+            SubscribeOutcome { token, subscribed: None, error: Some(fault) }
         }
     }
 }

@@ -5,8 +5,8 @@ use super::call::Call;
 use super::channels::existing;
 use super::error::ApiError;
 use super::list::{self, List};
-use super::query::{self, Place, Wanted};
-use super::tokens::One;
+use super::query::{self, ListCursor, ListRange};
+use super::tokens::TokenBody;
 use super::views::TokenView;
 use crate::actor::{Persistence, Supervisor};
 use crate::domain::{ChannelKey, LeapToken, LeapTokenId, ProjectId, Timestamp};
@@ -16,26 +16,26 @@ use crate::store::{Start, Thing, TokenCursor};
 pub(crate) async fn list(call: Call) -> Answer {
     let wanted = query::wanted(call.request.query_string())?;
     let project = call.project().await?;
-    listed(&call, Source::Project(project), wanted).await
+    listed(&call, TokenSource::Project(project), wanted).await
 }
 
 /// `GET /channels/:id/tokens`: who is subscribed for good.
 pub(crate) async fn of_channel(call: Call) -> Answer {
     let wanted = query::wanted(call.request.query_string())?;
     let key = call.channel().await?;
-    listed(&call, Source::Channel(key), wanted).await
+    listed(&call, TokenSource::Channel(key), wanted).await
 }
 
 /// What is wanted of one of the two.
-async fn listed(call: &Call, source: Source, wanted: Wanted) -> Answer {
+async fn listed(call: &Call, source: TokenSource, wanted: ListRange) -> Answer {
     let supervisor = call.app.supervisor.clone();
     let persistence = call.app.persistence.clone();
-    list::answer_bare(call, Tokens { persistence, supervisor, source }, wanted).await
+    list::answer_bare(call, TokenList { persistence, supervisor, source }, wanted).await
 }
 
 /// Whose tokens are listed.
 #[derive(Clone)]
-enum Source {
+enum TokenSource {
     /// All of a project's, oldest first.
     Project(ProjectId),
     /// Those with a permanent subscription to a channel, oldest subscription first.
@@ -43,16 +43,16 @@ enum Source {
 }
 
 /// Leap tokens.
-struct Tokens {
+struct TokenList {
     /// Where they are read.
     persistence: Persistence,
     /// Who knows which of them are online.
     supervisor: Supervisor,
     /// Whose they are.
-    source: Source,
+    source: TokenSource,
 }
 
-impl List for Tokens {
+impl List for TokenList {
     /// Each with the time by which the list is ordered.
     type Item = (Timestamp, LeapToken);
 
@@ -60,18 +60,22 @@ impl List for Tokens {
         "tokens"
     }
 
-    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<Self::Item>, ApiError> {
+    async fn read(
+        &self,
+        start: &Start<ListCursor>,
+        limit: u64,
+    ) -> Result<Vec<Self::Item>, ApiError> {
         let source = self.source.clone();
         let start = start.map(|place| TokenCursor {
             created_at: place.time(),
             id: LeapTokenId::from(place.id.as_str()),
         });
         let read = self.persistence.read(move |store| match source {
-            Source::Project(project) => {
+            TokenSource::Project(project) => {
                 let tokens = store.tokens_after(&project, &start, limit)?;
                 Ok(tokens.into_iter().map(|token| (token.created_at, token)).collect())
             }
-            Source::Channel(key) => {
+            TokenSource::Channel(key) => {
                 existing(store.find_channel(&key)?, Thing::Channel)?;
                 store.tokens_of_channel(&key, &start, limit)
             }
@@ -82,14 +86,14 @@ impl List for Tokens {
     async fn total(&self) -> Result<u64, ApiError> {
         let source = self.source.clone();
         let read = self.persistence.read(move |store| match source {
-            Source::Project(project) => store.count_tokens(&project),
-            Source::Channel(key) => store.count_tokens_of_channel(&key),
+            TokenSource::Project(project) => store.count_tokens(&project),
+            TokenSource::Channel(key) => store.count_tokens_of_channel(&key),
         });
         Ok(read.await?)
     }
 
-    fn place((at, token): &Self::Item) -> Place {
-        Place::at(*at, token.id.as_str())
+    fn place((at, token): &Self::Item) -> ListCursor {
+        ListCursor::at(*at, token.id.as_str())
     }
 
     fn write(
@@ -100,7 +104,7 @@ impl List for Tokens {
     ) -> serde_json::Result<()> {
         let token = TokenView::new(token, self.supervisor.online().holds(&token.id));
         if is_bare {
-            serde_json::to_writer(text, &One { token })
+            serde_json::to_writer(text, &TokenBody { token })
         } else {
             serde_json::to_writer(text, &token)
         }

@@ -2,13 +2,13 @@
 
 use super::App;
 use super::answer::{self, Answer};
-use super::body::Body;
+use super::body::RequestBody;
 use super::call::Call;
 use super::error::ApiError;
-use super::held::Held;
+use super::held::HeldList;
 use super::limits::Content;
 use super::list;
-use super::query::{self, Place};
+use super::query::{self, ListCursor};
 use super::routes::{Mounted, on};
 use super::token_input::{self, NewToken};
 use super::token_list;
@@ -38,13 +38,13 @@ pub(crate) fn routes() -> Vec<Mounted> {
 
 /// `{token}`.
 #[derive(Serialize)]
-pub(crate) struct One<'a> {
+pub(crate) struct TokenBody<'a> {
     /// The token.
     pub(crate) token: TokenView<'a>,
 }
 
 /// `POST /channels/tokens`. Default channels are subscriptions, so they need the flag for those.
-async fn post(call: Call, body: Body) -> Answer {
+async fn post(call: Call, body: RequestBody) -> Answer {
     let project = call.project().await?;
     let text = body.json(&call, Content::Record).await?;
     let limit = call.app.limits.state_bytes;
@@ -53,7 +53,7 @@ async fn post(call: Call, body: Body) -> Answer {
         call.require(Permission::ManageChannelSubscribers)?;
     }
     let token = create(&call.app, project, new).await?;
-    answer::data(One { token: TokenView::new(&token, false) })
+    answer::data(TokenBody { token: TokenView::new(&token, false) })
 }
 
 /// Makes a token, subscribed to its default channels.
@@ -134,7 +134,7 @@ async fn show(call: Call) -> Answer {
 /// Answers with one token.
 fn one(call: &Call, token: &LeapToken) -> Answer {
     let is_online = call.app.supervisor.online().holds(&token.id);
-    answer::data(One { token: TokenView::new(token, is_online) })
+    answer::data(TokenBody { token: TokenView::new(token, is_online) })
 }
 
 /// The token that the path names; another project's is as unknown as none.
@@ -157,7 +157,7 @@ pub(super) async fn load(
 }
 
 /// `PATCH /channels/tokens/:token`.
-async fn update(call: Call, body: Body) -> Answer {
+async fn update(call: Call, body: RequestBody) -> Answer {
     let (project, id) = call.token().await?;
     let text = body.json(&call, Content::Record).await?;
     let limit = call.app.limits.state_bytes;
@@ -209,9 +209,9 @@ async fn subscriptions(call: Call) -> Answer {
     let permanent: HashSet<&ChannelId> = stored.iter().map(|one| &one.channel).collect();
     let live = live.iter().filter(|one| !permanent.contains(&one.channel));
     let both = stored.iter().map(|one| (one, false)).chain(live.map(|one| (one, true)));
-    let mut subscriptions = Held::new("subscriptions");
+    let mut subscriptions = HeldList::new("subscriptions");
     for (one, is_ephemeral) in both {
-        let place = Place::at(one.created_at, one.channel.as_str());
+        let place = ListCursor::at(one.created_at, one.channel.as_str());
         subscriptions.add(place, &SubscriptionView::new(one, is_ephemeral))?;
     }
     list::answer(subscriptions, wanted).await

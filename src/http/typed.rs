@@ -8,8 +8,8 @@ use super::messages;
 use super::tokens;
 use crate::actor::{Changed, Expected};
 use crate::domain::{
-    Capabilities, Change, Channel, ChannelKey, LeapToken, LeapTokenId, Message, ProjectId, RawJson,
-    State, Version, Visibility,
+    Capabilities, Channel, ChannelKey, LeapToken, LeapTokenId, Message, ProjectId, RawJson, State,
+    StateChange, Version, Visibility,
 };
 use crate::store::Thing;
 use serde::Serialize;
@@ -75,7 +75,7 @@ pub(crate) async fn state(app: &App, key: &ChannelKey) -> Result<Changed, ApiErr
 pub(crate) async fn change_state(
     app: &App,
     key: &ChannelKey,
-    change: Change,
+    change: StateChange,
     version: Option<Version>,
 ) -> Result<Changed, ApiError> {
     let expected = Expected { version, created_at: None };

@@ -8,7 +8,7 @@ use super::list::List as _;
 use super::members::{OPERATOR, OPERATOR_ID};
 use super::pieces;
 use super::projects::{self, Projects};
-use super::query::Place;
+use super::query::ListCursor;
 use super::routes::{Mounted, on};
 use super::views::{ProjectView, RoleView};
 use crate::domain::{Project, Timestamp};
@@ -87,7 +87,7 @@ async fn me(call: Call) -> Answer {
     let user = user.map_err(|error| ApiError::internal(&error))?;
     let role = RoleView::new(call.caller.permissions(), true);
     let leap_token = projects::idle_leap_token(&call)?;
-    let (part, start) = (Part::Projects, Start::Skip(0));
+    let (part, start) = (UserPart::Projects, Start::Skip(0));
     pieces::whole(Me { user, visible, role, leap_token, part, start, is_over: false }).await
 }
 
@@ -101,7 +101,7 @@ enum Visible {
 
 impl Visible {
     /// Reads the next, so many at most.
-    async fn read(&self, start: &Start<Place>, limit: u64) -> Result<Vec<Project>, ApiError> {
+    async fn read(&self, start: &Start<ListCursor>, limit: u64) -> Result<Vec<Project>, ApiError> {
         match (self, start) {
             (Self::All(projects), start) => projects.read(start, limit).await,
             (Self::One(project), Start::Skip(0)) => Ok(vec![project.clone()]),
@@ -111,7 +111,7 @@ impl Visible {
 }
 
 /// What of the answer comes next.
-enum Part {
+enum UserPart {
     /// The projects.
     Projects,
     /// The role in each of them; flags are strings here, which every client reads.
@@ -129,9 +129,9 @@ struct Me {
     /// A string of a leap token's form.
     leap_token: String,
     /// What comes next.
-    part: Part,
+    part: UserPart,
     /// Where in it.
-    start: Start<Place>,
+    start: Start<ListCursor>,
     /// Whether everything is written.
     is_over: bool,
 }
@@ -140,8 +140,8 @@ impl Me {
     /// Writes one project's entry in this part.
     fn entry(&self, project: &Project, text: &mut Vec<u8>) -> serde_json::Result<()> {
         match self.part {
-            Part::Projects => serde_json::to_writer(text, &ProjectView::from(project)),
-            Part::Roles => {
+            UserPart::Projects => serde_json::to_writer(text, &ProjectView::from(project)),
+            UserPart::Roles => {
                 serde_json::to_writer(&mut *text, &project.id)?;
                 text.push(b':');
                 serde_json::to_writer(text, &self.role)
@@ -152,11 +152,11 @@ impl Me {
     /// Writes what ends this part.
     fn end(&mut self, text: &mut Vec<u8>) -> serde_json::Result<()> {
         match self.part {
-            Part::Projects => {
+            UserPart::Projects => {
                 text.extend_from_slice(br#"],"project_member_role_map":{"#);
-                (self.part, self.start) = (Part::Roles, Start::Skip(0));
+                (self.part, self.start) = (UserPart::Roles, Start::Skip(0));
             }
-            Part::Roles => {
+            UserPart::Roles => {
                 text.extend_from_slice(br#"},"leap_token":"#);
                 serde_json::to_writer(&mut *text, &self.leap_token)?;
                 text.extend_from_slice(b"}}");
@@ -167,7 +167,7 @@ impl Me {
     }
 }
 
-impl pieces::Walk for Me {
+impl pieces::WriteWalk for Me {
     fn start(&self) -> Bytes {
         format!(r#"{{"success":true,"data":{{"user":{},"projects":["#, self.user).into()
     }

@@ -28,7 +28,7 @@ pub(super) const AT_ONCE: usize = 16 << 10;
 
 /// Whose turn it is on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum VisitTurn {
     /// The client's: a request's head is awaited, of which the first bytes came at that time, if any have.
     Head(Option<Instant>),
     /// Ours: a request is under way.
@@ -42,7 +42,7 @@ enum Turn {
 /// One connection.
 pub(crate) struct Visit {
     /// Whose turn it is.
-    turn: Cell<Turn>,
+    turn: Cell<VisitTurn>,
     /// Its place among the connections that may bring a request; none when it has become a socket.
     place: Cell<Option<TaskTrackerToken>>,
     /// Where in the client's requests the stream is.
@@ -57,7 +57,7 @@ impl Visit {
     /// A connection whose first request is awaited since then.
     pub(crate) fn new(since: Instant, place: TaskTrackerToken) -> Self {
         Self {
-            turn: Cell::new(Turn::Head(Some(since))),
+            turn: Cell::new(VisitTurn::Head(Some(since))),
             place: Cell::new(Some(place)),
             borders: RefCell::default(),
             room: Cell::new(usize::MAX),
@@ -72,29 +72,29 @@ impl Visit {
 
     /// The socket has said its last word.
     pub(super) fn end(&self) {
-        self.turn.set(Turn::Over);
+        self.turn.set(VisitTurn::Over);
         self.wake();
     }
 
     /// Whether the stream ends behind what is being written.
     pub(crate) fn is_over(&self) -> bool {
-        self.turn.get() == Turn::Over
+        self.turn.get() == VisitTurn::Over
     }
 
     /// Bytes go to the HTTP layer.
     pub(crate) fn hear(&self, bytes: &[u8]) {
         match self.turn.get() {
-            Turn::Head(None) => self.turn.set(Turn::Head(Some(Instant::now()))),
-            Turn::Head(Some(_)) | Turn::Request => {}
-            Turn::Socket => return self.room.set(self.room.get().saturating_sub(bytes.len())),
-            Turn::Over => return,
+            VisitTurn::Head(None) => self.turn.set(VisitTurn::Head(Some(Instant::now()))),
+            VisitTurn::Head(Some(_)) | VisitTurn::Request => {}
+            VisitTurn::Socket => return self.room.set(self.room.get().saturating_sub(bytes.len())),
+            VisitTurn::Over => return,
         }
         self.borders.borrow_mut().follow(bytes);
     }
 
     /// How many bytes the HTTP layer may be given: it takes all that there is, whatever waits.
     pub(crate) fn room(&self) -> usize {
-        if self.turn.get() == Turn::Socket { self.room.get() } else { usize::MAX }
+        if self.turn.get() == VisitTurn::Socket { self.room.get() } else { usize::MAX }
     }
 
     /// A socket may be given so many bytes from now on.
@@ -120,29 +120,29 @@ impl Visit {
     /// until now it was not awaited.
     fn answered(&self) {
         if self.borders.borrow().is_between() {
-            self.turn.set(Turn::Head(None));
+            self.turn.set(VisitTurn::Head(None));
             return;
         }
-        self.turn.set(Turn::Head(Some(Instant::now())));
+        self.turn.set(VisitTurn::Head(Some(Instant::now())));
         self.wake();
     }
 
     /// Since when a request's head is coming; none while none is.
     pub(crate) const fn head_since(&self) -> Option<Instant> {
         match self.turn.get() {
-            Turn::Head(since) => since,
-            Turn::Request | Turn::Socket | Turn::Over => None,
+            VisitTurn::Head(since) => since,
+            VisitTurn::Request | VisitTurn::Socket | VisitTurn::Over => None,
         }
     }
 
     /// Whether a request has been answered and nothing of the next has come.
     pub(crate) fn is_between(&self) -> bool {
-        self.turn.get() == Turn::Head(None)
+        self.turn.get() == VisitTurn::Head(None)
     }
 
     /// Whether no request is under way: what the HTTP layer says then, it says by itself.
     pub(crate) const fn is_idle(&self) -> bool {
-        matches!(self.turn.get(), Turn::Head(_))
+        matches!(self.turn.get(), VisitTurn::Head(_))
     }
 }
 
@@ -152,14 +152,14 @@ pub(super) struct UnderWay(Rc<Visit>);
 impl UnderWay {
     /// Begins with the request's head.
     pub(super) fn begin(visit: Rc<Visit>) -> Self {
-        visit.turn.set(Turn::Request);
+        visit.turn.set(VisitTurn::Request);
         Self(visit)
     }
 
     /// Says how long the connection is kept, and goes on with the answer.
     pub(super) fn answer(self, mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            self.0.turn.set(Turn::Socket);
+            self.0.turn.set(VisitTurn::Socket);
             drop(self.0.place.take());
             self.0.borders.replace(Borders::Unknown);
             self.0.room.set(AT_ONCE);
@@ -169,27 +169,27 @@ impl UnderWay {
         if is_kept && response.request().head().connection_type() == ConnectionType::KeepAlive {
             response.headers_mut().insert(KEEP_ALIVE, HeaderValue::from_static(KEEP_ALIVE_HINT));
         }
-        response.map_body(|_, body| BoxBody::new(Answered { body, _under_way: self }))
+        response.map_body(|_, body| BoxBody::new(AnswerBody { body, _under_way: self }))
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if self.0.turn.get() == Turn::Request {
+        if self.0.turn.get() == VisitTurn::Request {
             self.0.answered();
         }
     }
 }
 
 /// An answer's body, which the HTTP layer drops when it has taken all of it.
-struct Answered {
+struct AnswerBody {
     /// The body.
     body: BoxBody,
     /// The request.
     _under_way: UnderWay,
 }
 
-impl MessageBody for Answered {
+impl MessageBody for AnswerBody {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {

@@ -2,16 +2,16 @@
 
 use super::answer::{self, Answer};
 use super::auth::Caller;
-use super::body::Body;
+use super::body::RequestBody;
 use super::call::Call;
-use super::client::Client;
+use super::client::ClientWishes;
 use super::error::ApiError;
 use super::fields::{Fields, quoted};
-use super::held::Held;
+use super::held::HeldList;
 use super::limits::Content;
 use super::list;
 use super::permissions::Need;
-use super::query::{self, Place};
+use super::query::{self, ListCursor};
 use super::reach::{Warning, warnings};
 use super::routes::{Mounted, on};
 use super::views::WebhookView;
@@ -20,7 +20,7 @@ use crate::domain::delivery::ROTATION;
 use crate::domain::webhook::{EVENTS, MAX_EVENTS, is_known_event, masked_secret, reveals};
 use crate::domain::{Webhook, WebhookId};
 use crate::store::{StoreError, Thing, WebhookUpdate};
-use crate::webhook::target::Target;
+use crate::webhook::target::EndpointUrl;
 use actix_web::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -44,7 +44,7 @@ pub(crate) fn routes() -> Vec<Mounted> {
 
 /// `{webhook}`.
 #[derive(Serialize)]
-struct One<'a> {
+struct WebhookBody<'a> {
     /// The webhook.
     webhook: WebhookView<'a>,
     /// What keeps it from being called; not there when nothing does.
@@ -60,7 +60,7 @@ struct Secret {
 }
 
 /// The events of a webhook that a client can parse: one unknown name spoils the whole answer for two of them.
-fn shown_events(webhook: &Webhook, client: Client) -> Vec<&str> {
+fn shown_events(webhook: &Webhook, client: ClientWishes) -> Vec<&str> {
     let is_ours = |name: &str| name.starts_with("channel.") || name.starts_with("token.");
     let is_shown = |name: &&str| !(client.hides_channel_events() && is_ours(name));
     webhook.events.iter().map(String::as_str).filter(is_shown).collect()
@@ -68,9 +68,9 @@ fn shown_events(webhook: &Webhook, client: Client) -> Vec<&str> {
 
 /// Answers with one webhook that was made or changed.
 async fn one(call: &Call, webhook: &Webhook, secret: &str) -> Answer {
-    let events = shown_events(webhook, Client::of(&call.request));
+    let events = shown_events(webhook, ClientWishes::of(&call.request));
     let warnings = warnings(call, "webhook_url", &webhook.url).await;
-    answer::data(One { warnings, webhook: WebhookView::new(webhook, events, secret) })
+    answer::data(WebhookBody { warnings, webhook: WebhookView::new(webhook, events, secret) })
 }
 
 /// `GET /projects/:id/webhooks`, secrets masked.
@@ -78,18 +78,18 @@ async fn list_all(call: Call) -> Answer {
     let wanted = query::wanted(call.request.query_string())?;
     let project = call.project().await?;
     let found = call.app.persistence.read(move |store| store.list_webhooks(&project)).await?;
-    let client = Client::of(&call.request);
-    let mut shown = Held::new("webhooks");
+    let client = ClientWishes::of(&call.request);
+    let mut shown = HeldList::new("webhooks");
     for webhook in &found {
         let masked = masked_secret(&webhook.secret);
         let view = WebhookView::new(webhook, shown_events(webhook, client), &masked);
-        shown.add(Place::at(webhook.created_at, webhook.id.as_str()), &view)?;
+        shown.add(ListCursor::at(webhook.created_at, webhook.id.as_str()), &view)?;
     }
     list::answer(shown, wanted).await
 }
 
 /// `POST /projects/:id/webhooks`: shows the secret.
-async fn create(call: Call, body: Body) -> Answer {
+async fn create(call: Call, body: RequestBody) -> Answer {
     let project = call.project().await?;
     let text = body.json(&call, Content::Record).await?;
     let input = input(text.as_str())?;
@@ -123,7 +123,7 @@ async fn create(call: Call, body: Body) -> Answer {
 }
 
 /// `PATCH /projects/:id/webhooks/:wid`: either field may be missing.
-async fn update(call: Call, body: Body) -> Answer {
+async fn update(call: Call, body: RequestBody) -> Answer {
     let project = call.project().await?;
     let id = call.parts.webhook();
     let text = body.json(&call, Content::Record).await?;
@@ -213,7 +213,7 @@ fn input(text: &str) -> Result<WebhookUpdate, ApiError> {
 
 /// Whether a webhook can be posted there; whether it may be, is decided when it is.
 pub(crate) fn is_address(url: &str) -> bool {
-    Target::parse(url).is_ok()
+    EndpointUrl::parse(url).is_ok()
 }
 
 /// A secret: `whsec_` and base64, which Standard Webhooks libraries decode for the key.

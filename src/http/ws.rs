@@ -3,15 +3,15 @@
 //! Its context decodes what comes in and runs the connection's actor; what goes out does not pass through it: the
 //! response's body takes whole frames from the connection's send queue, everything pending in one piece.
 
-pub(crate) use super::addresses::Place;
+pub(crate) use super::addresses::AddressPlace;
 pub(crate) use super::assembly::Assembly;
-pub(crate) use super::frames::Decoder;
+pub(crate) use super::ws_frame::MessageDecoder;
 
 use super::App;
 use super::error::ApiError;
-use super::frames::Frames;
 use super::front::front;
 use super::visit::Visit;
+use super::ws_frame::Frames;
 use crate::actor::{Connection, Inbound, Socket, clock};
 use crate::delivery::{Link, Origin};
 use crate::protocol::{Encoding, Wire};
@@ -45,9 +45,9 @@ pub struct Route {
     /// Puts fragments together.
     assembly: Assembly,
     /// Counts the connection under its address while it lives.
-    _place: Option<Place>,
+    _place: Option<AddressPlace>,
     /// Counts it among those that have not identified.
-    waiting: Option<Place>,
+    waiting: Option<AddressPlace>,
 }
 
 impl Socket for Route {
@@ -157,9 +157,9 @@ pub(crate) struct Admitted {
     /// How its payloads are spelled.
     pub(crate) wire: Wire,
     /// Counts it under its address.
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Option<AddressPlace>,
     /// Counts it among those that have not identified.
-    pub(crate) waiting: Option<Place>,
+    pub(crate) waiting: Option<AddressPlace>,
 }
 
 /// Looks at a request that wants to become a socket; `address` is the one that its connection comes from.

@@ -12,30 +12,30 @@ const SHARES: usize = 4;
 #[derive(Debug)]
 pub struct WindowBudget {
     /// The bytes that are held, and how many may be.
-    all: Arc<Meter>,
+    all: Arc<WindowMeter>,
     /// The shares of the projects that have any line.
-    shares: Mutex<HashMap<ProjectId, Weak<Share>>>,
+    shares: Mutex<HashMap<ProjectId, Weak<WindowShare>>>,
 }
 
 /// What one project's windows may hold.
 #[derive(Debug)]
-pub struct Share {
+pub struct WindowShare {
     /// The project's bytes.
-    own: Meter,
+    own: WindowMeter,
     /// Everybody's.
-    all: Arc<Meter>,
+    all: Arc<WindowMeter>,
 }
 
 /// Bytes in use, up to a limit.
 #[derive(Debug)]
-struct Meter {
+struct WindowMeter {
     /// In use.
     used: AtomicUsize,
     /// The most.
     limit: usize,
 }
 
-impl Meter {
+impl WindowMeter {
     /// Takes so many, if there are.
     fn take(&self, bytes: usize) -> bool {
         let more = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= self.limit);
@@ -48,7 +48,7 @@ impl Meter {
     }
 }
 
-impl Share {
+impl WindowShare {
     /// Takes so many bytes, if both the project and all together have them left.
     pub(super) fn take(&self, bytes: usize) -> bool {
         if !self.own.take(bytes) {
@@ -71,7 +71,7 @@ impl Share {
 impl WindowBudget {
     /// A budget of so many bytes.
     pub fn new(limit: usize) -> Self {
-        let all = Arc::new(Meter { used: AtomicUsize::new(0), limit });
+        let all = Arc::new(WindowMeter { used: AtomicUsize::new(0), limit });
         Self { all, shares: Mutex::default() }
     }
 
@@ -81,7 +81,7 @@ impl WindowBudget {
     }
 
     /// A project's share, the same for all its lines.
-    pub fn share(&self, project: &ProjectId) -> Arc<Share> {
+    pub fn share(&self, project: &ProjectId) -> Arc<WindowShare> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = shares.get(project).and_then(Weak::upgrade) {
             return known;
@@ -89,8 +89,8 @@ impl WindowBudget {
         if shares.len() == shares.capacity() {
             shares.retain(|_, share| share.strong_count() > 0);
         }
-        let own = Meter { used: AtomicUsize::new(0), limit: self.all.limit / SHARES };
-        let share = Arc::new(Share { own, all: Arc::clone(&self.all) });
+        let own = WindowMeter { used: AtomicUsize::new(0), limit: self.all.limit / SHARES };
+        let share = Arc::new(WindowShare { own, all: Arc::clone(&self.all) });
         shares.insert(project.clone(), Arc::downgrade(&share));
         share
     }

@@ -7,19 +7,19 @@
 mod budget;
 mod window;
 
-pub use budget::{Share, WindowBudget};
-pub use window::{Bounds, Missing};
+pub use budget::{WindowBudget, WindowShare};
+pub use window::{Missing, WindowBounds};
 
 use crate::domain::{Epoch, LineId, Place, Position, Standing};
 use crate::faults::{Fault, is_planted};
-use crate::protocol::Dispatch;
+use crate::protocol::EncodedEvent;
 use std::sync::Arc;
 use tokio::time::Instant;
 use window::Window;
 
 /// A connection that has gone.
 #[derive(Clone, Copy, Debug)]
-pub struct Gone {
+pub struct GoneReader {
     /// The number of the last message before it came.
     pub since: u64,
     /// The same of its session's other connections, of which the longest there counts; none if there are none.
@@ -54,7 +54,7 @@ pub struct Line {
 
 impl Line {
     /// A line on which nothing has been said yet.
-    pub fn new(bounds: Bounds, share: Arc<Share>) -> Self {
+    pub fn new(bounds: WindowBounds, share: Arc<WindowShare>) -> Self {
         let id = LineId::next();
         let position = Position::start(Epoch(id.number()));
         Self { id, position, last: 0, window: Window::new(bounds, share) }
@@ -111,7 +111,7 @@ impl Line {
     }
 
     /// Takes what is to be shown: a message gets its number and stays at hand, anything else passes.
-    pub fn show(&mut self, event: Dispatch, now: Instant) -> Arc<Dispatch> {
+    pub fn show(&mut self, event: EncodedEvent, now: Instant) -> Arc<EncodedEvent> {
         if !event.event().is_message() {
             return Arc::new(event);
         }
@@ -123,7 +123,7 @@ impl Line {
 
     /// What a connection that has gone has not heard, but for what another one of its session hears. One that knows nothing
     /// of the line has heard it up to where it came in.
-    pub fn unheard(&self, heard: &Standing, gone: Gone) -> Missing {
+    pub fn unheard(&self, heard: &Standing, gone: GoneReader) -> Missing {
         let heard = heard.of(self.id).unwrap_or(gone.since);
         self.between(heard, gone.others.unwrap_or(self.last))
     }

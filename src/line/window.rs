@@ -1,7 +1,7 @@
 //! The newest messages of a line, bounded in number, bytes and age.
 
-use super::budget::Share;
-use crate::protocol::Dispatch;
+use super::budget::WindowShare;
+use crate::protocol::EncodedEvent;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// What a window may hold.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct WindowBounds {
     /// The most messages.
     pub events: usize,
     /// The most bytes, roughly; one message may be larger.
@@ -22,7 +22,7 @@ pub struct Bounds {
 #[derive(Debug, Default)]
 pub struct Missing {
     /// The messages that are at hand, in order; no newer ones are missing.
-    pub events: Vec<Arc<Dispatch>>,
+    pub events: Vec<Arc<EncodedEvent>>,
     /// How many older ones are not.
     pub lost: u64,
 }
@@ -40,9 +40,9 @@ impl Missing {
 }
 
 /// A message in the window.
-struct Entry {
+struct WindowEntry {
     /// The message.
-    message: Arc<Dispatch>,
+    message: Arc<EncodedEvent>,
     /// When it was said.
     since: Instant,
 }
@@ -50,24 +50,24 @@ struct Entry {
 /// The newest messages.
 pub(super) struct Window {
     /// Them, oldest first, none left out.
-    entries: VecDeque<Entry>,
+    entries: VecDeque<WindowEntry>,
     /// Roughly their bytes, which the share has given.
     bytes: usize,
     /// What it may hold.
-    bounds: Bounds,
+    bounds: WindowBounds,
     /// Where its bytes come from.
-    share: Arc<Share>,
+    share: Arc<WindowShare>,
 }
 
 impl Window {
     /// An empty window.
-    pub(super) const fn new(bounds: Bounds, share: Arc<Share>) -> Self {
+    pub(super) const fn new(bounds: WindowBounds, share: Arc<WindowShare>) -> Self {
         Self { entries: VecDeque::new(), bytes: 0, bounds, share }
     }
 
     /// Takes the next message in; older ones make room. Where there is no room even so, it is not kept, and nothing older
     /// is: a window has no holes.
-    pub(super) fn push(&mut self, message: Arc<Dispatch>, now: Instant) {
+    pub(super) fn push(&mut self, message: Arc<EncodedEvent>, now: Instant) {
         if self.bounds.events == 0 || self.bounds.bytes == 0 {
             return;
         }
@@ -85,7 +85,7 @@ impl Window {
             self.drop_oldest();
         }
         self.bytes += bytes;
-        self.entries.push_back(Entry { message, since: now });
+        self.entries.push_back(WindowEntry { message, since: now });
     }
 
     /// Lets go of what is too old.
@@ -123,7 +123,7 @@ impl Window {
 
     /// The messages behind one number, up to another.
     pub(super) fn between(&self, after: u64, upto: u64) -> Missing {
-        let number = |entry: &Entry| entry.message.place().map_or(0, |place| place.number);
+        let number = |entry: &WindowEntry| entry.message.place().map_or(0, |place| place.number);
         let from = self.entries.partition_point(|entry| number(entry) <= after);
         let to = self.entries.partition_point(|entry| number(entry) <= upto).max(from);
         let events: Vec<_> =
@@ -148,18 +148,19 @@ mod tests {
     use proptest::prelude::*;
 
     /// Bounds that nothing here comes near.
-    const WIDE: Bounds = Bounds { events: 1000, bytes: 1 << 20, age: Duration::from_secs(100) };
+    const WIDE: WindowBounds =
+        WindowBounds { events: 1000, bytes: 1 << 20, age: Duration::from_secs(100) };
 
     /// A line within such bounds.
-    fn line(bounds: Bounds) -> Line {
+    fn line(bounds: WindowBounds) -> Line {
         Line::new(bounds, WindowBudget::new(1 << 30).share(&ProjectId::from("p")))
     }
 
     /// A message with so many bytes of data.
-    fn message(bytes: usize) -> Dispatch {
+    fn message(bytes: usize) -> EncodedEvent {
         let data = RawJson::trusted(format!("\"{}\"", "x".repeat(bytes)));
         let message = Message { event: "e".into(), data };
-        Dispatch::new(Event::Message { channel: ChannelId::trusted("c"), message })
+        EncodedEvent::new(Event::Message { channel: ChannelId::trusted("c"), message })
     }
 
     /// The numbers of what is missing, and how many more.
@@ -169,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_missing_is_given_out_as_far_as_it_is_at_hand_and_counted_beyond() {
-        let mut line = line(Bounds { events: 3, ..WIDE });
+        let mut line = line(WindowBounds { events: 3, ..WIDE });
         let now = Instant::now();
         for _ in 0..5 {
             line.show(message(1), now);
@@ -187,13 +188,13 @@ mod tests {
         let mut line = line(WIDE);
         let channel = ChannelId::trusted("c");
         let update = Event::StateUpdate { channel, state: State::empty(), version: Version(2) };
-        assert_eq!(line.show(Dispatch::new(update), Instant::now()).place(), None);
+        assert_eq!(line.show(EncodedEvent::new(update), Instant::now()).place(), None);
         assert_eq!(line.last(), 0);
     }
 
     #[tokio::test]
     async fn one_message_of_any_size_is_kept_and_nothing_older_beside_it() {
-        let mut line = line(Bounds { bytes: 1000, ..WIDE });
+        let mut line = line(WindowBounds { bytes: 1000, ..WIDE });
         let now = Instant::now();
         line.show(message(1), now);
         line.show(message(5000), now);
@@ -202,7 +203,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_wants_nothing_kept_has_nothing_kept() {
-        for bounds in [Bounds { events: 0, ..WIDE }, Bounds { bytes: 0, ..WIDE }] {
+        for bounds in [WindowBounds { events: 0, ..WIDE }, WindowBounds { bytes: 0, ..WIDE }] {
             let mut line = line(bounds);
             line.show(message(1), Instant::now());
             assert_eq!(numbers(&line.after(0)), (vec![], 1));
@@ -245,7 +246,7 @@ mod tests {
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             runtime.block_on(async {
-                let mut line = line(Bounds { events, bytes, age: Duration::from_secs(100) });
+                let mut line = line(WindowBounds { events, bytes, age: Duration::from_secs(100) });
                 let mut now = Instant::now();
                 for (size, pause) in steps {
                     now += Duration::from_secs(pause);

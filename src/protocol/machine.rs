@@ -5,12 +5,12 @@
 
 mod liveness;
 
+use super::client_frame::{ClientCommand, ClientFrame, DecodeError, Identify};
 use super::close::{Close, CloseCode};
-use super::command::{Command, DecodeError, Frame, Identify};
 use super::etf::EtfError;
 use super::rate::{Bucket, Rate};
 use super::wire::{Encoding, Wire};
-use super::{dispatch, etf};
+use super::{encoded_event, etf};
 use bytes::Bytes;
 use liveness::{Liveness, Look};
 use std::collections::VecDeque;
@@ -64,7 +64,7 @@ pub enum Action {
     /// Find out who this is, then call [`Machine::identified`] or close.
     Identify(Identify),
     /// Hand this to the session; never an IDENTIFY or a heartbeat.
-    Serve(Frame),
+    Serve(ClientFrame),
     /// The client has ended the connection, or sent what ends it: once everything that was handed over is served, write
     /// this close frame, where the client is there to read it, and end.
     Finish(Option<Close>),
@@ -91,16 +91,16 @@ enum Phase {
 
 /// A frame whose time has not come.
 #[derive(Debug)]
-struct Waiting {
+struct EarlyFrame {
     /// When it may be handled.
     due: Duration,
     /// What it says.
-    frame: Frame,
+    frame: ClientFrame,
 }
 
 /// An end that the client has brought about.
 #[derive(Debug)]
-struct Ending {
+struct ClientEnd {
     /// How long what came before may take.
     until: Duration,
     /// The close frame, if there is to be one.
@@ -119,11 +119,11 @@ pub struct Machine {
     /// Whether the client is there.
     liveness: Liveness,
     /// Frames that wait, in the order they came.
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<EarlyFrame>,
     /// The bytes of them.
     waiting_bytes: usize,
     /// The end that comes behind them; nothing more is taken in.
-    ending: Option<Ending>,
+    ending: Option<ClientEnd>,
     /// What is left of the messages and state changes that the client may send.
     publishes: Bucket,
     /// Whether an IDENTIFY was read, though its time may not have come.
@@ -144,7 +144,7 @@ impl Machine {
             publishes: Bucket::full(timing.publishes),
             has_heard_identify: false,
         };
-        (machine, Action::Send(dispatch::hello(wire, timing.heartbeat.as_millis())))
+        (machine, Action::Send(encoded_event::hello(wire, timing.heartbeat.as_millis())))
     }
 
     /// How payloads are spelled.
@@ -191,7 +191,7 @@ impl Machine {
         if self.is_ending() {
             return Vec::new();
         }
-        let frame = match Frame::decode(text) {
+        let frame = match ClientFrame::decode(text) {
             Ok(frame) => frame,
             Err(DecodeError::Opcode) => {
                 let close = Close::new(CloseCode::UnknownOpcode, "unknown opcode");
@@ -202,8 +202,8 @@ impl Machine {
             }
         };
         match frame.command {
-            Command::Heartbeat { .. } => self.liveness.hear(now),
-            Command::Identify(_) => self.has_heard_identify = true,
+            ClientCommand::Heartbeat { .. } => self.liveness.hear(now),
+            ClientCommand::Identify(_) => self.has_heard_identify = true,
             _ => {}
         }
         if frame.command.is_publish() && !self.publishes.take(self.timing.publishes, now) {
@@ -220,7 +220,7 @@ impl Machine {
                 let close = Close::new(CloseCode::RateLimited, "too many frames before INIT");
                 return self.finish(now, Some(close));
             }
-            self.waiting.push_back(Waiting { due, frame });
+            self.waiting.push_back(EarlyFrame { due, frame });
             return Vec::new();
         }
         self.on_frame(now, frame)
@@ -249,7 +249,9 @@ impl Machine {
         } else if self.phase != Phase::Closed {
             match self.liveness.look(now, self.phase != Phase::Opened) {
                 Look::Fine => {}
-                Look::Ask(tag) => actions.push(Action::Send(dispatch::heartbeat(self.wire, &tag))),
+                Look::Ask(tag) => {
+                    actions.push(Action::Send(encoded_event::heartbeat(self.wire, &tag)));
+                }
                 Look::Gone(Close { code, reason }) => actions.extend(self.close(code, reason)),
             }
         }
@@ -307,7 +309,7 @@ impl Machine {
         if self.is_ending() {
             return Vec::new();
         }
-        self.ending = Some(Ending { until: now + FINISH, close });
+        self.ending = Some(ClientEnd { until: now + FINISH, close });
         self.take_due(now)
     }
 
@@ -334,7 +336,7 @@ impl Machine {
     }
 
     /// Whether a frame has to wait until INIT is on its way.
-    fn must_wait(&self, command: &Command) -> bool {
+    fn must_wait(&self, command: &ClientCommand) -> bool {
         self.phase == Phase::Identifying && command.is_service()
     }
 
@@ -345,7 +347,7 @@ impl Machine {
             if head.due > now || self.must_wait(&head.frame.command) {
                 break;
             }
-            let Some(Waiting { frame, .. }) = self.waiting.pop_front() else { break };
+            let Some(EarlyFrame { frame, .. }) = self.waiting.pop_front() else { break };
             self.waiting_bytes = self.waiting_bytes.saturating_sub(frame.bytes);
             actions.extend(self.on_frame(now, frame));
         }
@@ -364,16 +366,16 @@ impl Machine {
     }
 
     /// Handles one frame.
-    fn on_frame(&mut self, now: Duration, frame: Frame) -> Vec<Action> {
-        let Frame { command, reference, bytes } = frame;
+    fn on_frame(&mut self, now: Duration, frame: ClientFrame) -> Vec<Action> {
+        let ClientFrame { command, reference, bytes } = frame;
         match (command, self.phase) {
             (_, Phase::Finishing | Phase::Closed) => Vec::new(),
-            (Command::Heartbeat { tag }, _) => vec![self.on_heartbeat(now, tag.as_deref())],
-            (Command::Identify(identify), Phase::Opened) => {
+            (ClientCommand::Heartbeat { tag }, _) => vec![self.on_heartbeat(now, tag.as_deref())],
+            (ClientCommand::Identify(identify), Phase::Opened) => {
                 self.phase = Phase::Identifying;
                 vec![Action::Identify(identify)]
             }
-            (Command::Identify(_), _) => {
+            (ClientCommand::Identify(_), _) => {
                 self.drop_waiting();
                 self.refuse(now, "identified already")
             }
@@ -382,15 +384,15 @@ impl Machine {
                 let reason = "a service payload before IDENTIFY";
                 self.finish(now, Some(Close::new(CloseCode::NotAuthenticated, reason)))
             }
-            (Command::Ignored, _) => Vec::new(),
-            (command, _) => vec![Action::Serve(Frame { command, reference, bytes })],
+            (ClientCommand::Ignored, _) => Vec::new(),
+            (command, _) => vec![Action::Serve(ClientFrame { command, reference, bytes })],
         }
     }
 
     /// Acknowledges a heartbeat; the answer to one of ours tells how long it took.
     fn on_heartbeat(&mut self, now: Duration, tag: Option<&str>) -> Action {
         let latency = self.liveness.answer(now, tag);
-        Action::Send(dispatch::heartbeat_ack(
+        Action::Send(encoded_event::heartbeat_ack(
             self.wire,
             tag,
             latency.map(|latency| latency.as_millis()),

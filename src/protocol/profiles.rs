@@ -1,6 +1,6 @@
 //! Which forms of an event somebody needs, and which of them take long to make.
 
-use super::dispatch::{Dispatch, Profile};
+use super::encoded_event::{EncodedEvent, Profile};
 use super::wire::{Encoding, Wire};
 
 /// From so many bytes on, spelling JSON as terms takes 5 ms or more: up to 20 ns for each byte of short members, with the
@@ -63,16 +63,16 @@ impl Profiles {
     /// Whether making these events in all these forms takes so long that nobody should wait for it.
     pub fn are_heavy<'a, E>(self, events: impl Fn() -> E) -> bool
     where
-        E: Iterator<Item = &'a Dispatch>,
+        E: Iterator<Item = &'a EncodedEvent>,
     {
         self.iter().any(|profile| {
             let missing = events().filter(|event| !event.is_made(profile));
-            missing.map(Dispatch::size_hint).sum::<usize>() >= profile.heavy_bytes()
+            missing.map(EncodedEvent::size_hint).sum::<usize>() >= profile.heavy_bytes()
         })
     }
 
     /// Makes an event in all these forms.
-    pub fn make(self, event: &Dispatch) {
+    pub fn make(self, event: &EncodedEvent) {
         for profile in self.iter() {
             event.make(profile);
         }
@@ -122,10 +122,10 @@ mod tests {
     }
 
     /// A message of so many bytes.
-    fn message(bytes: usize) -> Dispatch {
+    fn message(bytes: usize) -> EncodedEvent {
         let data = RawJson::trusted(format!("\"{}\"", "x".repeat(bytes)));
         let message = Message { event: "A".into(), data };
-        Dispatch::new(Event::Message { channel: ChannelId::trusted("room"), message })
+        EncodedEvent::new(Event::Message { channel: ChannelId::trusted("room"), message })
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
             Profiles::from(profile(Encoding::Json, false)),
         );
         let (small, middle, large) = (message(100 << 10), message(300 << 10), message(2 << 20));
-        let heavy = |set: Profiles, event: &Dispatch| set.are_heavy(|| std::iter::once(event));
+        let heavy = |set: Profiles, event: &EncodedEvent| set.are_heavy(|| std::iter::once(event));
         assert_eq!([&small, &middle, &large].map(|event| heavy(etf, event)), [false, true, true]);
         assert_eq!([&small, &middle, &large].map(|event| heavy(zlib, event)), [false, false, true]);
         assert_eq!([&small, &middle, &large].map(|event| heavy(json, event)), [false; 3]);
@@ -171,7 +171,7 @@ mod tests {
     fn a_form_with_versions_is_another_one_where_they_show() {
         let state = State::trusted(&format!("{{\"a\":\"{}\"}}", "x".repeat(300 << 10)));
         let channel = ChannelId::trusted("room");
-        let update = Dispatch::new(Event::StateUpdate { channel, state, version: Version(2) });
+        let update = EncodedEvent::new(Event::StateUpdate { channel, state, version: Version(2) });
         let plain = profile(Encoding::Etf, false);
         Profiles::from(plain).make(&update);
         let versioned = Profile { has_versions: true, ..plain };

@@ -1,6 +1,6 @@
 //! A server that is a part of another program: everything but the listening.
 
-use super::{Held, Opened, ServerError, descriptors, open as open_parts, stopping, sweep};
+use super::{Opened, ServerError, ServerLocks, descriptors, open as open_parts, stopping, sweep};
 use crate::actor::Supervisor;
 use crate::config::Config;
 use crate::first_run::FirstRun;
@@ -10,12 +10,12 @@ use std::sync::{Mutex, PoisonError};
 use tokio::task::JoinHandle;
 
 /// What has to be ended; nothing once it was.
-pub(crate) struct Running(Mutex<Option<Parts>>);
+pub(crate) struct RunningServer(Mutex<Option<RunningParts>>);
 
 /// What runs.
-struct Parts {
+struct RunningParts {
     /// The database and its folder are this process's, and the webhook sender runs.
-    held: Held,
+    held: ServerLocks,
     /// The threads of channels and sessions.
     threads: Vec<Arbiter>,
     /// The look for what the last process left behind.
@@ -28,7 +28,7 @@ struct Parts {
 /// [`ServerError`].
 pub(crate) async fn open(
     config: Config,
-) -> Result<(http::App, Option<FirstRun>, Running), ServerError> {
+) -> Result<(http::App, Option<FirstRun>, RunningServer), ServerError> {
     if System::try_current().is_none() {
         return Err(ServerError::NoSystem);
     }
@@ -38,14 +38,14 @@ pub(crate) async fn open(
     app.supervisor.ready().await;
     let sweeping = sweep(app.supervisor.clone(), config.settings.session_grace);
     let sweeping = actix_web::rt::spawn(sweeping);
-    Ok((app, first, Running(Mutex::new(Some(Parts { held, threads, sweeping })))))
+    Ok((app, first, RunningServer(Mutex::new(Some(RunningParts { held, threads, sweeping })))))
 }
 
-impl Running {
+impl RunningServer {
     /// Ends everything in order, the first time that it is called.
     pub(crate) async fn end(&self, supervisor: &Supervisor) {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Parts { held, threads, sweeping }) = parts else { return };
+        let Some(RunningParts { held, threads, sweeping }) = parts else { return };
         supervisor.begin_stop();
         sweeping.abort();
         stopping::close_sockets(supervisor).await;

@@ -16,7 +16,7 @@ const MAX_HEAD_BYTES: usize = 16 << 10;
 const MAX_BODY_BYTES: usize = 64 << 10;
 
 /// Where a request goes.
-pub(super) enum Lane<'a> {
+pub(super) enum RequestKind<'a> {
     /// It is not all there yet, and may become one of the two.
     Unknown,
     /// To the HTTP layer.
@@ -24,11 +24,11 @@ pub(super) enum Lane<'a> {
     /// It asks for a socket; the bytes of its head.
     Socket(Box<RequestHead>, usize),
     /// It publishes a message.
-    Publish(Publish<'a>),
+    Publish(PlainPublish<'a>),
 }
 
 /// A request to publish a message, in its plainest form.
-pub(super) struct Publish<'a> {
+pub(super) struct PlainPublish<'a> {
     /// The channel's id.
     pub(super) channel: &'a str,
     /// The line `Authorization`.
@@ -41,7 +41,7 @@ pub(super) struct Publish<'a> {
     pub(super) size: usize,
 }
 
-impl<'a> Lane<'a> {
+impl<'a> RequestKind<'a> {
     /// Looks at what has come of a request.
     pub(super) fn of(bytes: &'a [u8]) -> Self {
         let is_publish = could_be(bytes, b"POST /v1/channels/");
@@ -55,7 +55,7 @@ impl<'a> Lane<'a> {
                 let body = bytes.get(size..).unwrap_or_default();
                 let path = request.path.unwrap_or_default();
                 if is_publish {
-                    Publish::read(path, request.headers, body, size).unwrap_or(Self::Http)
+                    PlainPublish::read(path, request.headers, body, size).unwrap_or(Self::Http)
                 } else {
                     socket(path, request.headers, size).unwrap_or(Self::Http)
                 }
@@ -85,7 +85,7 @@ fn has_one_host(headers: &[Header<'_>]) -> bool {
 }
 
 /// A request for one of the socket's addresses that asks for an upgrade, with all its headers.
-fn socket<'a>(path: &str, headers: &[Header<'_>], size: usize) -> Option<Lane<'a>> {
+fn socket<'a>(path: &str, headers: &[Header<'_>], size: usize) -> Option<RequestKind<'a>> {
     let (plain, _) = path.split_once('?').unwrap_or((path, ""));
     let asks = headers.iter().any(|header| header.name.eq_ignore_ascii_case("upgrade"));
     if !asks || !has_one_host(headers) || !PATHS.contains(&plain) {
@@ -102,7 +102,7 @@ fn socket<'a>(path: &str, headers: &[Header<'_>], size: usize) -> Option<Lane<'a
         let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
         head.headers.append(name, HeaderValue::from_bytes(header.value).ok()?);
     }
-    Some(Lane::Socket(Box::new(head), size))
+    Some(RequestKind::Socket(Box::new(head), size))
 }
 
 /// Headers with which a request for a socket goes to the HTTP layer.
@@ -138,7 +138,7 @@ const fn is_plain(byte: u8) -> bool {
         )
 }
 
-impl<'a> Publish<'a> {
+impl<'a> PlainPublish<'a> {
     /// Those lines, as headers.
     pub(super) fn forwarding(&self) -> HeaderMap {
         let value = |text: &str| HeaderValue::from_str(text).ok();
@@ -152,7 +152,7 @@ impl<'a> Publish<'a> {
         headers: &[Header<'a>],
         body: &'a [u8],
         head: usize,
-    ) -> Option<Lane<'a>> {
+    ) -> Option<RequestKind<'a>> {
         let rest = path.strip_prefix("/v1/channels/")?;
         let channel = rest.strip_suffix("/messages").or_else(|| rest.strip_suffix("/publish"))?;
         // Escapes, further parts and a query have their meaning elsewhere, and what no path may have is refused there.
@@ -194,9 +194,15 @@ impl<'a> Publish<'a> {
             }
         }
         let length = length.filter(|length| *length <= MAX_BODY_BYTES)?;
-        let Some(body) = body.get(..length) else { return Some(Lane::Unknown) };
+        let Some(body) = body.get(..length) else { return Some(RequestKind::Unknown) };
         let authorization = authorization?;
-        Some(Lane::Publish(Publish { channel, authorization, body, hops, size: head + length }))
+        Some(RequestKind::Publish(PlainPublish {
+            channel,
+            authorization,
+            body,
+            hops,
+            size: head + length,
+        }))
     }
 }
 
@@ -248,18 +254,20 @@ mod tests {
 
     /// What is looked for, in a word.
     fn word(bytes: &[u8]) -> &'static str {
-        match Lane::of(bytes) {
-            Lane::Unknown => "unknown",
-            Lane::Http => "http",
-            Lane::Socket(..) => "socket",
-            Lane::Publish(_) => "publish",
+        match RequestKind::of(bytes) {
+            RequestKind::Unknown => "unknown",
+            RequestKind::Http => "http",
+            RequestKind::Socket(..) => "socket",
+            RequestKind::Publish(_) => "publish",
         }
     }
 
     #[test]
     fn a_plain_publish_is_read_whole() {
         let text = publish("Authorization: Bearer ptk_x\r\nContent-Length: 2\r\n") + "GET /";
-        let Lane::Publish(read) = Lane::of(text.as_bytes()) else { panic!("not taken") };
+        let RequestKind::Publish(read) = RequestKind::of(text.as_bytes()) else {
+            panic!("not taken")
+        };
         assert_eq!((read.channel, read.authorization), ("a.b", "Bearer ptk_x"));
         assert_eq!((read.body, read.size), (&b"{}"[..], text.len() - 5));
     }
@@ -344,7 +352,9 @@ mod tests {
         let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
         for path in ["/ws", "/1.0/ws?encoding=etf", "/ws?"] {
             let text = ask(path, upgrade);
-            let Lane::Socket(head, size) = Lane::of(text.as_bytes()) else { panic!("{path}") };
+            let RequestKind::Socket(head, size) = RequestKind::of(text.as_bytes()) else {
+                panic!("{path}")
+            };
             assert_eq!((head.uri.to_string().as_str(), size), (path, text.len()));
             assert!(head.headers.contains_key("connection"));
         }
@@ -384,9 +394,9 @@ mod tests {
         /// What is taken is taken for good: more bytes are the next request's, fewer were not enough.
         #[test]
         fn what_follows_a_request_does_not_change_it(bytes in damaged(), more in vec(any::<u8>(), 0..40)) {
-            let size = |bytes: &[u8]| match Lane::of(bytes) {
-                Lane::Socket(_, size) | Lane::Publish(Publish { size, .. }) => Some(size),
-                Lane::Unknown | Lane::Http => None,
+            let size = |bytes: &[u8]| match RequestKind::of(bytes) {
+                RequestKind::Socket(_, size) | RequestKind::Publish(PlainPublish { size, .. }) => Some(size),
+                RequestKind::Unknown | RequestKind::Http => None,
             };
             let whole = [&bytes[..], &more].concat();
             if let Some(taken) = size(&bytes) {

@@ -7,7 +7,7 @@ use super::unacknowledged::unacknowledged;
 use crate::actor::{Connection, Inbound, Socket};
 use crate::delivery::Sink;
 use crate::http;
-use crate::http::ws::{Admitted, Assembly, Decoder, Place};
+use crate::http::ws::{AddressPlace, Admitted, Assembly, MessageDecoder};
 use actix::dev::ContextFut;
 use actix::prelude::*;
 use actix_http::RequestHead;
@@ -45,13 +45,13 @@ const HEADER_BYTES: usize = 14;
 /// What connections need whose socket is a raw stream.
 pub(super) struct Raw {
     /// The stream.
-    stream: Rc<Line>,
+    stream: Rc<StreamHalves>,
     /// Puts fragments together.
     assembly: Assembly,
     /// Counts the connection under its address while it lives.
-    _place: Option<Place>,
+    _place: Option<AddressPlace>,
     /// Counts it among those that have not identified.
-    waiting: Option<Place>,
+    waiting: Option<AddressPlace>,
 }
 
 impl Socket for Raw {
@@ -96,7 +96,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Connection<Raw> {
 }
 
 /// A connection that runs until its socket has ended.
-pub(super) type Running = Pin<Box<ContextFut<Connection<Raw>, Context<Connection<Raw>>>>>;
+pub(super) type RunningSocket = Pin<Box<ContextFut<Connection<Raw>, Context<Connection<Raw>>>>>;
 
 /// Turns a stream into a socket; `rest` is what followed the request's head.
 pub(super) fn open(
@@ -105,11 +105,11 @@ pub(super) fn open(
     head: &RequestHead,
     stream: TcpStream,
     rest: &[u8],
-) -> Running {
+) -> RunningSocket {
     let Admitted { origin, wire, place, waiting } = admitted;
     let account = app.supervisor.inbound_account();
     bound_send_buffer(&stream, app.supervisor.settings().send_buffer_bytes);
-    let stream = Rc::new(Line { stream, has_ended_well: Cell::new(false) });
+    let stream = Rc::new(StreamHalves { stream, has_ended_well: Cell::new(false) });
     let raw = Raw {
         stream: Rc::clone(&stream),
         assembly: Assembly::new(account.clone()),
@@ -120,12 +120,12 @@ pub(super) fn open(
         Connection::open(app.supervisor.clone(), raw, origin, wire, account.clone());
     #[cfg(feature = "echo")]
     let connection = http::ws::echo(connection, head);
-    link.push_to(Rc::<Line>::clone(&stream));
+    link.push_to(Rc::<StreamHalves>::clone(&stream));
     link.precede(switching(head));
-    let mut decoder = Decoder::new(account);
+    let mut decoder = MessageDecoder::new(account);
     decoder.feed(rest);
     let mut ctx = Context::new();
-    ctx.add_stream(connection.pace(Reader { stream, decoder, is_spoilt: false }));
+    ctx.add_stream(connection.pace(MessageReader { stream, decoder, is_spoilt: false }));
     Box::pin(ctx.into_future(connection))
 }
 
@@ -149,14 +149,14 @@ fn switching(head: &RequestHead) -> Bytes {
 }
 
 /// A stream that one reads and others write to.
-struct Line {
+struct StreamHalves {
     /// The stream.
     stream: TcpStream,
     /// Whether its peer has ended it in order.
     has_ended_well: Cell<bool>,
 }
 
-impl Line {
+impl StreamHalves {
     /// Ends one direction or both; a stream that has ended already needs no more.
     fn shut(&self, how: Shutdown) {
         let _ = SockRef::from(&self.stream).shutdown(how);
@@ -180,7 +180,7 @@ impl Line {
     }
 }
 
-impl Sink for Line {
+impl Sink for StreamHalves {
     /// Asks the system straight away: it nearly always takes everything, and what the runtime keeps for each stream need
     /// not be looked at. Only the runtime can wait for a stream, so one that takes nothing is tried again by its way.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
@@ -220,16 +220,16 @@ impl Sink for Line {
 }
 
 /// What is read, as messages.
-struct Reader {
+struct MessageReader {
     /// The stream.
-    stream: Rc<Line>,
+    stream: Rc<StreamHalves>,
     /// Makes messages of its bytes.
-    decoder: Decoder,
+    decoder: MessageDecoder,
     /// Whether what follows cannot be told apart, or has no room: it is read, for the sake of a clean end, and thrown away.
     is_spoilt: bool,
 }
 
-impl Reader {
+impl MessageReader {
     /// How much may be read now: no more than may be held, so that a read is not more either.
     fn poll_room(&self, task: &Task<'_>) -> Poll<Result<usize, ProtocolError>> {
         if self.is_spoilt {
@@ -247,7 +247,7 @@ impl Reader {
     }
 }
 
-impl Stream for Reader {
+impl Stream for MessageReader {
     type Item = Result<Message, ProtocolError>;
 
     /// Ends with the stream.

@@ -2,8 +2,8 @@
 //!
 //! A thread that accepted for all of them would be woken for each connection, and would have to wake a worker.
 
-use super::door;
-use super::door::Door;
+use super::fast_path;
+use super::fast_path::FastPath;
 use super::stopping::{IDLE_TIME, REQUESTS_TIME};
 use crate::config::SocketWay;
 use crate::http;
@@ -135,15 +135,16 @@ async fn work(listener: TcpListener, app: http::App, way: SocketWay, stop: Stop,
     let opened = Listener::from_std(listener);
     // Who is accepted last still has a request to make.
     let place = stop.requests.token();
-    let (listener, door) = match (opened, door::open(app, way, stop.idle_end.clone()).await) {
-        (Ok(listener), Some(door)) => (listener, door),
-        (opened, _) => {
-            tracing::error!(error = ?opened.err(), "a worker cannot serve");
-            return;
-        }
-    };
-    stop.listeners_end.run_until_cancelled(accept(&listener, &door, &stop, &places)).await;
-    let _ = timeout(LAST_CONNECTIONS, accept(&listener, &door, &stop, &places)).await;
+    let (listener, fast_path) =
+        match (opened, fast_path::open(app, way, stop.idle_end.clone()).await) {
+            (Ok(listener), Some(fast_path)) => (listener, fast_path),
+            (opened, _) => {
+                tracing::error!(error = ?opened.err(), "a worker cannot serve");
+                return;
+            }
+        };
+    stop.listeners_end.run_until_cancelled(accept(&listener, &fast_path, &stop, &places)).await;
+    let _ = timeout(LAST_CONNECTIONS, accept(&listener, &fast_path, &stop, &places)).await;
     drop(place);
 }
 
@@ -185,9 +186,9 @@ async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
 }
 
 /// Accepts connections for ever.
-async fn accept<S>(listener: &Listener, door: &Door<S>, stop: &Stop, places: &Places)
+async fn accept<S>(listener: &Listener, fast_path: &FastPath<S>, stop: &Stop, places: &Places)
 where
-    S: Service<door::Request, Response = (), Error = DispatchError> + 'static,
+    S: Service<fast_path::Request, Response = (), Error = DispatchError> + 'static,
 {
     let mut logged: Option<Instant> = None;
     let mut complain = |error: &dyn std::fmt::Display| {
@@ -204,10 +205,10 @@ where
                     places.refuse(stream);
                     continue;
                 };
-                let (door, request) = (door.clone(), stop.requests.token());
+                let (fast_path, request) = (fast_path.clone(), stop.requests.token());
                 let serve = async move {
                     // In a box of its own, which is gone before what comes of it begins: an idle socket should not carry it.
-                    let socket = Box::pin(door.serve(stream, peer, request)).await;
+                    let socket = Box::pin(fast_path.serve(stream, peer, request)).await;
                     if let Some(running) = socket {
                         running.await;
                     }

@@ -4,14 +4,14 @@ use crate::channel::{Card, ConnectionRef, Worker};
 use crate::delivery::Home;
 use crate::delivery::fanout::{ConnectionUid, Order};
 use crate::domain::{ChannelId, LeapTokenId, Member, SessionUid, Standing, Timestamp};
-use crate::line::Bounds;
+use crate::line::WindowBounds;
 use crate::protocol::Profiles;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The bounds of a session.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct SessionLimits {
     /// The most channels.
     pub channels: usize,
     /// The most connections.
@@ -23,7 +23,7 @@ pub struct Limits {
     /// The most bytes of states in one INIT.
     pub init_bytes: usize,
     /// What the session's own line keeps at hand.
-    pub window: Bounds,
+    pub window: WindowBounds,
 }
 
 /// A word of a session to a channel that it holds.
@@ -74,7 +74,7 @@ pub trait SessionEffects {
     type Worker: Worker;
 
     /// The bounds of every session.
-    fn limits(&self) -> Limits;
+    fn limits(&self) -> SessionLimits;
 
     /// The way back here, for what a connection does not take.
     fn home(&self) -> Option<Home>;
@@ -111,7 +111,7 @@ pub trait SessionEffects {
     );
 
     /// The session leaves a channel, if there is a way to it; the connection that asked for it is not told.
-    fn leave(
+    fn unsubscribe(
         &mut self,
         id: &ChannelId,
         channel: Option<&Self::Channel>,

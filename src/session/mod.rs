@@ -3,16 +3,16 @@
 //!
 //! It is told what happens, with the time as an argument, and says through [`SessionEffects`] what has to be done.
 
+mod connecting;
+mod detaching;
 mod effects;
-mod entering;
-mod leaving;
 mod replay;
 mod subscribing;
 
-pub use effects::{Ephemeral, Limits, SessionEffects, ToChannel};
-pub use entering::{Enter, Sought};
+pub use connecting::{Connect, Sought};
+pub use effects::{Ephemeral, SessionEffects, SessionLimits, ToChannel};
 pub use replay::Replay;
-pub use subscribing::{NoWay, Wanted};
+pub use subscribing::{NoWay, WantedSubscription};
 
 use crate::channel::{Card, ConnectionRef};
 use crate::delivery::fanout::{ConnectionUid, Order};
@@ -21,9 +21,9 @@ use crate::domain::{
     SessionUid, Standing, Subscription, Timestamp,
 };
 use crate::faults::{Fault, is_planted};
-use crate::line::{Bounds, Line, Share};
-use crate::protocol::{Close, CloseCode, Dispatch, Event, Profiles};
-use entering::Entering;
+use crate::line::{Line, WindowBounds, WindowShare};
+use crate::protocol::{Close, CloseCode, EncodedEvent, Event, Profiles};
+use connecting::Connecting;
 use indexmap::IndexMap;
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -59,7 +59,7 @@ impl Identity {
 }
 
 /// A subscription that a session holds.
-struct Held<C> {
+struct HeldSubscription<C> {
     /// The way to the channel; none while it is being looked for.
     channel: Option<C>,
     /// Whether it ends with the session.
@@ -79,7 +79,7 @@ struct Attendant<W> {
     /// The number of the last direct message before it came.
     since: u64,
     /// What INIT still waits for; none once INIT is out.
-    entering: Option<Box<Entering<W>>>,
+    connecting: Option<Box<Connecting<W>>>,
 }
 
 /// A connection that has left, and of which it is not known yet what arrived.
@@ -105,9 +105,9 @@ pub struct Beginning {
     /// Something unguessable.
     pub seed: String,
     /// What its line keeps at hand.
-    pub window: Bounds,
+    pub window: WindowBounds,
     /// Where that comes from.
-    pub share: Arc<Share>,
+    pub share: Arc<WindowShare>,
 }
 
 /// One session.
@@ -125,7 +125,7 @@ pub struct SessionMachine<E: SessionEffects> {
     /// The live connections, in the order they came.
     connections: IndexMap<ConnectionUid, Attendant<E::Worker>>,
     /// The subscriptions, in the order they were made.
-    subscriptions: IndexMap<ChannelId, Held<E::Channel>>,
+    subscriptions: IndexMap<ChannelId, HeldSubscription<E::Channel>>,
     /// Channels that are being subscribed and are not held yet: they count as held.
     joining: HashSet<ChannelId>,
     /// How many channels have something under way about their subscription.
@@ -150,7 +150,7 @@ impl<E: SessionEffects> SessionMachine<E> {
         let Beginning { project, identity, permanent, id, seed, window, share } = beginning;
         let held = |subscription: Subscription| {
             let since = subscription.created_at;
-            (subscription.channel, Held { channel: None, is_ephemeral: false, since })
+            (subscription.channel, HeldSubscription { channel: None, is_ephemeral: false, since })
         };
         let token = identity.token().map(|token| token.id.clone());
         Self {
@@ -215,7 +215,7 @@ impl<E: SessionEffects> SessionMachine<E> {
 
     /// Hands an event to every connection, or keeps it for the next one.
     pub fn dispatch(&mut self, event: Event, now: Instant, effects: &mut E) {
-        let dispatch = self.line.show(Dispatch::new(event), now);
+        let dispatch = self.line.show(EncodedEvent::new(event), now);
         self.watch_line(now, effects);
         if self.connections.is_empty() {
             return self.replay.keep(dispatch, &effects.limits());
@@ -251,7 +251,7 @@ impl<E: SessionEffects> SessionMachine<E> {
 
     /// Hands an event to one connection.
     pub fn answer(&self, connection: ConnectionUid, event: Event, effects: &mut E) {
-        let dispatch = Arc::new(Dispatch::new(event));
+        let dispatch = Arc::new(EncodedEvent::new(event));
         self.order_one(connection, Order::Direct { connection, dispatch }, effects);
     }
 
@@ -366,7 +366,7 @@ impl<E: SessionEffects> SessionMachine<E> {
     pub fn ended(&mut self, effects: &mut E) {
         let card = self.card();
         for (id, held) in &self.subscriptions {
-            effects.leave(id, held.channel.as_ref(), card.clone(), None);
+            effects.unsubscribe(id, held.channel.as_ref(), card.clone(), None);
         }
         for (id, held) in std::mem::take(&mut self.subscriptions) {
             self.tell_ephemeral(&id, held.is_ephemeral, false, effects);
@@ -378,7 +378,7 @@ impl<E: SessionEffects> SessionMachine<E> {
     /// The ephemeral subscriptions, in the order they were made.
     pub fn ephemeral(&self) -> Vec<Subscription> {
         let ephemeral = self.subscriptions.iter().filter(|(_, held)| held.is_ephemeral);
-        let listed = |(channel, held): (&ChannelId, &Held<E::Channel>)| Subscription {
+        let listed = |(channel, held): (&ChannelId, &HeldSubscription<E::Channel>)| Subscription {
             channel: channel.clone(),
             created_at: held.since,
         };

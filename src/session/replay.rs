@@ -1,8 +1,8 @@
 //! What a session without connections keeps for the next one, bounded in number and bytes.
 
-use super::effects::Limits;
+use super::effects::SessionLimits;
 use crate::faults::{Fault, is_planted};
-use crate::protocol::Dispatch;
+use crate::protocol::EncodedEvent;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[derive(Default)]
 pub struct Replay {
     /// The events.
-    events: VecDeque<Arc<Dispatch>>,
+    events: VecDeque<Arc<EncodedEvent>>,
     /// Roughly their bytes.
     bytes: usize,
     /// How many were dropped because of the bound.
@@ -21,7 +21,7 @@ impl Replay {
     /// Keeps an event; drops the oldest past the bound.
     ///
     /// Only messages: state and subscriptions are in INIT, fresh, and an older state after it would turn back time.
-    pub fn keep(&mut self, dispatch: Arc<Dispatch>, limits: &Limits) {
+    pub fn keep(&mut self, dispatch: Arc<EncodedEvent>, limits: &SessionLimits) {
         if !dispatch.event().is_message() {
             return;
         }
@@ -31,7 +31,7 @@ impl Replay {
     }
 
     /// Keeps events again that came before all others that are kept, in order; drops the oldest past the bound.
-    pub fn put_back(&mut self, events: Vec<Arc<Dispatch>>, limits: &Limits) {
+    pub fn put_back(&mut self, events: Vec<Arc<EncodedEvent>>, limits: &SessionLimits) {
         for dispatch in events.into_iter().rev() {
             self.bytes += dispatch.size_hint();
             self.events.push_front(dispatch);
@@ -40,7 +40,7 @@ impl Replay {
     }
 
     /// Drops the oldest past the bound and counts them.
-    fn cut(&mut self, limits: &Limits) {
+    fn cut(&mut self, limits: &SessionLimits) {
         while self.events.len() > limits.replay_events || self.bytes > limits.replay_bytes {
             let Some(oldest) = self.events.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(oldest.size_hint());
@@ -60,7 +60,7 @@ impl Replay {
     }
 
     /// Everything kept and how many were dropped; nothing is left.
-    pub fn take(&mut self) -> (Vec<Arc<Dispatch>>, u64) {
+    pub fn take(&mut self) -> (Vec<Arc<EncodedEvent>>, u64) {
         let Self { events, missed, .. } = std::mem::take(self);
         (events.into(), missed)
     }
@@ -70,22 +70,22 @@ impl Replay {
 mod tests {
     use super::*;
     use crate::domain::{ChannelId, Message, RawJson, State, Version};
-    use crate::line::Bounds;
+    use crate::line::WindowBounds;
     use crate::protocol::Event;
     use std::time::Duration;
 
     /// Room for so many events and bytes.
-    fn room(replay_events: usize, replay_bytes: usize) -> Limits {
-        let window = Bounds { events: 0, bytes: 0, age: Duration::ZERO };
+    fn room(replay_events: usize, replay_bytes: usize) -> SessionLimits {
+        let window = WindowBounds { events: 0, bytes: 0, age: Duration::ZERO };
         let (channels, connections, init_bytes) = (0, 0, 0);
-        Limits { channels, connections, replay_events, replay_bytes, init_bytes, window }
+        SessionLimits { channels, connections, replay_events, replay_bytes, init_bytes, window }
     }
 
     /// A direct message of so many bytes.
-    fn message(bytes: usize) -> Arc<Dispatch> {
+    fn message(bytes: usize) -> Arc<EncodedEvent> {
         let data = RawJson::trusted(format!("\"{}\"", "x".repeat(bytes - 2)));
         let message = Message { event: Arc::from("e"), data };
-        Arc::new(Dispatch::new(Event::DirectMessage { message, is_unicast: false }))
+        Arc::new(EncodedEvent::new(Event::DirectMessage { message, is_unicast: false }))
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
             state: State::empty(),
             version: Version(2),
         };
-        replay.keep(Arc::new(Dispatch::new(update)), &room(10, 1 << 20));
+        replay.keep(Arc::new(EncodedEvent::new(update)), &room(10, 1 << 20));
         assert!(replay.take().0.is_empty());
     }
 }

@@ -1,17 +1,17 @@
 //! Subscribing and unsubscribing, as far as the session decides it: what has to be asked and stored, and what is held.
 
 use super::effects::{Ephemeral, SessionEffects};
-use super::{Held, Identity, SessionMachine};
+use super::{HeldSubscription, Identity, SessionMachine};
 use crate::delivery::fanout::ConnectionUid;
-use crate::domain::channel::Subscriber;
+use crate::domain::channel::SubscriberKind;
 use crate::domain::{ChannelId, LeapTokenId, Timestamp};
 
 /// What one subscription takes.
-pub struct Wanted<C> {
+pub struct WantedSubscription<C> {
     /// The way to the channel, as far as known.
     pub channel: Option<C>,
     /// Who asks the channel; none if it need not be asked.
-    pub subscriber: Option<Subscriber>,
+    pub subscriber: Option<SubscriberKind>,
     /// The token to store a permanent subscription for; none if there is nothing to store.
     pub token: Option<LeapTokenId>,
     /// Whether it is one that webhooks have not heard of.
@@ -38,20 +38,20 @@ impl<E: SessionEffects> SessionMachine<E> {
         is_ephemeral: bool,
         is_granted: bool,
         effects: &E,
-    ) -> Result<Wanted<E::Channel>, usize> {
+    ) -> Result<WantedSubscription<E::Channel>, usize> {
         let held = self.subscriptions.get(id);
         let limit = effects.limits().channels;
         if held.is_none() && self.subscriptions.len() + self.joining.len() >= limit {
             return Err(limit);
         }
         let subscriber = match &self.identity {
-            Identity::Anonymous => Subscriber::Anonymous,
-            Identity::Token(_) => Subscriber::Token { is_granted },
-            Identity::Project => Subscriber::Project,
+            Identity::Anonymous => SubscriberKind::Anonymous,
+            Identity::Token(_) => SubscriberKind::Token { is_granted },
+            Identity::Project => SubscriberKind::Project,
         };
         let is_stored = held.is_some_and(|held| !held.is_ephemeral);
         let must_store = !is_ephemeral && !is_stored;
-        let wanted = Wanted {
+        let wanted = WantedSubscription {
             channel: held.and_then(|held| held.channel.clone()),
             subscriber: (held.is_none() && !is_granted).then_some(subscriber),
             token: self.token().filter(|_| must_store).map(|token| token.id.clone()),
@@ -86,7 +86,7 @@ impl<E: SessionEffects> SessionMachine<E> {
         let was_ephemeral = before.is_some_and(|held| held.is_ephemeral);
         let is_ephemeral = is_ephemeral && !was_permanent;
         let since = before.map_or(now, |held| held.since);
-        let held = Held { channel: Some(channel), is_ephemeral, since };
+        let held = HeldSubscription { channel: Some(channel), is_ephemeral, since };
         self.subscriptions.insert(id.clone(), held);
         self.tell_ephemeral(id, was_ephemeral, is_ephemeral, effects);
         self.joining.remove(id);
@@ -109,7 +109,7 @@ impl<E: SessionEffects> SessionMachine<E> {
     /// Gives up a subscription; `asker` is the connection that wants it, which is not told.
     pub fn give_up(&mut self, id: &ChannelId, asker: Option<ConnectionUid>, effects: &mut E) {
         let Some(held) = self.subscriptions.shift_remove(id) else { return };
-        effects.leave(id, held.channel.as_ref(), self.card(), asker);
+        effects.unsubscribe(id, held.channel.as_ref(), self.card(), asker);
         self.tell_ephemeral(id, held.is_ephemeral, false, effects);
         self.stop_waiting_for(id, effects);
     }

@@ -12,9 +12,9 @@ use crate::delivery::Home;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, Order};
 use crate::delivery::outlet::Outlet;
 use crate::domain::{ChannelId, LeapTokenId, SessionRef, SessionUid, State, Timestamp, Version};
-use crate::line::Bounds;
-use crate::protocol::{Dispatch, Profiles};
-use crate::session::{Ephemeral, Limits, SessionEffects, ToChannel};
+use crate::line::WindowBounds;
+use crate::protocol::{EncodedEvent, Profiles};
+use crate::session::{Ephemeral, SessionEffects, SessionLimits, ToChannel};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -26,17 +26,17 @@ use tokio::time::Instant;
 const GRACE: Duration = Duration::from_secs(30);
 
 /// The bounds of a simulated session: small ones, so that they are met.
-pub(super) const LIMITS: Limits = Limits {
+pub(super) const LIMITS: SessionLimits = SessionLimits {
     channels: 4,
     connections: 3,
     replay_events: 8,
     replay_bytes: 1 << 20,
     init_bytes: 1 << 20,
-    window: Bounds { events: 8, bytes: 1 << 20, age: Duration::from_secs(40) },
+    window: WindowBounds { events: 8, bytes: 1 << 20, age: Duration::from_secs(40) },
 };
 
 /// What a channel does.
-pub(super) struct ChannelActing {
+pub(super) struct SimulatedChannelActing {
     /// Itself.
     pub(super) place: Place,
     /// When the channel was made.
@@ -51,7 +51,7 @@ pub(super) struct ChannelActing {
     pub(super) post: Post,
 }
 
-impl ChannelActing {
+impl SimulatedChannelActing {
     /// Says that something comes of a step.
     fn say(&self, happening: Happening) {
         self.post.borrow_mut().push(happening);
@@ -63,7 +63,7 @@ impl ChannelActing {
     }
 }
 
-impl Answers for ChannelActing {
+impl Answers for SimulatedChannelActing {
     type Asker = ();
 
     fn answer(&mut self, (): (), outcome: Result<(State, Version), ChangeError>) {
@@ -72,7 +72,7 @@ impl Answers for ChannelActing {
     }
 }
 
-impl ChannelEffects for ChannelActing {
+impl ChannelEffects for SimulatedChannelActing {
     type Session = Seat;
     type Worker = FanoutHandle;
     type Bus = Ways;
@@ -89,7 +89,7 @@ impl ChannelEffects for ChannelActing {
         self.say(Happening::Session(*session, ForSession::Word(self.place.clone(), word)));
     }
 
-    fn keep(&mut self, session: &Seat, dispatch: &Arc<Dispatch>, missed: u64) -> bool {
+    fn keep(&mut self, session: &Seat, dispatch: &Arc<EncodedEvent>, missed: u64) -> bool {
         // Now and then there is no room.
         self.kept += 1;
         let is_room = !self.kept.is_multiple_of(5);
@@ -141,7 +141,7 @@ impl ChannelEffects for ChannelActing {
 pub(super) type Live = Rc<RefCell<BTreeSet<Place>>>;
 
 /// What a session does.
-pub(super) struct SessionActing {
+pub(super) struct SimulatedSessionActing {
     /// Itself.
     pub(super) seat: Seat,
     /// Where what connections do not take comes back.
@@ -154,7 +154,7 @@ pub(super) struct SessionActing {
     pub(super) post: Post,
 }
 
-impl SessionActing {
+impl SimulatedSessionActing {
     /// Says that something comes of a step.
     fn then(&self, happening: Happening) {
         self.post.borrow_mut().push(happening);
@@ -166,11 +166,11 @@ impl SessionActing {
     }
 }
 
-impl SessionEffects for SessionActing {
+impl SessionEffects for SimulatedSessionActing {
     type Channel = Place;
     type Worker = FanoutHandle;
 
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> SessionLimits {
         LIMITS
     }
 
@@ -208,7 +208,7 @@ impl SessionEffects for SessionActing {
         self.then(Happening::Channel(channel.clone(), subscribe));
     }
 
-    fn leave(
+    fn unsubscribe(
         &mut self,
         _: &ChannelId,
         channel: Option<&Place>,

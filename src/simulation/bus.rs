@@ -1,7 +1,7 @@
 //! The bus hands entries on, is cut off, and loses its memory.
 
 use super::world::{Tenure, World};
-use crate::bus::{Entry, Ordered};
+use crate::bus::{LineEntry, Ordered};
 use crate::domain::ChannelId;
 use crate::faults::{Fault, is_planted};
 use tokio::time::Instant;
@@ -57,7 +57,7 @@ impl World {
             println!("{:>6} {node}.{} takes {to:?} at {at:?}", self.count, id.as_str());
         }
         // The entry that shows a gap is heard.
-        let heard = usize::from(matches!(ordered.entry, Entry::Message(_)));
+        let heard = usize::from(matches!(ordered.entry, LineEntry::Message(_)));
         here.machine.apply(ordered, Instant::now(), &mut here.acting);
         here.acting.outlet.leave_behind();
         if to.epoch != at.epoch || to.offset > at.offset + 1 {

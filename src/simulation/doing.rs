@@ -2,7 +2,7 @@
 
 use super::happening::{ForChannel, ForSession};
 use super::world::World;
-use crate::domain::{Change, RawJson};
+use crate::domain::{RawJson, StateChange};
 use std::time::Duration;
 
 impl World {
@@ -84,7 +84,7 @@ impl World {
         if let Some(place) = self.resolve(node, &channel) {
             let number = self.next();
             let text = RawJson::trusted(format!(r#"{{"n":{number}}}"#));
-            let change = Change::Shallow(text);
+            let change = StateChange::Shallow(text);
             self.hand_channel(&place, ForChannel::Change(change, None));
         }
     }

@@ -7,9 +7,9 @@ use crate::channel::{ConnectionRef, Word};
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
 use crate::delivery::{Home, Report, Reports};
 use crate::domain::{
-    Change, Channel, ChannelId, Message, SessionId, SessionUid, State, Timestamp, Version,
+    Channel, ChannelId, Message, SessionId, SessionUid, State, StateChange, Timestamp, Version,
 };
-use crate::protocol::Dispatch;
+use crate::protocol::EncodedEvent;
 use crate::session::ToChannel;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -55,7 +55,7 @@ pub(super) enum ForChannel {
     /// A message.
     Publish(Message),
     /// A state change.
-    Change(Change, Option<Version>),
+    Change(StateChange, Option<Version>),
     /// The store has written a state, or not.
     Committed(Version, Result<(), AskError>),
     /// The store has deleted the channel, or not.
@@ -74,7 +74,7 @@ pub(super) enum ForSession {
     /// A channel's word.
     Word(Place, Word),
     /// What a channel said while nobody was connected.
-    Kept(Arc<Dispatch>, u64),
+    Kept(Arc<EncodedEvent>, u64),
     /// A connection tells of its end.
     Report(Report),
     /// A channel that was asked had ended.

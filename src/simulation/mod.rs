@@ -18,7 +18,7 @@ mod store;
 mod wire;
 mod world;
 
-use crate::domain::{Change, ChannelId, RawJson};
+use crate::domain::{ChannelId, RawJson, StateChange};
 use crate::faults::{Fault, plant};
 use happening::{ForChannel, ForSession};
 use std::panic::catch_unwind;
@@ -115,7 +115,7 @@ fn whose_channel_dies_while_it_comes_in_hears_the_next_one() {
         listen(&mut world);
         world.rest().await;
         let place = world.resolve(0, &names[0]).unwrap();
-        let change = Change::Shallow(RawJson::trusted(r#"{"n":1}"#.to_owned()));
+        let change = StateChange::Shallow(RawJson::trusted(r#"{"n":1}"#.to_owned()));
         world.hand_channel(&place, ForChannel::Change(change, None));
         world.rest().await;
         world.check_rest();
@@ -133,7 +133,7 @@ fn a_write_outlives_its_channel() {
         world.hand_session(seat, ForSession::Subscribe(name.clone(), true));
         world.rest().await;
         let place = world.resolve(0, &name).unwrap();
-        let change = Change::Shallow(RawJson::trusted(r#"{"n":1}"#.to_owned()));
+        let change = StateChange::Shallow(RawJson::trusted(r#"{"n":1}"#.to_owned()));
         world.hand_channel(&place, ForChannel::Change(change, None));
         world.step_channel(0, &name);
         world.deliver();

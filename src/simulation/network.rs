@@ -1,6 +1,6 @@
 //! A bus that orders for several nodes, and may delay, repeat, be cut off and lose its memory.
 
-use crate::bus::{Bus, Entry, Local, Ordered};
+use crate::bus::{Bus, LineEntry, Local, Ordered};
 use crate::domain::{ChannelId, Epoch, Message, Position, Version};
 use crate::line::Line;
 use std::cell::RefCell;
@@ -17,7 +17,7 @@ struct Log {
     /// The last state that was ordered.
     durable: Version,
     /// States that came before their turn.
-    early: BTreeMap<Version, Entry>,
+    early: BTreeMap<Version, LineEntry>,
     /// The newest entries.
     window: VecDeque<Ordered>,
 }
@@ -68,8 +68,8 @@ impl Network {
     }
 
     /// Orders an entry: a message behind everything, a state behind the one before it.
-    pub(super) fn propose(&mut self, channel: &ChannelId, entry: Entry) {
-        let Entry::State { version, .. } = entry else { return self.append(channel, entry) };
+    pub(super) fn propose(&mut self, channel: &ChannelId, entry: LineEntry) {
+        let LineEntry::State { version, .. } = entry else { return self.append(channel, entry) };
         let Some(log) = self.logs.get_mut(channel) else { return };
         if version > log.durable {
             log.early.insert(version, entry);
@@ -83,8 +83,8 @@ impl Network {
     }
 
     /// A state that is in the store stands for all before it: whoever should have proposed those cannot.
-    pub(super) fn repair(&mut self, channel: &ChannelId, entry: Entry) {
-        let Entry::State { version, .. } = entry else { return };
+    pub(super) fn repair(&mut self, channel: &ChannelId, entry: LineEntry) {
+        let LineEntry::State { version, .. } = entry else { return };
         if let Some(log) = self.logs.get_mut(channel)
             && version > log.durable
         {
@@ -95,11 +95,11 @@ impl Network {
     }
 
     /// Puts an entry behind everything and sends it to every node that hears.
-    fn append(&mut self, channel: &ChannelId, entry: Entry) {
+    fn append(&mut self, channel: &ChannelId, entry: LineEntry) {
         let Some(log) = self.logs.get_mut(channel) else { return };
         log.position = log.position.next();
         let order = self.order.entry(channel.clone()).or_default();
-        if let Entry::Message(message) = &entry {
+        if let LineEntry::Message(message) = &entry {
             order.push(number_of(message));
         }
         self.upto.insert((channel.clone(), log.position), order.len());
@@ -201,7 +201,7 @@ pub(super) enum Ways {
 }
 
 impl Bus for Ways {
-    fn propose(&mut self, line: &Line, entry: Entry) -> Option<Ordered> {
+    fn propose(&mut self, line: &Line, entry: LineEntry) -> Option<Ordered> {
         match self {
             Self::Local(local) => local.propose(line, entry),
             Self::Network(network, channel) => {

@@ -1,9 +1,9 @@
 //! One simulated server: its fan-out, the channels in use, the sessions.
 
-use super::acting::{ChannelActing, LIMITS, Live, SessionActing};
+use super::acting::{LIMITS, Live, SimulatedChannelActing, SimulatedSessionActing};
 use super::happening::{ForChannel, ForSession, Place, Post, Reported, Seat};
 use super::network::{Shared, Ways};
-use crate::bus::{Entry, Local};
+use crate::bus::{LineEntry, Local};
 use crate::channel::{ChannelMachine, Moment};
 use crate::delivery::fanout::LocalFanout;
 use crate::delivery::outlet::Outlet;
@@ -24,9 +24,9 @@ pub(super) const PROJECT: &str = "p";
 /// A channel in use.
 pub(super) struct ChannelHere {
     /// What decides.
-    pub(super) machine: ChannelMachine<ChannelActing>,
+    pub(super) machine: ChannelMachine<SimulatedChannelActing>,
     /// What acts.
-    pub(super) acting: ChannelActing,
+    pub(super) acting: SimulatedChannelActing,
     /// What comes to it.
     pub(super) inbox: VecDeque<ForChannel>,
     /// Whether it waits until it is read again.
@@ -36,9 +36,9 @@ pub(super) struct ChannelHere {
 /// A session.
 pub(super) struct SessionHere {
     /// What decides.
-    pub(super) machine: SessionMachine<SessionActing>,
+    pub(super) machine: SessionMachine<SimulatedSessionActing>,
     /// What acts.
-    pub(super) acting: SessionActing,
+    pub(super) acting: SimulatedSessionActing,
     /// What comes to it.
     pub(super) inbox: VecDeque<ForSession>,
     /// Which incarnation.
@@ -90,7 +90,7 @@ impl Node {
             }
             None => Ways::Local(Local),
         };
-        let acting = ChannelActing {
+        let acting = SimulatedChannelActing {
             place: place.clone(),
             created_at,
             bus,
@@ -123,7 +123,7 @@ impl Node {
             window: LIMITS.window,
             share,
         });
-        let acting = SessionActing {
+        let acting = SimulatedSessionActing {
             seat,
             reported: reported.clone(),
             live: live.clone(),
@@ -162,10 +162,10 @@ impl ChannelHere {
                 }
             },
             ForChannel::Leave(card, _, asker) => {
-                machine.leave(card.uid, &card.named, asker, now, acting);
+                machine.unsubscribe(card.uid, &card.named, asker, now, acting);
             }
             ForChannel::Publish(message) => {
-                machine.propose(Entry::Message(message), now.instant, acting);
+                machine.propose(LineEntry::Message(message), now.instant, acting);
             }
             ForChannel::Change(change, if_version) => {
                 machine.change(change, if_version, (), now.instant, acting);

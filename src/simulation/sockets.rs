@@ -9,7 +9,7 @@ use crate::delivery::fanout::ConnectionUid;
 use crate::delivery::{Link, Origin};
 use crate::domain::{ConnectionId, ProjectId, Subscription, Timestamp};
 use crate::protocol::{Close, Extensions, Wire as Form};
-use crate::session::Enter;
+use crate::session::Connect;
 use actix::Actor as _;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -69,18 +69,18 @@ impl World {
         let (worker, profile) = (fanout.handle(), link.profile());
         let connection = ConnectionRef { uid, worker, profile };
         let extensions = Some(extensions);
-        let mut enter =
-            Enter { project: ProjectId::from("q"), connection, cid, address: None, extensions };
+        let mut connect =
+            Connect { project: ProjectId::from("q"), connection, cid, address: None, extensions };
         let Some(here) = self.nodes[node].sessions.get_mut(&token_number) else { return };
         if here.machine.card().uid.number() % 3 == 0 {
-            let refused = here.machine.enter(enter.clone(), now(), &mut here.acting);
+            let refused = here.machine.connect(connect.clone(), now(), &mut here.acting);
             assert!(refused.is_err(), "a token let in for another project");
         }
-        enter.project = ProjectId::from(PROJECT);
+        connect.project = ProjectId::from(PROJECT);
         if self.is_told {
             println!("{:>6} token {token_number} comes as {uid:?}", self.count);
         }
-        if here.machine.enter(enter, now(), &mut here.acting).is_err() {
+        if here.machine.connect(connect, now(), &mut here.acting).is_err() {
             fanout.unregister(&link);
             link.end();
             return self.deliver();

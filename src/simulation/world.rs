@@ -8,7 +8,7 @@ use super::node::{Node, PROJECT};
 use super::random::Random;
 use super::store::Store;
 use crate::delivery::fanout::ConnectionUid;
-use crate::delivery::pressure::Bounds;
+use crate::delivery::pressure::QueueBounds;
 use crate::delivery::{Link, Note};
 use crate::domain::{
     Capabilities, Channel, ChannelId, ChannelKey, Message, ProjectId, RawJson, SessionId, State,
@@ -25,8 +25,8 @@ use tokio::time::Instant;
 const CHANNELS: [&str; 3] = ["a", "b", "c"];
 
 /// The queues of connections: small ones, so that they are met.
-pub(super) const QUEUES: Bounds =
-    Bounds { queue: 4000, patience: Duration::from_secs(2), together: 1 << 20 };
+pub(super) const QUEUES: QueueBounds =
+    QueueBounds { queue: 4000, patience: Duration::from_secs(2), together: 1 << 20 };
 
 /// After so long a server notices that a client has gone without a word.
 pub(super) const SILENCE: Duration = Duration::from_secs(20);
@@ -491,7 +491,7 @@ impl World {
         let Some(network) = &self.network else { return };
         for channel in self.store.channels() {
             let (state, version) = (channel.state.clone(), channel.version);
-            let entry = crate::bus::Entry::State { state, version };
+            let entry = crate::bus::LineEntry::State { state, version };
             network.borrow_mut().repair(&channel.key.id, entry);
         }
     }

@@ -2,8 +2,8 @@
 
 use super::{Start, StoreResult, WriteStore};
 use crate::domain::{
-    Attempt, Authorizer, Delivery, DeliveryKey, Due, HookEvent, Listed, ProjectId, Register,
-    Timestamp, Webhook, WebhookId,
+    Attempt, Authorizer, Delivery, DeliveryKey, DueDelivery, HookEvent, Listed, ProjectId,
+    Register, Timestamp, Webhook, WebhookId,
 };
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub trait ReadOutbox {
         webhook: &WebhookId,
         now: Timestamp,
         limit: u64,
-    ) -> StoreResult<Vec<Due>>;
+    ) -> StoreResult<Vec<DueDelivery>>;
     /// When a delivery is due next; also in the past.
     fn next_due(&mut self) -> StoreResult<Option<Timestamp>>;
     /// Whether a delivery is due so much later that no pause explains it, because the clock has been set back: more than

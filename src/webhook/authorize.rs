@@ -15,7 +15,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is posted.
 #[derive(Serialize)]
-struct Question<'a> {
+struct QuestionBody<'a> {
     /// Always `channel.subscribe`.
     #[serde(rename = "type")]
     kind: &'static str,
@@ -25,16 +25,16 @@ struct Question<'a> {
     /// The tenant.
     project_id: &'a str,
     /// The channel, with its state.
-    channel: shapes::Channel<'a>,
+    channel: shapes::ChannelShape<'a>,
     /// Who asks.
-    token: Asker<'a>,
+    token: AskerShape<'a>,
     /// Over which connection.
-    connection: Connection<'a>,
+    connection: ConnectionShape<'a>,
 }
 
 /// Who asks.
 #[derive(Serialize)]
-struct Asker<'a> {
+struct AskerShape<'a> {
     /// The token.
     id: &'a LeapTokenId,
     /// Its state, by which the back end knows its user.
@@ -43,7 +43,7 @@ struct Asker<'a> {
 
 /// Over which connection.
 #[derive(Serialize)]
-struct Connection<'a> {
+struct ConnectionShape<'a> {
     /// Its id.
     cid: &'a ConnectionId,
     /// Where it comes from, if known.
@@ -88,13 +88,13 @@ fn asks(
     cid: &ConnectionId,
     address: Option<IpAddr>,
 ) -> String {
-    let question = Question {
+    let question = QuestionBody {
         kind: "channel.subscribe",
         test,
         project_id: channel.key.project.as_str(),
         channel: shapes::channel(channel),
-        token: Asker { id: &token.id, state: &token.state },
-        connection: Connection { cid, address },
+        token: AskerShape { id: &token.id, state: &token.state },
+        connection: ConnectionShape { cid, address },
     };
     serde_json::to_string(&question).unwrap_or_default()
 }
@@ -115,7 +115,7 @@ pub enum Verdict {
 
 /// Why an answer is no decision, which refuses as much as a no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum NoDecision {
     /// Its status is not 2xx.
     Status,
     /// Its body was too long, broke off, or was late.
@@ -130,7 +130,7 @@ pub enum Fault {
     State,
 }
 
-impl Fault {
+impl NoDecision {
     /// A word for programs.
     pub const fn reason(self) -> &'static str {
         match self {
@@ -146,7 +146,7 @@ impl Fault {
 
 /// An answer's body.
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct DecisionBody<'a> {
     /// Whether the token may subscribe.
     #[serde(borrow)]
     granted: Option<&'a RawValue>,
@@ -158,7 +158,7 @@ struct Answer<'a> {
     state: Option<&'a RawValue>,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> DecisionBody<'a> {
     /// Reads a body. What a list holds has no names, so it says nothing.
     fn parse(body: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?;
@@ -170,17 +170,17 @@ impl<'a> Answer<'a> {
 ///
 /// # Errors
 /// What keeps it from being a decision.
-pub fn read(status: u16, body: Option<&[u8]>) -> Result<Verdict, Fault> {
+pub fn read(status: u16, body: Option<&[u8]>) -> Result<Verdict, NoDecision> {
     if !(200..300).contains(&status) {
-        return Err(Fault::Status);
+        return Err(NoDecision::Status);
     }
-    let answer = Answer::parse(body.ok_or(Fault::Body)?).ok_or(Fault::NotJson)?;
+    let answer = DecisionBody::parse(body.ok_or(NoDecision::Body)?).ok_or(NoDecision::NotJson)?;
     let is_true = |raw: &RawValue| serde_json::from_str::<bool>(raw.get()).ok();
-    let is_granted = answer.granted.and_then(is_true).ok_or(Fault::Granted)?;
+    let is_granted = answer.granted.and_then(is_true).ok_or(NoDecision::Granted)?;
     let is_ephemeral =
-        answer.ephemeral.map(|raw| is_true(raw).ok_or(Fault::Ephemeral)).transpose()?;
+        answer.ephemeral.map(|raw| is_true(raw).ok_or(NoDecision::Ephemeral)).transpose()?;
     let object = |raw: &RawValue| RawJson::from_raw(raw).ok().filter(RawJson::is_object);
-    let state = answer.state.map(|raw| object(raw).ok_or(Fault::State)).transpose()?;
+    let state = answer.state.map(|raw| object(raw).ok_or(NoDecision::State)).transpose()?;
     Ok(if is_granted { Verdict::Granted { is_ephemeral, state } } else { Verdict::Refused })
 }
 
@@ -247,24 +247,24 @@ mod tests {
         );
         assert_eq!(read(200, r#"{"granted":false}"#), Ok(Verdict::Refused));
         for (status, body, fault) in [
-            (200, r#"{"granted":"true"}"#, Fault::Granted),
-            (200, r#"{"granted":1}"#, Fault::Granted),
-            (200, r#"{"granted":null}"#, Fault::Granted),
-            (200, "{}", Fault::Granted),
-            (200, "", Fault::NotJson),
-            (200, "true", Fault::NotJson),
-            (200, "[true,null,null]", Fault::NotJson),
-            (200, r#"{"granted":true"#, Fault::NotJson),
-            (200, r#"{"granted":false,"granted":true}"#, Fault::NotJson),
-            (200, r#"{"granted":true,"state":5}"#, Fault::State),
-            (200, r#"{"granted":true,"ephemeral":1}"#, Fault::Ephemeral),
-            (204, "", Fault::NotJson),
-            (302, r#"{"granted":true}"#, Fault::Status),
-            (403, r#"{"granted":true}"#, Fault::Status),
-            (500, r#"{"granted":true}"#, Fault::Status),
+            (200, r#"{"granted":"true"}"#, NoDecision::Granted),
+            (200, r#"{"granted":1}"#, NoDecision::Granted),
+            (200, r#"{"granted":null}"#, NoDecision::Granted),
+            (200, "{}", NoDecision::Granted),
+            (200, "", NoDecision::NotJson),
+            (200, "true", NoDecision::NotJson),
+            (200, "[true,null,null]", NoDecision::NotJson),
+            (200, r#"{"granted":true"#, NoDecision::NotJson),
+            (200, r#"{"granted":false,"granted":true}"#, NoDecision::NotJson),
+            (200, r#"{"granted":true,"state":5}"#, NoDecision::State),
+            (200, r#"{"granted":true,"ephemeral":1}"#, NoDecision::Ephemeral),
+            (204, "", NoDecision::NotJson),
+            (302, r#"{"granted":true}"#, NoDecision::Status),
+            (403, r#"{"granted":true}"#, NoDecision::Status),
+            (500, r#"{"granted":true}"#, NoDecision::Status),
         ] {
             assert_eq!(read(status, body), Err(fault), "{status} {body}");
         }
-        assert_eq!(super::read(200, None), Err(Fault::Body));
+        assert_eq!(super::read(200, None), Err(NoDecision::Body));
     }
 }

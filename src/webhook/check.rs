@@ -3,7 +3,7 @@
 //! A warning and no refusal: a name may be given its address later, and the operator may open a network.
 
 use super::guard::Policy;
-use super::target::{Resolve, Target, TargetError};
+use super::target::{EndpointUrl, Resolve, TargetError};
 use std::time::Duration;
 
 /// How long a name may take to be resolved.
@@ -20,7 +20,7 @@ pub struct Obstacle {
 
 /// Looks whether this address would be called; none when it would. Nothing is dialled.
 pub async fn obstacle(url: &str, policy: &Policy, resolver: &dyn Resolve) -> Option<Obstacle> {
-    let resolved = async { Target::parse(url)?.addresses(policy, resolver).await };
+    let resolved = async { EndpointUrl::parse(url)?.addresses(policy, resolver).await };
     match tokio::time::timeout(TIMEOUT, resolved).await {
         Ok(Ok(_)) => None,
         Ok(Err(error)) => Some(Obstacle {

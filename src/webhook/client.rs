@@ -6,7 +6,7 @@
 use super::check;
 use super::guard::Policy;
 use super::signing::Header;
-use super::target::{Resolve, SystemResolver, Target, TargetError};
+use super::target::{EndpointUrl, Resolve, SystemResolver, TargetError};
 use crate::domain::Timestamp;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -40,7 +40,7 @@ const AGENT: &str = concat!("warren/", env!("CARGO_PKG_VERSION"));
 
 /// One call.
 #[derive(Clone, Debug)]
-pub struct Call<'a> {
+pub struct EndpointCall<'a> {
     /// Where to.
     pub url: &'a str,
     /// The signature and what goes with it.
@@ -94,7 +94,7 @@ impl CallError {
 }
 
 /// Calls endpoints. Belongs to one thread.
-pub struct Client {
+pub struct EndpointClient {
     /// TLS; none where the system gives no way to check certificates.
     tls: Option<TlsConnector>,
     /// What may be called.
@@ -117,7 +117,7 @@ impl Drop for Driven {
     }
 }
 
-impl Client {
+impl EndpointClient {
     /// A client under this policy.
     pub fn new(policy: Policy) -> Self {
         Self::with_resolver(policy, Box::new(SystemResolver))
@@ -135,7 +135,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn tell(&self, call: Call<'_>, now: Timestamp) -> Result<Reply, CallError> {
+    pub async fn tell(&self, call: EndpointCall<'_>, now: Timestamp) -> Result<Reply, CallError> {
         let until = Instant::now() + call.timeout;
         let (reply, _connection, body) = self.exchange(&call, until, now).await?;
         // What is read of it says nothing; that it was read lets the endpoint end in peace.
@@ -147,7 +147,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::tell`].
-    pub async fn ask(&self, call: Call<'_>, now: Timestamp) -> Result<Reply, CallError> {
+    pub async fn ask(&self, call: EndpointCall<'_>, now: Timestamp) -> Result<Reply, CallError> {
         let until = Instant::now() + call.timeout;
         let (reply, _connection, body) = self.exchange(&call, until, now).await?;
         let body = timeout_at(until, whole(body)).await.ok().flatten();
@@ -157,7 +157,7 @@ impl Client {
     /// Sends the request; the head of the answer, its body to be read, and the connection that it comes by.
     async fn exchange(
         &self,
-        call: &Call<'_>,
+        call: &EndpointCall<'_>,
         until: Instant,
         now: Timestamp,
     ) -> Result<(Reply, Driven, Incoming), CallError> {
@@ -170,8 +170,11 @@ impl Client {
     }
 
     /// Connects, sends, and waits for the head of the final answer.
-    async fn answered(&self, call: &Call<'_>) -> Result<(Driven, Response<Incoming>), CallError> {
-        let target = Target::parse(call.url)?;
+    async fn answered(
+        &self,
+        call: &EndpointCall<'_>,
+    ) -> Result<(Driven, Response<Incoming>), CallError> {
+        let target = EndpointUrl::parse(call.url)?;
         let addresses = target.addresses(&self.policy, &*self.resolver).await?;
         let turn = usize::try_from(call.turn).unwrap_or(0) % addresses.len();
         let address = *addresses.get(turn).ok_or(TargetError::NoAddress)?;
@@ -194,7 +197,11 @@ impl Client {
     }
 
     /// Dials, with TLS where the address asks for it.
-    async fn connect(&self, target: &Target, address: SocketAddr) -> Result<Driven, CallError> {
+    async fn connect(
+        &self,
+        target: &EndpointUrl,
+        address: SocketAddr,
+    ) -> Result<Driven, CallError> {
         let stream = TcpStream::connect(address).await.map_err(CallError::Connect)?;
         let Some(name) = target.tls_name()? else { return driven(stream).await };
         let tls = self.tls.as_ref();
@@ -216,7 +223,10 @@ where
 }
 
 /// The request of a call.
-fn request(target: &Target, call: &Call<'_>) -> Result<Request<Full<Bytes>>, CallError> {
+fn request(
+    target: &EndpointUrl,
+    call: &EndpointCall<'_>,
+) -> Result<Request<Full<Bytes>>, CallError> {
     let mut request = Request::post(target.path_and_query())
         .header(HOST, target.authority())
         .header(CONTENT_TYPE, "application/json")

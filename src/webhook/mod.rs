@@ -10,5 +10,5 @@ pub mod schedule;
 pub mod signing;
 pub mod target;
 
-pub use client::{Call, CallError, Client, Reply};
+pub use client::{CallError, EndpointCall, EndpointClient, Reply};
 pub use guard::Policy;

@@ -1,6 +1,6 @@
 //! What follows an attempt: done, again in a while, or never.
 
-use crate::domain::{Outcome, Timestamp};
+use crate::domain::{DeliveryOutcome, Timestamp};
 use std::time::Duration;
 
 /// The longest pause between two attempts, as a multiple of the first: an hour where that is five seconds.
@@ -39,26 +39,31 @@ impl Schedule {
     ///
     /// 2xx is the only success: a redirect is not followed, so it is a failure like any other. 410 says that the
     /// endpoint is gone for good. A delivery gets its last attempt when its time is up.
-    pub fn outcome(self, attempt: Try, now: Timestamp, chance: u32) -> Outcome {
+    pub fn outcome(
+        self,
+        attempt: ScheduledAttempt,
+        now: Timestamp,
+        chance: u32,
+    ) -> DeliveryOutcome {
         match attempt.status {
-            Some(200..=299) => return Outcome::Delivered,
-            Some(410) => return Outcome::Gone,
+            Some(200..=299) => return DeliveryOutcome::Delivered,
+            Some(410) => return DeliveryOutcome::Gone,
             _ => {}
         }
         if now >= attempt.gives_up_at {
-            return Outcome::Dead;
+            return DeliveryOutcome::Dead;
         }
         // An endpoint may ask for a longer pause, up to the longest that we would make.
         let asked = attempt.retry_after.unwrap_or_default().min(self.longest());
         let pause = self.pause(attempt.number, chance).max(asked).as_millis();
         let next = now.0.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX));
-        Outcome::Retry(Timestamp(next).min(attempt.gives_up_at))
+        DeliveryOutcome::Retry(Timestamp(next).min(attempt.gives_up_at))
     }
 }
 
 /// An attempt as the schedule sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Try {
+pub struct ScheduledAttempt {
     /// Which one, from 1.
     pub number: i64,
     /// The status of the answer, if there was one.
@@ -74,14 +79,15 @@ mod tests {
     use super::*;
 
     /// Plays a delivery through in virtual time; returns when it was tried and how it ended.
-    fn play(chance: u32, answer: impl Fn(i64) -> Option<u16>) -> (Vec<i64>, Outcome) {
+    fn play(chance: u32, answer: impl Fn(i64) -> Option<u16>) -> (Vec<i64>, DeliveryOutcome) {
         let (mut now, mut tried) = (Timestamp(0), Vec::new());
         let gives_up_at = Timestamp(24 * 3_600_000);
         for number in 1.. {
             tried.push(now.0);
-            let attempt = Try { number, status: answer(now.0), gives_up_at, retry_after: None };
+            let attempt =
+                ScheduledAttempt { number, status: answer(now.0), gives_up_at, retry_after: None };
             match Schedule::default().outcome(attempt, now, chance) {
-                Outcome::Retry(at) => now = at,
+                DeliveryOutcome::Retry(at) => now = at,
                 end => return (tried, end),
             }
         }
@@ -93,7 +99,7 @@ mod tests {
         let (tried, end) = play(u32::MAX, |_| None);
         let pauses: Vec<i64> = tried.windows(2).map(|two| (two[1] - two[0]) / 1000).collect();
         assert_eq!(pauses[..11], [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600]);
-        assert_eq!(end, Outcome::Dead);
+        assert_eq!(end, DeliveryOutcome::Dead);
         assert_eq!(tried.last(), Some(&(24 * 3_600_000)), "the last attempt is when time is up");
     }
 
@@ -114,7 +120,7 @@ mod tests {
         for chance in [0, u32::MAX / 3, u32::MAX] {
             let back_at = 600_000;
             let (tried, end) = play(chance, |now| (now >= back_at).then_some(204));
-            assert_eq!(end, Outcome::Delivered);
+            assert_eq!(end, DeliveryOutcome::Delivered);
             assert!(tried.len() <= 10, "{} attempts", tried.len());
             assert!(tried.last().unwrap() - back_at < 660_000);
         }
@@ -125,25 +131,27 @@ mod tests {
         let next = |seconds: u64| {
             let retry_after = Some(Duration::from_secs(seconds));
             let gives_up_at = Timestamp(24 * 3_600_000);
-            let attempt = Try { number: 1, status: Some(503), gives_up_at, retry_after };
+            let attempt =
+                ScheduledAttempt { number: 1, status: Some(503), gives_up_at, retry_after };
             Schedule::default().outcome(attempt, Timestamp(0), u32::MAX)
         };
-        assert_eq!(next(1), Outcome::Retry(Timestamp(5000)), "never a shorter one");
-        assert_eq!(next(90), Outcome::Retry(Timestamp(90_000)));
-        assert_eq!(next(u64::MAX), Outcome::Retry(Timestamp(3_600_000)));
+        assert_eq!(next(1), DeliveryOutcome::Retry(Timestamp(5000)), "never a shorter one");
+        assert_eq!(next(90), DeliveryOutcome::Retry(Timestamp(90_000)));
+        assert_eq!(next(u64::MAX), DeliveryOutcome::Retry(Timestamp(3_600_000)));
     }
 
     #[test]
     fn redirects_are_failures_and_gone_is_the_end() {
         for status in [100, 301, 302, 307, 308, 400, 404, 429, 500, 503] {
             let (number, gives_up_at) = (1, Timestamp(10));
-            let attempt = Try { number, status: Some(status), gives_up_at, retry_after: None };
+            let attempt =
+                ScheduledAttempt { number, status: Some(status), gives_up_at, retry_after: None };
             let outcome = Schedule::default().outcome(attempt, Timestamp(0), 7);
-            assert!(matches!(outcome, Outcome::Retry(_)), "{status}");
+            assert!(matches!(outcome, DeliveryOutcome::Retry(_)), "{status}");
         }
-        assert_eq!(play(0, |_| Some(410)), (vec![0], Outcome::Gone));
+        assert_eq!(play(0, |_| Some(410)), (vec![0], DeliveryOutcome::Gone));
         for status in [200, 202, 204, 299] {
-            assert_eq!(play(0, |_| Some(status)), (vec![0], Outcome::Delivered));
+            assert_eq!(play(0, |_| Some(status)), (vec![0], DeliveryOutcome::Delivered));
         }
     }
 }

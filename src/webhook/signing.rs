@@ -22,7 +22,7 @@ const KEYS: GeneralPurpose = GeneralPurpose::new(
 
 /// What a call says of itself beside its body.
 #[derive(Clone, Copy, Debug)]
-pub struct Envelope<'a> {
+pub struct CallHeaders<'a> {
     /// The event's id: the same on every attempt.
     pub id: &'a str,
     /// When this attempt was made.
@@ -32,7 +32,7 @@ pub struct Envelope<'a> {
 }
 
 /// The headers of a call (`docs/PROTOCOL.md`, Webhooks). The first secret is the one in force; Hop's header knows only that.
-pub fn headers(envelope: Envelope<'_>, secrets: &[&str], body: &str) -> Vec<Header> {
+pub fn headers(envelope: CallHeaders<'_>, secrets: &[&str], body: &str) -> Vec<Header> {
     let seconds = envelope.at.0.div_euclid(1000);
     let signed = format!("{}.{seconds}.{body}", envelope.id);
     let standard: Vec<String> =
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn the_published_standard_webhooks_vector_holds() {
         // From the test suites of the Standard Webhooks libraries.
-        let envelope = Envelope {
+        let envelope = CallHeaders {
             id: "msg_p5jXN8AQM9LWM0D4loKWxJek",
             at: Timestamp(1_614_265_330_999),
             attempt: 2,
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn during_rotation_both_secrets_sign_and_the_new_one_first() {
-        let envelope = Envelope { id: "event_1", at: Timestamp(0), attempt: 1 };
+        let envelope = CallHeaders { id: "event_1", at: Timestamp(0), attempt: 1 };
         let (new, old) = ("whsec_bmV3", "whsec_b2xk");
         let both = headers(envelope, &[new, old], "{}");
         let one = |secret: &str| {

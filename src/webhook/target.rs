@@ -51,14 +51,14 @@ impl Resolve for SystemResolver {
 
 /// An address whose form is right.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct EndpointUrl {
     /// The whole address, normalised: `0x7f.1` has become `127.0.0.1` by now, and an IDNA dot a dot.
     url: Url,
     /// The port, also where the text leaves it out.
     port: u16,
 }
 
-impl Target {
+impl EndpointUrl {
     /// Reads an address.
     ///
     /// # Errors
@@ -164,7 +164,7 @@ mod tests {
 
     /// Resolves an address under the default policy.
     async fn open(url: &str, resolver: &dyn Resolve) -> Result<Vec<SocketAddr>, TargetError> {
-        Target::parse(url)?.addresses(&Policy::default(), resolver).await
+        EndpointUrl::parse(url)?.addresses(&Policy::default(), resolver).await
     }
 
     #[actix_rt::test]

@@ -14,7 +14,7 @@ use crate::delivery::fanout::{FanoutHandle, Order};
 use crate::delivery::outlet::Outlet;
 use crate::domain::{Channel, ChannelKey, EventKind, Register, SessionRef, State, Version};
 use crate::heavy;
-use crate::protocol::{Dispatch, Profiles};
+use crate::protocol::{EncodedEvent, Profiles};
 use crate::store::WriteStore;
 use actix::prelude::*;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// Who waits for a state change.
-pub(super) type Asker = oneshot::Sender<Result<(State, Version), ChangeError>>;
+pub(super) type StateAsker = oneshot::Sender<Result<(State, Version), ChangeError>>;
 
 impl Worker for FanoutHandle {
     fn index(&self) -> usize {
@@ -32,7 +32,7 @@ impl Worker for FanoutHandle {
 }
 
 /// What is begun when a step is over.
-enum Begun {
+enum ChannelBegun {
     /// A state is being stored, with the event that it causes.
     Store(State, Version),
     /// A change is applied elsewhere.
@@ -46,13 +46,13 @@ enum Begun {
     /// Newcomers are shown who is in, after so long.
     ShowNewcomers(Duration),
     /// Somebody is answered, behind what has to leave first.
-    Answer(Asker, Box<Result<(State, Version), ChangeError>>),
+    Answer(StateAsker, Box<Result<(State, Version), ChangeError>>),
     /// The actor ends.
     Stop,
 }
 
 /// What a channel's actor does.
-pub(super) struct Acting {
+pub(super) struct ChannelActing {
     /// The channel.
     key: ChannelKey,
     /// Its actor, once that runs.
@@ -62,12 +62,12 @@ pub(super) struct Acting {
     /// Orders on their way.
     outlet: Outlet,
     /// What is begun when the step is over.
-    begun: Vec<Begun>,
+    begun: Vec<ChannelBegun>,
     /// Store, settings, shard.
     around: Surroundings,
 }
 
-impl Acting {
+impl ChannelActing {
     /// Nothing to do yet.
     pub(super) fn new(key: ChannelKey, around: Surroundings) -> Self {
         let outlet = Outlet::new(key.project.clone());
@@ -110,12 +110,12 @@ impl Acting {
     }
 }
 
-impl Answers for Acting {
-    type Asker = Asker;
+impl Answers for ChannelActing {
+    type Asker = StateAsker;
 
-    fn answer(&mut self, asker: Asker, outcome: Result<(State, Version), ChangeError>) {
+    fn answer(&mut self, asker: StateAsker, outcome: Result<(State, Version), ChangeError>) {
         if self.is_busy() {
-            self.begun.push(Begun::Answer(asker, Box::new(outcome)));
+            self.begun.push(ChannelBegun::Answer(asker, Box::new(outcome)));
         } else {
             // The asker may have gone; what was done stands.
             let _ = asker.send(outcome);
@@ -123,7 +123,7 @@ impl Answers for Acting {
     }
 }
 
-impl ChannelEffects for Acting {
+impl ChannelEffects for ChannelActing {
     type Session = Addr<SessionActor>;
     type Worker = FanoutHandle;
     type Bus = Local;
@@ -144,7 +144,7 @@ impl ChannelEffects for Acting {
     fn keep(
         &mut self,
         session: &Addr<SessionActor>,
-        dispatch: &Arc<Dispatch>,
+        dispatch: &Arc<EncodedEvent>,
         missed: u64,
     ) -> bool {
         let dispatch = Arc::clone(dispatch);
@@ -152,27 +152,27 @@ impl ChannelEffects for Acting {
     }
 
     fn store(&mut self, state: &State, version: Version) {
-        self.begun.push(Begun::Store(state.clone(), version));
+        self.begun.push(ChannelBegun::Store(state.clone(), version));
     }
 
     fn apply(&mut self, application: Application) {
-        self.begun.push(Begun::Apply(application));
+        self.begun.push(ChannelBegun::Apply(application));
     }
 
     fn reload(&mut self) {
-        self.begun.push(Begun::Reload);
+        self.begun.push(ChannelBegun::Reload);
     }
 
     fn mark_subscribed(&mut self) {
-        self.begun.push(Begun::Mark);
+        self.begun.push(ChannelBegun::Mark);
     }
 
     fn delete(&mut self) {
-        self.begun.push(Begun::Delete);
+        self.begun.push(ChannelBegun::Delete);
     }
 
     fn show_newcomers_in(&mut self, pause: Duration) {
-        self.begun.push(Begun::ShowNewcomers(pause));
+        self.begun.push(ChannelBegun::ShowNewcomers(pause));
     }
 
     fn came(&mut self, session: &Arc<SessionRef>, before: impl FnOnce() -> Vec<Arc<SessionRef>>) {
@@ -192,7 +192,7 @@ impl ChannelEffects for Acting {
     }
 
     fn stop(&mut self) {
-        self.begun.push(Begun::Stop);
+        self.begun.push(ChannelBegun::Stop);
     }
 }
 
@@ -208,23 +208,23 @@ impl ChannelActor {
     }
 
     /// Begins one thing.
-    fn begin(&mut self, begun: Begun, ctx: &mut Context<Self>) {
+    fn begin(&mut self, begun: ChannelBegun, ctx: &mut Context<Self>) {
         match begun {
-            Begun::Store(state, version) => self.store(state, version, ctx),
-            Begun::Apply(application) => self.apply_elsewhere(application, ctx),
-            Begun::Reload => self.reload(ctx),
-            Begun::Mark => self.mark(ctx),
-            Begun::Delete => self.delete_and_end(ctx),
-            Begun::ShowNewcomers(pause) => {
+            ChannelBegun::Store(state, version) => self.store(state, version, ctx),
+            ChannelBegun::Apply(application) => self.apply_elsewhere(application, ctx),
+            ChannelBegun::Reload => self.reload(ctx),
+            ChannelBegun::Mark => self.mark(ctx),
+            ChannelBegun::Delete => self.delete_and_end(ctx),
+            ChannelBegun::ShowNewcomers(pause) => {
                 ctx.run_later(pause, |actor, ctx| {
                     actor.step(ctx, ChannelMachine::show_newcomers);
                 });
             }
-            Begun::Answer(asker, outcome) => {
+            ChannelBegun::Answer(asker, outcome) => {
                 // What is spawned rests while the actor waits for its orders to leave: the answer comes behind them.
                 ctx.spawn(async move { drop(asker.send(*outcome)) }.into_actor(self));
             }
-            Begun::Stop => ctx.stop(),
+            ChannelBegun::Stop => ctx.stop(),
         }
     }
 

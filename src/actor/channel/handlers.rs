@@ -4,12 +4,12 @@ use super::super::session::FromChannel;
 use super::super::shard::EndProject;
 use super::super::tell::tell;
 use super::{
-    Admit, Attach, ChangeState, Changed, ChannelActor, ClientPublish, ConnectionPart, Connections,
-    Delete, Detach, EndIfIdle, Leave, OnlineCount, Presence, Publish, Recall, Rename, ShowPresence,
-    Subscribe, Sweep, Update, hooking, now,
+    Admit, Attach, ChangeState, Changed, ChannelActor, ClientPublish, ConnectionPart, Delete,
+    Detach, EndIdleChannel, ListHearers, ListPresence, OnlineCount, Publish, Recall, Rename,
+    ShowPresence, Subscribe, Sweep, Unsubscribe, Update, hooking, now,
 };
 use crate::ask::{AskError, ChangeError};
-use crate::bus::Entry;
+use crate::bus::LineEntry;
 use crate::channel::{ChannelMachine, PresentPart};
 use crate::domain::{Capabilities, Channel, EventKind};
 use crate::protocol::{ErrorCode, Refusal};
@@ -22,7 +22,7 @@ impl Handler<Publish> for ChannelActor {
 
     fn handle(&mut self, Publish(message): Publish, ctx: &mut Context<Self>) {
         let now = Instant::now();
-        self.step(ctx, |machine, acting| machine.propose(Entry::Message(message), now, acting));
+        self.step(ctx, |machine, acting| machine.propose(LineEntry::Message(message), now, acting));
     }
 }
 
@@ -42,7 +42,7 @@ impl Handler<ClientPublish> for ChannelActor {
             self.acting.persistence().hooks().log().add(told);
         }
         let now = Instant::now();
-        self.step(ctx, |machine, acting| machine.propose(Entry::Message(message), now, acting));
+        self.step(ctx, |machine, acting| machine.propose(LineEntry::Message(message), now, acting));
         self.behind(Ok(()))
     }
 }
@@ -202,28 +202,30 @@ impl Handler<Recall> for ChannelActor {
     }
 }
 
-impl Handler<Leave> for ChannelActor {
+impl Handler<Unsubscribe> for ChannelActor {
     type Result = ();
 
-    fn handle(&mut self, ask: Leave, ctx: &mut Context<Self>) {
-        let Leave { session, named, asker } = ask;
-        self.step(ctx, |machine, acting| machine.leave(session, &named, asker, now(), acting));
+    fn handle(&mut self, ask: Unsubscribe, ctx: &mut Context<Self>) {
+        let Unsubscribe { session, named, asker } = ask;
+        self.step(ctx, |machine, acting| {
+            machine.unsubscribe(session, &named, asker, now(), acting);
+        });
     }
 }
 
-impl Handler<Connections> for ChannelActor {
-    type Result = MessageResult<Connections>;
+impl Handler<ListHearers> for ChannelActor {
+    type Result = MessageResult<ListHearers>;
 
-    fn handle(&mut self, asked: Connections, _: &mut Context<Self>) -> MessageResult<Connections> {
+    fn handle(&mut self, asked: ListHearers, _: &mut Context<Self>) -> MessageResult<ListHearers> {
         let all = self.machine.subscribers().connections();
         MessageResult(ConnectionPart::of(all, asked.start, asked.limit))
     }
 }
 
-impl Handler<EndIfIdle> for ChannelActor {
+impl Handler<EndIdleChannel> for ChannelActor {
     type Result = bool;
 
-    fn handle(&mut self, _: EndIfIdle, ctx: &mut Context<Self>) -> bool {
+    fn handle(&mut self, _: EndIdleChannel, ctx: &mut Context<Self>) -> bool {
         let ends = self.machine.is_idle();
         if ends {
             ctx.stop();
@@ -232,10 +234,10 @@ impl Handler<EndIfIdle> for ChannelActor {
     }
 }
 
-impl Handler<Presence> for ChannelActor {
+impl Handler<ListPresence> for ChannelActor {
     type Result = Option<PresentPart>;
 
-    fn handle(&mut self, asked: Presence, _: &mut Context<Self>) -> Option<PresentPart> {
+    fn handle(&mut self, asked: ListPresence, _: &mut Context<Self>) -> Option<PresentPart> {
         self.machine.presence(&asked.start, asked.limit)
     }
 }

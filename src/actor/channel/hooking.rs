@@ -7,7 +7,7 @@
 use super::super::clock;
 use super::super::shard::NoteSessions;
 use super::ChannelActor;
-use super::acting::Acting;
+use super::acting::ChannelActing;
 use crate::ask::AskError;
 use crate::domain::{Channel, ChannelKey, EventKind, HookEvent, Listed, Register, SessionRef};
 use crate::store::{StoreResult, WriteStore};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// Runs a write that makes the channel what `changed` is, or deletes it, and records its event if that is wanted.
 pub(super) fn write_causing<F>(
-    acting: &Acting,
+    acting: &ChannelActing,
     kind: EventKind,
     changed: &Channel,
     job: F,
@@ -32,7 +32,7 @@ where
 
 /// Deletes the channel from the store.
 pub(super) fn delete(
-    acting: &Acting,
+    acting: &ChannelActing,
     channel: &Channel,
 ) -> impl Future<Output = Result<(), AskError>> + use<> {
     let key = channel.key.clone();

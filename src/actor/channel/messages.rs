@@ -1,14 +1,14 @@
 //! What a channel's actor is asked.
 
-use super::super::event_log::Told;
+use super::super::event_log::ClientMessage;
 use super::super::session::SessionActor;
 use crate::ask::{AskError, ChangeError};
 use crate::channel::Card;
 use crate::channel::{MemberPlace, PresentPart};
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
-use crate::domain::channel::Subscriber;
+use crate::domain::channel::SubscriberKind;
 use crate::domain::{
-    Capabilities, Change, Channel, Member, Message, SessionRef, SessionUid, Standing, State,
+    Capabilities, Channel, Member, Message, SessionRef, SessionUid, Standing, State, StateChange,
     Timestamp, Version, Visibility,
 };
 use crate::protocol::{ErrorCode, Refusal};
@@ -31,7 +31,7 @@ pub struct ClientPublish {
     /// The message.
     pub message: Message,
     /// What webhooks are told of it.
-    pub told: Option<Told>,
+    pub told: Option<ClientMessage>,
 }
 
 /// Sent by HTTP through the supervisor, and by sessions: change the state. Answered when durable and dispatched.
@@ -39,7 +39,7 @@ pub struct ClientPublish {
 #[rtype(result = "Result<Changed, ChangeError>")]
 pub struct ChangeState {
     /// The change.
-    pub change: Change,
+    pub change: StateChange,
     /// Only if the state is the one that the asker means.
     pub expected: Expected,
     /// Whether a client asks, which the channel must allow.
@@ -89,7 +89,7 @@ pub struct OnlineCount;
 /// Sent by a session before it subscribes: may it?
 #[derive(actix::Message)]
 #[rtype(result = "Result<(), ErrorCode>")]
-pub struct Admit(pub Subscriber);
+pub struct Admit(pub SubscriberKind);
 
 /// Sent by a session: its connections hear the channel from now on, `AVAILABLE` first.
 #[derive(actix::Message)]
@@ -169,7 +169,7 @@ pub struct Recall {
 /// Sent by a session: it hears the channel no more.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
-pub struct Leave {
+pub struct Unsubscribe {
     /// The session.
     pub session: SessionUid,
     /// Who it is to webhooks.
@@ -181,12 +181,12 @@ pub struct Leave {
 /// Sent by the supervisor's shard: end if nobody needs you; answers whether it ends.
 #[derive(actix::Message)]
 #[rtype(result = "bool")]
-pub struct EndIfIdle;
+pub struct EndIdleChannel;
 
 /// Sent by HTTP through the supervisor: a part of who is in; none where the channel does not show it.
 #[derive(actix::Message)]
 #[rtype(result = "Option<PresentPart>")]
-pub struct Presence {
+pub struct ListPresence {
     /// Where the part begins.
     pub start: Start<MemberPlace>,
     /// How many it has at most.
@@ -218,7 +218,7 @@ impl ConnectionPart {
 /// Sent by HTTP through the supervisor: a part of the connections that hear the channel.
 #[derive(actix::Message)]
 #[rtype(result = "ConnectionPart")]
-pub struct Connections {
+pub struct ListHearers {
     /// Where the part begins.
     pub start: Start<ConnectionUid>,
     /// How many it has at most.

@@ -16,7 +16,7 @@ impl<K> Connection<K> {
         self.is_echo = true;
         self.hello = None;
         // There is nobody to identify.
-        self.account.raise(self.hub.settings().frame_bytes);
+        self.account.raise(self.supervisor.settings().frame_bytes);
         self
     }
 

@@ -3,7 +3,7 @@
 //! The frames of one channel are served one after the other, as they came. A SUBSCRIBE holds up nothing but its own
 //! channel, because a back end may take its time about it; while any other frame is served, no frame begins.
 
-use crate::protocol::{Command, Frame};
+use crate::protocol::{ClientCommand, ClientFrame};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The most SUBSCRIBEs that are served side by side.
@@ -15,29 +15,29 @@ const MAX_UNSERVED_BYTES: usize = 256 * 1024;
 
 /// A frame that waits.
 #[derive(Debug)]
-struct Waiting {
+struct WaitingFrame {
     /// Which one it is of all that came.
     number: u64,
     /// The frame.
-    frame: Frame,
+    frame: ClientFrame,
     /// Whether it takes back a SUBSCRIBE that has no outcome yet.
     is_hasty: bool,
 }
 
 /// What there is of one channel.
 #[derive(Debug, Default)]
-struct Line {
+struct ChannelFrames {
     /// Those that wait for the one before them.
-    behind: VecDeque<Waiting>,
+    behind: VecDeque<WaitingFrame>,
     /// How many SUBSCRIBEs have no outcome.
     subscribes: usize,
 }
 
 /// A frame that begins to be served.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Begun {
+pub(super) struct BegunFrame {
     /// The frame.
-    pub(super) frame: Frame,
+    pub(super) frame: ClientFrame,
     /// Whether it is an UNSUBSCRIBE that came before the outcome of the SUBSCRIBE in front of it: its client has forgotten
     /// the channel before it heard `AVAILABLE`, and takes that for news.
     pub(super) is_hasty: bool,
@@ -62,9 +62,9 @@ pub(super) struct Serving {
     /// How many came.
     came: u64,
     /// The first of each channel that has none under way: the SUBSCRIBEs, and all others.
-    first: [BTreeMap<u64, Waiting>; 2],
+    first: [BTreeMap<u64, WaitingFrame>; 2],
     /// The channels that have frames here.
-    lines: BTreeMap<String, Line>,
+    lines: BTreeMap<String, ChannelFrames>,
     /// How many frames are not served.
     unserved: usize,
     /// Their bytes.
@@ -76,8 +76,8 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    /// Takes a frame in; `is_hasty` as in [`Begun`].
-    pub(super) fn push(&mut self, frame: Frame, is_hasty: bool) {
+    /// Takes a frame in; `is_hasty` as in [`BegunFrame`].
+    pub(super) fn push(&mut self, frame: ClientFrame, is_hasty: bool) {
         self.came += 1;
         self.unserved += 1;
         self.bytes += frame.bytes;
@@ -85,23 +85,26 @@ impl Serving {
         let number = self.came;
         if let Some(line) = self.lines.get_mut(&channel) {
             line.subscribes += usize::from(is_subscribe(&frame));
-            line.behind.push_back(Waiting { number, frame, is_hasty });
+            line.behind.push_back(WaitingFrame { number, frame, is_hasty });
         } else {
-            let line = Line { subscribes: usize::from(is_subscribe(&frame)), ..Line::default() };
+            let line = ChannelFrames {
+                subscribes: usize::from(is_subscribe(&frame)),
+                ..ChannelFrames::default()
+            };
             self.lines.insert(channel, line);
-            self.may_begin(Waiting { number, frame, is_hasty });
+            self.may_begin(WaitingFrame { number, frame, is_hasty });
         }
     }
 
     /// Nothing of its channel stands before this one.
-    fn may_begin(&mut self, waiting: Waiting) {
+    fn may_begin(&mut self, waiting: WaitingFrame) {
         let [subscribes, others] = &mut self.first;
         let first = if is_subscribe(&waiting.frame) { subscribes } else { others };
         first.insert(waiting.number, waiting);
     }
 
     /// The next frame that may begin.
-    pub(super) fn begin(&mut self) -> Option<Begun> {
+    pub(super) fn begin(&mut self) -> Option<BegunFrame> {
         if self.is_alone {
             return None;
         }
@@ -113,13 +116,13 @@ impl Serving {
             (subscribe, _) => subscribe.is_none(),
         };
         let next = if is_other_first { other } else { subscribe };
-        let Waiting { frame, is_hasty, .. } = next?.remove();
+        let WaitingFrame { frame, is_hasty, .. } = next?.remove();
         let is_subscribe = is_subscribe(&frame);
         self.subscribing += usize::from(is_subscribe);
         self.is_alone = !is_subscribe;
         let channel = frame.command.channel().unwrap_or_default().to_owned();
         let ticket = Ticket { channel, is_subscribe, bytes: frame.bytes };
-        Some(Begun { frame, is_hasty, ticket })
+        Some(BegunFrame { frame, is_hasty, ticket })
     }
 
     /// Notes that a frame has been served; how many SUBSCRIBEs of its channel have no outcome yet.
@@ -168,8 +171,8 @@ impl Serving {
 }
 
 /// Whether a frame is a SUBSCRIBE.
-pub(super) const fn is_subscribe(frame: &Frame) -> bool {
-    matches!(frame.command, Command::Subscribe { .. })
+pub(super) const fn is_subscribe(frame: &ClientFrame) -> bool {
+    matches!(frame.command, ClientCommand::Subscribe { .. })
 }
 
 #[cfg(test)]
@@ -177,14 +180,14 @@ mod tests {
     use super::*;
 
     /// A frame about a channel; `S`, `U` or `M` in front of it says which, and it is called by both.
-    fn frame(name: &str) -> Frame {
+    fn frame(name: &str) -> ClientFrame {
         let (kind, channel) = name.split_at(1);
         let channel = Some(channel.to_owned());
         let command = match kind {
-            "S" => Command::Subscribe { channel, is_ephemeral: false },
-            _ => Command::Unsubscribe { channel },
+            "S" => ClientCommand::Subscribe { channel, is_ephemeral: false },
+            _ => ClientCommand::Unsubscribe { channel },
         };
-        Frame { command, reference: Some(name.to_owned()), bytes: 100 }
+        ClientFrame { command, reference: Some(name.to_owned()), bytes: 100 }
     }
 
     /// What came, in this order.
@@ -197,12 +200,12 @@ mod tests {
     }
 
     /// Begins all that may begin now.
-    fn begin(serving: &mut Serving) -> Vec<Begun> {
+    fn begin(serving: &mut Serving) -> Vec<BegunFrame> {
         std::iter::from_fn(|| serving.begin()).collect()
     }
 
     /// The names of frames.
-    fn names(begun: &[Begun]) -> Vec<&str> {
+    fn names(begun: &[BegunFrame]) -> Vec<&str> {
         begun.iter().map(|begun| begun.frame.reference.as_deref().unwrap()).collect()
     }
 
@@ -282,7 +285,7 @@ mod tests {
         serving.end(&begun[0].ticket);
         assert!(!serving.is_crowded());
         let mut serving = Serving::default();
-        serving.push(Frame { bytes: MAX_UNSERVED_BYTES, ..frame("Ulong") }, false);
+        serving.push(ClientFrame { bytes: MAX_UNSERVED_BYTES, ..frame("Ulong") }, false);
         assert!(serving.is_crowded());
         let begun = begin(&mut serving);
         serving.end(&begun[0].ticket);

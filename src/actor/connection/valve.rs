@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 /// What the one who shuts and the one who reads share.
 #[derive(Default)]
-struct State {
+struct ValveState {
     /// Whether nothing is read.
     is_shut: Cell<bool>,
     /// Wakes who reads, while that waits.
@@ -17,7 +17,7 @@ struct State {
 
 /// Opens and shuts what a socket reads.
 #[derive(Clone, Default)]
-pub(super) struct Valve(Rc<State>);
+pub(super) struct Valve(Rc<ValveState>);
 
 impl Valve {
     /// Lets reading wait, or go on.

@@ -1,12 +1,12 @@
 //! From the log into the store.
 
-use super::{EventLog, Told};
+use super::{ClientMessage, EventLog};
 use crate::actor::clock;
 use crate::actor::persistence::Persistence;
 use crate::ask::AskError;
-use crate::domain::event::{Presence, Subscribing};
+use crate::domain::event::{PresenceShape, Subscribing};
 use crate::domain::{EventKind, HookEvent, Listed, ProjectId, Register, Stamp};
-use crate::events::{Change, Entry};
+use crate::events::{EventEntry, PresenceChange};
 use crate::store::{ReadStore, StoreError, StoreResult, WriteStore};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -30,7 +30,7 @@ const SETTLE_TIME: Duration = Duration::from_secs(6);
 /// Something ready to be stored, the same on every attempt.
 enum Job {
     /// A change and its event, if it is one.
-    Change(Change, Option<HookEvent>),
+    Change(PresenceChange, Option<HookEvent>),
     /// Who was there before anybody wanted to hear.
     Known(Vec<Listed>),
     /// Who went without an event.
@@ -62,7 +62,7 @@ impl Job {
 }
 
 /// The event about a change.
-fn event(change: &Change) -> Option<HookEvent> {
+fn event(change: &PresenceChange) -> Option<HookEvent> {
     use EventKind::{
         ChannelClientConnected, ChannelClientDisconnected, ChannelSubscribed, ChannelUnsubscribed,
     };
@@ -72,7 +72,7 @@ fn event(change: &Change) -> Option<HookEvent> {
         Register::Online => {
             let kind =
                 if change.is_in { ChannelClientConnected } else { ChannelClientDisconnected };
-            let presence = Presence {
+            let presence = PresenceShape {
                 channel: &channel.id,
                 token: session.token.as_ref(),
                 session: &session.id,
@@ -90,7 +90,7 @@ fn event(change: &Change) -> Option<HookEvent> {
 }
 
 /// What goes into the store together.
-struct Batch {
+struct EventBatch {
     /// In order.
     jobs: Arc<Vec<Job>>,
     /// Room to give back when it is stored.
@@ -99,19 +99,19 @@ struct Batch {
     askers: Vec<oneshot::Sender<()>>,
 }
 
-impl From<Vec<Entry<Told>>> for Batch {
-    fn from(entries: Vec<Entry<Told>>) -> Self {
+impl From<Vec<EventEntry<ClientMessage>>> for EventBatch {
+    fn from(entries: Vec<EventEntry<ClientMessage>>) -> Self {
         let (mut jobs, mut room, mut askers) = (Vec::new(), Vec::new(), Vec::new());
         for entry in entries {
             jobs.push(match entry {
-                Entry::Change(change) => {
+                EventEntry::Change(change) => {
                     let event = event(&change);
                     Job::Change(change, event)
                 }
-                Entry::Known(known) => Job::Known(known),
-                Entry::Struck(listed) => Job::Struck(listed),
-                Entry::Unwatched(project, register) => Job::Unwatched(project, register),
-                Entry::Other(Told { event, room: own, asker }) => {
+                EventEntry::Known(known) => Job::Known(known),
+                EventEntry::Struck(listed) => Job::Struck(listed),
+                EventEntry::Unwatched(project, register) => Job::Unwatched(project, register),
+                EventEntry::Other(ClientMessage { event, room: own, asker }) => {
                     room.push(own);
                     askers.extend(asker);
                     Job::Other(event)
@@ -189,7 +189,7 @@ async fn carry(persistence: Persistence) {
     let log = persistence.hooks().log().clone();
     let mut said = None;
     loop {
-        let mut batch = Batch::from(next(&log, &mut said).await);
+        let mut batch = EventBatch::from(next(&log, &mut said).await);
         if batch.jobs.is_empty() {
             return;
         }
@@ -223,7 +223,7 @@ async fn carry(persistence: Persistence) {
 }
 
 /// The next of it; while none comes, sees to it that what was left out is said.
-async fn next(log: &EventLog, said: &mut Option<Instant>) -> Vec<Entry<Told>> {
+async fn next(log: &EventLog, said: &mut Option<Instant>) -> Vec<EventEntry<ClientMessage>> {
     loop {
         say_what_was_left_out(log, said);
         if let Ok(entries) = timeout(SILENCE, log.next(TOGETHER)).await {

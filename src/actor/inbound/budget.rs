@@ -23,18 +23,18 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct InboundBudget {
     /// Everybody's bytes.
-    all: Meter,
+    all: InboundMeter,
     /// The shares of the projects that have any connection; without a project, that of those who have not identified.
-    shares: Mutex<HashMap<Option<ProjectId>, Weak<Share>>>,
+    shares: Mutex<HashMap<Option<ProjectId>, Weak<InboundShare>>>,
     /// Whether it is being looked at, while somebody waits, who has to go.
     is_watched: AtomicBool,
 }
 
 /// What one project's connections may hold.
 #[derive(Debug)]
-pub(super) struct Share {
+pub(super) struct InboundShare {
     /// The project's bytes.
-    own: Meter,
+    own: InboundMeter,
     /// The connections that have held so much that it counts.
     holders: Mutex<Vec<Weak<Holder>>>,
     /// Everybody's.
@@ -43,7 +43,7 @@ pub(super) struct Share {
 
 /// Bytes that are held, up to a limit.
 #[derive(Debug)]
-struct Meter {
+struct InboundMeter {
     /// Held.
     used: AtomicUsize,
     /// The most, before nothing more is read.
@@ -130,7 +130,7 @@ impl Holder {
     }
 }
 
-impl Meter {
+impl InboundMeter {
     /// So many bytes.
     fn new(limit: usize) -> Self {
         let (used, waiting, is_awaited) = Default::default();
@@ -204,7 +204,7 @@ impl Meter {
     }
 }
 
-impl Share {
+impl InboundShare {
     /// Counts one more connection among those that hold something.
     pub(super) fn enlist(&self) -> Arc<Holder> {
         let holder = Arc::new(Holder::default());
@@ -276,7 +276,7 @@ impl InboundBudget {
     /// A budget of so many bytes.
     pub fn new(limit: usize) -> Self {
         let (shares, is_watched) = Default::default();
-        Self { all: Meter::new(limit), shares, is_watched }
+        Self { all: InboundMeter::new(limit), shares, is_watched }
     }
 
     /// The bytes that are held.
@@ -285,7 +285,7 @@ impl InboundBudget {
     }
 
     /// A project's share, the same for all its connections; without a project, that of strangers.
-    pub(super) fn share(self: &Arc<Self>, project: Option<&ProjectId>) -> Arc<Share> {
+    pub(super) fn share(self: &Arc<Self>, project: Option<&ProjectId>) -> Arc<InboundShare> {
         let mut shares = locked(&self.shares);
         if let Some(known) = shares.get(&project.cloned()).and_then(Weak::upgrade) {
             return known;
@@ -293,8 +293,9 @@ impl InboundBudget {
         if shares.len() == shares.capacity() {
             shares.retain(|_, share| share.strong_count() > 0);
         }
-        let own = Meter::new(self.all.limit / SHARES);
-        let share = Arc::new(Share { own, holders: Mutex::default(), budget: Arc::clone(self) });
+        let own = InboundMeter::new(self.all.limit / SHARES);
+        let share =
+            Arc::new(InboundShare { own, holders: Mutex::default(), budget: Arc::clone(self) });
         shares.insert(project.cloned(), Arc::downgrade(&share));
         share
     }
@@ -315,7 +316,7 @@ impl InboundBudget {
     }
 
     /// The shares that there are.
-    fn shares(&self) -> Vec<Arc<Share>> {
+    fn shares(&self) -> Vec<Arc<InboundShare>> {
         locked(&self.shares).values().filter_map(Weak::upgrade).collect()
     }
 

@@ -10,9 +10,9 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// Why nothing can be stored now, as all handles see it; nothing while it can.
 #[derive(Default)]
-pub(super) struct Health(Mutex<Option<StoreError>>);
+pub(super) struct StoreHealth(Mutex<Option<StoreError>>);
 
-impl Health {
+impl StoreHealth {
     /// Notes how it is.
     pub(super) fn set(&self, fault: Option<StoreError>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = fault;

@@ -15,7 +15,7 @@ use crate::delivery::outlet::Outlet;
 use crate::delivery::{Home, Report, Reports};
 use crate::domain::{ChannelId, ChannelKey, LeapTokenId, ProjectId, SessionUid, Timestamp};
 use crate::protocol::Profiles;
-use crate::session::{Ephemeral, Limits, SessionEffects, SessionMachine, ToChannel};
+use crate::session::{Ephemeral, SessionEffects, SessionLimits, SessionMachine, ToChannel};
 use actix::prelude::*;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use tokio::time::Instant;
 const LONGEST_TIMER: Duration = Duration::from_mins(1);
 
 /// What is begun when a step is over.
-enum Begun {
+enum SessionBegun {
     /// A channel was asked or told something, and will say whether it heard.
     Ask(ChannelId, Pin<Box<dyn Future<Output = bool>>>),
     /// A channel is looked for.
@@ -48,7 +48,7 @@ enum Begun {
 }
 
 /// What a session's actor does.
-pub(super) struct Acting {
+pub(super) struct SessionActing {
     /// The tenant.
     project: ProjectId,
     /// The actor, once it runs.
@@ -62,9 +62,9 @@ pub(super) struct Acting {
     /// Orders on their way.
     outlet: Outlet,
     /// What is begun when the step is over.
-    begun: Vec<Begun>,
+    begun: Vec<SessionBegun>,
     /// The way to everything else.
-    hub: Supervisor,
+    supervisor: Supervisor,
 }
 
 impl Reports for Addr<SessionActor> {
@@ -73,9 +73,9 @@ impl Reports for Addr<SessionActor> {
     }
 }
 
-impl Acting {
+impl SessionActing {
     /// Nothing to do yet.
-    pub(super) fn new(project: &ProjectId, hub: Supervisor) -> Self {
+    pub(super) fn new(project: &ProjectId, supervisor: Supervisor) -> Self {
         Self {
             project: project.clone(),
             address: None,
@@ -84,7 +84,7 @@ impl Acting {
             expiry: None,
             outlet: Outlet::new(project.clone()),
             begun: Vec::new(),
-            hub,
+            supervisor,
         }
     }
 
@@ -94,8 +94,8 @@ impl Acting {
     }
 
     /// The way to everything else.
-    pub(super) const fn hub(&self) -> &Supervisor {
-        &self.hub
+    pub(super) const fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
     }
 
     /// Sends what an actor that is about to end still has to send.
@@ -111,7 +111,7 @@ impl Acting {
         ChannelActor: Handler<M>,
     {
         let is_heard = Box::pin(async move { sent.await.is_ok() });
-        self.begun.push(Begun::Ask(id.clone(), is_heard));
+        self.begun.push(SessionBegun::Ask(id.clone(), is_heard));
     }
 
     /// The full name of a channel of the project.
@@ -125,13 +125,13 @@ impl Acting {
     }
 }
 
-impl SessionEffects for Acting {
+impl SessionEffects for SessionActing {
     type Channel = Addr<ChannelActor>;
     type Worker = FanoutHandle;
 
-    fn limits(&self) -> Limits {
-        let settings = self.hub.settings();
-        Limits {
+    fn limits(&self) -> SessionLimits {
+        let settings = self.supervisor.settings();
+        SessionLimits {
             channels: settings.session_channels,
             connections: settings.token_connections,
             replay_events: settings.replay_events,
@@ -200,18 +200,18 @@ impl SessionEffects for Acting {
         self.watch(id, channel.send(subscribe));
     }
 
-    fn leave(
+    fn unsubscribe(
         &mut self,
         id: &ChannelId,
         channel: Option<&Addr<ChannelActor>>,
         session: Card,
         asker: Option<ConnectionUid>,
     ) {
-        hooking::leave(self, id, channel, session, asker);
+        hooking::tell_unsubscribed(self, id, channel, session, asker);
     }
 
     fn look_for(&mut self, id: &ChannelId) {
-        self.begun.push(Begun::LookFor(id.clone()));
+        self.begun.push(SessionBegun::LookFor(id.clone()));
     }
 
     fn vanished(&mut self, id: &ChannelId, session: Card, is_ephemeral: bool) {
@@ -225,7 +225,7 @@ impl SessionEffects for Acting {
     fn set_online(&mut self, token: Option<&LeapTokenId>) {
         match token {
             Some(token) if self.online.is_none() => {
-                self.online = Some(self.hub.online().mark(token));
+                self.online = Some(self.supervisor.online().mark(token));
             }
             Some(_) => {}
             None => self.online = None,
@@ -233,31 +233,31 @@ impl SessionEffects for Acting {
     }
 
     fn ask_who_is_in(&mut self, connection: ConnectionUid) {
-        self.begun.push(Begun::AskWhoIsIn(connection));
+        self.begun.push(SessionBegun::AskWhoIsIn(connection));
     }
 
     fn start_grace(&mut self) {
-        self.begun.push(Begun::StartGrace);
+        self.begun.push(SessionBegun::StartGrace);
     }
 
     fn stop_grace(&mut self) {
-        self.begun.push(Begun::StopGrace);
+        self.begun.push(SessionBegun::StopGrace);
     }
 
     fn watch_line(&mut self, pause: Duration) {
-        self.begun.push(Begun::WatchLine(pause));
+        self.begun.push(SessionBegun::WatchLine(pause));
     }
 
     fn watch_expiry(&mut self, at: Option<Timestamp>) {
-        self.begun.push(Begun::WatchExpiry(at));
+        self.begun.push(SessionBegun::WatchExpiry(at));
     }
 
     fn retire(&mut self) {
-        self.begun.push(Begun::Retire);
+        self.begun.push(SessionBegun::Retire);
     }
 
     fn stop(&mut self) {
-        self.begun.push(Begun::Stop);
+        self.begun.push(SessionBegun::Stop);
     }
 }
 
@@ -273,37 +273,37 @@ impl SessionActor {
     }
 
     /// Begins one thing.
-    fn begin(&mut self, begun: Begun, ctx: &mut Context<Self>) {
+    fn begin(&mut self, begun: SessionBegun, ctx: &mut Context<Self>) {
         match begun {
-            Begun::Ask(id, is_heard) => self.ask(id, is_heard, ctx),
-            Begun::LookFor(id) => self.look_for(id, ctx),
-            Begun::AskWhoIsIn(uid) => {
+            SessionBegun::Ask(id, is_heard) => self.ask(id, is_heard, ctx),
+            SessionBegun::LookFor(id) => self.look_for(id, ctx),
+            SessionBegun::AskWhoIsIn(uid) => {
                 // Behind INIT, should that still be on its way.
                 ctx.spawn(async {}.into_actor(self).map(move |(), actor, ctx| {
                     actor.step(ctx, |machine, acting| machine.ask_who_is_in(uid, acting));
                 }));
             }
-            Begun::StartGrace => {
-                let grace = self.hub().settings().session_grace;
+            SessionBegun::StartGrace => {
+                let grace = self.supervisor().settings().session_grace;
                 self.acting.grace = Some(ctx.run_later(grace, |actor, ctx| {
                     actor.acting.grace = None;
                     actor.step(ctx, SessionMachine::grace_over);
                 }));
             }
-            Begun::StopGrace => {
+            SessionBegun::StopGrace => {
                 if let Some(timer) = self.acting.grace.take() {
                     ctx.cancel_future(timer);
                 }
             }
-            Begun::WatchLine(pause) => {
+            SessionBegun::WatchLine(pause) => {
                 ctx.run_later(pause, |actor, ctx| {
                     let now = Instant::now();
                     actor.step(ctx, |machine, acting| machine.expire(now, acting));
                 });
             }
-            Begun::WatchExpiry(at) => self.watch_expiry(at, ctx),
-            Begun::Retire => self.retire(ctx),
-            Begun::Stop => {
+            SessionBegun::WatchExpiry(at) => self.watch_expiry(at, ctx),
+            SessionBegun::Retire => self.retire(ctx),
+            SessionBegun::Stop => {
                 self.acting.leave_behind();
                 ctx.stop();
             }
@@ -341,7 +341,7 @@ impl SessionActor {
     fn retire(&self, ctx: &Context<Self>) {
         if let Some(token) = self.machine.token() {
             let (token, address) = (token.id.clone(), ctx.address());
-            if let Some(shard) = self.hub().session_shard(&token) {
+            if let Some(shard) = self.supervisor().session_shard(&token) {
                 tell(shard, RetireSession { token, address });
             }
         }

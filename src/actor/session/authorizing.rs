@@ -3,7 +3,7 @@
 use super::super::channel::ChannelActor;
 use super::super::clock;
 use super::SessionActor;
-use super::subscribing::{Plan, SubscribeError};
+use super::subscribing::{SubscribeError, SubscriptionPlan};
 use crate::actor::webhook::Ask;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::presence::fits_token;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 const QUESTIONS: usize = 16;
 
 /// On whose behalf a back end is asked.
-pub(super) struct Asker {
+pub(super) struct SubscribeAsker {
     /// The token.
     token: LeapToken,
     /// The connection that wants the channel.
@@ -35,23 +35,27 @@ pub(super) struct Asker {
 
 impl SessionActor {
     /// What is needed to ask for a connection; only a token's session can.
-    pub(super) fn asker(&mut self, connection: ConnectionUid, since: Instant) -> Option<Asker> {
+    pub(super) fn asker(
+        &mut self,
+        connection: ConnectionUid,
+        since: Instant,
+    ) -> Option<SubscribeAsker> {
         let (cid, address) = self.machine.client(connection)?;
         let (token, cid) = (self.machine.token()?.clone(), cid.clone());
         let places = self.places.entry(connection);
         let places = places.or_insert_with(|| Arc::new(Semaphore::new(QUESTIONS)));
-        Some(Asker { token, cid, address, since, places: Arc::clone(places) })
+        Some(SubscribeAsker { token, cid, address, since, places: Arc::clone(places) })
     }
 }
 
-impl Plan {
+impl SubscriptionPlan {
     /// Asks the project's back end, if it has somebody to be asked; a yes may make the subscription ephemeral or
     /// permanent, and may give the token a new state.
     pub(super) async fn authorised(&mut self) -> Result<Addr<ChannelActor>, SubscribeError> {
         let Some(asker) = self.asker.take() else { return Err(SubscribeError::NotGranted) };
-        let Asker { token, cid, address, since, places } = asker;
+        let SubscribeAsker { token, cid, address, since, places } = asker;
         let _place = places.acquire_owned().await;
-        let (key, persistence) = (self.key.clone(), self.hub.persistence().clone());
+        let (key, persistence) = (self.key.clone(), self.supervisor.persistence().clone());
         let found = persistence.read(move |store| {
             let Some(authorizer) = store.find_authorizer(&key.project)? else { return Ok(None) };
             Ok(store.find_channel(&key)?.map(|channel| (authorizer, channel)))
@@ -66,20 +70,20 @@ impl Plan {
         self.is_ephemeral = is_ephemeral.unwrap_or(self.is_ephemeral);
         self.token = (!self.is_ephemeral).then(|| token.id.clone());
         let news = state.map(|state| self.checked(state)).transpose()?;
-        let address = self.hub.channel(&self.key).await?;
+        let address = self.supervisor.channel(&self.key).await?;
         let Some(state) = news else { return Ok(address) };
         let update = TokenUpdate { state: Some(state), ..TokenUpdate::default() };
         let (project, id) = (token.project.clone(), token.id.clone());
         let write = persistence.write(move |store| store.update_token(&project, &id, &update));
         write.await?;
         // The session that asks here hears of it as of any change, before it joins the channel.
-        self.hub.token_changed(&token.id).await?;
+        self.supervisor.token_changed(&token.id).await?;
         Ok(address)
     }
 
     /// A state for the token, within the bounds that hold for every state; a larger one is no proper answer.
     fn checked(&self, state: RawJson) -> Result<RawJson, SubscribeError> {
-        let is_fine = fits_token(&state, self.hub.settings().state_bytes);
+        let is_fine = fits_token(&state, self.supervisor.settings().state_bytes);
         if !is_fine {
             tracing::warn!(project = %self.key.project, at = %clock::now(), "an authorise webhook \
                 granted with a state that is too large");

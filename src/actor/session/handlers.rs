@@ -4,8 +4,8 @@ use super::super::channel::ConnectionPart;
 use super::super::shard::EndProject;
 use super::subscribing::SubscribeError;
 use super::{
-    Connections, Direct, EndIfIdle, Enter, FromChannel, Grant, Revoke, SessionActor, TokenChanged,
-    TokenEnded, now,
+    Connect, Direct, EndIdleSession, FromChannel, Grant, ListTokenConnections, Revoke,
+    SessionActor, TokenChanged, TokenEnded, now,
 };
 use crate::ask::AskError;
 use crate::delivery::Report;
@@ -15,11 +15,11 @@ use crate::store::Thing;
 use actix::prelude::*;
 use tokio::time::Instant;
 
-impl Handler<Enter> for SessionActor {
+impl Handler<Connect> for SessionActor {
     type Result = Result<(), Close>;
 
-    fn handle(&mut self, enter: Enter, ctx: &mut Context<Self>) -> Result<(), Close> {
-        self.step(ctx, |machine, acting| machine.enter(enter, now(), acting))
+    fn handle(&mut self, connect: Connect, ctx: &mut Context<Self>) -> Result<(), Close> {
+        self.step(ctx, |machine, acting| machine.connect(connect, now(), acting))
     }
 }
 
@@ -118,10 +118,10 @@ impl Handler<TokenEnded> for SessionActor {
     }
 }
 
-impl Handler<EndIfIdle> for SessionActor {
+impl Handler<EndIdleSession> for SessionActor {
     type Result = bool;
 
-    fn handle(&mut self, _: EndIfIdle, ctx: &mut Context<Self>) -> bool {
+    fn handle(&mut self, _: EndIdleSession, ctx: &mut Context<Self>) -> bool {
         let ends = self.machine.may_end();
         if ends {
             ctx.stop();
@@ -146,10 +146,14 @@ impl Handler<FromChannel> for SessionActor {
     }
 }
 
-impl Handler<Connections> for SessionActor {
-    type Result = MessageResult<Connections>;
+impl Handler<ListTokenConnections> for SessionActor {
+    type Result = MessageResult<ListTokenConnections>;
 
-    fn handle(&mut self, asked: Connections, _: &mut Context<Self>) -> MessageResult<Connections> {
+    fn handle(
+        &mut self,
+        asked: ListTokenConnections,
+        _: &mut Context<Self>,
+    ) -> MessageResult<ListTokenConnections> {
         let is_theirs = self.machine.is_of(&asked.project);
         let all = if is_theirs { self.machine.connections() } else { Vec::new() };
         MessageResult(ConnectionPart::of(all.iter(), asked.start, asked.limit))

@@ -6,7 +6,7 @@ use super::super::clock;
 use super::super::shard::NoteSessions;
 use super::super::tell::tell;
 use super::SessionActor;
-use super::acting::Acting;
+use super::acting::SessionActing;
 use crate::channel::Card;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::event::{Sent, Subscribing};
@@ -16,21 +16,21 @@ use actix::prelude::*;
 use std::sync::Arc;
 
 /// A session as one that stands in a channel's register.
-fn listed(acting: &Acting, id: &ChannelId, session: &Card, register: Register) -> Listed {
+fn listed(acting: &SessionActing, id: &ChannelId, session: &Card, register: Register) -> Listed {
     Listed { channel: acting.key(id), register, session: Arc::clone(&session.named) }
 }
 
 /// Tells a channel that a session leaves it. Where no actor of the channel hears it, nobody else can tell webhooks.
-pub(super) fn leave(
-    acting: &Acting,
+pub(super) fn tell_unsubscribed(
+    acting: &SessionActing,
     id: &ChannelId,
     channel: Option<&Addr<ChannelActor>>,
     session: Card,
     asker: Option<ConnectionUid>,
 ) {
-    let hooks = acting.hub().persistence().hooks().clone();
+    let hooks = acting.supervisor().persistence().hooks().clone();
     let online = listed(acting, id, &session, Register::Online);
-    let leave = channel::Leave { session: session.uid, named: session.named, asker };
+    let leave = channel::Unsubscribe { session: session.uid, named: session.named, asker };
     match channel {
         Some(address) if hooks.wants_register(acting.project(), Register::Online) => {
             let told = address.send(leave);
@@ -46,8 +46,8 @@ pub(super) fn leave(
 }
 
 /// A channel that a session held is gone; where the channel's actor has told of it, this is no news.
-pub(super) fn vanished(acting: &Acting, id: &ChannelId, session: &Card, is_ephemeral: bool) {
-    let log = acting.hub().persistence().hooks().log();
+pub(super) fn vanished(acting: &SessionActing, id: &ChannelId, session: &Card, is_ephemeral: bool) {
+    let log = acting.supervisor().persistence().hooks().log();
     log.went(&listed(acting, id, session, Register::Online), Vec::new);
     if is_ephemeral {
         log.strike(&listed(acting, id, session, Register::Ephemeral));
@@ -55,8 +55,8 @@ pub(super) fn vanished(acting: &Acting, id: &ChannelId, session: &Card, is_ephem
 }
 
 /// Something becomes of an ephemeral subscription.
-pub(super) fn ephemeral(acting: &Acting, id: &ChannelId, session: &Card, what: Ephemeral) {
-    let hooks = acting.hub().persistence().hooks();
+pub(super) fn ephemeral(acting: &SessionActing, id: &ChannelId, session: &Card, what: Ephemeral) {
+    let hooks = acting.supervisor().persistence().hooks();
     if !hooks.wants_register(acting.project(), Register::Ephemeral) {
         return;
     }
@@ -81,7 +81,7 @@ impl SessionActor {
         channel: &ChannelId,
     ) -> Option<HookEvent> {
         let (token, project) = (&self.machine.token()?.id, self.machine.project());
-        if !self.hub().persistence().hooks().wants(project, kind) {
+        if !self.supervisor().persistence().hooks().wants(project, kind) {
             return None;
         }
         let subscribing = Subscribing { channel, token, ephemeral: false };
@@ -96,7 +96,7 @@ impl SessionActor {
         message: &Message,
     ) -> Option<HookEvent> {
         let (kind, project) = (EventKind::ChannelMessage, self.machine.project());
-        if !self.hub().persistence().hooks().wants(project, kind) {
+        if !self.supervisor().persistence().hooks().wants(project, kind) {
             return None;
         }
         let (cid, _) = self.machine.client(connection)?;
@@ -114,7 +114,7 @@ impl Handler<NoteSessions> for SessionActor {
         if !self.machine.is_of(&project) || self.machine.token().is_none() {
             return;
         }
-        let (log, card) = (self.hub().persistence().hooks().log(), self.machine.card());
+        let (log, card) = (self.supervisor().persistence().hooks().log(), self.machine.card());
         for subscription in self.machine.ephemeral() {
             let id = &subscription.channel;
             log.note_one(listed(&self.acting, id, &card, Register::Ephemeral));

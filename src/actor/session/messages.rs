@@ -6,15 +6,15 @@ use crate::channel::Word;
 use crate::delivery::Report;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
 use crate::domain::{Channel, ChannelId, Message as Published, ProjectId, Version};
-use crate::protocol::{Close, Dispatch, Extensions, Frame, Refusal};
+use crate::protocol::{ClientFrame, Close, EncodedEvent, Extensions, Refusal};
 use crate::store::Start;
 use actix::prelude::*;
 use std::sync::Arc;
 
 /// Sent by the supervisor for a new connection: take it in; INIT follows on the ordered way.
-pub type Enter = crate::session::Enter<FanoutHandle>;
+pub type Connect = crate::session::Connect<FanoutHandle>;
 
-impl Message for Enter {
+impl Message for Connect {
     type Result = Result<(), Close>;
 }
 
@@ -33,7 +33,7 @@ pub struct Serve {
     /// The extensions that the connection has.
     pub extensions: Extensions,
     /// The frame.
-    pub frame: Frame,
+    pub frame: ClientFrame,
     /// Whether it is an UNSUBSCRIBE whose client has not heard of the subscription yet.
     pub is_hasty: bool,
 }
@@ -83,7 +83,7 @@ pub struct TokenEnded(pub &'static str);
 /// Sent by the supervisor's shard: end if nobody needs you; answers whether it ends.
 #[derive(actix::Message)]
 #[rtype(result = "bool")]
-pub struct EndIfIdle;
+pub struct EndIdleSession;
 
 /// Sent by a channel; all of one channel's words come in its order.
 #[derive(actix::Message)]
@@ -99,7 +99,7 @@ pub enum FromChannel {
     /// An event while the session has no connection.
     Kept {
         /// The event.
-        dispatch: Arc<Dispatch>,
+        dispatch: Arc<EncodedEvent>,
         /// How many before it got lost on the way.
         missed: u64,
     },
@@ -117,7 +117,7 @@ pub enum FromChannel {
 /// Sent by HTTP through the supervisor: a part of the token's connections; none for another project's.
 #[derive(actix::Message)]
 #[rtype(result = "ConnectionPart")]
-pub struct Connections {
+pub struct ListTokenConnections {
     /// The project.
     pub project: ProjectId,
     /// Where the part begins.

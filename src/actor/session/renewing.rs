@@ -13,7 +13,8 @@ use tokio::time::Instant;
 impl SessionActor {
     /// Reads the token, which was changed in the store, and makes known what is new about it.
     pub(super) fn reread_token(&self) -> ResponseActFuture<Self, ()> {
-        let (turn, persistence) = (Arc::clone(&self.renewing), self.hub().persistence().clone());
+        let (turn, persistence) =
+            (Arc::clone(&self.renewing), self.supervisor().persistence().clone());
         let id = self.machine.token().map(|token| token.id.clone());
         let read = async move {
             let turn = turn.lock_owned().await;

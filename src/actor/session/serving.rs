@@ -5,8 +5,8 @@ use super::subscribing::SubscribeError;
 use super::{Serve, SessionActor};
 use crate::ask::AskError;
 use crate::delivery::fanout::ConnectionUid;
-use crate::domain::{Change, ChannelId, HookEvent, Message, Version};
-use crate::protocol::{Command, ErrorCode, Event, Extension, Refusal};
+use crate::domain::{ChannelId, HookEvent, Message, StateChange, Version};
+use crate::protocol::{ClientCommand, ErrorCode, Event, Extension, Refusal};
 use crate::session::NoWay;
 use actix::prelude::*;
 
@@ -19,32 +19,32 @@ impl Handler<Serve> for SessionActor {
     fn handle(&mut self, serve: Serve, ctx: &mut Context<Self>) -> Self::Result {
         let Serve { connection, extensions, frame, is_hasty } = serve;
         match frame.command {
-            Command::Subscribe { channel, is_ephemeral } => {
+            ClientCommand::Subscribe { channel, is_ephemeral } => {
                 self.serve_subscribe(connection, channel, is_ephemeral, ctx)
             }
-            Command::Unsubscribe { channel } => {
+            ClientCommand::Unsubscribe { channel } => {
                 self.serve_unsubscribe(connection, channel.as_deref(), is_hasty)
             }
-            Command::Publish { channel, message } => {
+            ClientCommand::Publish { channel, message } => {
                 self.serve_publish(connection, channel, message, ctx)
             }
-            Command::SetState { channel, state } => {
-                self.serve_state(connection, channel, Change::Replace(state), None, ctx)
+            ClientCommand::SetState { channel, state } => {
+                self.serve_state(connection, channel, StateChange::Replace(state), None, ctx)
             }
-            Command::PatchState { .. } if !extensions.has(Extension::Patch) => {
+            ClientCommand::PatchState { .. } if !extensions.has(Extension::Patch) => {
                 done(self, Err(Refusal::MissingExtension("patch")))
             }
-            Command::PatchState { channel, patch, if_version } => {
-                self.serve_state(connection, channel, Change::Merge(patch), if_version, ctx)
+            ClientCommand::PatchState { channel, patch, if_version } => {
+                self.serve_state(connection, channel, StateChange::Merge(patch), if_version, ctx)
             }
-            Command::PipeSubscribe { join_token } => {
+            ClientCommand::PipeSubscribe { join_token } => {
                 self.answer(connection, Event::PipeUnavailable { join_token }, ctx);
                 done(self, Ok(None))
             }
-            Command::Unknown { name } => done(self, Err(Refusal::UnknownEvent(name))),
-            Command::Identify(_) | Command::Heartbeat { .. } | Command::Ignored => {
-                done(self, Ok(None))
-            }
+            ClientCommand::Unknown { name } => done(self, Err(Refusal::UnknownEvent(name))),
+            ClientCommand::Identify(_)
+            | ClientCommand::Heartbeat { .. }
+            | ClientCommand::Ignored => done(self, Ok(None)),
         }
     }
 }
@@ -169,7 +169,7 @@ impl SessionActor {
         if let Some(event) = event {
             return self.publish_told(address, message, event);
         }
-        let Ok(publishing) = self.hub().publishing() else {
+        let Ok(publishing) = self.supervisor().publishing() else {
             return done(self, Err(Refusal::Overloaded));
         };
         let published = address.send(channel::ClientPublish { message, told: None });
@@ -188,10 +188,11 @@ impl SessionActor {
         message: Message,
         event: HookEvent,
     ) -> ResponseActFuture<Self, Served> {
-        let hub = self.hub().clone();
+        let supervisor = self.supervisor().clone();
         let served = async move {
-            let (told, stored) = hub.persistence().hooks().log().make_room(event).await.unzip();
-            let publishing = hub.publishing().ok().ok_or(Refusal::Overloaded)?;
+            let (told, stored) =
+                supervisor.persistence().hooks().log().make_room(event).await.unzip();
+            let publishing = supervisor.publishing().ok().ok_or(Refusal::Overloaded)?;
             let published = address.send(channel::ClientPublish { message, told }).await;
             drop(publishing);
             published.unwrap_or(Err(Refusal::Overloaded))?;
@@ -209,7 +210,7 @@ impl SessionActor {
         &mut self,
         connection: ConnectionUid,
         channel: Option<ChannelId>,
-        change: Change,
+        change: StateChange,
         if_version: Option<Version>,
         ctx: &mut Context<Self>,
     ) -> ResponseActFuture<Self, Served> {

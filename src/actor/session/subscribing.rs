@@ -7,10 +7,10 @@ use super::super::channel::{self, ChannelActor};
 use super::super::clock;
 use super::super::supervisor::Supervisor;
 use super::SessionActor;
-use super::authorizing::Asker;
+use super::authorizing::SubscribeAsker;
 use crate::ask::AskError;
 use crate::delivery::fanout::ConnectionUid;
-use crate::domain::channel::Subscriber;
+use crate::domain::channel::SubscriberKind;
 use crate::domain::{ChannelId, ChannelKey, EventKind, HookEvent, LeapTokenId};
 use crate::protocol::ErrorCode;
 use crate::session::{SessionMachine, Sought};
@@ -49,26 +49,26 @@ impl From<AskError> for SubscribeError {
 }
 
 /// What has to be done for one subscription, worked out under the channel's lock.
-pub(super) struct Plan {
+pub(super) struct SubscriptionPlan {
     /// The channel.
     pub(super) key: ChannelKey,
     /// Its actor, as far as known.
     address: Option<Addr<ChannelActor>>,
     /// Who asks; none if no question is needed.
-    subscriber: Option<Subscriber>,
+    subscriber: Option<SubscriberKind>,
     /// The token to store a permanent subscription for; none if there is nothing to store.
     pub(super) token: Option<LeapTokenId>,
     /// Whether the subscription ends with the session.
     pub(super) is_ephemeral: bool,
     /// On whose behalf the back end may be asked for a grant.
-    pub(super) asker: Option<Asker>,
+    pub(super) asker: Option<SubscribeAsker>,
     /// What webhooks hear of it if it is new and permanent.
     event: Option<HookEvent>,
     /// The way to the rest.
-    pub(super) hub: Supervisor,
+    pub(super) supervisor: Supervisor,
 }
 
-impl Plan {
+impl SubscriptionPlan {
     /// Checks and stores; returns the channel's actor and whether the subscription is ephemeral.
     async fn carry_out(mut self) -> Result<(Addr<ChannelActor>, bool), SubscribeError> {
         let address = match self.admitted().await {
@@ -81,7 +81,7 @@ impl Plan {
             let write = move |store: &mut dyn WriteStore| store.add_subscription(&key, &token, at);
             let is_wanted = event.is_some();
             let events = |is_new: &bool| event.into_iter().filter(|_| *is_new).collect();
-            self.hub.persistence().write_causing(is_wanted, write, events).await?;
+            self.supervisor.persistence().write_causing(is_wanted, write, events).await?;
         }
         Ok((address, self.is_ephemeral))
     }
@@ -92,7 +92,7 @@ impl Plan {
         for _ in 0..ATTEMPTS {
             let address = match known.take() {
                 Some(address) => address,
-                None => self.hub.channel(&self.key).await?,
+                None => self.supervisor.channel(&self.key).await?,
             };
             let Some(subscriber) = self.subscriber else { return Ok(address) };
             match address.send(channel::Admit(subscriber)).await {
@@ -130,10 +130,11 @@ impl SessionActor {
 
     /// Finds the actor of a held channel.
     pub(super) fn look_for(&mut self, id: ChannelId, ctx: &mut Context<Self>) {
-        let (lock, hub, key) = (self.lock(&id), self.hub().clone(), self.machine.key(&id));
+        let (lock, supervisor, key) =
+            (self.lock(&id), self.supervisor().clone(), self.machine.key(&id));
         let found = async move {
             let guard = lock.lock_owned().await;
-            (hub.channel(&key).await, guard)
+            (supervisor.channel(&key).await, guard)
         };
         ctx.spawn(found.into_actor(self).map(move |(found, guard), actor: &mut Self, ctx| {
             let sought = match found {
@@ -161,7 +162,7 @@ impl SessionActor {
             let is_ephemeral = is_ephemeral || actor.machine.token().is_none();
             let plan = actor.plan(&id, is_ephemeral, is_granted);
             let asker = asker.and_then(|asker| actor.asker(asker, since));
-            let checked = async move { Plan { asker, ..plan? }.carry_out().await };
+            let checked = async move { SubscriptionPlan { asker, ..plan? }.carry_out().await };
             let joined = checked.into_actor(actor).then({
                 let id = id.clone();
                 move |outcome, actor: &mut Self, ctx| {
@@ -190,11 +191,11 @@ impl SessionActor {
         id: &ChannelId,
         is_ephemeral: bool,
         is_granted: bool,
-    ) -> Result<Plan, SubscribeError> {
+    ) -> Result<SubscriptionPlan, SubscribeError> {
         let wanted = self.machine.want(id, is_ephemeral, is_granted, &self.acting);
         let wanted = wanted.map_err(SubscribeError::TooManyChannels)?;
         let event = self.subscription_event(EventKind::ChannelSubscribed, id);
-        Ok(Plan {
+        Ok(SubscriptionPlan {
             key: self.machine.key(id),
             address: wanted.channel,
             subscriber: wanted.subscriber,
@@ -202,7 +203,7 @@ impl SessionActor {
             is_ephemeral,
             asker: None,
             event: event.filter(|_| wanted.is_news),
-            hub: self.hub().clone(),
+            supervisor: self.supervisor().clone(),
         })
     }
 
@@ -246,7 +247,7 @@ impl SessionActor {
 
     /// Takes a subscription out of the store, and tells webhooks that it has ended; of an ephemeral one, the event log does.
     fn remove(&self, id: &ChannelId) -> impl Future<Output = Result<(), AskError>> + use<> {
-        let (hub, key) = (self.hub().clone(), self.machine.key(id));
+        let (supervisor, key) = (self.supervisor().clone(), self.machine.key(id));
         let token = self.machine.token().map(|token| token.id.clone());
         let event = self.subscription_event(EventKind::ChannelUnsubscribed, id);
         async move {
@@ -255,7 +256,7 @@ impl SessionActor {
             let is_wanted = event.is_some();
             let events =
                 move |was_stored: &bool| event.into_iter().filter(|_| *was_stored).collect();
-            hub.persistence().write_causing(is_wanted, write, events).await.map(|_| ())
+            supervisor.persistence().write_causing(is_wanted, write, events).await.map(|_| ())
         }
     }
 }

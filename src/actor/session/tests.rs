@@ -17,7 +17,7 @@ use crate::domain::{
     Capabilities, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, Project, RawJson,
     State, Timestamp, Version, Visibility,
 };
-use crate::protocol::{Command, Extensions, Frame, Identify, Profile, Wire};
+use crate::protocol::{ClientCommand, ClientFrame, Extensions, Identify, Profile, Wire};
 use crate::store::TokenUpdate;
 use crate::store::diesel::SqliteDatabase;
 use futures_util::stream;
@@ -37,7 +37,7 @@ const LOOKS: usize = 20_000;
 /// A server without sockets.
 struct World {
     /// The way to everything.
-    hub: Supervisor,
+    supervisor: Supervisor,
     /// The fan-out of this thread.
     fanout: LocalFanout,
     /// The database.
@@ -110,10 +110,10 @@ impl World {
             created_at: Timestamp(1),
         };
         persistence.write(move |store| store.create_token(&token, &[])).await.unwrap();
-        let hub = Supervisor::new(1, persistence, Settings::default());
-        hub.settle_here();
-        let fanout = hub.fanout_here();
-        Self { hub, fanout, _folder: folder, _brake: brake }
+        let supervisor = Supervisor::new(1, persistence, Settings::default());
+        supervisor.settle_here();
+        let fanout = supervisor.fanout_here();
+        Self { supervisor, fanout, _folder: folder, _brake: brake }
     }
 
     /// Tries to bring a connection of this project in; none if it is refused.
@@ -131,7 +131,7 @@ impl World {
         let who = Identify { project_id, token, extensions: None };
         let connection =
             ConnectionRef { uid, worker: self.fanout.handle(), profile: Profile::default() };
-        let entered = self.hub.enter(&who, None, connection, cid, None).await.ok()?;
+        let entered = self.supervisor.connect(&who, None, connection, cid, None).await.ok()?;
         let session = entered.session.clone();
         // Its drop would give the place back; here `disconnect` does.
         std::mem::forget(entered);
@@ -157,20 +157,26 @@ impl World {
     /// Adds a channel.
     async fn add_channel(&self, id: &str, capabilities: Capabilities) {
         let channel = channel_of(id, capabilities);
-        let write = self.hub.persistence().write(move |store| store.create_channel(&channel));
+        let write =
+            self.supervisor.persistence().write(move |store| store.create_channel(&channel));
         write.await.unwrap();
     }
 
     /// Whether a channel is in the store.
     async fn has(&self, channel: &str) -> bool {
         let key = key(channel);
-        self.hub.persistence().read(move |store| store.find_channel(&key)).await.unwrap().is_some()
+        self.supervisor
+            .persistence()
+            .read(move |store| store.find_channel(&key))
+            .await
+            .unwrap()
+            .is_some()
     }
 
     /// Whether the token has a session in memory.
     async fn has_session(&self) -> bool {
         let token = LeapTokenId::from("leap_token_t");
-        self.hub
+        self.supervisor
             .session_shard(&token)
             .unwrap()
             .send(FindSession(token.clone()))
@@ -216,8 +222,8 @@ impl Fake {
 
     /// Subscribes and waits for the outcome.
     async fn subscribe(&self, channel: &str, is_ephemeral: bool) {
-        let command = Command::Subscribe { channel: Some(channel.to_owned()), is_ephemeral };
-        let frame = Frame { command, reference: None, bytes: 0 };
+        let command = ClientCommand::Subscribe { channel: Some(channel.to_owned()), is_ephemeral };
+        let frame = ClientFrame { command, reference: None, bytes: 0 };
         let (connection, extensions) = (self.link.uid(), Extensions::default());
         let served = self
             .session
@@ -328,8 +334,8 @@ impl StreamHandler<Inbound> for Connection<Fed> {
 /// Opens a connection that reads what it is sent here, and says IDENTIFY.
 fn open(world: &World) -> (UnboundedSender<Inbound>, Rc<Link>) {
     let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
-    let (hub, account) = (world.hub.clone(), world.hub.inbound_account());
-    let (connection, link) = Connection::open(hub, Fed, origin, Wire::default(), account);
+    let (supervisor, account) = (world.supervisor.clone(), world.supervisor.inbound_account());
+    let (connection, link) = Connection::open(supervisor, Fed, origin, Wire::default(), account);
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let ctx = {
         let mut ctx = Context::new();
@@ -386,7 +392,7 @@ async fn a_clock_that_is_set_forward_ends_a_token_within_a_minute() {
     let hour = Duration::from_hours(1);
     let update =
         TokenUpdate { expires_at: Some(Some(clock::after(hour))), ..TokenUpdate::default() };
-    let changed = world.hub.persistence().write(move |store| {
+    let changed = world.supervisor.persistence().write(move |store| {
         store.update_token(&ProjectId::from("p"), &LeapTokenId::from("leap_token_t"), &update)
     });
     changed.await.unwrap();
@@ -420,7 +426,7 @@ async fn rooms_go_with_their_channels_actors_however_those_end() {
     let empty = world.fanout.rooms();
     fake.subscribe("room", false).await;
     for _ in 0..5 {
-        let actor = world.hub.channel(&key("room")).await.unwrap();
+        let actor = world.supervisor.channel(&key("room")).await.unwrap();
         assert!(actor.send(Crash).await.is_err());
         assert!(until(async || world.fanout.rooms() == empty + 1 && !actor.connected()).await);
         tokio::time::advance(Duration::from_millis(10)).await;
@@ -428,7 +434,7 @@ async fn rooms_go_with_their_channels_actors_however_those_end() {
     }
     assert_eq!(world.fanout.rooms(), empty + 1);
     for _ in 0..5 {
-        world.hub.delete_channel(&key("room")).await.unwrap();
+        world.supervisor.delete_channel(&key("room")).await.unwrap();
         assert_eq!(world.fanout.rooms(), empty);
         tokio::time::advance(Duration::from_millis(10)).await;
         fake.expect("UNAVAILABLE").await;

@@ -6,15 +6,15 @@ use super::super::shard::{FindChannel, FindSession};
 use super::{ATTEMPTS, Supervisor};
 use crate::ask::{AskError, ChangeError};
 use crate::channel::{MemberPlace, PresentPart};
-use crate::delivery::fanout::{ConnectionUid, FanoutHandle, Order, Visit};
+use crate::delivery::fanout::{ConnectionUid, FanoutHandle, LinkVisit, Order};
 use crate::delivery::link::ConnectionInfo;
 use crate::domain::{
-    Capabilities, Change, Channel, ChannelKey, ConnectionId, LeapTokenId, Message, ProjectId,
+    Capabilities, Channel, ChannelKey, ConnectionId, LeapTokenId, Message, ProjectId, StateChange,
     Subscription, Visibility,
 };
 use crate::heavy;
 use crate::protocol::profiles::LEAST_HEAVY;
-use crate::protocol::{Close, CloseCode, Dispatch, Event, Profiles};
+use crate::protocol::{Close, CloseCode, EncodedEvent, Event, Profiles};
 use crate::store::{Start, Thing};
 use actix::dev::{MessageResponse, ToEnvelope};
 use actix::prelude::*;
@@ -41,7 +41,7 @@ impl Supervisor {
     pub async fn change_state(
         &self,
         key: &ChannelKey,
-        change: Change,
+        change: StateChange,
         expected: channel::Expected,
     ) -> Result<channel::Changed, ChangeError> {
         let ask = || channel::ChangeState { change: change.clone(), expected, is_client: false };
@@ -190,7 +190,7 @@ impl Supervisor {
         start: &Start<MemberPlace>,
         limit: u64,
     ) -> Result<Option<PresentPart>, AskError> {
-        self.ask_channel(key, || channel::Presence { start: start.clone(), limit }).await
+        self.ask_channel(key, || channel::ListPresence { start: start.clone(), limit }).await
     }
 
     /// A part of the live connections that hear a channel.
@@ -203,7 +203,7 @@ impl Supervisor {
         start: Start<ConnectionUid>,
         limit: u64,
     ) -> Result<ConnectionPart, AskError> {
-        self.ask_channel(key, || channel::Connections { start, limit }).await
+        self.ask_channel(key, || channel::ListHearers { start, limit }).await
     }
 
     /// A part of the live connections of a token.
@@ -219,7 +219,7 @@ impl Supervisor {
     ) -> Result<ConnectionPart, AskError> {
         let none = ConnectionPart { connections: Vec::new(), total: 0 };
         let Some(live) = self.find_session(token).await? else { return Ok(none) };
-        let asked = session::Connections { project: project.clone(), start, limit };
+        let asked = session::ListTokenConnections { project: project.clone(), start, limit };
         // One that ends just now has none any more.
         Ok(live.send(asked).await.unwrap_or(none))
     }
@@ -236,13 +236,18 @@ impl Supervisor {
     ) -> Result<bool, AskError> {
         let _publishing = self.publishing()?;
         let event = Event::DirectMessage { message, is_unicast: true };
-        let dispatch = Arc::new(Dispatch::new(event));
+        let dispatch = Arc::new(EncodedEvent::new(event));
         self.make_for(project, cid, &dispatch).await;
-        self.visit(project, cid, Visit::Deliver(dispatch)).await
+        self.visit(project, cid, LinkVisit::Deliver(dispatch)).await
     }
 
     /// Makes a large event in the form that a connection needs, outside its thread.
-    async fn make_for(&self, project: &ProjectId, cid: &ConnectionId, dispatch: &Arc<Dispatch>) {
+    async fn make_for(
+        &self,
+        project: &ProjectId,
+        cid: &ConnectionId,
+        dispatch: &Arc<EncodedEvent>,
+    ) {
         if dispatch.size_hint() < LEAST_HEAVY {
             return;
         }
@@ -274,7 +279,7 @@ impl Supervisor {
         cid: &ConnectionId,
     ) -> Result<bool, AskError> {
         let close = Close::new(CloseCode::Unknown, "closed by the operator");
-        self.visit(project, cid, Visit::Close(close)).await
+        self.visit(project, cid, LinkVisit::Close(close)).await
     }
 
     /// Does something to the connection of a public id, which says where it is.
@@ -282,7 +287,7 @@ impl Supervisor {
         &self,
         project: &ProjectId,
         cid: &ConnectionId,
-        visit: Visit,
+        visit: LinkVisit,
     ) -> Result<bool, AskError> {
         let Some((fanout, connection)) = self.place_of(cid) else { return Ok(false) };
         let (reply, answer) = oneshot::channel();

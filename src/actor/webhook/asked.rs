@@ -3,7 +3,7 @@
 //! In memory only: it serves to find out why nobody gets in, and the next question tells it again after a restart. It
 //! holds neither whom a question was about nor what was answered beside the decision.
 
-use super::authorizing::Answered;
+use super::authorizing::AuthorizerAnswer;
 use crate::domain::{Authorizer, ProjectId, Timestamp};
 use crate::webhook::authorize::Verdict;
 use serde::Serialize;
@@ -30,7 +30,7 @@ enum Came {
 
 /// A question that was asked: `{at, outcome, status?, reason?, ms}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Asked {
+pub struct AuthorizerCall {
     /// When.
     at: Timestamp,
     /// What came of it.
@@ -45,9 +45,9 @@ pub struct Asked {
     ms: u64,
 }
 
-impl Asked {
+impl AuthorizerCall {
     /// A question of that time which took so long.
-    pub(super) fn new(at: Timestamp, took: Duration, answered: &Answered) -> Self {
+    pub(super) fn new(at: Timestamp, took: Duration, answered: &AuthorizerAnswer) -> Self {
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let (outcome, status, reason) = match answered {
             Ok((status, Ok(Verdict::Granted { .. }))) => (Came::Granted, Some(*status), None),
@@ -64,7 +64,7 @@ struct Last {
     /// When that one was set: another one of the project begins anew.
     set_at: Timestamp,
     /// Newest first.
-    asked: VecDeque<Asked>,
+    asked: VecDeque<AuthorizerCall>,
 }
 
 /// The last questions to all of them.
@@ -78,7 +78,7 @@ impl LastAsked {
     }
 
     /// Notes a question.
-    pub(in crate::actor) fn note(&self, authorizer: &Authorizer, asked: Asked) {
+    pub(in crate::actor) fn note(&self, authorizer: &Authorizer, asked: AuthorizerCall) {
         let mut all = self.all();
         let (project, set_at) = (&authorizer.project, authorizer.created_at);
         if all.len() >= MAX_PROJECTS && !all.contains_key(project) {
@@ -97,7 +97,7 @@ impl LastAsked {
     }
 
     /// The last questions to this one, newest first.
-    pub(in crate::actor) fn of(&self, authorizer: &Authorizer) -> Vec<Asked> {
+    pub(in crate::actor) fn of(&self, authorizer: &Authorizer) -> Vec<AuthorizerCall> {
         let all = self.all();
         let last = all.get(&authorizer.project);
         let last = last.filter(|last| last.set_at == authorizer.created_at);
@@ -116,8 +116,8 @@ mod tests {
     }
 
     /// A question of this time.
-    fn asked(at: i64) -> Asked {
-        Asked::new(Timestamp(at), Duration::ZERO, &Ok((200, Ok(Verdict::Refused))))
+    fn asked(at: i64) -> AuthorizerCall {
+        AuthorizerCall::new(Timestamp(at), Duration::ZERO, &Ok((200, Ok(Verdict::Refused))))
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
         for at in 0..25 {
             last.note(&first, asked(at));
         }
-        let expected: Vec<Asked> = (5..25).rev().map(asked).collect();
+        let expected: Vec<AuthorizerCall> = (5..25).rev().map(asked).collect();
         assert_eq!(last.of(&first), expected);
         assert!(last.of(&second).is_empty());
         last.note(&second, asked(30));

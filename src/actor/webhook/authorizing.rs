@@ -1,13 +1,13 @@
 //! Questions to authorise webhooks: one call for all that ask the same at the same time.
 
 use super::super::clock;
-use super::{Asked, Dispatcher};
+use super::{AuthorizerCall, WebhookSender};
 use crate::domain::{
     Authorizer, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, ProjectId, Timestamp,
 };
-use crate::webhook::authorize::{self, Fault, TIMEOUT, Verdict};
-use crate::webhook::signing::{self, Envelope};
-use crate::webhook::{Call, CallError, Client};
+use crate::webhook::authorize::{self, NoDecision, TIMEOUT, Verdict};
+use crate::webhook::signing::{self, CallHeaders};
+use crate::webhook::{CallError, EndpointCall, EndpointClient};
 use actix::prelude::*;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -44,19 +44,19 @@ pub struct Ask {
 }
 
 /// What came of a question: the status, and what the answer means.
-pub(super) type Answered = Result<(u16, Result<Verdict, Fault>), CallError>;
+pub(super) type AuthorizerAnswer = Result<(u16, Result<Verdict, NoDecision>), CallError>;
 
 /// Posts a question.
 pub(super) async fn answered(
-    client: &Client,
+    client: &EndpointClient,
     authorizer: &Authorizer,
     body: String,
     at: Timestamp,
-) -> Answered {
+) -> AuthorizerAnswer {
     let id = clock::readable_id("event");
-    let envelope = Envelope { id: &id, at, attempt: 1 };
+    let envelope = CallHeaders { id: &id, at, attempt: 1 };
     let headers = signing::headers(envelope, &[&authorizer.secret], &body);
-    let call = Call { url: &authorizer.url, headers, body, timeout: TIMEOUT, turn: 0 };
+    let call = EndpointCall { url: &authorizer.url, headers, body, timeout: TIMEOUT, turn: 0 };
     let reply = client.ask(call, at).await?;
     Ok((reply.status, authorize::read(reply.status, reply.body.as_deref())))
 }
@@ -65,7 +65,7 @@ pub(super) async fn answered(
 type Subject = (LeapTokenId, ChannelKey);
 
 /// A question that was asked.
-enum Question {
+enum AskedQuestion {
     /// A call is under way; these wait for it.
     Open(Vec<oneshot::Sender<Verdict>>),
     /// The last call ended then.
@@ -76,7 +76,7 @@ enum Question {
 #[derive(Default)]
 pub(super) struct Questions {
     /// By token and channel.
-    by_subject: HashMap<Subject, Question>,
+    by_subject: HashMap<Subject, AskedQuestion>,
     /// Places by project.
     places: HashMap<ProjectId, Rc<Semaphore>>,
     /// When it was last logged that a project's back end does not answer.
@@ -111,10 +111,10 @@ impl Questions {
     /// Ends a question and tells all who waited.
     fn answer(&mut self, subject: Subject, verdict: &Verdict) {
         if self.by_subject.len() >= MAX_REMEMBERED {
-            self.by_subject.retain(|_, question| matches!(question, Question::Open(_)));
+            self.by_subject.retain(|_, question| matches!(question, AskedQuestion::Open(_)));
         }
-        let answered = Question::Answered(Instant::now(), verdict.clone());
-        if let Some(Question::Open(waiting)) = self.by_subject.insert(subject, answered) {
+        let answered = AskedQuestion::Answered(Instant::now(), verdict.clone());
+        if let Some(AskedQuestion::Open(waiting)) = self.by_subject.insert(subject, answered) {
             for asker in waiting {
                 // Who has gone meanwhile needs no answer.
                 let _ = asker.send(verdict.clone());
@@ -123,20 +123,20 @@ impl Questions {
     }
 }
 
-impl Handler<Ask> for Dispatcher {
+impl Handler<Ask> for WebhookSender {
     type Result = ResponseFuture<Verdict>;
 
     fn handle(&mut self, ask: Ask, ctx: &mut Context<Self>) -> Self::Result {
         let subject = (ask.token.id.clone(), ask.channel.key.clone());
         let (asker, answer) = oneshot::channel();
         match self.questions.by_subject.get_mut(&subject) {
-            Some(Question::Answered(at, verdict)) if ask.since <= *at => {
+            Some(AskedQuestion::Answered(at, verdict)) if ask.since <= *at => {
                 let verdict = verdict.clone();
                 return Box::pin(async { verdict });
             }
-            Some(Question::Open(waiting)) => waiting.push(asker),
+            Some(AskedQuestion::Open(waiting)) => waiting.push(asker),
             _ => {
-                self.questions.by_subject.insert(subject.clone(), Question::Open(vec![asker]));
+                self.questions.by_subject.insert(subject.clone(), AskedQuestion::Open(vec![asker]));
                 self.call(ask, subject, ctx);
             }
         }
@@ -144,7 +144,7 @@ impl Handler<Ask> for Dispatcher {
     }
 }
 
-impl Dispatcher {
+impl WebhookSender {
     /// Makes the call of a question.
     fn call(&mut self, ask: Ask, subject: Subject, ctx: &mut Context<Self>) {
         let places = self.questions.places(&ask.authorizer.project);
@@ -160,7 +160,7 @@ impl Dispatcher {
             answered.unwrap_or(Err(CallError::Timeout(TIMEOUT)))
         };
         ctx.spawn(called.into_actor(self).map(move |answered, actor, _| {
-            actor.hooks().note(&authorizer, Asked::new(at, begun.elapsed(), &answered));
+            actor.hooks().note(&authorizer, AuthorizerCall::new(at, begun.elapsed(), &answered));
             let verdict = match answered {
                 Ok((_, read)) => read.unwrap_or(Verdict::Refused),
                 Err(error) => {

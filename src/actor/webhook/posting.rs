@@ -2,10 +2,10 @@
 
 use super::super::clock;
 use super::super::persistence::Persistence;
-use crate::domain::{Attempt, DeliveryKey, Due, Outcome, Timestamp, Webhook};
-use crate::webhook::schedule::{Schedule, Try};
-use crate::webhook::signing::{self, Envelope};
-use crate::webhook::{Call, CallError, Client, Reply};
+use crate::domain::{Attempt, DeliveryKey, DeliveryOutcome, DueDelivery, Timestamp, Webhook};
+use crate::webhook::schedule::{Schedule, ScheduledAttempt};
+use crate::webhook::signing::{self, CallHeaders};
+use crate::webhook::{CallError, EndpointCall, EndpointClient, Reply};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ const LONGEST_SETBACK: Duration = Duration::from_secs(5);
 
 /// Makes an attempt; done when its outcome is in the outbox.
 pub(super) async fn attempt(
-    client: Rc<Client>,
+    client: Rc<EndpointClient>,
     persistence: Persistence,
     schedule: Schedule,
     webhook: Rc<Webhook>,
-    due: Due,
+    due: DueDelivery,
 ) -> Attempt {
     let (key, number, at) = (due.key, due.attempts.saturating_add(1), clock::now());
-    let envelope = Envelope { id: key.event.as_str(), at, attempt: number };
+    let envelope = CallHeaders { id: key.event.as_str(), at, attempt: number };
     let headers = signing::headers(envelope, &webhook.secrets(at), &due.body);
     let (body, turn) = (due.body, due.attempts);
-    let call = Call { url: &webhook.url, headers, body, timeout: TIMEOUT, turn };
+    let call = EndpointCall { url: &webhook.url, headers, body, timeout: TIMEOUT, turn };
     let answer = client.tell(call, at).await;
     let attempt = judged(schedule, number, due.gives_up_at, &answer);
     note(&persistence, &key, &attempt).await;
-    if attempt.outcome == Outcome::Gone {
+    if attempt.outcome == DeliveryOutcome::Gone {
         persistence.refresh_hooks(&due.project).await;
     }
     attempt
@@ -71,7 +71,7 @@ fn judged(
     // Without randomness the pauses are the longest, which is as good.
     let chance = clock::random().map_or(u32::MAX, u32::from_ne_bytes);
     let retry_after = answer.as_ref().ok().and_then(|reply| reply.retry_after);
-    let attempt = Try { number, status, gives_up_at, retry_after };
+    let attempt = ScheduledAttempt { number, status, gives_up_at, retry_after };
     let outcome = schedule.outcome(attempt, at, chance);
     Attempt { at, status, error, outcome }
 }

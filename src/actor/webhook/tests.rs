@@ -15,7 +15,7 @@ use std::sync::{Arc, mpsc};
 #[rtype(result = "()")]
 struct Crash;
 
-impl Handler<Crash> for Dispatcher {
+impl Handler<Crash> for WebhookSender {
     type Result = ();
 
     fn handle(&mut self, _: Crash, _: &mut Context<Self>) {
@@ -98,7 +98,7 @@ async fn a_crash_of_the_dispatcher_does_not_stop_deliveries() {
     let (url, ids) = endpoint();
     let persistence = store(folder.path(), url).await;
     let policy = Policy { allow_private: true, ..Policy::default() };
-    Dispatcher::launch(persistence.clone(), Rules { policy, ..Rules::default() });
+    WebhookSender::launch(persistence.clone(), Rules { policy, ..Rules::default() });
     record(&persistence, event("event_1")).await;
     let (first, ids) = next(ids).await;
     assert_eq!(first, "event_1");
@@ -124,6 +124,6 @@ async fn what_was_to_be_sent_under_a_clock_that_was_set_back_is_sent_now() {
     let late = HookEvent { occurred_at: clock::after(year), ..event("event_late") };
     record(&persistence, late).await;
     let policy = Policy { allow_private: true, ..Policy::default() };
-    Dispatcher::launch(persistence.clone(), Rules { policy, ..Rules::default() });
+    WebhookSender::launch(persistence.clone(), Rules { policy, ..Rules::default() });
     assert_eq!(next(ids).await.0, "event_late");
 }

@@ -1,14 +1,14 @@
 //! A call that somebody asks for to see what comes: nothing happened, and nothing of it is kept.
 
 use super::super::clock;
-use super::Dispatcher;
-use super::authorizing::{self, Answered};
+use super::WebhookSender;
+use super::authorizing::{self, AuthorizerAnswer};
 use super::posting::TIMEOUT;
 use crate::domain::presence::fits_token;
 use crate::domain::{Authorizer, ProjectId, Timestamp, Webhook, WebhookId};
-use crate::webhook::authorize::{self, Fault, Verdict};
-use crate::webhook::signing::{self, Envelope};
-use crate::webhook::{Call, CallError};
+use crate::webhook::authorize::{self, NoDecision, Verdict};
+use crate::webhook::signing::{self, CallHeaders};
+use crate::webhook::{CallError, EndpointCall};
 use actix::fut::ready;
 use actix::prelude::*;
 use serde::Serialize;
@@ -21,9 +21,9 @@ const AT_ONCE: usize = 16;
 /// Posts a test event to a webhook now; answered with none while another one of the project, or too many, are under way.
 #[derive(Message)]
 #[rtype(result = "Option<Tried>")]
-pub struct Try(pub Webhook);
+pub struct TryWebhook(pub Webhook);
 
-/// Asks a channel authorizer about nothing real; answered as [`Try`] is.
+/// Asks a channel authorizer about nothing real; answered as [`TryWebhook`] is.
 #[derive(Message)]
 #[rtype(result = "Option<Tried>")]
 pub struct TryAuthorizer {
@@ -53,7 +53,7 @@ pub struct Tried {
 
 /// What is posted: shaped as an event, under a name that none has.
 #[derive(Serialize)]
-struct Body<'a> {
+struct TestEventBody<'a> {
     /// Who hears it.
     webhook_id: &'a WebhookId,
     /// The tenant.
@@ -65,33 +65,33 @@ struct Body<'a> {
     /// `webhook.test`.
     event: &'static str,
     /// Nothing.
-    data: Nothing,
+    data: EmptyBody,
 }
 
 /// `{}`.
 #[derive(Serialize)]
-struct Nothing {}
+struct EmptyBody {}
 
-impl Handler<Try> for Dispatcher {
+impl Handler<TryWebhook> for WebhookSender {
     type Result = ResponseActFuture<Self, Option<Tried>>;
 
-    fn handle(&mut self, Try(webhook): Try, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, TryWebhook(webhook): TryWebhook, _: &mut Context<Self>) -> Self::Result {
         let client = Rc::clone(&self.client);
         self.alone(webhook.project.clone(), async move {
             let at = clock::now();
             let id = clock::readable_id("event");
-            let body = Body {
+            let body = TestEventBody {
                 webhook_id: &webhook.id,
                 project_id: &webhook.project,
                 occurred_at: at,
                 id: &id,
                 event: "webhook.test",
-                data: Nothing {},
+                data: EmptyBody {},
             };
             let body = serde_json::to_string(&body).unwrap_or_default();
-            let envelope = Envelope { id: &id, at, attempt: 1 };
+            let envelope = CallHeaders { id: &id, at, attempt: 1 };
             let headers = signing::headers(envelope, &webhook.secrets(at), &body);
-            let call = Call { url: &webhook.url, headers, body, timeout: TIMEOUT, turn: 0 };
+            let call = EndpointCall { url: &webhook.url, headers, body, timeout: TIMEOUT, turn: 0 };
             let answer = client.tell(call, at).await;
             let status = answer.as_ref().ok().map(|reply| reply.status);
             let ok = status.is_some_and(|status| (200..300).contains(&status));
@@ -101,7 +101,7 @@ impl Handler<Try> for Dispatcher {
     }
 }
 
-impl Handler<TryAuthorizer> for Dispatcher {
+impl Handler<TryAuthorizer> for WebhookSender {
     type Result = ResponseActFuture<Self, Option<Tried>>;
 
     fn handle(&mut self, trial: TryAuthorizer, _: &mut Context<Self>) -> Self::Result {
@@ -119,15 +119,15 @@ impl Handler<TryAuthorizer> for Dispatcher {
 }
 
 /// What an answer says to who set up the channel authorizer.
-fn decided(answered: Answered, state_bytes: usize) -> Tried {
+fn decided(answered: AuthorizerAnswer, state_bytes: usize) -> Tried {
     let (status, read) = match answered {
-        Ok((status, read)) => (Some(status), read.map_err(Fault::reason)),
+        Ok((status, read)) => (Some(status), read.map_err(NoDecision::reason)),
         Err(error) => (None, Err(error.reason())),
     };
     let decided = read.and_then(|verdict| match verdict {
         Verdict::Refused => Ok(false),
         Verdict::Granted { state: Some(state), .. } if !fits_token(&state, state_bytes) => {
-            Err(Fault::State.reason())
+            Err(NoDecision::State.reason())
         }
         Verdict::Granted { .. } => Ok(true),
     });
@@ -135,7 +135,7 @@ fn decided(answered: Answered, state_bytes: usize) -> Tried {
     Tried { ok, status, granted, reason, ms: 0 }
 }
 
-impl Dispatcher {
+impl WebhookSender {
     /// Makes a test call if there is room for one of this project.
     ///
     /// Who asked may have gone: the call goes on, and its place is given back when it ends.

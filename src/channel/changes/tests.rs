@@ -7,9 +7,6 @@ use tokio::sync::oneshot;
 /// Who asks.
 type Asker = oneshot::Sender<Result<(State, Version), ChangeError>>;
 
-/// The changes of a channel.
-type Changes = super::Changes<Asker>;
-
 /// Tells askers at once.
 struct Told;
 
@@ -22,25 +19,28 @@ impl Answers for Told {
     }
 }
 
+/// The changes of a channel.
+type TestChanges = StateChanges<Asker>;
+
 /// What an asker hears.
 type Answer = oneshot::Receiver<Result<(State, Version), ChangeError>>;
 
 /// Asks for a change.
-fn ask(changes: &mut Changes, change: Change, if_version: Option<Version>) -> Answer {
+fn ask(changes: &mut TestChanges, change: StateChange, if_version: Option<Version>) -> Answer {
     let (asker, answer) = oneshot::channel();
     changes.ask(change, if_version, asker, &mut Told);
     answer
 }
 
 /// A change to `{"n":<n>}`.
-fn set(n: u32) -> Change {
-    Change::Shallow(RawJson::parse(&format!("{{\"n\":{n}}}")).unwrap())
+fn set(n: u32) -> StateChange {
+    StateChange::Shallow(RawJson::parse(&format!("{{\"n\":{n}}}")).unwrap())
 }
 
 /// A change that is applied elsewhere.
-fn heavy() -> Change {
+fn heavy() -> StateChange {
     let text = "x".repeat(MEGABYTE - 100);
-    Change::Operations(RawJson::trusted(format!(
+    StateChange::Operations(RawJson::trusted(format!(
         r#"[{{"op":"add","path":"/big","value":"{text}"}}]"#
     )))
 }
@@ -51,14 +51,14 @@ const MEGABYTE: usize = 1 << 20;
 const ROOMY: usize = 4 * MEGABYTE;
 
 /// The next change, which is to be stored; it is under way then.
-fn store(changes: &mut Changes) -> Version {
+fn store(changes: &mut TestChanges) -> Version {
     let next = changes.next(ROOMY, &mut Told);
     let Some(Next::Store { version, .. }) = next else { panic!("nothing to store") };
     version
 }
 
 /// The next change, which is to be applied elsewhere.
-fn begun(changes: &mut Changes) -> Application {
+fn begun(changes: &mut TestChanges) -> Application {
     let Some(Next::Apply(application)) = changes.next(ROOMY, &mut Told) else {
         panic!("nothing heavy")
     };
@@ -73,7 +73,7 @@ fn outcome(application: &Application) -> Result<State, ChangeError> {
 
 /// A commit ended so; what can be shown now, in order, is shown.
 fn committed(
-    changes: &mut Changes,
+    changes: &mut TestChanges,
     version: Version,
     outcome: Result<(), AskError>,
 ) -> Vec<(State, Version)> {
@@ -86,7 +86,7 @@ fn committed(
 }
 
 /// Asks for `{"n":<n>}` and puts it under way.
-fn push(changes: &mut Changes, n: u32) -> Answer {
+fn push(changes: &mut TestChanges, n: u32) -> Answer {
     let answer = ask(changes, set(n), None);
     store(changes);
     answer
@@ -94,10 +94,10 @@ fn push(changes: &mut Changes, n: u32) -> Answer {
 
 #[test]
 fn what_comes_behind_a_change_that_is_applied_elsewhere_waits_for_it() {
-    let mut changes = Changes::new(State::empty(), Version(1));
+    let mut changes = TestChanges::new(State::empty(), Version(1));
     let _big = ask(&mut changes, heavy(), None);
     let mut stale = ask(&mut changes, set(1), Some(Version(1)));
-    let small = Change::Replace(RawJson::trusted(r#"{"n":2}"#));
+    let small = StateChange::Replace(RawJson::trusted(r#"{"n":2}"#));
     let _small = ask(&mut changes, small, Some(Version(2)));
     let application = begun(&mut changes);
     assert!(!changes.is_settled());
@@ -114,7 +114,7 @@ fn what_comes_behind_a_change_that_is_applied_elsewhere_waits_for_it() {
 
 #[test]
 fn a_change_that_was_applied_to_what_did_not_stand_is_applied_again_or_refused() {
-    let mut changes = Changes::new(State::empty(), Version(1));
+    let mut changes = TestChanges::new(State::empty(), Version(1));
     let _lost = push(&mut changes, 1);
     let mut big = ask(&mut changes, heavy(), None);
     // Its end is known while the commit before it has failed, and is being looked after.
@@ -144,13 +144,13 @@ fn a_change_that_was_applied_to_what_did_not_stand_is_applied_again_or_refused()
 
 #[test]
 fn so_many_wait_and_no_more_and_all_hear_of_the_channels_end() {
-    let mut changes = Changes::new(State::empty(), Version(1));
+    let mut changes = TestChanges::new(State::empty(), Version(1));
     let mut waiting = vec![ask(&mut changes, heavy(), None)];
     let application = begun(&mut changes);
     waiting.extend((1..MOST_WAITING).map(|_| ask(&mut changes, set(1), None)));
     let mut one_more = ask(&mut changes, set(1), None);
     assert_eq!(one_more.try_recv().unwrap(), Err(AskError::Overloaded.into()));
-    let mut too_large = Changes::new(State::empty(), Version(1));
+    let mut too_large = TestChanges::new(State::empty(), Version(1));
     let _waiting = [(); 16].map(|()| ask(&mut too_large, heavy(), None));
     let mut one_more = ask(&mut too_large, heavy(), None);
     assert_eq!(one_more.try_recv().unwrap(), Err(AskError::Overloaded.into()));
@@ -166,7 +166,7 @@ fn so_many_wait_and_no_more_and_all_hear_of_the_channels_end() {
 
 #[test]
 fn changes_are_shown_in_order_whatever_order_the_answers_have() {
-    let mut changes = Changes::new(State::empty(), Version(1));
+    let mut changes = TestChanges::new(State::empty(), Version(1));
     let _answers = [push(&mut changes, 1), push(&mut changes, 2), push(&mut changes, 3)];
     assert!(committed(&mut changes, Version(3), Ok(())).is_empty());
     let first = committed(&mut changes, Version(2), Ok(()));
@@ -177,7 +177,7 @@ fn changes_are_shown_in_order_whatever_order_the_answers_have() {
 
 #[test]
 fn a_failed_commit_stops_the_line_until_a_reload() {
-    let mut changes = Changes::new(State::empty(), Version(1));
+    let mut changes = TestChanges::new(State::empty(), Version(1));
     let (mut one, mut two) = (push(&mut changes, 1), push(&mut changes, 2));
     let failed = AskError::Store(StoreError::Unavailable("full".into()));
     assert!(committed(&mut changes, Version(2), Err(failed.clone())).is_empty());
@@ -201,7 +201,7 @@ fn a_stored_version_that_others_made_is_nobodys_stale_picture() {
         (StoreError::VersionConflict, AskError::Overloaded),
         (StoreError::NotFound(Thing::Channel), AskError::not_found(Thing::Channel)),
     ] {
-        let mut changes = Changes::new(State::empty(), Version(1));
+        let mut changes = TestChanges::new(State::empty(), Version(1));
         let mut answer = push(&mut changes, 1);
         committed(&mut changes, Version(2), Err(failure.into()));
         assert_eq!(answer.try_recv().unwrap(), Err(cause.into()));
@@ -210,7 +210,7 @@ fn a_stored_version_that_others_made_is_nobodys_stale_picture() {
 
 #[test]
 fn a_stale_version_is_refused_against_the_last_accepted_one() {
-    let mut changes = Changes::new(State::empty(), Version(5));
+    let mut changes = TestChanges::new(State::empty(), Version(5));
     let _answer = push(&mut changes, 1);
     let mut stale = ask(&mut changes, set(2), Some(Version(5)));
     let _fresh = ask(&mut changes, set(3), Some(Version(6)));

@@ -3,7 +3,7 @@
 
 use super::super::link::{Link, Origin};
 use super::super::owed::Kept;
-use super::super::pressure::{Bounds, Pressure};
+use super::super::pressure::{Pressure, QueueBounds};
 use super::super::send_queue::Sink;
 use super::order::Order;
 use super::registry::Registry;
@@ -11,7 +11,7 @@ use super::uid::ConnectionUid;
 use crate::domain::{
     ChannelId, ConnectionId, LineId, Member, Message, Place, ProjectId, RawJson, Timestamp,
 };
-use crate::protocol::{Dispatch, Event, Extension, Extensions, PresentMember, Wire};
+use crate::protocol::{EncodedEvent, Event, Extension, Extensions, PresentMember, Wire};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::io;
@@ -64,18 +64,18 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// An event with a number.
-fn event(number: usize) -> Arc<Dispatch> {
+fn event(number: usize) -> Arc<EncodedEvent> {
     let message = Message { event: format!("n{number}").into(), data: RawJson::null() };
-    Arc::new(Dispatch::new(Event::DirectMessage { message, is_unicast: false }))
+    Arc::new(EncodedEvent::new(Event::DirectMessage { message, is_unicast: false }))
 }
 
 /// The same for those who asked for an extension.
-fn hint(number: usize) -> Arc<Dispatch> {
+fn hint(number: usize) -> Arc<EncodedEvent> {
     let id = format!("n{number}").into();
     let member = Arc::new(Member { id, data: RawJson::null(), token: None });
     let member = PresentMember { member, connections: 1, since: Timestamp(1) };
     let channel = ChannelId::trusted("room");
-    Arc::new(Dispatch::new(Event::PresenceJoin { channel, member }))
+    Arc::new(EncodedEvent::new(Event::PresenceJoin { channel, member }))
 }
 
 /// The extensions of a connection: every other one has some.
@@ -139,7 +139,7 @@ fn connection(registry: &mut Registry, socket: &Rc<Socket>) -> Rc<Link> {
         ConnectionUid::next(),
         ConnectionId::from("cid"),
         origin,
-        &Rc::new(Pressure::new(Bounds::default())),
+        &Rc::new(Pressure::new(QueueBounds::default())),
     );
     link.set_identity(ProjectId::from("p"), extensions(socket.number), Wire::default());
     link.push_to(Rc::<Socket>::clone(socket));
@@ -216,14 +216,14 @@ impl World {
             Step::Join(link, room) => {
                 let (connection, name) = (self.links[link].uid(), ChannelId::trusted("room"));
                 let (from, dispatch) = (beginning(self.rooms[room]), Some(dispatch));
-                self.registry.perform(Order::Join { from, name, connection, dispatch });
+                self.registry.perform(Order::Attach { from, name, connection, dispatch });
                 self.members[room][link] = !self.gone[link];
                 self.expect(link, number);
             }
             Step::Leave(link, room) => {
                 let (channel, connection) = (self.rooms[room], self.links[link].uid());
                 let dispatch = Some(dispatch);
-                self.registry.perform(Order::Leave { channel, connection, dispatch });
+                self.registry.perform(Order::Detach { channel, connection, dispatch });
                 self.members[room][link] = false;
                 self.expect(link, number);
             }

@@ -6,7 +6,7 @@ use super::{BUDGET_UNITS, ConnectionUid, UNIT_BYTES};
 use crate::domain::project::SecretHash;
 use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId};
 use crate::protocol::profiles::LEAST_HEAVY;
-use crate::protocol::{Close, Dispatch, Profiles};
+use crate::protocol::{Close, EncodedEvent, Profiles};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -27,10 +27,10 @@ pub enum Order {
         /// The channel.
         channel: LineId,
         /// The event.
-        dispatch: Arc<Dispatch>,
+        dispatch: Arc<EncodedEvent>,
     },
     /// Put a connection under a channel (once, however often asked), then hand it an event.
-    Join {
+    Attach {
         /// The channel's line, and the last message on it that comes before.
         from: Place,
         /// Its id.
@@ -38,37 +38,37 @@ pub enum Order {
         /// The connection.
         connection: ConnectionUid,
         /// The event, if any.
-        dispatch: Option<Arc<Dispatch>>,
+        dispatch: Option<Arc<EncodedEvent>>,
     },
     /// Take a connection out of a channel, then hand it an event.
-    Leave {
+    Detach {
         /// The channel.
         channel: LineId,
         /// The connection.
         connection: ConnectionUid,
         /// The event, if any.
-        dispatch: Option<Arc<Dispatch>>,
+        dispatch: Option<Arc<EncodedEvent>>,
     },
     /// Hand all connections of a channel a last event and forget the channel.
     Dissolve {
         /// The channel.
         channel: LineId,
         /// The event, if any.
-        dispatch: Option<Arc<Dispatch>>,
+        dispatch: Option<Arc<EncodedEvent>>,
     },
     /// Hand an event to one connection.
     Direct {
         /// The connection.
         connection: ConnectionUid,
         /// The event.
-        dispatch: Arc<Dispatch>,
+        dispatch: Arc<EncodedEvent>,
     },
     /// Initialise a connection: INIT, then what its session kept, then what was held back.
     Init {
         /// The connection.
         connection: ConnectionUid,
         /// INIT.
-        init: Box<Dispatch>,
+        init: Box<EncodedEvent>,
         /// What the session kept.
         kept: Kept,
         /// The session's own line, and the last message on it that comes before.
@@ -95,7 +95,7 @@ pub enum Order {
         /// Its project, which must be right.
         project: ProjectId,
         /// What to do.
-        visit: Visit,
+        visit: LinkVisit,
         /// Where the answer goes.
         reply: oneshot::Sender<bool>,
     },
@@ -117,9 +117,9 @@ pub enum Order {
 
 /// What to do to one connection.
 #[derive(Clone, Debug)]
-pub enum Visit {
+pub enum LinkVisit {
     /// Hand it an event.
-    Deliver(Arc<Dispatch>),
+    Deliver(Arc<EncodedEvent>),
     /// End it.
     Close(Close),
 }
@@ -131,8 +131,8 @@ impl Order {
             Self::Deliver { channel, .. } | Self::Dissolve { channel, .. } => {
                 (Some(*channel), None)
             }
-            Self::Join { from, connection, .. } => (Some(from.line), Some(*connection)),
-            Self::Leave { channel, connection, .. } => (Some(*channel), Some(*connection)),
+            Self::Attach { from, connection, .. } => (Some(from.line), Some(*connection)),
+            Self::Detach { channel, connection, .. } => (Some(*channel), Some(*connection)),
             Self::Direct { connection, .. }
             | Self::Init { connection, .. }
             | Self::Close { connection, .. }
@@ -148,17 +148,17 @@ impl Order {
 
     /// Roughly the bytes of its events.
     fn bytes(&self) -> usize {
-        self.events().map(Dispatch::size_hint).sum()
+        self.events().map(EncodedEvent::size_hint).sum()
     }
 
     /// Its events.
-    fn events(&self) -> impl Iterator<Item = &Dispatch> {
-        let (one, more): (Option<&Dispatch>, &[Arc<Dispatch>]) = match self {
+    fn events(&self) -> impl Iterator<Item = &EncodedEvent> {
+        let (one, more): (Option<&EncodedEvent>, &[Arc<EncodedEvent>]) = match self {
             Self::Deliver { dispatch, .. }
             | Self::Direct { dispatch, .. }
-            | Self::Visit { visit: Visit::Deliver(dispatch), .. } => (Some(dispatch), &[]),
-            Self::Join { dispatch, .. }
-            | Self::Leave { dispatch, .. }
+            | Self::Visit { visit: LinkVisit::Deliver(dispatch), .. } => (Some(dispatch), &[]),
+            Self::Attach { dispatch, .. }
+            | Self::Detach { dispatch, .. }
             | Self::Dissolve { dispatch, .. } => (dispatch.as_deref(), &[]),
             Self::Init { init, kept, .. } => (Some(init), &kept.events),
             Self::Close { .. }

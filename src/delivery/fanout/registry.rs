@@ -2,8 +2,8 @@
 
 use super::super::link::{Link, Note};
 use super::mishap::{guarded, send_away};
-use super::order::{Order, Visit};
-use super::room::{AHEAD, Line, Progress, Room, Turn, deliver};
+use super::order::{LinkVisit, Order};
+use super::room::{AHEAD, Progress, Room, ServingQueue, ServingTurn, deliver};
 use super::uid::ConnectionUid;
 use crate::domain::{ChannelId, LineId};
 use foldhash::fast::RandomState;
@@ -18,7 +18,7 @@ pub(super) struct Registry {
     /// Those under each channel.
     rooms: HashMap<LineId, Room, RandomState>,
     /// Who waits to be served.
-    line: Line,
+    line: ServingQueue,
 }
 
 impl Registry {
@@ -31,7 +31,7 @@ impl Registry {
     pub(super) fn unregister(&mut self, link: &Link) {
         self.links.remove(&link.uid());
         for channel in link.take_channels() {
-            if guarded(|| self.leave(channel, link.uid())).is_none() {
+            if guarded(|| self.detach(channel, link.uid())).is_none() {
                 self.give_up_room(channel);
             }
         }
@@ -55,24 +55,24 @@ impl Registry {
                 if let Some(room) = self.rooms.get_mut(&channel)
                     && room.say(&dispatch, &mut self.line)
                 {
-                    self.line.turns.push_back(Turn::Room(channel));
+                    self.line.turns.push_back(ServingTurn::Room(channel));
                 }
             }
-            Order::Join { from, name, connection, dispatch } => {
+            Order::Attach { from, name, connection, dispatch } => {
                 let Some(link) = self.current(connection) else { return };
                 link.hear(from);
-                self.join(from.line, name, &link);
+                self.attach(from.line, name, &link);
                 if let Some(dispatch) = &dispatch {
                     deliver(&mut self.line, &link, dispatch);
                 }
             }
-            Order::Leave { channel, connection, dispatch } => {
+            Order::Detach { channel, connection, dispatch } => {
                 let Some(link) = self.current(connection) else { return };
                 link.remove_channel(channel);
                 if let Some(dispatch) = &dispatch {
                     deliver(&mut self.line, &link, dispatch);
                 }
-                self.leave(channel, connection);
+                self.detach(channel, connection);
             }
             Order::Dissolve { channel, dispatch } => {
                 let Some(room) = self.rooms.remove(&channel) else { return };
@@ -119,10 +119,10 @@ impl Registry {
                     return;
                 }
                 match (self.current(connection), visit) {
-                    (Some(link), Visit::Deliver(dispatch)) => {
+                    (Some(link), LinkVisit::Deliver(dispatch)) => {
                         deliver(&mut self.line, &link, &dispatch);
                     }
-                    (Some(link), Visit::Close(close)) => link.note(Note::Close(close)),
+                    (Some(link), LinkVisit::Close(close)) => link.note(Note::Close(close)),
                     (None, _) => {}
                 }
             }
@@ -133,8 +133,8 @@ impl Registry {
                 let _ = reply.send(here.map(|link| link.info(name_of)).collect());
             }
             Order::Deliver { .. }
-            | Order::Join { .. }
-            | Order::Leave { .. }
+            | Order::Attach { .. }
+            | Order::Detach { .. }
             | Order::Dissolve { .. }
             | Order::Direct { .. } => {}
         }
@@ -157,7 +157,7 @@ impl Registry {
     }
 
     /// Puts a connection under a channel; once, however often asked.
-    fn join(&mut self, channel: LineId, name: ChannelId, link: &Rc<Link>) {
+    fn attach(&mut self, channel: LineId, name: ChannelId, link: &Rc<Link>) {
         let only = link.only_channel();
         let is_first = !link.has_channels();
         if !link.add_channel(channel) {
@@ -169,11 +169,11 @@ impl Registry {
             room.share(link.uid(), &mut self.line);
         }
         let room = self.rooms.entry(channel).or_insert_with(|| Room::new(name));
-        if is_first { room.add_lone(link) } else { room.add_shared(link) }
+        if is_first { room.add_single_channel(link) } else { room.add_multi_channel(link) }
     }
 
     /// Takes a connection out of a channel's list; drops a list that has become empty.
-    fn leave(&mut self, channel: LineId, connection: ConnectionUid) {
+    fn detach(&mut self, channel: LineId, connection: ConnectionUid) {
         if let Some(room) = self.rooms.get_mut(&channel) {
             room.remove(connection, &mut self.line);
             // One that still has a turn goes when that comes.
@@ -192,7 +192,7 @@ impl Registry {
             && let Some(turn) = self.line.turns.pop_front()
         {
             match turn {
-                Turn::Link(link) => {
+                ServingTurn::Link(link) => {
                     group.push(link);
                     self.line.take_links(&mut group, AHEAD.min(most - writes));
                     for link in &group {
@@ -205,7 +205,7 @@ impl Registry {
                         }
                     }
                 }
-                Turn::Room(channel) => {
+                ServingTurn::Room(channel) => {
                     match guarded(|| self.flush_room(channel, most - writes, &mut again)) {
                         Some(served) => writes += served,
                         None => self.give_up_room(channel),
@@ -238,7 +238,7 @@ impl Registry {
     }
 
     /// Serves at most so many connections of a channel, and gives it its next turn if it needs one.
-    fn flush_room(&mut self, channel: LineId, most: usize, again: &mut Vec<Turn>) -> usize {
+    fn flush_room(&mut self, channel: LineId, most: usize, again: &mut Vec<ServingTurn>) -> usize {
         // A channel that was dissolved has left its turn behind.
         let Some(room) = self.rooms.get_mut(&channel) else { return 0 };
         let (progress, writes) = room.flush(most);
@@ -247,8 +247,8 @@ impl Registry {
                 self.rooms.remove(&channel);
             }
             Progress::Done => {}
-            Progress::Again => again.push(Turn::Room(channel)),
-            Progress::Unfinished => self.line.turns.push_front(Turn::Room(channel)),
+            Progress::Again => again.push(ServingTurn::Room(channel)),
+            Progress::Unfinished => self.line.turns.push_front(ServingTurn::Room(channel)),
         }
         writes
     }

@@ -5,12 +5,12 @@
 //! and hands the same bytes to every socket. Whoever hears several channels is handed each event as it comes, because the
 //! order between channels is kept too.
 
-use super::super::flight::Told;
+use super::super::flight::FlightCount;
 use super::super::link::Link;
-use super::super::send_queue::Batch;
+use super::super::send_queue::FrameBatch;
 use super::uid::ConnectionUid;
 use crate::domain::{ChannelId, LineId};
-use crate::protocol::{Dispatch, Event, Extension, Extensions, Profile};
+use crate::protocol::{EncodedEvent, Event, Extension, Extensions, Profile};
 use bytes::BytesMut;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
@@ -26,7 +26,7 @@ const BATCH_BYTES: usize = 256 * 1024;
 pub(super) const AHEAD: usize = 16;
 
 /// Whose turn it is to be served.
-pub(super) enum Turn {
+pub(super) enum ServingTurn {
     /// A connection of which something waits in its own queue, and whose writer has to be told.
     Link(Rc<Link>),
     /// A channel that has something in its log.
@@ -35,17 +35,17 @@ pub(super) enum Turn {
 
 /// Who waits to be served.
 #[derive(Default)]
-pub(super) struct Line {
+pub(super) struct ServingQueue {
     /// Whose turn it is, who waits longest first.
-    pub(super) turns: VecDeque<Turn>,
+    pub(super) turns: VecDeque<ServingTurn>,
 }
 
-impl Line {
+impl ServingQueue {
     /// Takes the connections that come next in line, until there are so many.
     pub(super) fn take_links(&mut self, group: &mut Vec<Rc<Link>>, most: usize) {
         while group.len() < most {
             match self.turns.pop_front() {
-                Some(Turn::Link(link)) => group.push(link),
+                Some(ServingTurn::Link(link)) => group.push(link),
                 Some(other) => return self.turns.push_front(other),
                 None => return,
             }
@@ -54,14 +54,14 @@ impl Line {
 }
 
 /// Hands an event to a connection; its writer is told when its turn comes.
-pub(super) fn deliver(line: &mut Line, link: &Rc<Link>, dispatch: &Arc<Dispatch>) {
+pub(super) fn deliver(line: &mut ServingQueue, link: &Rc<Link>, dispatch: &Arc<EncodedEvent>) {
     if link.deliver(dispatch) {
-        line.turns.push_back(Turn::Link(Rc::clone(link)));
+        line.turns.push_back(ServingTurn::Link(Rc::clone(link)));
     }
 }
 
 /// A connection that hears this channel alone.
-struct Lone {
+struct SingleChannel {
     /// The connection.
     link: Rc<Link>,
     /// The number of the first event in the log that it has not been handed.
@@ -70,21 +70,21 @@ struct Lone {
 
 /// Events in order, numbered.
 #[derive(Default)]
-struct Log {
+struct RoomLog {
     /// The number of the oldest.
     first: u64,
     /// The events.
-    events: VecDeque<Arc<Dispatch>>,
+    events: VecDeque<Arc<EncodedEvent>>,
 }
 
-impl Log {
+impl RoomLog {
     /// The number that the next event will have.
     fn end(&self) -> u64 {
         self.first + u64::try_from(self.events.len()).unwrap_or(u64::MAX)
     }
 
     /// The events of these numbers.
-    fn between(&self, from: u64, to: u64) -> impl Iterator<Item = &Arc<Dispatch>> {
+    fn between(&self, from: u64, to: u64) -> impl Iterator<Item = &Arc<EncodedEvent>> {
         let skipped = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let wanted = usize::try_from(to.saturating_sub(from.max(self.first))).unwrap_or(0);
         self.events.iter().skip(skipped).take(wanted)
@@ -124,12 +124,12 @@ struct Batches {
     /// Whether something in it is not for everybody.
     is_divided: bool,
     /// What was put together.
-    made: Vec<(Audience, Batch)>,
+    made: Vec<(Audience, FrameBatch)>,
 }
 
 impl Batches {
     /// Nothing yet of this log.
-    fn new(log: &Log) -> Self {
+    fn new(log: &RoomLog) -> Self {
         let is_divided = log.events.iter().any(|event| event.event().needs().is_some());
         Self { is_divided, made: Vec::new() }
     }
@@ -143,7 +143,7 @@ impl Batches {
     }
 
     /// The events of these numbers, for a connection.
-    fn of(&mut self, link: &Link, log: &Log, from: u64, to: u64) -> Batch {
+    fn of(&mut self, link: &Link, log: &RoomLog, from: u64, to: u64) -> FrameBatch {
         let audience = self.audience(link);
         if let Some((_, made)) = self.made.iter().find(|(known, _)| *known == audience) {
             return made.clone();
@@ -155,25 +155,25 @@ impl Batches {
 }
 
 /// Events in one piece; a single one is not copied.
-fn joined(audience: Audience, log: &Log, from: u64, to: u64) -> Batch {
+fn joined(audience: Audience, log: &RoomLog, from: u64, to: u64) -> FrameBatch {
     let heard = || log.between(from, to).filter(|event| audience.hears(event.event()));
-    let told = Told { last: heard().filter_map(|event| event.place()).last(), strays: 0 };
+    let told = FlightCount { last: heard().filter_map(|event| event.place()).last(), strays: 0 };
     let mut events = heard().map(|event| event.frame(audience.profile));
     let first = events.next().unwrap_or_default();
-    let Some(second) = events.next() else { return Batch { bytes: first, told } };
+    let Some(second) = events.next() else { return FrameBatch { bytes: first, told } };
     let mut bytes = BytesMut::from(&first[..]);
     bytes.extend_from_slice(&second);
     for event in events {
         bytes.extend_from_slice(&event);
     }
-    Batch { bytes: bytes.freeze(), told }
+    FrameBatch { bytes: bytes.freeze(), told }
 }
 
 /// A flush that is under way.
 struct Flushing {
     /// It hands out everything before this number.
     end: u64,
-    /// How many of the lone connections have been served.
+    /// How many of the single-channel connections have been served.
     served: usize,
     /// What they are handed; none if that would be too large.
     batches: Option<Batches>,
@@ -195,13 +195,13 @@ pub(super) struct Room {
     /// The channel's id.
     pub(super) name: ChannelId,
     /// Those that hear nothing else.
-    lone: IndexMap<ConnectionUid, Lone, RandomState>,
+    single_channel: IndexMap<ConnectionUid, SingleChannel, RandomState>,
     /// Those that hear other channels too, or did.
-    shared: IndexMap<ConnectionUid, Rc<Link>, RandomState>,
+    multi_channel: IndexMap<ConnectionUid, Rc<Link>, RandomState>,
     /// How many of those have extensions: only they may hear what needs one.
     extended: usize,
-    /// What the lone ones have yet to hear.
-    log: Log,
+    /// What the single-channel ones have yet to hear.
+    log: RoomLog,
     /// The bytes in the log.
     logged: usize,
     /// The flush under way.
@@ -213,10 +213,10 @@ impl Room {
     pub(super) fn new(name: ChannelId) -> Self {
         Self {
             name,
-            lone: IndexMap::default(),
-            shared: IndexMap::default(),
+            single_channel: IndexMap::default(),
+            multi_channel: IndexMap::default(),
             extended: 0,
-            log: Log::default(),
+            log: RoomLog::default(),
             logged: 0,
             flushing: None,
         }
@@ -224,7 +224,7 @@ impl Room {
 
     /// Whether nobody is in.
     pub(super) fn is_empty(&self) -> bool {
-        self.lone.is_empty() && self.shared.is_empty()
+        self.single_channel.is_empty() && self.multi_channel.is_empty()
     }
 
     /// The bytes that wait in the log.
@@ -233,65 +233,69 @@ impl Room {
     }
 
     /// Takes a connection in that hears no other channel.
-    pub(super) fn add_lone(&mut self, link: &Rc<Link>) {
-        let lone = Lone { link: Rc::clone(link), next: self.log.end() };
-        self.extended += usize::from(lone.is_extended());
-        self.lone.insert(link.uid(), lone);
+    pub(super) fn add_single_channel(&mut self, link: &Rc<Link>) {
+        let connection = SingleChannel { link: Rc::clone(link), next: self.log.end() };
+        self.extended += usize::from(connection.is_extended());
+        self.single_channel.insert(link.uid(), connection);
     }
 
     /// Takes a connection in that hears others too.
-    pub(super) fn add_shared(&mut self, link: &Rc<Link>) {
-        self.shared.insert(link.uid(), Rc::clone(link));
+    pub(super) fn add_multi_channel(&mut self, link: &Rc<Link>) {
+        self.multi_channel.insert(link.uid(), Rc::clone(link));
     }
 
     /// From now on a connection hears other channels too.
-    pub(super) fn share(&mut self, uid: ConnectionUid, line: &mut Line) {
+    pub(super) fn share(&mut self, uid: ConnectionUid, line: &mut ServingQueue) {
         self.catch_up(uid, line);
-        if let Some(link) = self.take_lone(uid, line) {
-            self.shared.insert(uid, link);
+        if let Some(link) = self.take_single_channel(uid, line) {
+            self.multi_channel.insert(uid, link);
         }
     }
 
     /// Lets a connection go; what it has not been handed by now, it does not hear.
-    pub(super) fn remove(&mut self, uid: ConnectionUid, line: &mut Line) {
-        if self.take_lone(uid, line).is_none() {
-            self.shared.swap_remove(&uid);
+    pub(super) fn remove(&mut self, uid: ConnectionUid, line: &mut ServingQueue) {
+        if self.take_single_channel(uid, line).is_none() {
+            self.multi_channel.swap_remove(&uid);
         }
     }
 
-    /// Takes a lone connection out. The last one takes its place in the line, and would be passed over by a flush that
+    /// Takes a single-channel connection out. The last one takes its place in the line, and would be passed over by a flush that
     /// has been there already: so it is served at once.
-    fn take_lone(&mut self, uid: ConnectionUid, line: &mut Line) -> Option<Rc<Link>> {
+    fn take_single_channel(
+        &mut self,
+        uid: ConnectionUid,
+        line: &mut ServingQueue,
+    ) -> Option<Rc<Link>> {
         let served = self.flushing.as_ref().map_or(0, |flushing| flushing.served);
-        let at = self.lone.get_index_of(&uid)?;
+        let at = self.single_channel.get_index_of(&uid)?;
         if at < served
-            && let Some((&last, _)) = self.lone.last()
+            && let Some((&last, _)) = self.single_channel.last()
         {
             self.catch_up(last, line);
         }
-        let (_, lone) = self.lone.swap_remove_index(at)?;
-        self.extended = self.extended.saturating_sub(usize::from(lone.is_extended()));
-        Some(lone.link)
+        let (_, connection) = self.single_channel.swap_remove_index(at)?;
+        self.extended = self.extended.saturating_sub(usize::from(connection.is_extended()));
+        Some(connection.link)
     }
 
     /// Hands a connection what it has yet to hear, before something else is said to it.
-    pub(super) fn catch_up(&mut self, uid: ConnectionUid, line: &mut Line) {
-        let Some(lone) = self.lone.get_mut(&uid) else { return };
+    pub(super) fn catch_up(&mut self, uid: ConnectionUid, line: &mut ServingQueue) {
+        let Some(connection) = self.single_channel.get_mut(&uid) else { return };
         let end = self.log.end();
-        for event in self.log.between(lone.next, end) {
-            deliver(line, &lone.link, event);
+        for event in self.log.between(connection.next, end) {
+            deliver(line, &connection.link, event);
         }
-        lone.next = end;
+        connection.next = end;
     }
 
     /// Says something to everybody; true if the log, empty before, has something to be flushed now.
-    pub(super) fn say(&mut self, dispatch: &Arc<Dispatch>, line: &mut Line) -> bool {
-        for link in self.shared.values() {
+    pub(super) fn say(&mut self, dispatch: &Arc<EncodedEvent>, line: &mut ServingQueue) -> bool {
+        for link in self.multi_channel.values() {
             deliver(line, link, dispatch);
         }
         let listeners = match dispatch.event().needs() {
             Some(_) => self.extended,
-            None => self.lone.len(),
+            None => self.single_channel.len(),
         };
         if listeners == 0 {
             return false;
@@ -303,33 +307,33 @@ impl Room {
     }
 
     /// Everybody, each handed what it has yet to hear.
-    pub(super) fn dissolve(mut self, line: &mut Line) -> Vec<Rc<Link>> {
-        let uids: Vec<_> = self.lone.keys().copied().collect();
+    pub(super) fn dissolve(mut self, line: &mut ServingQueue) -> Vec<Rc<Link>> {
+        let uids: Vec<_> = self.single_channel.keys().copied().collect();
         for uid in uids {
             self.catch_up(uid, line);
         }
-        let lone = self.lone.into_values().map(|lone| lone.link);
-        lone.chain(self.shared.into_values()).collect()
+        let single = self.single_channel.into_values().map(|of| of.link);
+        single.chain(self.multi_channel.into_values()).collect()
     }
 
     /// Serves at most so many connections.
     pub(super) fn flush(&mut self, most: usize) -> (Progress, usize) {
-        let Self { lone, log, logged, flushing, .. } = self;
+        let Self { single_channel, log, logged, flushing, .. } = self;
         let Flushing { end, served, batches } = flushing.get_or_insert_with(|| Flushing {
             end: log.end(),
             served: 0,
             batches: (*logged <= BATCH_BYTES).then(|| Batches::new(log)),
         });
         let mut writes = 0;
-        while writes < most && *served < lone.len() {
-            let upto = lone.len().min(*served + AHEAD.min(most - writes));
-            let Some(group) = lone.get_range_mut(*served..upto) else { break };
+        while writes < most && *served < single_channel.len() {
+            let upto = single_channel.len().min(*served + AHEAD.min(most - writes));
+            let Some(group) = single_channel.get_range_mut(*served..upto) else { break };
             group.values().for_each(|next| next.link.touch());
             writes += group.len();
             *served = upto;
             group.values_mut().for_each(|next| next.serve(log, *end, batches.as_mut()));
         }
-        if *served < lone.len() {
+        if *served < single_channel.len() {
             return (Progress::Unfinished, writes);
         }
         *logged -= log.forget(*end);
@@ -339,14 +343,14 @@ impl Room {
     }
 }
 
-impl Lone {
+impl SingleChannel {
     /// Whether it has any extension.
     fn is_extended(&self) -> bool {
         self.link.extensions() != Extensions::default()
     }
 
     /// Hears everything before this number, in one piece where nothing stands against it.
-    fn serve(&mut self, log: &Log, end: u64, batches: Option<&mut Batches>) {
+    fn serve(&mut self, log: &RoomLog, end: u64, batches: Option<&mut Batches>) {
         if self.next >= end {
             return;
         }

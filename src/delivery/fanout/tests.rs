@@ -8,7 +8,7 @@ use crate::domain::{
     ChannelId, ConnectionId, LineId, Member, Message, Place, ProjectId, RawJson, Timestamp,
 };
 use crate::protocol::{
-    Close, CloseCode, Dispatch, Event, Extension, Extensions, PresentMember, Scope, Wire,
+    Close, CloseCode, EncodedEvent, Event, Extension, Extensions, PresentMember, Scope, Wire,
 };
 use bytes::Bytes;
 use futures_util::task::noop_waker;
@@ -18,15 +18,15 @@ use std::task::{Context as Task, Poll};
 use tokio::sync::oneshot;
 
 /// A message to one connection or channel; the fan-out does not look into it.
-fn event(name: &str) -> Arc<Dispatch> {
+fn event(name: &str) -> Arc<EncodedEvent> {
     sized(name, 2)
 }
 
 /// The same with so many bytes of data.
-fn sized(name: &str, bytes: usize) -> Arc<Dispatch> {
+fn sized(name: &str, bytes: usize) -> Arc<EncodedEvent> {
     let data = RawJson::trusted(format!("\"{}\"", "x".repeat(bytes - 2)));
     let message = Message { event: name.into(), data };
-    Arc::new(Dispatch::new(Event::DirectMessage { message, is_unicast: false }))
+    Arc::new(EncodedEvent::new(Event::DirectMessage { message, is_unicast: false }))
 }
 
 /// A connection that is known to the fan-out and still waits for INIT.
@@ -34,7 +34,7 @@ fn waiting(fanout: &LocalFanout) -> Rc<Link> {
     let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
     let uid = ConnectionUid::next();
     let cid = ConnectionId::from(format!("cid-{}", uid.number()).as_str());
-    let link = Rc::new(Link::new(uid, cid, origin, &fanout.pressure(Bounds::default())));
+    let link = Rc::new(Link::new(uid, cid, origin, &fanout.pressure(QueueBounds::default())));
     link.set_identity(ProjectId::from("p"), Extensions::default(), Wire::default());
     fanout.register(&link);
     link
@@ -96,7 +96,7 @@ const fn beginning(line: LineId) -> Place {
 fn join(channel: LineId, link: &Link) -> Order {
     let name = ChannelId::trusted("room");
     let (from, connection) = (beginning(channel), link.uid());
-    Order::Join { from, name, connection, dispatch: Some(event("joined")) }
+    Order::Attach { from, name, connection, dispatch: Some(event("joined")) }
 }
 
 /// Hands an event to a channel.
@@ -105,7 +105,13 @@ fn deliver(channel: LineId, name: &str) -> Order {
 }
 
 /// Visits a connection.
-async fn visit(fanout: &LocalFanout, link: &Link, cid: &str, project: &str, visit: Visit) -> bool {
+async fn visit(
+    fanout: &LocalFanout,
+    link: &Link,
+    cid: &str,
+    project: &str,
+    visit: LinkVisit,
+) -> bool {
     let (reply, answer) = oneshot::channel();
     let (cid, project) = (ConnectionId::from(cid), ProjectId::from(project));
     let order = Order::Visit { connection: link.uid(), cid, project, visit, reply };
@@ -165,7 +171,7 @@ fn came(channel: LineId, who: &str) -> Order {
     let member = Arc::new(Member { id: who.into(), data: RawJson::null(), token: None });
     let member = PresentMember { member, connections: 1, since: Timestamp(1) };
     let event = Event::PresenceJoin { channel: ChannelId::trusted("room"), member };
-    Order::Deliver { channel, dispatch: Arc::new(Dispatch::new(event)) }
+    Order::Deliver { channel, dispatch: Arc::new(EncodedEvent::new(event)) }
 }
 
 #[actix_rt::test]
@@ -232,7 +238,7 @@ async fn who_leaves_hears_the_last_word_and_nothing_after_it() {
     let [one, asker, stays] = [(); 3].map(|()| connection(&fanout));
     let room = LineId::next();
     let leave =
-        |link: &Link, dispatch| Order::Leave { channel: room, connection: link.uid(), dispatch };
+        |link: &Link, dispatch| Order::Detach { channel: room, connection: link.uid(), dispatch };
     for order in [
         join(room, &one),
         join(room, &asker),
@@ -274,7 +280,7 @@ async fn nothing_comes_before_init_and_everything_after_it_in_order() {
     }
     assert_eq!(heard(&fanout, &link).await, [""; 0]);
     let message = Message { event: "init".into(), data: RawJson::null() };
-    let init = Box::new(Dispatch::new(Event::DirectMessage { message, is_unicast: true }));
+    let init = Box::new(EncodedEvent::new(Event::DirectMessage { message, is_unicast: true }));
     let kept = Kept { events: vec![event("kept")], ..Kept::default() };
     let (connection, direct) = (link.uid(), beginning(LineId::next()));
     for order in [Order::Init { connection, init, kept, direct }, deliver(room, "live")] {
@@ -288,7 +294,7 @@ async fn a_visit_needs_the_right_id_and_project() {
     let fanout = LocalFanout::here();
     let link = connection(&fanout);
     let cid = link.cid().as_str().to_owned();
-    let say = || Visit::Deliver(event("psst"));
+    let say = || LinkVisit::Deliver(event("psst"));
     assert!(!visit(&fanout, &link, "cid-0", "p", say()).await);
     assert!(!visit(&fanout, &link, &cid, "other", say()).await);
     assert_eq!(heard(&fanout, &link).await, [""; 0]);
@@ -318,7 +324,7 @@ async fn a_connection_that_has_gone_is_found_nowhere() {
         fanout.handle().send(order).await;
     }
     let cid = gone.cid().as_str().to_owned();
-    assert!(!visit(&fanout, &gone, &cid, "p", Visit::Deliver(event("late"))).await);
+    assert!(!visit(&fanout, &gone, &cid, "p", LinkVisit::Deliver(event("late"))).await);
     let infos = described(&fanout, &[&gone, &stays]).await;
     assert_eq!(infos.iter().map(|info| &info.cid).collect::<Vec<_>>(), [stays.cid()]);
     assert_eq!(heard(&fanout, &gone).await, [""; 0]);
@@ -614,7 +620,7 @@ async fn who_is_just_entering_is_not_slow_and_init_counts_what_was_too_much() {
         missed: 2,
         extensions: None,
     };
-    link.initialise(&Dispatch::new(init), Kept::default(), beginning(LineId::next()));
+    link.initialise(&EncodedEvent::new(init), Kept::default(), beginning(LineId::next()));
     let bytes = taken(&link);
     let text = String::from_utf8_lossy(&bytes);
     let missed: usize = text

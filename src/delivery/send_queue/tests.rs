@@ -1,6 +1,6 @@
 //! A queue, its reader and the time.
 
-use super::super::pressure::Bounds;
+use super::super::pressure::QueueBounds;
 use super::*;
 use crate::protocol::{CloseCode, frame as protocol_frame};
 use futures_util::task::noop_waker;
@@ -14,7 +14,7 @@ const QUEUE: usize = 100;
 
 /// An account without an end.
 fn pressure() -> Rc<Pressure> {
-    let bounds = Bounds { queue: QUEUE, patience: PATIENCE, together: usize::MAX };
+    let bounds = QueueBounds { queue: QUEUE, patience: PATIENCE, together: usize::MAX };
     Rc::new(Pressure::new(bounds))
 }
 
@@ -29,12 +29,12 @@ fn take(send_queue: &mut SendQueue) -> Poll<Option<Bytes>> {
 }
 
 /// A frame with a message in it.
-fn frame(bytes: impl Into<Bytes>) -> Batch {
-    Batch { bytes: bytes.into(), told: Told { last: None, strays: 1 } }
+fn frame(bytes: impl Into<Bytes>) -> FrameBatch {
+    FrameBatch { bytes: bytes.into(), told: FlightCount { last: None, strays: 1 } }
 }
 
 /// So many bytes with a message in them.
-fn sized(bytes: usize) -> Batch {
+fn sized(bytes: usize) -> FrameBatch {
     frame(vec![0; bytes])
 }
 
@@ -144,7 +144,7 @@ fn of_a_frame_in_pieces_whose_beginning_has_left_the_rest_is_owed() {
     {
         let (mut send_queue, socket) = pushing();
         send_queue.push_pieces(in_pieces());
-        send_queue.push_anyway(Bytes::from("next"), Told::default());
+        send_queue.push_anyway(Bytes::from("next"), FlightCount::default());
         socket.take(&mut send_queue, written);
         send_queue.clear();
         assert_eq!(send_queue.len_bytes(), left, "{written}");

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// A channel.
 #[derive(Serialize)]
-pub struct Channel<'a> {
+pub struct ChannelShape<'a> {
     /// Its name.
     id: &'a ChannelId,
     /// Its project.
@@ -28,7 +28,7 @@ pub struct Channel<'a> {
 
 /// A leap token.
 #[derive(Serialize)]
-pub struct Token<'a> {
+pub struct TokenShape<'a> {
     /// Id and secret in one: the back end needs it to act on the token, and holds it already.
     id: &'a LeapTokenId,
     /// Its project.
@@ -43,7 +43,7 @@ pub struct Token<'a> {
 
 /// A project token, without its secret.
 #[derive(Serialize)]
-pub struct ProjectToken<'a> {
+pub struct ProjectTokenShape<'a> {
     /// `ptkid_…`.
     id: &'a ProjectTokenId,
     /// Its project.
@@ -56,7 +56,7 @@ pub struct ProjectToken<'a> {
 
 /// The data of `channel.client.connected` and `channel.client.disconnected`.
 #[derive(Serialize)]
-pub(super) struct Client<'a> {
+pub(super) struct ClientShape<'a> {
     /// The channel.
     pub(super) channel: &'a ChannelId,
     /// The token, if there is one.
@@ -70,7 +70,7 @@ pub(super) struct Client<'a> {
 
 /// The data of `channel.message`.
 #[derive(Serialize)]
-pub(super) struct Message<'a> {
+pub(super) struct MessageShape<'a> {
     /// The channel.
     pub(super) channel: &'a ChannelId,
     /// The sender's token, if it has one.
@@ -85,8 +85,8 @@ pub(super) struct Message<'a> {
 }
 
 /// Shows a channel.
-pub fn channel(channel: &domain::Channel) -> Channel<'_> {
-    Channel {
+pub fn channel(channel: &domain::Channel) -> ChannelShape<'_> {
+    ChannelShape {
         id: &channel.key.id,
         project_id: &channel.key.project,
         visibility: channel.visibility,
@@ -98,8 +98,8 @@ pub fn channel(channel: &domain::Channel) -> Channel<'_> {
 }
 
 /// Shows a leap token.
-pub const fn token(token: &domain::LeapToken) -> Token<'_> {
-    Token {
+pub const fn token(token: &domain::LeapToken) -> TokenShape<'_> {
+    TokenShape {
         id: &token.id,
         project_id: &token.project,
         state: &token.state,
@@ -109,8 +109,8 @@ pub const fn token(token: &domain::LeapToken) -> Token<'_> {
 }
 
 /// Shows a project token.
-pub(super) const fn project_token(token: &domain::ProjectToken) -> ProjectToken<'_> {
-    ProjectToken {
+pub(super) const fn project_token(token: &domain::ProjectToken) -> ProjectTokenShape<'_> {
+    ProjectTokenShape {
         id: &token.id,
         project_id: &token.project,
         flags: token.permissions.bits(),

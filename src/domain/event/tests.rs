@@ -58,8 +58,12 @@ fn a_channel_is_shown_with_its_state_untouched() {
 fn clients_and_subscriptions_name_the_channel() {
     let (channel, token) = (ChannelId::trusted("a"), LeapTokenId::from("leap_token_1"));
     let session = SessionId::from("session_1");
-    let mut presence =
-        Presence { channel: &channel, token: Some(&token), session: &session, online_count: 2 };
+    let mut presence = PresenceShape {
+        channel: &channel,
+        token: Some(&token),
+        session: &session,
+        online_count: 2,
+    };
     let kind = EventKind::ChannelClientConnected;
     let event = HookEvent::client(stamp(), kind, &project(), presence);
     assert_eq!(

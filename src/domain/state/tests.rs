@@ -11,26 +11,27 @@ fn raw(text: &str) -> RawJson {
 }
 
 /// The text after a change.
-fn after(state: &str, change: &Change) -> Result<String, StateError> {
+fn after(state: &str, change: &StateChange) -> Result<String, StateError> {
     State::trusted(state).apply(change, ROOMY).map(|s| s.json().as_str().to_owned())
 }
 
 #[test]
 fn replacing_keeps_the_text() {
     let text = r#"{ "z": 1.0, "a": 12345678901234567890.10 }"#;
-    assert_eq!(after(r#"{"old":1}"#, &Change::Replace(raw(text))).unwrap(), text);
+    assert_eq!(after(r#"{"old":1}"#, &StateChange::Replace(raw(text))).unwrap(), text);
 }
 
 #[test]
 fn shallow_patch_replaces_nested_objects_whole() {
     let state = r#"{"game":{"a":1,"b":2},"n":9007199254740993}"#;
-    let patched = after(state, &Change::Shallow(raw(r#"{"game":{"a":3},"gone":null}"#))).unwrap();
+    let patched =
+        after(state, &StateChange::Shallow(raw(r#"{"game":{"a":3},"gone":null}"#))).unwrap();
     assert_eq!(patched, r#"{"game":{"a":3},"n":9007199254740993,"gone":null}"#);
 }
 
 #[test]
 fn shallow_patch_sees_through_escaped_keys() {
-    let patched = after(r#"{"a":1}"#, &Change::Shallow(raw(r#"{"\u0061":2}"#))).unwrap();
+    let patched = after(r#"{"a":1}"#, &StateChange::Shallow(raw(r#"{"\u0061":2}"#))).unwrap();
     assert_eq!(patched, r#"{"a":2}"#);
 }
 
@@ -51,7 +52,7 @@ fn merge_patch_follows_the_rfc_table() {
     ];
     for (state, patch, expected) in table {
         assert_eq!(
-            after(state, &Change::Merge(raw(patch))).unwrap(),
+            after(state, &StateChange::Merge(raw(patch))).unwrap(),
             expected,
             "{state} + {patch}"
         );
@@ -63,7 +64,7 @@ fn merge_patch_leaves_alone_what_it_does_not_name() {
     let state = r#"{"a":1,"b":{ "x" : "\u00e9" },"c":[1.0, 2],"d":{"e":{"f":1},"g":2},"h":0}"#;
     let patch = r#"{"a":null,"d":{"e":{"f":null,"i":"\n"},"g":null},"n\"":{"o":null,"p":{}}}"#;
     assert_eq!(
-        after(state, &Change::Merge(raw(patch))).unwrap(),
+        after(state, &StateChange::Merge(raw(patch))).unwrap(),
         r#"{"b":{ "x" : "\u00e9" },"c":[1.0, 2],"d":{"e":{"i":"\n"}},"h":0,"n\"":{"p":{}}}"#
     );
 }
@@ -81,7 +82,7 @@ fn merge_patch_says_what_a_tree_would_say() {
         for patch in texts {
             let mut expected: Value = serde_json::from_str(state).unwrap();
             json_patch::merge(&mut expected, &serde_json::from_str(patch).unwrap());
-            let text = after(state, &Change::Merge(raw(patch))).unwrap();
+            let text = after(state, &StateChange::Merge(raw(patch))).unwrap();
             let actual: Value = serde_json::from_str(&text).unwrap();
             assert_eq!(actual, expected, "{state} + {patch} = {text}");
         }
@@ -91,13 +92,13 @@ fn merge_patch_says_what_a_tree_would_say() {
 #[test]
 fn merge_patch_keeps_numbers_exact() {
     let state = r#"{"big":9007199254740993,"long":0.1000000000000000055511151231257827,"a":1}"#;
-    let patched = after(state, &Change::Merge(raw(r#"{"a":null}"#))).unwrap();
+    let patched = after(state, &StateChange::Merge(raw(r#"{"a":null}"#))).unwrap();
     assert_eq!(patched, r#"{"big":9007199254740993,"long":0.1000000000000000055511151231257827}"#);
 }
 
 #[test]
 fn operations_apply_in_order_or_not_at_all() {
-    let ops = |text: &str| after(r#"{"a":[1,2],"b":{"c":3}}"#, &Change::Operations(raw(text)));
+    let ops = |text: &str| after(r#"{"a":[1,2],"b":{"c":3}}"#, &StateChange::Operations(raw(text)));
     let done = ops(r#"[{"op":"test","path":"/b/c","value":3},{"op":"add","path":"/a/-","value":3},
             {"op":"move","from":"/b/c","path":"/c"},{"op":"remove","path":"/a/0"},
             {"op":"replace","path":"/b","value":null},{"op":"copy","from":"/c","path":"/d"}]"#);
@@ -117,7 +118,7 @@ fn operations_apply_in_order_or_not_at_all() {
 #[test]
 fn what_operations_do_not_name_keeps_its_order() {
     let ops = |text: &str| {
-        after(r#"{"a":1,"b":2,"c":3,"d":{"e":4,"f":5,"g":6}}"#, &Change::Operations(raw(text)))
+        after(r#"{"a":1,"b":2,"c":3,"d":{"e":4,"f":5,"g":6}}"#, &StateChange::Operations(raw(text)))
     };
     let table = [
         (r#"[{"op":"remove","path":"/a"}]"#, r#"{"b":2,"c":3,"d":{"e":4,"f":5,"g":6}}"#),
@@ -167,17 +168,17 @@ fn what_operations_do_not_name_keeps_its_order() {
 fn a_change_never_leaves_anything_but_an_object() {
     let not_object = Err(StateError::Json(JsonFault::NotAnObject));
     for text in ["[]", "1", "\"x\"", "null"] {
-        assert_eq!(after("{}", &Change::Replace(raw(text))), not_object);
-        assert_eq!(after("{}", &Change::Shallow(raw(text))), not_object);
-        assert_eq!(after("{}", &Change::Merge(raw(text))), not_object);
+        assert_eq!(after("{}", &StateChange::Replace(raw(text))), not_object);
+        assert_eq!(after("{}", &StateChange::Shallow(raw(text))), not_object);
+        assert_eq!(after("{}", &StateChange::Merge(raw(text))), not_object);
     }
     let root = r#"[{"op":"replace","path":"","value":7}]"#;
-    assert_eq!(after("{}", &Change::Operations(raw(root))), not_object);
+    assert_eq!(after("{}", &StateChange::Operations(raw(root))), not_object);
 }
 
 #[test]
 fn the_bound_holds_to_the_byte() {
-    let change = Change::Shallow(raw(r#"{"a":12}"#));
+    let change = StateChange::Shallow(raw(r#"{"a":12}"#));
     assert!(State::empty().apply(&change, 8).is_ok());
     assert_eq!(State::empty().apply(&change, 7), Err(StateError::TooLarge { limit: 7, actual: 8 }));
 }
@@ -187,13 +188,13 @@ fn copying_cannot_pile_up_a_bomb() {
     let doubling = r#"{"op":"copy","from":"/a","path":"/a/-"}"#;
     let ops = format!("[{}]", vec![doubling; 60].join(","));
     let refused =
-        State::trusted(r#"{"a":["0123456789"]}"#).apply(&Change::Operations(raw(&ops)), 4096);
+        State::trusted(r#"{"a":["0123456789"]}"#).apply(&StateChange::Operations(raw(&ops)), 4096);
     assert!(
         matches!(refused, Err(StateError::TooLarge { .. } | StateError::Json(JsonFault::TooDeep))),
         "{refused:?}"
     );
     let nested = r#"{"op":"add","path":"/a","value":{}},{"op":"move","from":"/a","path":"/b/a"}"#;
-    assert!(after(r#"{"b":{}}"#, &Change::Operations(raw(&format!("[{nested}]")))).is_ok());
+    assert!(after(r#"{"b":{}}"#, &StateChange::Operations(raw(&format!("[{nested}]")))).is_ok());
 }
 
 #[test]
@@ -201,7 +202,7 @@ fn patches_that_nest_too_deep_are_refused() {
     let grow = r#"{"op":"add","path":"/t","value":{}},{"op":"move","from":"/s","path":"/t/s"},{"op":"move","from":"/t","path":"/s"}"#;
     let ops = format!("[{}]", vec![grow; 130].join(","));
     assert_eq!(
-        after(r#"{"s":{}}"#, &Change::Operations(raw(&ops))),
+        after(r#"{"s":{}}"#, &StateChange::Operations(raw(&ops))),
         Err(StateError::Json(JsonFault::TooDeep))
     );
 }
@@ -212,10 +213,10 @@ fn what_is_heavy_follows_from_kind_and_size() {
     let kinds = |bytes: usize| {
         let of = sized(bytes);
         [
-            Change::Replace(of.clone()),
-            Change::Shallow(of.clone()),
-            Change::Merge(of.clone()),
-            Change::Operations(of),
+            StateChange::Replace(of.clone()),
+            StateChange::Shallow(of.clone()),
+            StateChange::Merge(of.clone()),
+            StateChange::Operations(of),
         ]
     };
     for (state, patch, heavy) in [

@@ -16,7 +16,7 @@ struct Quota {
 
 /// `{}`.
 #[derive(Serialize)]
-struct Nothing {}
+struct EmptyObject {}
 
 /// A project.
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ pub(crate) struct ProjectView<'a> {
     /// Zeros.
     default_quotas: Quota,
     /// `{}`: the Go client takes integers only.
-    quota_overrides: Nothing,
+    quota_overrides: EmptyObject,
     /// Zeros.
     quota_usage: Quota,
 }
@@ -55,7 +55,7 @@ impl<'a> From<&'a Project> for ProjectView<'a> {
             kind: "regular",
             tier: "paid",
             default_quotas: Quota::default(),
-            quota_overrides: Nothing {},
+            quota_overrides: EmptyObject {},
             quota_usage: Quota::default(),
         }
     }

@@ -4,7 +4,7 @@
 //! was really written takes room. There is no table of atoms, and the only recursion is bounded.
 
 use super::json_text::JsonText;
-use super::reader::Reader;
+use super::reader::TermReader;
 use super::{BIG_MAX_BYTES, EtfError, big, tag};
 use crate::domain::json::MAX_DEPTH;
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ const FLOAT_TEXT_BYTES: usize = 31;
 /// [`EtfError`] names what JSON cannot say or what is over its bound.
 pub fn to_json(bytes: &[u8], max_bytes: usize) -> Result<String, EtfError> {
     let mut decoder =
-        Decoder { input: Reader::new(bytes), out: JsonText::new(max_bytes, bytes.len()) };
+        TermDecoder { input: TermReader::new(bytes), out: JsonText::new(max_bytes, bytes.len()) };
     if decoder.input.byte()? != tag::VERSION {
         return Err(EtfError::Version);
     }
@@ -32,14 +32,14 @@ pub fn to_json(bytes: &[u8], max_bytes: usize) -> Result<String, EtfError> {
 }
 
 /// A term that is being read.
-struct Decoder<'a> {
+struct TermDecoder<'a> {
     /// Its bytes.
-    input: Reader<'a>,
+    input: TermReader<'a>,
     /// What it says.
     out: JsonText,
 }
 
-impl<'a> Decoder<'a> {
+impl<'a> TermDecoder<'a> {
     /// Reads a term that stands inside so many others.
     fn term(&mut self, depth: usize) -> Result<(), EtfError> {
         match self.input.byte()? {

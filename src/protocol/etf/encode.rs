@@ -1,7 +1,7 @@
 //! From JSON text to terms.
 
 use super::pairs::{self, Pair};
-use super::scan::{Token, Tokens, unescape};
+use super::scan::{JsonToken, JsonTokens, unescape};
 use super::{BIG_MAX_DIGITS, big, tag};
 
 /// Spells a JSON text as a term, its version byte in front; the module says what becomes what.
@@ -12,7 +12,7 @@ pub fn from_json(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + text.len() / 8 + 64);
     out.push(tag::VERSION);
     let mut encoder = Encoder { out, open: Vec::new(), pairs: Vec::new() };
-    for token in Tokens::new(text) {
+    for token in JsonTokens::new(text) {
         encoder.take(token);
     }
     encoder.out
@@ -40,16 +40,16 @@ struct Encoder {
 
 impl Encoder {
     /// Writes one piece.
-    fn take(&mut self, token: Token<'_>) {
+    fn take(&mut self, token: JsonToken<'_>) {
         let start = self.out.len();
         match token {
-            Token::OpenObject => return self.begin(tag::MAP),
-            Token::OpenArray => return self.begin(tag::LIST),
-            Token::CloseObject | Token::CloseArray => return self.end(),
-            Token::Text(text) => self.binary(|out| unescape(text, out)),
-            Token::Number(text) => self.number(text),
-            Token::Word("null") => self.atom("nil"),
-            Token::Word(word) => self.atom(word),
+            JsonToken::OpenObject => return self.begin(tag::MAP),
+            JsonToken::OpenArray => return self.begin(tag::LIST),
+            JsonToken::CloseObject | JsonToken::CloseArray => return self.end(),
+            JsonToken::Text(text) => self.binary(|out| unescape(text, out)),
+            JsonToken::Number(text) => self.number(text),
+            JsonToken::Word("null") => self.atom("nil"),
+            JsonToken::Word(word) => self.atom(word),
         }
         self.count(start);
     }

@@ -3,12 +3,12 @@
 use super::EtfError;
 
 /// What was not read yet.
-pub(super) struct Reader<'a> {
+pub(super) struct TermReader<'a> {
     /// The bytes.
     rest: &'a [u8],
 }
 
-impl<'a> Reader<'a> {
+impl<'a> TermReader<'a> {
     /// All of some bytes.
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }

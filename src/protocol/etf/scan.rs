@@ -2,7 +2,7 @@
 
 /// One piece; commas and colons say nothing that the others do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Token<'a> {
+pub(super) enum JsonToken<'a> {
     /// `{`.
     OpenObject,
     /// `}`.
@@ -20,12 +20,12 @@ pub(super) enum Token<'a> {
 }
 
 /// The pieces of a text, one after the other.
-pub(super) struct Tokens<'a> {
+pub(super) struct JsonTokens<'a> {
     /// What was not read yet.
     rest: &'a str,
 }
 
-impl<'a> Tokens<'a> {
+impl<'a> JsonTokens<'a> {
     /// All of a text.
     pub(super) const fn new(text: &'a str) -> Self {
         Self { rest: text }
@@ -39,10 +39,10 @@ impl<'a> Tokens<'a> {
     }
 }
 
-impl<'a> Iterator for Tokens<'a> {
-    type Item = Token<'a>;
+impl<'a> Iterator for JsonTokens<'a> {
+    type Item = JsonToken<'a>;
 
-    fn next(&mut self) -> Option<Token<'a>> {
+    fn next(&mut self) -> Option<JsonToken<'a>> {
         let between = self.rest.bytes().position(|byte| !is_between(byte))?;
         self.take(between);
         let length = match self.rest.as_bytes().first()? {
@@ -51,21 +51,21 @@ impl<'a> Iterator for Tokens<'a> {
                 self.take(1);
                 let text = self.take(text_length(self.rest));
                 self.take(1);
-                return Some(Token::Text(text));
+                return Some(JsonToken::Text(text));
             }
             _ => self.rest.bytes().position(is_end).unwrap_or(self.rest.len()),
         };
         match self.take(length) {
-            "{" => Some(Token::OpenObject),
-            "}" => Some(Token::CloseObject),
-            "[" => Some(Token::OpenArray),
-            "]" => Some(Token::CloseArray),
+            "{" => Some(JsonToken::OpenObject),
+            "}" => Some(JsonToken::CloseObject),
+            "[" => Some(JsonToken::OpenArray),
+            "]" => Some(JsonToken::CloseArray),
             // Not JSON: it ends here, rather than never.
             "" => None,
             word if word.starts_with(|first: char| first.is_ascii_lowercase()) => {
-                Some(Token::Word(word))
+                Some(JsonToken::Word(word))
             }
-            number => Some(Token::Number(number)),
+            number => Some(JsonToken::Number(number)),
         }
     }
 }
@@ -138,20 +138,20 @@ mod tests {
     #[test]
     fn a_text_falls_into_its_pieces() {
         let tokens: Vec<_> =
-            Tokens::new(" {\"a\\\"\\\\\":\t[1.5e+3 , -0,null],\"é\":true}\n").collect();
+            JsonTokens::new(" {\"a\\\"\\\\\":\t[1.5e+3 , -0,null],\"é\":true}\n").collect();
         assert_eq!(
             tokens,
             [
-                Token::OpenObject,
-                Token::Text("a\\\"\\\\"),
-                Token::OpenArray,
-                Token::Number("1.5e+3"),
-                Token::Number("-0"),
-                Token::Word("null"),
-                Token::CloseArray,
-                Token::Text("é"),
-                Token::Word("true"),
-                Token::CloseObject,
+                JsonToken::OpenObject,
+                JsonToken::Text("a\\\"\\\\"),
+                JsonToken::OpenArray,
+                JsonToken::Number("1.5e+3"),
+                JsonToken::Number("-0"),
+                JsonToken::Word("null"),
+                JsonToken::CloseArray,
+                JsonToken::Text("é"),
+                JsonToken::Word("true"),
+                JsonToken::CloseObject,
             ]
         );
     }
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn what_is_no_json_ends() {
         for text in ["é", "\"", "\"\\", "\"é\\", "$", "[é]"] {
-            assert!(Tokens::new(text).count() <= 2, "{text}");
+            assert!(JsonTokens::new(text).count() <= 2, "{text}");
         }
     }
 }

@@ -56,7 +56,7 @@ fn heartbeats_are_answered_before_identify_but_never_at_once() {
     assert_eq!(machine.deadline(), Some(at(7)));
     assert_eq!(
         machine.on_timeout(at(7)),
-        [Action::Send(dispatch::heartbeat_ack(JSON, None, None))]
+        [Action::Send(encoded_event::heartbeat_ack(JSON, None, None))]
     );
 }
 
@@ -69,8 +69,8 @@ fn nothing_overtakes_a_frame_that_waits() {
     assert!(matches!(
         served[..],
         [
-            Action::Serve(Frame { command: Command::Subscribe { .. }, .. }),
-            Action::Serve(Frame { command: Command::Publish { .. }, .. })
+            Action::Serve(ClientFrame { command: ClientCommand::Subscribe { .. }, .. }),
+            Action::Serve(ClientFrame { command: ClientCommand::Publish { .. }, .. })
         ]
     ));
     assert!(matches!(machine.on_text(at(203), MESSAGE)[..], [Action::Serve(_)]));
@@ -84,7 +84,10 @@ fn service_payloads_wait_for_init_and_heartbeats_before_them_do_not() {
     assert_eq!(machine.on_text(at(1), MESSAGE), []);
     assert!(matches!(machine.on_timeout(at(50))[..], [Action::Send(_)]));
     let actions = machine.identified(at(60));
-    assert!(matches!(actions[..], [Action::Serve(Frame { command: Command::Publish { .. }, .. })]));
+    assert!(matches!(
+        actions[..],
+        [Action::Serve(ClientFrame { command: ClientCommand::Publish { .. }, .. })]
+    ));
 }
 
 #[test]
@@ -120,9 +123,12 @@ fn bad_frames_have_their_codes() {
 #[test]
 fn terms_are_heard_and_answered_in_terms() {
     let (mut machine, hello) = Machine::open(TIMING, ETF);
-    assert_eq!(hello, Action::Send(dispatch::hello(ETF, 30_000)));
+    assert_eq!(hello, Action::Send(encoded_event::hello(ETF, 30_000)));
     assert_eq!(machine.on_binary(at(5), &etf::from_json(HEARTBEAT), 1000), []);
-    assert_eq!(machine.on_timeout(at(7)), [Action::Send(dispatch::heartbeat_ack(ETF, None, None))]);
+    assert_eq!(
+        machine.on_timeout(at(7)),
+        [Action::Send(encoded_event::heartbeat_ack(ETF, None, None))]
+    );
     let actions = machine.on_binary(at(8), &etf::from_json(IDENTIFY), 1000);
     assert!(matches!(actions[..], [Action::Identify(_)]));
 }
@@ -193,7 +199,7 @@ fn who_has_answered_before_and_does_not_when_late_has_gone() {
     let (mut machine, _) = answering();
     let asked = at(15_200) + TIMING.heartbeat + LATE;
     assert_eq!(machine.deadline(), Some(asked));
-    let question = Action::Send(dispatch::heartbeat(JSON, "w2"));
+    let question = Action::Send(encoded_event::heartbeat(JSON, "w2"));
     assert_eq!(machine.on_timeout(asked), [question]);
     assert_eq!(machine.deadline(), Some(asked + ANSWER));
     assert_eq!(machine.on_timeout(asked + ANSWER), [], "it may lie unread");
@@ -270,16 +276,22 @@ fn ours_goes_out_half_an_interval_after_init_and_then_every_third_interval_and_t
     let mut machine = identified();
     let wire = Wire::default();
     assert_eq!(machine.on_timeout(at(15_099)), []);
-    assert_eq!(machine.on_timeout(at(15_100)), [Action::Send(dispatch::heartbeat(wire, "w1"))]);
+    assert_eq!(
+        machine.on_timeout(at(15_100)),
+        [Action::Send(encoded_event::heartbeat(wire, "w1"))]
+    );
     machine.on_text(at(15_131), r#"{"op":3,"d":{"tag":"w1"}}"#);
     let ack = machine.on_timeout(at(15_133));
-    assert_eq!(ack, [Action::Send(dispatch::heartbeat_ack(wire, Some("w1"), Some(33)))]);
+    assert_eq!(ack, [Action::Send(encoded_event::heartbeat_ack(wire, Some("w1"), Some(33)))]);
     machine.on_text(at(60_000), HEARTBEAT);
     assert_eq!(machine.on_timeout(at(60_002)).len(), 1);
     machine.on_text(at(90_000), HEARTBEAT);
     assert_eq!(machine.on_timeout(at(90_002)).len(), 1);
     assert_eq!(machine.on_timeout(at(105_099)), []);
-    assert_eq!(machine.on_timeout(at(105_100)), [Action::Send(dispatch::heartbeat(wire, "w2"))]);
+    assert_eq!(
+        machine.on_timeout(at(105_100)),
+        [Action::Send(encoded_event::heartbeat(wire, "w2"))]
+    );
 }
 
 #[test]
@@ -288,7 +300,7 @@ fn foreign_tags_are_echoed_without_latency() {
     machine.on_text(at(200), r#"{"op":3,"d":{"tag":"mine"}}"#);
     assert_eq!(
         machine.on_timeout(at(202)),
-        [Action::Send(dispatch::heartbeat_ack(JSON, Some("mine"), None))]
+        [Action::Send(encoded_event::heartbeat_ack(JSON, Some("mine"), None))]
     );
 }
 

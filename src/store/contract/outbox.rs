@@ -4,8 +4,8 @@ use super::{Bench, channel, key, project_id, state, webhook};
 use crate::domain::delivery::{KEEP_FOR, RETRY_FOR};
 use crate::domain::event::body_for;
 use crate::domain::{
-    Attempt, Delivery, DeliveryKey, DeliveryState, Due, EventId, EventKind, HookEvent, Outcome,
-    Stamp, Timestamp, Version, Webhook, WebhookId,
+    Attempt, Delivery, DeliveryKey, DeliveryOutcome, DeliveryState, DueDelivery, EventId,
+    EventKind, HookEvent, Stamp, Timestamp, Version, Webhook, WebhookId,
 };
 use crate::store::{Start, StoreError, StoreResult, Thing, WebhookUpdate};
 
@@ -33,7 +33,7 @@ fn list(bench: &Bench, webhook: &str) -> Vec<Delivery> {
 }
 
 /// What a webhook is owed at a time.
-fn due(bench: &Bench, webhook: &str, now: i64) -> Vec<Due> {
+fn due(bench: &Bench, webhook: &str, now: i64) -> Vec<DueDelivery> {
     bench.read(|store| store.due_deliveries(&WebhookId::from(webhook), Timestamp(now), 100))
 }
 
@@ -49,9 +49,9 @@ fn of(webhook: &str, event: &str) -> DeliveryKey {
 }
 
 /// Notes what became of an attempt.
-fn settle(bench: &mut Bench, webhook: &str, event: &str, at: i64, outcome: Outcome) {
-    let status = Some(if outcome == Outcome::Delivered { 204 } else { 500 });
-    let error = (outcome != Outcome::Delivered).then(|| "status 500".to_owned());
+fn settle(bench: &mut Bench, webhook: &str, event: &str, at: i64, outcome: DeliveryOutcome) {
+    let status = Some(if outcome == DeliveryOutcome::Delivered { 204 } else { 500 });
+    let error = (outcome != DeliveryOutcome::Delivered).then(|| "status 500".to_owned());
     let attempt = Attempt { at: Timestamp(at), status, error, outcome };
     bench.write(|store| store.settle_delivery(&of(webhook, event), &attempt)).unwrap();
 }
@@ -72,7 +72,7 @@ pub(crate) fn an_event_is_stored_for_each_webhook_that_names_it(bench: &mut Benc
     for (id, count) in [("1", 1), ("2", 1), ("3", 0), ("4", 0)] {
         assert_eq!(list(bench, id).len(), count, "{id}");
     }
-    let expected = Due {
+    let expected = DueDelivery {
         key: of("2", "event_1"),
         project: project_id("a"),
         body: body_for(&WebhookId::from("2"), &event.body(1)).unwrap(),
@@ -153,7 +153,7 @@ pub(crate) fn what_is_due_comes_by_webhook_and_time(bench: &mut Bench) {
     let events: Vec<EventId> = due(bench, "1", 5).into_iter().map(|it| it.key.event).collect();
     assert_eq!(events, ["early", "middle"].map(EventId::from));
     for event in ["early", "middle"] {
-        settle(bench, "1", event, 6, Outcome::Delivered);
+        settle(bench, "1", event, 6, DeliveryOutcome::Delivered);
     }
     assert_eq!(due_webhooks(bench, 8), ["2"]);
     let one = bench.read(|store| store.due_deliveries(&WebhookId::from("2"), Timestamp(9), 1));
@@ -165,8 +165,8 @@ pub(crate) fn retries_and_first_attempts_take_turns(bench: &mut Bench) {
     for at in 1..=6 {
         record(bench, &created("a", &format!("e{at}"), at));
     }
-    settle(bench, "1", "e1", 7, Outcome::Retry(Timestamp(50)));
-    settle(bench, "1", "e2", 7, Outcome::Retry(Timestamp(40)));
+    settle(bench, "1", "e1", 7, DeliveryOutcome::Retry(Timestamp(50)));
+    settle(bench, "1", "e2", 7, DeliveryOutcome::Retry(Timestamp(40)));
     let order = |bench: &Bench, at: i64, limit: u64| {
         let id = WebhookId::from("1");
         let due = bench.read(|store| store.due_deliveries(&id, Timestamp(at), limit));
@@ -185,8 +185,8 @@ pub(crate) fn what_waits_for_a_clock_that_was_set_back_is_brought_back(bench: &m
     for (event, at) in [("now", 1), ("tried", 1), ("paused", 1), ("new", now + minute + 1)] {
         record(bench, &created("a", event, at));
     }
-    settle(bench, "1", "tried", 2, Outcome::Retry(Timestamp(now + 101 + minute)));
-    settle(bench, "1", "paused", 2, Outcome::Retry(Timestamp(now + 90)));
+    settle(bench, "1", "tried", 2, DeliveryOutcome::Retry(Timestamp(now + 101 + minute)));
+    settle(bench, "1", "paused", 2, DeliveryOutcome::Retry(Timestamp(now + 90)));
     let is_late =
         |bench: &Bench, at| bench.read(|store| store.is_due_too_late(Timestamp(at), longest));
     let times = |bench: &Bench| {
@@ -195,13 +195,13 @@ pub(crate) fn what_waits_for_a_clock_that_was_set_back_is_brought_back(bench: &m
     };
     assert!(!is_late(bench, now + 1), "a minute is no reason to doubt the clock");
     // Either line alone is seen.
-    settle(bench, "1", "new", 2, Outcome::Retry(Timestamp(now)));
+    settle(bench, "1", "new", 2, DeliveryOutcome::Retry(Timestamp(now)));
     assert!(is_late(bench, now));
-    settle(bench, "1", "tried", 2, Outcome::Delivered);
+    settle(bench, "1", "tried", 2, DeliveryOutcome::Delivered);
     assert!(!is_late(bench, now));
     record(bench, &created("a", "newer", now + minute + 1));
     assert!(is_late(bench, now));
-    settle(bench, "1", "paused", 2, Outcome::Retry(Timestamp(now + 101 + minute)));
+    settle(bench, "1", "paused", 2, DeliveryOutcome::Retry(Timestamp(now + 101 + minute)));
     let mut bring_back =
         || bench.write(|store| store.bring_back_deliveries(Timestamp(now), longest)).unwrap();
     assert_eq!((bring_back(), bring_back()), (2, 0));
@@ -214,23 +214,23 @@ pub(crate) fn what_waits_for_a_clock_that_was_set_back_is_brought_back(bench: &m
 pub(crate) fn a_delivery_is_settled(bench: &mut Bench) {
     hooks(bench, "a", &["1"]);
     record(bench, &created("a", "x", 1));
-    settle(bench, "1", "x", 2, Outcome::Retry(Timestamp(50)));
+    settle(bench, "1", "x", 2, DeliveryOutcome::Retry(Timestamp(50)));
     let seen = list(bench, "1").remove(0);
     assert_eq!((seen.state, seen.attempts), (DeliveryState::Pending, 1));
     assert_eq!((seen.last_status, seen.last_error.as_deref()), (Some(500), Some("status 500")));
     assert_eq!(seen.next_attempt_at, Timestamp(50));
     assert!(due(bench, "1", 49).is_empty());
     assert_eq!(due(bench, "1", 50).remove(0).attempts, 1);
-    settle(bench, "1", "x", 51, Outcome::Delivered);
+    settle(bench, "1", "x", 51, DeliveryOutcome::Delivered);
     let seen = list(bench, "1").remove(0);
     assert_eq!((seen.state, seen.attempts), (DeliveryState::Delivered, 2));
     assert_eq!((seen.last_status, seen.last_error), (Some(204), None));
     assert_eq!(seen.delivered_at, Some(Timestamp(51)));
     record(bench, &created("a", "y", 1));
-    settle(bench, "1", "y", 60, Outcome::Dead);
+    settle(bench, "1", "y", 60, DeliveryOutcome::Dead);
     assert_eq!(list(bench, "1").remove(0).state, DeliveryState::Dead);
     assert!(due_webhooks(bench, i64::MAX).is_empty());
-    settle(bench, "1", "unknown", 1, Outcome::Dead);
+    settle(bench, "1", "unknown", 1, DeliveryOutcome::Dead);
 }
 
 pub(crate) fn an_endpoint_that_is_gone_hears_nothing_until_it_is_changed(bench: &mut Bench) {
@@ -238,7 +238,7 @@ pub(crate) fn an_endpoint_that_is_gone_hears_nothing_until_it_is_changed(bench: 
     for event in ["x", "y"] {
         record(bench, &created("a", event, 1));
     }
-    settle(bench, "1", "x", 7, Outcome::Gone);
+    settle(bench, "1", "x", 7, DeliveryOutcome::Gone);
     assert!(list(bench, "1").iter().all(|it| it.state == DeliveryState::Dead));
     assert!(list(bench, "2").iter().all(|it| it.state == DeliveryState::Pending));
     let find = |bench: &Bench| {
@@ -257,7 +257,7 @@ pub(crate) fn an_endpoint_that_is_gone_hears_nothing_until_it_is_changed(bench: 
 pub(crate) fn a_delivery_can_be_sent_again(bench: &mut Bench) {
     hooks(bench, "a", &["1"]);
     record(bench, &created("a", "x", 1));
-    settle(bench, "1", "x", 2, Outcome::Dead);
+    settle(bench, "1", "x", 2, DeliveryOutcome::Dead);
     let mut resend = |project: &str, key: DeliveryKey| {
         bench.write(|store| store.resend_delivery(&project_id(project), &key, Timestamp(100)))
     };
@@ -288,9 +288,9 @@ pub(crate) fn finished_deliveries_are_forgotten_after_a_while(bench: &mut Bench)
     for (event, at) in [("delivered", 1), ("dead", 1), ("pending", 1), ("young", 1000)] {
         record(bench, &created("a", event, at));
     }
-    settle(bench, "1", "delivered", 2, Outcome::Delivered);
-    settle(bench, "1", "dead", 2, Outcome::Dead);
-    settle(bench, "1", "young", 1001, Outcome::Delivered);
+    settle(bench, "1", "delivered", 2, DeliveryOutcome::Delivered);
+    settle(bench, "1", "dead", 2, DeliveryOutcome::Dead);
+    settle(bench, "1", "young", 1001, DeliveryOutcome::Delivered);
     let mut prune = |at: i64| bench.write(|store| store.prune_deliveries(Timestamp(at))).unwrap();
     assert_eq!(prune(1 + millis(KEEP_FOR)), 0);
     assert_eq!(prune(2 + millis(KEEP_FOR)), 2);
@@ -304,7 +304,7 @@ pub(crate) fn a_walk_through_deliveries_goes_on_behind_one_that_was_forgotten(be
         record(bench, &created("a", &format!("e{at}"), at));
     }
     let seen = list(bench, "1");
-    settle(bench, "1", "e2", 2, Outcome::Delivered);
+    settle(bench, "1", "e2", 2, DeliveryOutcome::Delivered);
     let gone = bench.write(|store| store.prune_deliveries(Timestamp(3 + millis(KEEP_FOR))));
     assert_eq!(gone.unwrap(), 1);
     record(bench, &created("a", "new", 5));
@@ -319,7 +319,7 @@ pub(crate) fn a_deleted_webhook_takes_its_deliveries_along(bench: &mut Bench) {
     bench.write(|store| store.delete_webhook(&project_id("a"), &WebhookId::from("1"))).unwrap();
     assert!(list(bench, "1").is_empty());
     assert_eq!(due_webhooks(bench, 9), ["2"]);
-    settle(bench, "1", "x", 1, Outcome::Retry(Timestamp(9)));
+    settle(bench, "1", "x", 1, DeliveryOutcome::Retry(Timestamp(9)));
     assert!(list(bench, "1").is_empty());
 }
 
@@ -332,17 +332,17 @@ pub(crate) fn an_event_is_told_as_long_as_one_delivery_is_left(bench: &mut Bench
         due(bench, webhook, 100).into_iter().map(|it| it.body).eq([body])
     };
     bench.write(|store| store.delete_webhook(&project_id("a"), &WebhookId::from("1"))).unwrap();
-    settle(bench, "2", "x", 2, Outcome::Delivered);
+    settle(bench, "2", "x", 2, DeliveryOutcome::Delivered);
     assert!(is_whole(bench, "3"));
     bench
         .write(|store| store.resend_delivery(&project_id("a"), &of("2", "x"), Timestamp(9)))
         .unwrap();
     assert!(is_whole(bench, "2"));
-    settle(bench, "3", "x", 10, Outcome::Dead);
+    settle(bench, "3", "x", 10, DeliveryOutcome::Dead);
     let late = Timestamp(2 + millis(KEEP_FOR));
     assert_eq!(bench.write(|store| store.prune_deliveries(late)), Ok(1));
     assert!(is_whole(bench, "2"));
-    settle(bench, "2", "x", 11, Outcome::Delivered);
+    settle(bench, "2", "x", 11, DeliveryOutcome::Delivered);
     assert_eq!(bench.write(|store| store.prune_deliveries(late)), Ok(1));
     // Nothing of it is left that could keep an event of this id from being stored.
     record(bench, &event);

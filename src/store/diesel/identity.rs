@@ -17,14 +17,14 @@ pub(super) const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 type Number = (u64, u64);
 
 /// The files of an open database.
-pub(super) struct Identity {
+pub(super) struct DatabaseFiles {
     /// Each by its name, with what it was when it was first seen.
     files: Mutex<Vec<(PathBuf, Option<Number>)>>,
     /// Whether one of them was not what it had been when they were last looked at.
     is_lost: AtomicBool,
 }
 
-impl Identity {
+impl DatabaseFiles {
     /// The files of a database that has just been opened.
     pub(super) fn of(url: &str) -> Self {
         let files = SUFFIXES.map(|suffix| PathBuf::from(format!("{url}{suffix}")));

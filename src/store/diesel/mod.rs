@@ -36,7 +36,7 @@ mod tests;
 pub use files::DatabaseLock;
 
 use super::{Database, GroupStore, ReadStore, StoreResult};
-use identity::Identity;
+use identity::DatabaseFiles;
 use pool::Readers;
 use std::path::Path;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ pub struct SqliteDatabase {
     /// The connections that read.
     readers: Readers,
     /// Which files these are.
-    identity: Arc<Identity>,
+    identity: Arc<DatabaseFiles>,
 }
 
 impl SqliteDatabase {
@@ -93,7 +93,7 @@ impl SqliteDatabase {
         let opened = files::prepare(path).and_then(|url| {
             see_to_tables(&url)?;
             let readers = pool::open(&url, readers, pool::WAIT)?;
-            Ok(Self { identity: Arc::new(Identity::of(&url)), readers, url })
+            Ok(Self { identity: Arc::new(DatabaseFiles::of(&url)), readers, url })
         });
         opened.map_err(|error| files::explain(path, error))
     }

@@ -3,8 +3,8 @@
 use super::store::SqliteStore;
 use super::{authorizers, deliveries, registers, sending};
 use crate::domain::{
-    Attempt, Authorizer, Delivery, DeliveryKey, Due, HookEvent, Listed, ProjectId, Register,
-    Timestamp, Webhook, WebhookId,
+    Attempt, Authorizer, Delivery, DeliveryKey, DueDelivery, HookEvent, Listed, ProjectId,
+    Register, Timestamp, Webhook, WebhookId,
 };
 use crate::store::{AtomicWrite, ReadOutbox, Start, StoreResult, WriteOutbox};
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
@@ -20,7 +20,7 @@ impl ReadOutbox for SqliteStore<'_> {
         webhook: &WebhookId,
         now: Timestamp,
         limit: u64,
-    ) -> StoreResult<Vec<Due>> {
+    ) -> StoreResult<Vec<DueDelivery>> {
         sending::due(self.connection, webhook, now, limit)
     }
 

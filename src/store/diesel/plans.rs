@@ -34,7 +34,7 @@ const BIG: [&str; 7] = [
 
 /// One line of a plan.
 #[derive(QueryableByName)]
-struct Step {
+struct PlanStep {
     /// What is done, in words.
     #[diesel(sql_type = Text)]
     detail: String,
@@ -49,12 +49,12 @@ fn is_scan(detail: &str) -> bool {
 
 /// A statement's plan; nothing for what has none, such as COMMIT.
 fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
-    let steps = sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load::<Step>(connection);
+    let steps = sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load::<PlanStep>(connection);
     steps.unwrap_or_default().into_iter().map(|step| step.detail).collect()
 }
 
 /// A fresh database and the statements that it heard.
-struct Heard {
+struct HeardStatements {
     /// Each statement once.
     statements: Vec<String>,
     /// Those that stay prepared.
@@ -66,7 +66,7 @@ struct Heard {
 }
 
 /// Every statement that `run` sends to a fresh database.
-fn statements(run: impl FnOnce(&mut SqliteStore<'_>)) -> Heard {
+fn statements(run: impl FnOnce(&mut SqliteStore<'_>)) -> HeardStatements {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("warren.db");
     let url = super::files::prepare(&path).unwrap();
@@ -91,12 +91,12 @@ fn statements(run: impl FnOnce(&mut SqliteStore<'_>)) -> Heard {
     run(&mut SqliteStore::new(&mut connection));
     connection.set_instrumentation(None::<Box<dyn Instrumentation>>);
     let (statements, kept) = heard.lock().unwrap().clone();
-    Heard { statements, kept, connection, _folder: folder }
+    HeardStatements { statements, kept, connection, _folder: folder }
 }
 
 #[test]
 fn no_statement_walks_through_a_table_that_grows() {
-    let Heard { statements, mut connection, .. } = statements(|store| {
+    let HeardStatements { statements, mut connection, .. } = statements(|store| {
         create(store);
         change(store);
         read(store);
@@ -115,7 +115,7 @@ fn no_statement_walks_through_a_table_that_grows() {
 
 #[test]
 fn a_channel_of_many_projects_is_found_without_looking_at_all_of_them() {
-    let Heard { statements, mut connection, .. } = statements(|store| {
+    let HeardStatements { statements, mut connection, .. } = statements(|store| {
         store.projects_with_channel(&key().id).unwrap();
     });
     let steps: Vec<_> =
@@ -125,7 +125,7 @@ fn a_channel_of_many_projects_is_found_without_looking_at_all_of_them() {
 
 #[test]
 fn a_walk_through_a_channels_tokens_sorts_nothing() {
-    let Heard { statements, mut connection, .. } = statements(|store| {
+    let HeardStatements { statements, mut connection, .. } = statements(|store| {
         store.tokens_of_channel(&key(), &Start::Skip(0), 1).unwrap();
     });
     let steps: Vec<_> =
@@ -139,7 +139,7 @@ fn a_walk_through_a_channels_tokens_sorts_nothing() {
 
 #[test]
 fn a_walk_through_projects_and_their_tokens_sorts_nothing() {
-    let Heard { statements, mut connection, .. } = statements(|store| {
+    let HeardStatements { statements, mut connection, .. } = statements(|store| {
         let created_at = Timestamp(1);
         let project = key().project;
         let last = ProjectCursor { created_at, id: project.clone() };
@@ -160,7 +160,7 @@ fn a_walk_through_projects_and_their_tokens_sorts_nothing() {
 
 #[test]
 fn what_is_due_is_read_in_its_order_and_its_body_by_key() {
-    let Heard { statements, mut connection, .. } = statements(|store| {
+    let HeardStatements { statements, mut connection, .. } = statements(|store| {
         store.due_deliveries(&calls::hook(), Timestamp(1), 1).unwrap();
     });
     let steps: Vec<_> =
@@ -171,7 +171,7 @@ fn what_is_due_is_read_in_its_order_and_its_body_by_key() {
 
 #[test]
 fn what_goes_with_a_row_is_found_by_key() {
-    let Heard { mut connection, .. } = statements(|_| {});
+    let HeardStatements { mut connection, .. } = statements(|_| {});
     let triggers: Vec<String> = sql::<Text>("SELECT sql FROM sqlite_schema WHERE type = 'trigger'")
         .load(&mut connection)
         .unwrap();
@@ -190,7 +190,7 @@ fn what_goes_with_a_row_is_found_by_key() {
 
 #[test]
 fn what_runs_often_is_prepared_once() {
-    let Heard { statements, kept, .. } = statements(|store| {
+    let HeardStatements { statements, kept, .. } = statements(|store| {
         create(store);
         for version in 2..5 {
             store.set_state(&key(), &State::empty(), Version(version)).unwrap();
@@ -220,7 +220,7 @@ fn what_runs_often_is_prepared_once() {
 
 #[test]
 fn a_scan_is_noticed() {
-    let Heard { mut connection, .. } = statements(|_| {});
+    let HeardStatements { mut connection, .. } = statements(|_| {});
     for (statement, expected) in [
         ("SELECT * FROM channels", true),
         ("SELECT * FROM tokens WHERE created_at = 1", true),

@@ -7,8 +7,8 @@ use super::schema::{deliveries, event_bodies, webhooks};
 use crate::domain::delivery::RETRY_FOR;
 use crate::domain::event::body_for;
 use crate::domain::{
-    Attempt, DeliveryKey, DeliveryState, Due, EventId, Outcome, ProjectId, Timestamp, Webhook,
-    WebhookId,
+    Attempt, DeliveryKey, DeliveryOutcome, DeliveryState, DueDelivery, EventId, ProjectId,
+    Timestamp, Webhook, WebhookId,
 };
 use crate::store::{StoreResult, Thing};
 use diesel::dsl::exists;
@@ -38,12 +38,12 @@ struct DueRow {
 }
 
 impl Row for DueRow {
-    type Thing = Due;
+    type Thing = DueDelivery;
 
-    fn into_domain(self) -> StoreResult<Due> {
+    fn into_domain(self) -> StoreResult<DueDelivery> {
         let webhook = WebhookId::from(self.webhook_id.as_str());
         let body = body_for(&webhook, &self.body).ok_or_else(|| corrupt("event_bodies.body"))?;
-        Ok(Due {
+        Ok(DueDelivery {
             key: DeliveryKey { webhook, event: EventId::from(self.event_id.as_str()) },
             project: ProjectId::from(self.project_id.as_str()),
             body,
@@ -83,7 +83,7 @@ pub(super) fn due(
     webhook: &WebhookId,
     now: Timestamp,
     limit: u64,
-) -> StoreResult<Vec<Due>> {
+) -> StoreResult<Vec<DueDelivery>> {
     let mut line = |line: i64| {
         let query = deliveries::table
             .inner_join(event_bodies::table)
@@ -184,9 +184,9 @@ pub(super) fn settle(
     attempt: &Attempt,
 ) -> StoreResult<()> {
     let (state, next) = match attempt.outcome {
-        Outcome::Delivered => (DeliveryState::Delivered, None),
-        Outcome::Retry(at) => (DeliveryState::Pending, Some(at.0)),
-        Outcome::Dead | Outcome::Gone => (DeliveryState::Dead, None),
+        DeliveryOutcome::Delivered => (DeliveryState::Delivered, None),
+        DeliveryOutcome::Retry(at) => (DeliveryState::Pending, Some(at.0)),
+        DeliveryOutcome::Dead | DeliveryOutcome::Gone => (DeliveryState::Dead, None),
     };
     let delivered_at = (state == DeliveryState::Delivered).then_some(attempt.at.0);
     let row = deliveries::table.find((key.event.as_str(), key.webhook.as_str()));
@@ -201,7 +201,7 @@ pub(super) fn settle(
             deliveries::delivered_at.eq(delivered_at),
         ))
         .execute(connection)?;
-    if attempt.outcome == Outcome::Gone {
+    if attempt.outcome == DeliveryOutcome::Gone {
         disable(connection, &key.webhook, attempt.at)?;
     }
     Ok(())

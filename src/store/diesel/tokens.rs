@@ -12,7 +12,7 @@ use diesel::prelude::*;
 #[derive(AsChangeset)]
 #[diesel(table_name = tokens)]
 #[expect(clippy::option_option, reason = "leaving the expiry alone and removing it are two things")]
-struct Changes<'a> {
+struct TokenColumns<'a> {
     /// JSON text.
     state: Option<&'a str>,
     /// Milliseconds; `Some(None)` takes the expiry away.
@@ -148,7 +148,7 @@ pub(super) fn update(
     let row = tokens::table.find(id.as_str()).filter(tokens::project_id.eq(project.as_str()));
     // SQL has no way to set nothing.
     if *update != TokenUpdate::default() {
-        let changes = Changes {
+        let changes = TokenColumns {
             state: update.state.as_ref().map(RawJson::as_str),
             expires_at: update.expires_at.map(|expiry| expiry.map(|at| at.0)),
         };

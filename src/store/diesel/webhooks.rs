@@ -10,7 +10,7 @@ use diesel::prelude::*;
 /// The columns that an update sets; those that are `None` stay.
 #[derive(AsChangeset)]
 #[diesel(table_name = webhooks)]
-struct Changes<'a> {
+struct WebhookColumns<'a> {
     /// Where to post.
     url: Option<&'a str>,
     /// JSON array of names.
@@ -86,7 +86,7 @@ pub(super) fn update(
         if update.url.is_some() || update.events.is_some() {
             diesel::update(row).set(webhooks::disabled_at.eq(None::<i64>)).execute(connection)?;
         }
-        let changes = Changes {
+        let changes = WebhookColumns {
             url: update.url.as_deref(),
             events: update.events.as_deref().map(names),
             secret: update.secret.as_deref(),

@@ -2,7 +2,7 @@
 
 use super::connection::{self, Role};
 use super::files;
-use super::identity::Identity;
+use super::identity::DatabaseFiles;
 use super::store::SqliteStore;
 use crate::store::{GroupStore, StoreError, StoreResult, WriteStore};
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
@@ -22,12 +22,12 @@ pub(super) struct SqliteWriter {
     /// failed commit) drops it, and closing a connection is the one way to roll back that needs nothing to be in order.
     connection: Option<SqliteConnection>,
     /// Which files these are.
-    identity: Arc<Identity>,
+    identity: Arc<DatabaseFiles>,
 }
 
 impl SqliteWriter {
     /// Opens the writer, so that what is wrong shows at start.
-    pub(super) fn open(url: String, identity: Arc<Identity>) -> StoreResult<Self> {
+    pub(super) fn open(url: String, identity: Arc<DatabaseFiles>) -> StoreResult<Self> {
         let connection = connect(&url)?;
         Ok(Self { url, connection: Some(connection), identity })
     }
@@ -35,7 +35,7 @@ impl SqliteWriter {
     /// A writer over a connection that a test has prepared.
     #[cfg(test)]
     pub(super) fn over(url: String, connection: SqliteConnection) -> Self {
-        let identity = Arc::new(Identity::of(&url));
+        let identity = Arc::new(DatabaseFiles::of(&url));
         Self { url, connection: Some(connection), identity }
     }
 }

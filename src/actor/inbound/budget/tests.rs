@@ -3,7 +3,7 @@
 use super::*;
 
 /// Connections of a project that hold this much, each of half a frame since then.
-fn holders(share: &Share, bytes: &[usize], since: Instant) -> Vec<Arc<Holder>> {
+fn holders(share: &InboundShare, bytes: &[usize], since: Instant) -> Vec<Arc<Holder>> {
     let one = |bytes: &usize| {
         let holder = share.enlist();
         holder.note_bytes(*bytes);
@@ -20,7 +20,7 @@ fn condemned(holders: &[Arc<Holder>]) -> Vec<bool> {
 }
 
 /// A budget, and the shares of two projects.
-fn shares(limit: usize) -> (Arc<InboundBudget>, [Arc<Share>; 2]) {
+fn shares(limit: usize) -> (Arc<InboundBudget>, [Arc<InboundShare>; 2]) {
     let budget = Arc::new(InboundBudget::new(limit));
     let shares = ["a", "b"].map(|name| budget.share(Some(&ProjectId::from(name))));
     (budget, shares)

@@ -6,7 +6,7 @@ use crate::domain::Message;
 /// Publishes to the room.
 async fn publish(world: &World, event: &str) {
     let message = Message { event: event.into(), data: RawJson::null() };
-    world.hub.publish(&key("room"), message).await.unwrap();
+    world.supervisor.publish(&key("room"), message).await.unwrap();
 }
 
 /// The inner events of the messages in a text, in order.
@@ -63,7 +63,7 @@ async fn what_was_not_written_and_what_is_said_before_the_end_is_heard_of_comes_
 async fn what_is_said_while_a_channels_actor_is_replaced_is_heard_once_the_session_is_back() {
     let (world, _socket, link) = inside().await;
     for round in 0..10 {
-        let actor = world.hub.channel(&key("room")).await.unwrap();
+        let actor = world.supervisor.channel(&key("room")).await.unwrap();
         assert!(actor.send(Crash).await.is_err());
         let expected = [format!("{round} first"), format!("{round} last")];
         for event in &expected {
@@ -78,10 +78,10 @@ async fn what_is_said_while_a_channels_actor_is_replaced_is_kept_for_a_session_w
 {
     let (world, socket, link) = inside().await;
     drop(socket);
-    let gone = || world.hub.online().holds(&LeapTokenId::from("leap_token_t"));
+    let gone = || world.supervisor.online().holds(&LeapTokenId::from("leap_token_t"));
     assert!(until(async || !gone()).await);
     drop(link);
-    let actor = world.hub.channel(&key("room")).await.unwrap();
+    let actor = world.supervisor.channel(&key("room")).await.unwrap();
     assert!(actor.send(Crash).await.is_err());
     for event in ["first", "last"] {
         publish(&world, event).await;
@@ -135,14 +135,14 @@ async fn what_is_at_hand_goes_with_time_though_nothing_more_is_said() {
     assert_eq!(sent_until(&link, "to all").await, ["to all"]);
     let message = Message { event: "to one".into(), data: RawJson::null() };
     let token = LeapTokenId::from("leap_token_t");
-    world.hub.direct_message(&ProjectId::from("p"), &token, message).await.unwrap();
+    world.supervisor.direct_message(&ProjectId::from("p"), &token, message).await.unwrap();
     assert!(until(async || sent(&link).contains("to one")).await);
-    assert!(world.hub.windows().used() > 0);
+    assert!(world.supervisor.windows().used() > 0);
     let said = Instant::now();
     // Before its time nothing goes.
-    let age = world.hub.settings().window().age;
+    let age = world.supervisor.settings().window().age;
     advance(said, age / 2).await;
-    assert!(world.hub.windows().used() > 0);
+    assert!(world.supervisor.windows().used() > 0);
     advance(said, age * 2).await;
-    assert!(until(async || world.hub.windows().used() == 0).await);
+    assert!(until(async || world.supervisor.windows().used() == 0).await);
 }

@@ -17,7 +17,7 @@ async fn hear_who_is_online(world: &World) -> impl AsyncFn() -> Vec<(String, u64
         disabled_at: None,
         created_at: Timestamp(1),
     };
-    let persistence = world.hub.persistence().clone();
+    let persistence = world.supervisor.persistence().clone();
     persistence.write(move |store| store.create_webhook(&webhook)).await.unwrap();
     persistence.load_hooks().await.unwrap();
     persistence.launch_event_log().await.unwrap();
@@ -45,20 +45,20 @@ async fn a_channels_crash_is_no_coming_and_no_going() {
     let open = |store: &mut dyn WriteStore| {
         store.update_channel(&key("room"), Visibility::Unprotected, Capabilities::default())
     };
-    world.hub.persistence().write(open).await.unwrap();
+    world.supervisor.persistence().write(open).await.unwrap();
     let heard = hear_who_is_online(&world).await;
     let fake = world.connect().await;
     fake.subscribe("room", true).await;
     let other = world.try_connect("p", None).await.unwrap();
     other.subscribe("room", true).await;
     for _ in 0..3 {
-        let actor = world.hub.channel(&key("room")).await.unwrap();
+        let actor = world.supervisor.channel(&key("room")).await.unwrap();
         assert!(actor.send(Crash).await.is_err());
         fake.expect("AVAILABLE").await;
         other.expect("AVAILABLE").await;
     }
     // Whoever ends while the channel has no actor is not forgotten.
-    let actor = world.hub.channel(&key("room")).await.unwrap();
+    let actor = world.supervisor.channel(&key("room")).await.unwrap();
     assert!(actor.send(Crash).await.is_err());
     world.disconnect(&other).await;
     assert!(until(async || heard().await.len() == 3).await, "{:?}", heard().await);

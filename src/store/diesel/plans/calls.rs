@@ -3,9 +3,9 @@
 use super::super::store::SqliteStore;
 use crate::domain::{
     AdminTokenId, Attempt, Authorizer, Capabilities, Channel, ChannelId, ChannelKey, DeliveryKey,
-    EventId, EventKind, HookEvent, LeapToken, LeapTokenId, Listed, Outcome, Permissions, Project,
-    ProjectId, ProjectToken, ProjectTokenId, RawJson, Register, SessionId, SessionRef, Stamp,
-    State, Timestamp, Version, Visibility, Webhook, WebhookId,
+    DeliveryOutcome, EventId, EventKind, HookEvent, LeapToken, LeapTokenId, Listed, Permissions,
+    Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, Register, SessionId, SessionRef,
+    Stamp, State, Timestamp, Version, Visibility, Webhook, WebhookId,
 };
 use crate::store::{
     ChannelCursor, ChannelPage, ChannelSort, ProjectCursor, ProjectTokenCursor, ReadOutbox as _,
@@ -118,7 +118,8 @@ pub(super) fn change(store: &mut SqliteStore<'_>) {
     let event = HookEvent::channel(stamp, EventKind::ChannelCreated, &channel());
     store.atomically(&mut |store| store.record_event(&event).map(drop)).unwrap();
     let delivery = DeliveryKey { webhook: hook(), event: EventId::from("e") };
-    let gone = Attempt { at: Timestamp(1), status: None, error: None, outcome: Outcome::Gone };
+    let gone =
+        Attempt { at: Timestamp(1), status: None, error: None, outcome: DeliveryOutcome::Gone };
     store.settle_delivery(&delivery, &gone).unwrap();
     store.resend_delivery(&project(), &delivery, Timestamp(1)).unwrap();
     store.bring_back_deliveries(Timestamp(1), Duration::ZERO).unwrap();

@@ -4,8 +4,8 @@ use super::{SqliteFixture, channel, dump, project};
 use crate::domain::delivery::KEEP_FOR;
 use crate::domain::event::body_for;
 use crate::domain::{
-    Attempt, DeliveryKey, Due, EventId, EventKind, HookEvent, Outcome, ProjectId, Stamp, Timestamp,
-    Webhook, WebhookId,
+    Attempt, DeliveryKey, DeliveryOutcome, DueDelivery, EventId, EventKind, HookEvent, ProjectId,
+    Stamp, Timestamp, Webhook, WebhookId,
 };
 use crate::store::contract::Fixture as _;
 use crate::store::diesel::connection::{self, Role};
@@ -45,7 +45,7 @@ fn write(writer: &mut Box<dyn GroupStore>, run: impl Fn(&mut dyn WriteStore) -> 
 }
 
 /// What a webhook is owed.
-fn due(database: &dyn Database, id: &str) -> Vec<Due> {
+fn due(database: &dyn Database, id: &str) -> Vec<DueDelivery> {
     let mut found = Vec::new();
     let mut read = |store: &mut dyn crate::store::ReadStore| {
         found = store.due_deliveries(&WebhookId::from(id), Timestamp(1), 100).unwrap();
@@ -68,7 +68,7 @@ fn bodies(fixture: &SqliteFixture) -> i64 {
 /// A delivery ended well.
 fn deliver(writer: &mut Box<dyn GroupStore>, webhook: &str, event: &str) {
     let key = DeliveryKey { webhook: WebhookId::from(webhook), event: EventId::from(event) };
-    let outcome = Outcome::Delivered;
+    let outcome = DeliveryOutcome::Delivered;
     let attempt = Attempt { at: Timestamp(2), status: Some(200), error: None, outcome };
     write(writer, |store| store.settle_delivery(&key, &attempt));
 }

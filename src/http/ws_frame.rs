@@ -22,7 +22,7 @@ use tokio_util::codec::Decoder as _;
 const CONTROL_BYTES: usize = 125;
 
 /// Makes messages of bytes as they come.
-pub(crate) struct Decoder {
+pub(crate) struct MessageDecoder {
     /// Decodes whole frames.
     codec: Codec,
     /// What has come and is not decoded: at most one frame and one read.
@@ -31,7 +31,7 @@ pub(crate) struct Decoder {
     account: InboundAccount,
 }
 
-impl Decoder {
+impl MessageDecoder {
     /// Nothing read yet.
     pub(crate) fn new(account: InboundAccount) -> Self {
         // The bound is ours to keep: it may rise.
@@ -107,7 +107,7 @@ pub(crate) struct Frames<S> {
     /// The bytes; none once they have ended or are of no more use.
     payload: Option<S>,
     /// Makes messages of them.
-    decoder: Decoder,
+    decoder: MessageDecoder,
     /// What lets the HTTP layer read; none in another program than ours, where it reads some more than there is room for.
     visit: Option<Rc<Visit>>,
 }
@@ -115,7 +115,7 @@ pub(crate) struct Frames<S> {
 impl<S> Frames<S> {
     /// The messages in these bytes.
     pub(crate) fn new(payload: S, account: InboundAccount, visit: Option<Rc<Visit>>) -> Self {
-        Self { payload: Some(payload), decoder: Decoder::new(account), visit }
+        Self { payload: Some(payload), decoder: MessageDecoder::new(account), visit }
     }
 
     /// Lets the HTTP layer read so much.

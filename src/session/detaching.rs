@@ -7,8 +7,8 @@ use crate::delivery::owed::Undelivered;
 use crate::delivery::{Exit, Report, Settled};
 use crate::domain::ChannelId;
 use crate::faults::{Fault, is_planted};
-use crate::line::{Gone, Missing};
-use crate::protocol::Dispatch;
+use crate::line::{GoneReader, Missing};
+use crate::protocol::EncodedEvent;
 use std::sync::Arc;
 
 impl<E: SessionEffects> SessionMachine<E> {
@@ -38,7 +38,7 @@ impl<E: SessionEffects> SessionMachine<E> {
         // As each channel does with its own.
         let others = self.connections.values().map(|other| other.since).min();
         if let Some(standing) = &standing {
-            let gone = Gone { since: gone.since, others };
+            let gone = GoneReader { since: gone.since, others };
             self.keep_missing(self.line.unheard(standing, gone), false, effects);
         }
         if !is_settled {
@@ -78,7 +78,7 @@ impl<E: SessionEffects> SessionMachine<E> {
     }
 
     /// A channel says something while nobody is connected, and that so many messages before it found no way here.
-    pub fn keep(&mut self, dispatch: Arc<Dispatch>, missed: u64, effects: &E) {
+    pub fn keep(&mut self, dispatch: Arc<EncodedEvent>, missed: u64, effects: &E) {
         self.replay.keep(dispatch, &effects.limits());
         self.replay.miss(missed);
     }
@@ -86,7 +86,7 @@ impl<E: SessionEffects> SessionMachine<E> {
     /// Keeps for the next connection what one has not heard. Once a connection is past its INIT there is no place for it
     /// among what that hears; then it is counted, and the next INIT tells.
     fn keep_missing(&mut self, missing: Missing, is_old: bool, effects: &E) {
-        if self.connections.values().any(|attendant| attendant.entering.is_none()) {
+        if self.connections.values().any(|attendant| attendant.connecting.is_none()) {
             return self.replay.miss(missing.count());
         }
         let limits = effects.limits();

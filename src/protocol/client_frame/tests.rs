@@ -3,8 +3,8 @@
 use super::*;
 
 /// A decoded frame.
-fn decoded(text: &str) -> Command {
-    Frame::decode(text).unwrap().command
+fn decoded(text: &str) -> ClientCommand {
+    ClientFrame::decode(text).unwrap().command
 }
 
 #[test]
@@ -12,13 +12,13 @@ fn identify_takes_all_three_forms_of_anonymous() {
     for token in ["", r#","token":null"#, r#","token":"""#] {
         let text = format!(r#"{{"op":2,"d":{{"project_id":"project_x"{token}}}}}"#);
         let expected = Identify { project_id: "project_x".into(), token: None, extensions: None };
-        assert_eq!(decoded(&text), Command::Identify(expected));
+        assert_eq!(decoded(&text), ClientCommand::Identify(expected));
     }
 }
 
 #[test]
 fn identify_carries_token_and_extensions() {
-    let Command::Identify(identify) = decoded(
+    let ClientCommand::Identify(identify) = decoded(
         r#"{"d":{"token":"leap_token_x","project_id":"p","ext":["errors"],"other":1},"op":2}"#,
     ) else {
         panic!("not an identify")
@@ -36,17 +36,17 @@ fn heartbeats_come_in_every_shape() {
         r#"{"op":3,"d":{"tag":""}}"#,
         "{\"op\":3,\"d\":{\"tag\":null}}\n",
     ] {
-        assert_eq!(decoded(text), Command::Heartbeat { tag: None }, "{text}");
+        assert_eq!(decoded(text), ClientCommand::Heartbeat { tag: None }, "{text}");
     }
     assert_eq!(
         decoded(r#"{"op":3,"d":{"tag":"a"}}"#),
-        Command::Heartbeat { tag: Some("a".into()) }
+        ClientCommand::Heartbeat { tag: Some("a".into()) }
     );
 }
 
 #[test]
 fn subscribe_allows_null_channels_and_initial_data() {
-    let subscribe = |channel: Option<&str>, is_ephemeral| Command::Subscribe {
+    let subscribe = |channel: Option<&str>, is_ephemeral| ClientCommand::Subscribe {
         channel: channel.map(str::to_owned),
         is_ephemeral,
     };
@@ -67,7 +67,7 @@ fn subscribe_allows_null_channels_and_initial_data() {
 
 #[test]
 fn message_data_is_not_touched() {
-    let Command::Publish { channel, message } = decoded(
+    let ClientCommand::Publish { channel, message } = decoded(
         r#"{"op":0,"d":{"e":"MESSAGE","c":"r","d":{"e":"X","d":{"b":1.0,"a":12345678901234567890}}}}"#,
     ) else {
         panic!("not a message")
@@ -79,7 +79,7 @@ fn message_data_is_not_touched() {
 #[test]
 fn a_message_without_data_has_null() {
     let text = r#"{"op":0,"d":{"e":"MESSAGE","c":"r","d":{"e":"X"}}}"#;
-    let Command::Publish { message, .. } = decoded(text) else { panic!("not a message") };
+    let ClientCommand::Publish { message, .. } = decoded(text) else { panic!("not a message") };
     assert_eq!(message.data, RawJson::null());
 }
 
@@ -87,11 +87,11 @@ fn a_message_without_data_has_null() {
 fn unknown_events_are_ignored() {
     let sent =
         |e: &str| decoded(&format!(r#"{{"op":0,"d":{{"e":"{e}","c":null,"d":{{"id":1}}}}}}"#));
-    assert_eq!(sent("PIPE_ROOM_UNSUBSCRIBE"), Command::Ignored);
+    assert_eq!(sent("PIPE_ROOM_UNSUBSCRIBE"), ClientCommand::Ignored);
     for e in ["NO_SUCH_EVENT", ""] {
-        assert_eq!(sent(e), Command::Unknown { name: e.to_owned() });
+        assert_eq!(sent(e), ClientCommand::Unknown { name: e.to_owned() });
     }
-    assert_eq!(sent(&"x".repeat(1000)), Command::Unknown { name: "x".repeat(64) });
+    assert_eq!(sent(&"x".repeat(1000)), ClientCommand::Unknown { name: "x".repeat(64) });
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn wrong_opcodes_are_told_from_wrong_payloads() {
     for op in ["-1", "1", "4", "5", "255", "9007199254740992", "\"0\"", "null", "1.5", "[]", "1e0"]
     {
         let text = format!(r#"{{"op":{op},"d":{{}}}}"#);
-        assert_eq!(Frame::decode(&text), Err(DecodeError::Opcode), "{op}");
+        assert_eq!(ClientFrame::decode(&text), Err(DecodeError::Opcode), "{op}");
     }
     for whole in [
         r#"{"op":2,"ref":"r","d":{"project_id":"p","token":"t","ext":[]}}"#,
@@ -108,14 +108,14 @@ fn wrong_opcodes_are_told_from_wrong_payloads() {
         r#"{"op":0,"ref":"r","d":{"e":"SUBSCRIBE","c":"r","d":{"ephemeral":true}}}"#,
         r#"{"op":0,"ref":"r","d":{"e":"PATCH_CHANNEL_STATE","c":"r","d":{"patch":{},"if_version":1}}}"#,
     ] {
-        assert!(Frame::decode(whole).is_ok(), "{whole}");
+        assert!(ClientFrame::decode(whole).is_ok(), "{whole}");
         // Every key, at every depth, once more beside itself.
         for (start, _) in
             whole.match_indices('"').filter(|(at, _)| whole[..*at].ends_with(['{', ',']))
         {
             let name = whole[start + 1..].split_once('"').map(|(name, _)| name).unwrap();
             let twice = format!("{}\"{name}\":null,{}", &whole[..start], &whole[start..]);
-            assert!(matches!(Frame::decode(&twice), Err(DecodeError::Payload(_))), "{twice}");
+            assert!(matches!(ClientFrame::decode(&twice), Err(DecodeError::Payload(_))), "{twice}");
         }
     }
     let deep = format!(r#"{{"op":0,"d":{{"e":"X","d":{}{}}}}}"#, "[".repeat(127), "]".repeat(127));
@@ -148,7 +148,7 @@ fn wrong_opcodes_are_told_from_wrong_payloads() {
         r#"{"op":3,"d":{"tag":NaN}}"#,
         &deep,
     ] {
-        assert!(matches!(Frame::decode(text), Err(DecodeError::Payload(_))), "{text}");
+        assert!(matches!(ClientFrame::decode(text), Err(DecodeError::Payload(_))), "{text}");
     }
 }
 
@@ -159,23 +159,23 @@ fn over_long_names_and_tags_are_refused() {
         format!(r#"{{"op":3,"d":{{"tag":"{long}"}}}}"#),
         format!(r#"{{"op":0,"d":{{"e":"MESSAGE","c":"r","d":{{"e":"{long}"}}}}}}"#),
     ] {
-        assert!(matches!(Frame::decode(&text), Err(DecodeError::Payload(_))));
+        assert!(matches!(ClientFrame::decode(&text), Err(DecodeError::Payload(_))));
     }
 }
 
 #[test]
 fn frames_may_be_named_and_states_patched() {
     let text = r#"{"op":0,"ref":"r1","d":{"e":"PATCH_CHANNEL_STATE","c":"r","d":{"patch":{"a":null},"if_version":3}}}"#;
-    let Frame { command, reference, .. } = Frame::decode(text).unwrap();
+    let ClientFrame { command, reference, .. } = ClientFrame::decode(text).unwrap();
     assert_eq!(reference.as_deref(), Some("r1"));
     let patch = RawJson::parse(r#"{"a":null}"#).unwrap();
     let channel = ChannelId::parse("r").ok();
-    assert_eq!(command, Command::PatchState { channel, patch, if_version: Some(Version(3)) });
+    assert_eq!(command, ClientCommand::PatchState { channel, patch, if_version: Some(Version(3)) });
     for broken in [
         r#"{"op":0,"ref":7,"d":{"e":"X"}}"#,
         r#"{"op":0,"d":{"e":"PATCH_CHANNEL_STATE","c":"r","d":{}}}"#,
         r#"{"op":0,"d":{"e":"PATCH_CHANNEL_STATE","c":"r","d":{"patch":{},"if_version":"1"}}}"#,
     ] {
-        assert!(matches!(Frame::decode(broken), Err(DecodeError::Payload(_))), "{broken}");
+        assert!(matches!(ClientFrame::decode(broken), Err(DecodeError::Payload(_))), "{broken}");
     }
 }

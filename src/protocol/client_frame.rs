@@ -1,4 +1,4 @@
-//! What clients send, decoded: one text frame becomes one [`Command`].
+//! What clients send, decoded: one text frame becomes one [`ClientFrame`].
 
 use super::opcode::Opcode;
 use crate::domain::json;
@@ -16,9 +16,9 @@ const TAG_MAX_BYTES: usize = 256;
 
 /// One client frame: what it says, and by what name its sender wants to hear of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub struct ClientFrame {
     /// What it says.
-    pub command: Command,
+    pub command: ClientCommand,
     /// Ours: `ref`, echoed in `ACK` and `ERROR` (extension `errors`).
     pub reference: Option<String>,
     /// How long its text was.
@@ -38,7 +38,7 @@ pub struct Identify {
 
 /// One decoded client frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum ClientCommand {
     /// IDENTIFY.
     Identify(Identify),
     /// A heartbeat or the answer to one of ours.
@@ -108,7 +108,7 @@ pub enum DecodeError {
 
 /// The envelope of every client frame.
 #[derive(Deserialize)]
-struct Envelope<'a> {
+struct FrameEnvelope<'a> {
     /// The opcode; checked by hand because a wrong number has a close code of its own.
     #[serde(borrow)]
     op: &'a RawValue,
@@ -193,7 +193,7 @@ struct PipePayload<'a> {
     join_token: Option<&'a RawValue>,
 }
 
-impl Frame {
+impl ClientFrame {
     /// Decodes one text frame.
     ///
     /// # Errors
@@ -202,7 +202,7 @@ impl Frame {
         if !text.trim_ascii_start().starts_with('{') {
             return Err(payload("a frame must be a JSON object"));
         }
-        let envelope: Envelope<'_> = parse(text)?;
+        let envelope: FrameEnvelope<'_> = parse(text)?;
         json::check(text).map_err(payload)?;
         let reference = envelope.reference.map(Cow::into_owned);
         if reference.as_ref().is_some_and(|name| name.len() > TAG_MAX_BYTES) {
@@ -218,7 +218,7 @@ impl Frame {
     }
 }
 
-impl Command {
+impl ClientCommand {
     /// Whether the frame carries service data, which only an identified connection may send.
     pub const fn is_service(&self) -> bool {
         !matches!(self, Self::Identify(_) | Self::Heartbeat { .. })
@@ -270,14 +270,14 @@ fn object<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<T, Decode
 }
 
 /// Decodes IDENTIFY's payload.
-fn identify(d: Option<&RawValue>) -> Result<Command, DecodeError> {
+fn identify(d: Option<&RawValue>) -> Result<ClientCommand, DecodeError> {
     let IdentifyPayload { project_id, token, ext } = object(d)?;
     let token = token.filter(|token| !token.is_empty());
-    Ok(Command::Identify(Identify { project_id, token, extensions: ext }))
+    Ok(ClientCommand::Identify(Identify { project_id, token, extensions: ext }))
 }
 
 /// Decodes a heartbeat's payload, which may be missing, null or an object.
-fn heartbeat(d: Option<&RawValue>) -> Result<Command, DecodeError> {
+fn heartbeat(d: Option<&RawValue>) -> Result<ClientCommand, DecodeError> {
     let tag = match d.map(RawValue::get) {
         None | Some("null") => None,
         Some(_) => object::<HeartbeatPayload>(d)?.tag,
@@ -285,31 +285,31 @@ fn heartbeat(d: Option<&RawValue>) -> Result<Command, DecodeError> {
     if tag.as_ref().is_some_and(|tag| tag.len() > TAG_MAX_BYTES) {
         return Err(payload(format!("a heartbeat tag has at most {TAG_MAX_BYTES} bytes")));
     }
-    Ok(Command::Heartbeat { tag: tag.filter(|tag| !tag.is_empty()) })
+    Ok(ClientCommand::Heartbeat { tag: tag.filter(|tag| !tag.is_empty()) })
 }
 
 /// Decodes a dispatch.
-fn dispatch(d: Option<&RawValue>) -> Result<Command, DecodeError> {
+fn dispatch(d: Option<&RawValue>) -> Result<ClientCommand, DecodeError> {
     let DispatchPayload { e, c, d } = object(d)?;
     let id = |c: Option<Cow<'_, str>>| c.and_then(|c| ChannelId::parse(&c).ok());
     Ok(match &*e {
-        "SUBSCRIBE" => Command::Subscribe {
+        "SUBSCRIBE" => ClientCommand::Subscribe {
             channel: c.map(Cow::into_owned),
             is_ephemeral: subscribe_data(d)?.ephemeral.unwrap_or(false),
         },
-        "UNSUBSCRIBE" => Command::Unsubscribe { channel: c.map(Cow::into_owned) },
-        "MESSAGE" => Command::Publish { channel: id(c), message: message(d)? },
-        "SET_CHANNEL_STATE" => Command::SetState { channel: id(c), state: raw(d) },
+        "UNSUBSCRIBE" => ClientCommand::Unsubscribe { channel: c.map(Cow::into_owned) },
+        "MESSAGE" => ClientCommand::Publish { channel: id(c), message: message(d)? },
+        "SET_CHANNEL_STATE" => ClientCommand::SetState { channel: id(c), state: raw(d) },
         "PATCH_CHANNEL_STATE" => {
             let PatchPayload { patch, if_version } = object(d)?;
             let (channel, patch) = (id(c), raw(Some(patch)));
-            Command::PatchState { channel, patch, if_version: if_version.map(Version) }
+            ClientCommand::PatchState { channel, patch, if_version: if_version.map(Version) }
         }
-        "PIPE_ROOM_SUBSCRIBE" => {
-            Command::PipeSubscribe { join_token: raw(object::<PipePayload<'_>>(d)?.join_token) }
-        }
-        "PIPE_ROOM_UNSUBSCRIBE" => Command::Ignored,
-        other => Command::Unknown { name: other.chars().take(UNKNOWN_NAME_CHARS).collect() },
+        "PIPE_ROOM_SUBSCRIBE" => ClientCommand::PipeSubscribe {
+            join_token: raw(object::<PipePayload<'_>>(d)?.join_token),
+        },
+        "PIPE_ROOM_UNSUBSCRIBE" => ClientCommand::Ignored,
+        other => ClientCommand::Unknown { name: other.chars().take(UNKNOWN_NAME_CHARS).collect() },
     })
 }
 

@@ -9,14 +9,14 @@ use crate::channel::{ConnectionRef, Moment};
 use crate::delivery::fanout::{ConnectionUid, Order};
 use crate::delivery::owed::Kept;
 use crate::domain::{Channel, ChannelId, ConnectionId, Place, ProjectId, RawJson};
-use crate::protocol::{Close, CloseCode, Dispatch, Event, Extension, Extensions, Scope};
+use crate::protocol::{Close, CloseCode, EncodedEvent, Event, Extension, Extensions, Scope};
 use std::collections::HashSet;
 use std::net::IpAddr;
 use tokio::time::Instant;
 
 /// A connection that wants to come in.
 #[derive(Clone)]
-pub struct Enter<W> {
+pub struct Connect<W> {
     /// The project that the client named; the token must be one of its.
     pub project: ProjectId,
     /// The connection.
@@ -40,13 +40,13 @@ pub enum Sought<C> {
 }
 
 /// What INIT waits for.
-pub(super) struct Entering<W> {
+pub(super) struct Connecting<W> {
     /// The channels that have not answered.
     waiting: HashSet<ChannelId>,
     /// The answers.
     snapshots: Vec<Channel>,
     /// What the connection asked with.
-    enter: Enter<W>,
+    connect: Connect<W>,
 }
 
 impl<E: SessionEffects> SessionMachine<E> {
@@ -54,13 +54,13 @@ impl<E: SessionEffects> SessionMachine<E> {
     ///
     /// # Errors
     /// How it is closed if it is not to come in.
-    pub fn enter(
+    pub fn connect(
         &mut self,
-        enter: Enter<E::Worker>,
+        connect: Connect<E::Worker>,
         now: Moment,
         effects: &mut E,
     ) -> Result<(), Close> {
-        if let Err(close) = self.check(&enter, now, effects) {
+        if let Err(close) = self.check(&connect, now, effects) {
             // The question may be all that this session was begun for.
             self.check_idle(effects);
             return Err(close);
@@ -69,11 +69,12 @@ impl<E: SessionEffects> SessionMachine<E> {
             effects.stop_grace();
         }
         let (connection, cid, address) =
-            (enter.connection.clone(), enter.cid.clone(), enter.address);
+            (connect.connection.clone(), connect.cid.clone(), connect.address);
         let (uid, since) = (connection.uid, self.line.last());
         let waiting = self.subscriptions.keys().cloned().collect();
-        let entering = Some(Box::new(Entering { waiting, snapshots: Vec::new(), enter }));
-        let attendant = Attendant { connection: connection.clone(), cid, address, since, entering };
+        let connecting = Some(Box::new(Connecting { waiting, snapshots: Vec::new(), connect }));
+        let attendant =
+            Attendant { connection: connection.clone(), cid, address, since, connecting };
         self.connections.insert(uid, attendant);
         self.had_connections = true;
         if let Some(token) = self.token() {
@@ -84,13 +85,13 @@ impl<E: SessionEffects> SessionMachine<E> {
                 effects.look_for(&id);
             }
         }
-        self.finish_entering(uid, effects);
+        self.finish_connecting(uid, effects);
         Ok(())
     }
 
     /// Refuses a connection that is not to come in.
-    fn check(&self, enter: &Enter<E::Worker>, now: Moment, effects: &E) -> Result<(), Close> {
-        if !self.is_of(&enter.project) {
+    fn check(&self, connect: &Connect<E::Worker>, now: Moment, effects: &E) -> Result<(), Close> {
+        if !self.is_of(&connect.project) {
             return Err(Close::new(CloseCode::InvalidAuth, "invalid token"));
         }
         if self.token().is_some_and(|token| token.is_expired(now.time)) {
@@ -152,11 +153,11 @@ impl<E: SessionEffects> SessionMachine<E> {
         held.channel = Some(channel.clone());
         let (mut inside, mut outside) = (Vec::new(), Vec::new());
         for attendant in self.connections.values_mut() {
-            match &mut attendant.entering {
-                Some(entering) if is_return || entering.waiting.contains(id) => {
+            match &mut attendant.connecting {
+                Some(connecting) if is_return || connecting.waiting.contains(id) => {
                     // Another incarnation's snapshot is of no use: that does not hand its events to anybody any more.
-                    entering.snapshots.retain(|snapshot| snapshot.key.id != *id);
-                    entering.waiting.insert(id.clone());
+                    connecting.snapshots.retain(|snapshot| snapshot.key.id != *id);
+                    connecting.waiting.insert(id.clone());
                     outside.push(attendant.connection.clone());
                 }
                 Some(_) => {}
@@ -172,7 +173,7 @@ impl<E: SessionEffects> SessionMachine<E> {
     /// Whether no INIT waits for this channel.
     fn nobody_waits_for(&self, id: &ChannelId) -> bool {
         let waits = |attendant: &Attendant<E::Worker>| {
-            attendant.entering.as_ref().is_some_and(|entering| entering.waiting.contains(id))
+            attendant.connecting.as_ref().is_some_and(|connecting| connecting.waiting.contains(id))
         };
         !self.connections.values().any(waits)
     }
@@ -201,36 +202,36 @@ impl<E: SessionEffects> SessionMachine<E> {
     /// Every INIT goes without this channel.
     pub(super) fn stop_waiting_for(&mut self, id: &ChannelId, effects: &mut E) {
         for uid in self.connections.keys().copied().collect::<Vec<_>>() {
-            if let Some(entering) = self.entering(uid) {
-                entering.waiting.remove(id);
-                self.finish_entering(uid, effects);
+            if let Some(connecting) = self.connecting(uid) {
+                connecting.waiting.remove(id);
+                self.finish_connecting(uid, effects);
             }
         }
     }
 
     /// What a connection waits for, if it is on its way in.
-    fn entering(&mut self, uid: ConnectionUid) -> Option<&mut Entering<E::Worker>> {
-        self.connections.get_mut(&uid)?.entering.as_deref_mut()
+    fn connecting(&mut self, uid: ConnectionUid) -> Option<&mut Connecting<E::Worker>> {
+        self.connections.get_mut(&uid)?.connecting.as_deref_mut()
     }
 
     /// A channel's snapshot came.
     pub fn snapshot(&mut self, uid: ConnectionUid, channel: Channel, effects: &mut E) {
-        let Some(entering) = self.entering(uid) else { return };
-        if entering.waiting.remove(&channel.key.id) {
-            entering.snapshots.push(channel);
+        let Some(connecting) = self.connecting(uid) else { return };
+        if connecting.waiting.remove(&channel.key.id) {
+            connecting.snapshots.push(channel);
         }
-        self.finish_entering(uid, effects);
+        self.finish_connecting(uid, effects);
     }
 
     /// Sends INIT once all snapshots are there, with what was kept.
-    fn finish_entering(&mut self, uid: ConnectionUid, effects: &mut E) {
-        if self.entering(uid).is_none_or(|entering| !entering.waiting.is_empty()) {
+    fn finish_connecting(&mut self, uid: ConnectionUid, effects: &mut E) {
+        if self.connecting(uid).is_none_or(|connecting| !connecting.waiting.is_empty()) {
             return;
         }
         let Some(attendant) = self.connections.get_mut(&uid) else { return };
-        let Some(entering) = attendant.entering.take() else { return };
+        let Some(connecting) = attendant.connecting.take() else { return };
         let since = attendant.since;
-        let Entering { mut snapshots, enter, .. } = *entering;
+        let Connecting { mut snapshots, connect, .. } = *connecting;
         // What was unsubscribed in between is not shown; the rest in the order of subscribing.
         snapshots.retain(|channel| self.subscriptions.contains_key(&channel.key.id));
         snapshots.sort_by_key(|channel| self.subscriptions.get_index_of(&channel.key.id));
@@ -244,29 +245,29 @@ impl<E: SessionEffects> SessionMachine<E> {
         }
         let (events, missed) = self.replay.take();
         let kept = Kept { events, missed, home: effects.home() };
-        let init = Box::new(Dispatch::new(self.init(&enter, snapshots, missed)));
+        let init = Box::new(EncodedEvent::new(self.init(&connect, snapshots, missed)));
         let direct = Place { line: self.line.id(), number: since };
         self.order_one(uid, Order::Init { connection: uid, init, kept, direct }, effects);
-        if enter.extensions.is_some_and(|extensions| extensions.has(Extension::Presence)) {
+        if connect.extensions.is_some_and(|extensions| extensions.has(Extension::Presence)) {
             effects.ask_who_is_in(uid);
         }
     }
 
     /// INIT for a connection.
-    fn init(&self, enter: &Enter<E::Worker>, channels: Vec<Channel>, missed: u64) -> Event {
+    fn init(&self, connect: &Connect<E::Worker>, channels: Vec<Channel>, missed: u64) -> Event {
         let (metadata, scope) = match &self.identity {
             Identity::Token(token) => (token.metadata(), Scope::Token),
             Identity::Anonymous => (RawJson::null(), Scope::NoAuth),
             Identity::Project => (RawJson::null(), Scope::Project),
         };
         Event::Init {
-            cid: enter.cid.clone(),
+            cid: connect.cid.clone(),
             connection_count: self.connections.len(),
             metadata,
             scope,
             channels,
             missed,
-            extensions: enter.extensions.map(Extensions::names),
+            extensions: connect.extensions.map(Extensions::names),
         }
     }
 

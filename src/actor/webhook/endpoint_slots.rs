@@ -1,26 +1,26 @@
 //! How many calls are under way to which webhook, and how many more may be.
 
 use super::{IN_FLIGHT, PER_ENDPOINT};
-use crate::domain::{DeliveryKey, Due, ProjectId, Timestamp, Webhook, WebhookId};
+use crate::domain::{DeliveryKey, DueDelivery, ProjectId, Timestamp, Webhook, WebhookId};
 use crate::store::{ReadStore, StoreResult};
 use std::collections::{HashMap, HashSet};
 
 /// The calls to one webhook.
 #[derive(Clone, Copy, Debug)]
-struct Lane {
+struct EndpointSlot {
     /// How many are under way.
     busy: usize,
     /// How many may be under way.
     limit: usize,
 }
 
-impl Default for Lane {
+impl Default for EndpointSlot {
     fn default() -> Self {
         Self { busy: 0, limit: PER_ENDPOINT }
     }
 }
 
-impl Lane {
+impl EndpointSlot {
     /// Notes how a call ended. A failure halves the places, so that endpoints which are down cannot take them all from
     /// those that are up: three in a row leave one. A success gives one back, so that one failure among many costs little.
     fn judge(&mut self, is_down: bool) {
@@ -41,9 +41,9 @@ const fn share(under_way: usize, of_project: usize) -> usize {
 
 /// All calls under way.
 #[derive(Debug, Default)]
-pub(super) struct Lanes {
+pub(super) struct EndpointSlots {
     /// By webhook; one without calls and without trouble is not here.
-    by_webhook: HashMap<WebhookId, Lane>,
+    by_webhook: HashMap<WebhookId, EndpointSlot>,
     /// How many calls of each project are under way.
     by_project: HashMap<ProjectId, usize>,
     /// What is being delivered.
@@ -53,9 +53,9 @@ pub(super) struct Lanes {
 }
 
 /// What a look into the outbox may bring.
-pub(super) struct Plan {
+pub(super) struct OutboxPlan {
     /// By webhook.
-    lanes: HashMap<WebhookId, Lane>,
+    slots: HashMap<WebhookId, EndpointSlot>,
     /// By project.
     by_project: HashMap<ProjectId, usize>,
     /// What is being delivered already.
@@ -65,13 +65,13 @@ pub(super) struct Plan {
 }
 
 /// Due deliveries, each with its webhook.
-pub(super) type Batch = Vec<(Webhook, Vec<Due>)>;
+pub(super) type DueBatch = Vec<(Webhook, Vec<DueDelivery>)>;
 
-impl Lanes {
+impl EndpointSlots {
     /// What may be started now.
-    pub(super) fn plan(&self) -> Plan {
-        Plan {
-            lanes: self.by_webhook.clone(),
+    pub(super) fn plan(&self) -> OutboxPlan {
+        OutboxPlan {
+            slots: self.by_webhook.clone(),
             by_project: self.by_project.clone(),
             under_way: self.under_way.clone(),
             last: self.last.clone(),
@@ -80,9 +80,9 @@ impl Lanes {
 
     /// Notes a call that begins; false where it must not.
     pub(super) fn enter(&mut self, project: &ProjectId, key: &DeliveryKey) -> bool {
-        let lane = self.by_webhook.get(&key.webhook).copied().unwrap_or_default();
+        let slot = self.by_webhook.get(&key.webhook).copied().unwrap_or_default();
         let of_project = self.by_project.get(project).copied().unwrap_or(0);
-        let has_room = share(self.under_way.len(), of_project) > 0 && lane.busy < lane.limit;
+        let has_room = share(self.under_way.len(), of_project) > 0 && slot.busy < slot.limit;
         if !has_room {
             return false;
         }
@@ -102,10 +102,10 @@ impl Lanes {
             *busy = busy.saturating_sub(1);
         }
         self.by_project.retain(|_, busy| *busy > 0);
-        if let Some(lane) = self.by_webhook.get_mut(&key.webhook) {
-            lane.busy = lane.busy.saturating_sub(1);
-            lane.judge(is_down);
-            if lane.busy == 0 && lane.limit == PER_ENDPOINT {
+        if let Some(slot) = self.by_webhook.get_mut(&key.webhook) {
+            slot.busy = slot.busy.saturating_sub(1);
+            slot.judge(is_down);
+            if slot.busy == 0 && slot.limit == PER_ENDPOINT {
                 self.by_webhook.remove(&key.webhook);
             }
         }
@@ -113,17 +113,17 @@ impl Lanes {
 
     /// Forgets webhooks without calls, among them those that were deleted.
     pub(super) fn forget_idle(&mut self) {
-        self.by_webhook.retain(|_, lane| lane.busy > 0);
+        self.by_webhook.retain(|_, slot| slot.busy > 0);
     }
 }
 
-impl Plan {
+impl OutboxPlan {
     /// Reads as much as may be started, webhook after webhook, and when something is due next.
     pub(super) fn read(
         &self,
         store: &mut dyn ReadStore,
         now: Timestamp,
-    ) -> StoreResult<(Batch, Option<Timestamp>)> {
+    ) -> StoreResult<(DueBatch, Option<Timestamp>)> {
         let mut under_way = self.under_way.len();
         let mut by_project = self.by_project.clone();
         let mut webhooks = store.due_webhooks(now)?;
@@ -133,14 +133,14 @@ impl Plan {
         }
         let mut batch = Vec::new();
         for webhook in webhooks {
-            let lane = self.lanes.get(&webhook.id).copied().unwrap_or_default();
+            let slot = self.slots.get(&webhook.id).copied().unwrap_or_default();
             let of_project = by_project.entry(webhook.project.clone()).or_default();
-            let room = lane.limit.saturating_sub(lane.busy).min(share(under_way, *of_project));
+            let room = slot.limit.saturating_sub(slot.busy).min(share(under_way, *of_project));
             if room == 0 {
                 continue;
             }
             // What is under way is still due in the outbox.
-            let limit = u64::try_from(room + lane.busy).unwrap_or(u64::MAX);
+            let limit = u64::try_from(room + slot.busy).unwrap_or(u64::MAX);
             let mut due = store.due_deliveries(&webhook.id, now, limit)?;
             due.retain(|due| !self.under_way.contains(&due.key));
             due.truncate(room);
@@ -171,76 +171,76 @@ mod tests {
     }
 
     /// How many calls to a webhook may begin; they are ended without a judgement.
-    fn places_of(lanes: &mut Lanes, webhook: usize) -> usize {
-        let before = lanes.by_webhook.get(&key(webhook, 0).webhook).copied();
+    fn places_of(slots: &mut EndpointSlots, webhook: usize) -> usize {
+        let before = slots.by_webhook.get(&key(webhook, 0).webhook).copied();
         let taken: Vec<_> = (100..200)
             .map(|event| key(webhook, event))
-            .filter(|key| lanes.enter(&project(1), key))
+            .filter(|key| slots.enter(&project(1), key))
             .collect();
         for key in &taken {
-            lanes.leave(&project(1), key, false);
+            slots.leave(&project(1), key, false);
         }
-        if let Some(lane) = before {
-            lanes.by_webhook.insert(key(webhook, 0).webhook, lane);
+        if let Some(slot) = before {
+            slots.by_webhook.insert(key(webhook, 0).webhook, slot);
         }
         taken.len()
     }
 
     #[test]
     fn an_endpoint_that_is_down_has_one_place_and_a_success_gives_one_back() {
-        let (mut lanes, home) = (Lanes::default(), project(1));
-        assert!((0..PER_ENDPOINT).all(|event| lanes.enter(&home, &key(1, event))));
-        assert!(!lanes.enter(&home, &key(1, 99)));
+        let (mut slots, home) = (EndpointSlots::default(), project(1));
+        assert!((0..PER_ENDPOINT).all(|event| slots.enter(&home, &key(1, event))));
+        assert!(!slots.enter(&home, &key(1, 99)));
         for event in 0..PER_ENDPOINT {
-            lanes.leave(&home, &key(1, event), true);
+            slots.leave(&home, &key(1, event), true);
         }
-        assert!(lanes.enter(&home, &key(1, 1)));
-        assert!(!lanes.enter(&home, &key(1, 2)), "one at a time while it is down");
-        assert!(lanes.enter(&home, &key(2, 1)), "another has its own places");
+        assert!(slots.enter(&home, &key(1, 1)));
+        assert!(!slots.enter(&home, &key(1, 2)), "one at a time while it is down");
+        assert!(slots.enter(&home, &key(2, 1)), "another has its own places");
         for places in 2..=PER_ENDPOINT {
-            lanes.leave(&home, &key(1, 1), false);
-            assert_eq!(places_of(&mut lanes, 1), places);
-            lanes.enter(&home, &key(1, 1));
+            slots.leave(&home, &key(1, 1), false);
+            assert_eq!(places_of(&mut slots, 1), places);
+            slots.enter(&home, &key(1, 1));
         }
-        lanes.leave(&home, &key(1, 1), false);
-        assert!(!lanes.by_webhook.contains_key(&key(1, 1).webhook), "nothing is left to remember");
+        slots.leave(&home, &key(1, 1), false);
+        assert!(!slots.by_webhook.contains_key(&key(1, 1).webhook), "nothing is left to remember");
     }
 
     #[test]
     fn one_failure_leaves_half_of_the_places() {
-        let (mut lanes, home) = (Lanes::default(), project(1));
+        let (mut slots, home) = (EndpointSlots::default(), project(1));
         for (left, is_down) in [(4, true), (2, true), (3, false), (1, true), (1, true), (2, false)]
         {
-            assert!(lanes.enter(&home, &key(1, 0)));
-            lanes.leave(&home, &key(1, 0), is_down);
-            assert_eq!(places_of(&mut lanes, 1), left);
+            assert!(slots.enter(&home, &key(1, 0)));
+            slots.leave(&home, &key(1, 0), is_down);
+            assert_eq!(places_of(&mut slots, 1), left);
         }
     }
 
     #[test]
     fn a_delivery_is_under_way_once_and_all_together_are_bounded() {
-        let mut lanes = Lanes::default();
-        assert!(lanes.enter(&project(1), &key(1, 1)));
-        assert!(!lanes.enter(&project(1), &key(1, 1)));
-        let mut enter = |n: usize| lanes.enter(&project(n / 100), &key(n, 7));
+        let mut slots = EndpointSlots::default();
+        assert!(slots.enter(&project(1), &key(1, 1)));
+        assert!(!slots.enter(&project(1), &key(1, 1)));
+        let mut enter = |n: usize| slots.enter(&project(n / 100), &key(n, 7));
         assert_eq!((100..10_000).filter(|n| enter(*n)).count(), IN_FLIGHT - 1);
-        assert!(lanes.under_way.len() == IN_FLIGHT);
+        assert!(slots.under_way.len() == IN_FLIGHT);
     }
 
     #[test]
     fn a_project_leaves_half_of_the_places_to_the_others() {
-        let mut lanes = Lanes::default();
-        let take = |lanes: &mut Lanes, owner: usize| {
+        let mut slots = EndpointSlots::default();
+        let take = |slots: &mut EndpointSlots, owner: usize| {
             let hook = |n: usize| key(owner * 1000 + n, 1);
-            (0..100).filter(|n| lanes.enter(&project(owner), &hook(*n))).count()
+            (0..100).filter(|n| slots.enter(&project(owner), &hook(*n))).count()
         };
-        assert_eq!(take(&mut lanes, 1), IN_FLIGHT / 2);
-        assert_eq!(take(&mut lanes, 2), IN_FLIGHT / 4);
-        assert_eq!(take(&mut lanes, 3), IN_FLIGHT / 8);
+        assert_eq!(take(&mut slots, 1), IN_FLIGHT / 2);
+        assert_eq!(take(&mut slots, 2), IN_FLIGHT / 4);
+        assert_eq!(take(&mut slots, 3), IN_FLIGHT / 8);
         for n in 0..IN_FLIGHT / 2 {
-            lanes.leave(&project(1), &key(1000 + n, 1), false);
+            slots.leave(&project(1), &key(1000 + n, 1), false);
         }
-        assert!(!lanes.by_project.contains_key(&project(1)));
-        assert!(take(&mut lanes, 4) > IN_FLIGHT / 4);
+        assert!(!slots.by_project.contains_key(&project(1)));
+        assert!(take(&mut slots, 4) > IN_FLIGHT / 4);
     }
 }

@@ -1,10 +1,10 @@
-//! The door: what happens to a connection before it is known what it wants.
+//! The fast path: what happens to a connection before it is known what it wants.
 //!
 //! A request for a socket becomes one on the raw stream; a plain request to publish is answered here, because that is
 //! what a busy server does most. Everything else goes to the HTTP layer, with all that was read, and stays there. Where
 //! sockets are served as a route ([`SocketWay::Route`]), all of it goes there.
 
-use super::head::{Lane, Publish};
+use super::head::{PlainPublish, RequestKind};
 use super::preface::Preface;
 use super::prefixed::Prefixed;
 use super::{KEEP_ALIVE, REQUEST_TIMEOUT, give_up_on_dead_peers, upgrade};
@@ -41,16 +41,16 @@ const UNREAD_TIME: Duration = Duration::from_secs(2);
 pub(super) type Request = (Prefixed, Protocol, Option<SocketAddr>);
 
 /// What serves the connections of one worker, cheap to clone.
-pub(super) struct Door<S>(Rc<Hall<S>>);
+pub(super) struct FastPath<S>(Rc<ListenerShared<S>>);
 
-impl<S> Clone for Door<S> {
+impl<S> Clone for FastPath<S> {
     fn clone(&self) -> Self {
         Self(Rc::clone(&self.0))
     }
 }
 
-/// What stands behind a door.
-struct Hall<S> {
+/// What the listener of one worker shares with all its connections.
+struct ListenerShared<S> {
     /// The HTTP layer.
     http: S,
     /// What requests are answered from.
@@ -61,12 +61,12 @@ struct Hall<S> {
     idle_end: CancellationToken,
 }
 
-/// Opens a door on this thread, with an HTTP layer of its own behind it; none if that cannot be set up.
+/// Sets up the fast path of this thread, with an HTTP layer of its own behind it; none if that cannot be set up.
 pub(super) async fn open(
     app: http::App,
     way: SocketWay,
     idle_end: CancellationToken,
-) -> Option<Door<impl Service<Request, Response = (), Error = DispatchError>>> {
+) -> Option<FastPath<impl Service<Request, Response = (), Error = DispatchError>>> {
     let routes = App::new().wrap(from_fn(http::front)).configure(http::configure(app.clone()));
     let routes = actix_service::IntoServiceFactory::into_factory(routes);
     let routes = routes.map_err(|error: actix_web::Error| error.error_response());
@@ -80,10 +80,10 @@ pub(super) async fn open(
         })
         .finish(map_config(routes, |()| AppConfig::default()));
     let http = http.new_service(()).await.ok()?;
-    Some(Door(Rc::new(Hall { http, app, way, idle_end })))
+    Some(FastPath(Rc::new(ListenerShared { http, app, way, idle_end })))
 }
 
-impl<S> Door<S>
+impl<S> FastPath<S>
 where
     S: Service<Request, Response = (), Error = DispatchError>,
 {
@@ -94,14 +94,14 @@ where
         stream: TcpStream,
         peer: SocketAddr,
         place: TaskTrackerToken,
-    ) -> Option<upgrade::Running> {
+    ) -> Option<upgrade::RunningSocket> {
         // Small frames must not wait for each other.
         let _ = stream.set_nodelay(true);
         give_up_on_dead_peers(&stream);
-        let mut guest = Guest { stream, read: BytesMut::new(), since: Instant::now() };
+        let mut incoming = Incoming { stream, read: BytesMut::new(), since: Instant::now() };
         let mut peer = peer;
         if self.0.app.proxies.speaks_first(peer.ip()) {
-            let heard = timeout(REQUEST_TIMEOUT, Box::pin(guest.hear_proxy())).await;
+            let heard = timeout(REQUEST_TIMEOUT, Box::pin(incoming.hear_proxy())).await;
             match heard {
                 Ok(Ok(client)) => peer = client.map_or(peer, |client| (client, 0).into()),
                 // Whoever sends no header is no proxy, or not one that is set up for this server.
@@ -111,20 +111,20 @@ where
                 }
                 Err(_) => return None,
             }
-            guest.since = Instant::now();
+            incoming.since = Instant::now();
         }
-        let wish = match self.0.way {
-            SocketWay::Stream => Box::pin(guest.negotiate(&self.0, peer)).await,
+        let wanted = match self.0.way {
+            SocketWay::Stream => Box::pin(incoming.negotiate(&self.0, peer)).await,
             SocketWay::Route => {
                 let bytes = self.0.app.supervisor.settings().send_buffer_bytes;
-                upgrade::bound_send_buffer(&guest.stream, bytes);
-                Wish::Http(guest)
+                upgrade::bound_send_buffer(&incoming.stream, bytes);
+                Wanted::Http(incoming)
             }
         };
-        match wish {
-            Wish::Nothing => None,
-            Wish::Socket(running) => Some(running),
-            Wish::Http(Guest { stream, read, since }) => {
+        match wanted {
+            Wanted::Nothing => None,
+            Wanted::Socket(running) => Some(running),
+            Wanted::Http(Incoming { stream, read, since }) => {
                 let stream = Prefixed::new(read, stream, since, place, &self.0.idle_end);
                 let request = (stream, Protocol::Http1, Some(peer));
                 if let Err(error) = Box::pin(self.0.http.call(request)).await {
@@ -137,17 +137,17 @@ where
 }
 
 /// What a connection turns out to want.
-enum Wish {
+enum Wanted {
     /// Nothing any more.
     Nothing,
     /// A socket.
-    Socket(upgrade::Running),
+    Socket(upgrade::RunningSocket),
     /// Something of the HTTP layer.
-    Http(Guest),
+    Http(Incoming),
 }
 
-/// A connection at the door.
-struct Guest {
+/// A connection that has not said yet what it wants.
+struct Incoming {
     /// The stream.
     stream: TcpStream,
     /// What has been read and not answered.
@@ -157,25 +157,25 @@ struct Guest {
 }
 
 /// What ends the wait for more.
-struct Patience<'wait, 'hall> {
+struct Deadline<'wait, 'shared> {
     /// Runs out at the deadline, or before it and is then set anew.
     timer: Pin<&'wait mut Sleep>,
     /// When the wait is over.
-    deadline: Instant,
+    at: Instant,
     /// Becomes ready when the server stops and nobody waits any more for requests that have not begun.
-    idle_end: Pin<&'wait mut WaitForCancellationFuture<'hall>>,
+    idle_end: Pin<&'wait mut WaitForCancellationFuture<'shared>>,
     /// Whether a request has begun.
     has_begun: bool,
 }
 
-impl Patience<'_, '_> {
+impl Deadline<'_, '_> {
     /// Ready when it is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.timer.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= self.deadline {
+            if Instant::now() >= self.at {
                 return Poll::Ready(());
             }
-            self.timer.as_mut().reset(self.deadline);
+            self.timer.as_mut().reset(self.at);
         }
         if self.has_begun {
             return Poll::Pending;
@@ -184,7 +184,7 @@ impl Patience<'_, '_> {
     }
 }
 
-impl Guest {
+impl Incoming {
     /// Reads the PROXY header that a trusted proxy begins with; the client's address, if it says one.
     async fn hear_proxy(&mut self) -> io::Result<Option<IpAddr>> {
         loop {
@@ -204,66 +204,66 @@ impl Guest {
     }
 
     /// Answers requests to publish until something else is wanted.
-    async fn negotiate<S>(mut self, hall: &Hall<S>, peer: SocketAddr) -> Wish {
-        let deadline = self.since + REQUEST_TIMEOUT;
-        let timer = pin!(sleep_until(deadline));
-        let idle_end = pin!(hall.idle_end.cancelled());
-        let mut patience = Patience { timer, deadline, idle_end, has_begun: false };
+    async fn negotiate<S>(mut self, shared: &ListenerShared<S>, peer: SocketAddr) -> Wanted {
+        let at = self.since + REQUEST_TIMEOUT;
+        let timer = pin!(sleep_until(at));
+        let idle_end = pin!(shared.idle_end.cancelled());
+        let mut deadline = Deadline { timer, at, idle_end, has_begun: false };
         loop {
-            match Lane::of(&self.read) {
-                Lane::Unknown => match self.read_more(&mut patience).await {
+            match RequestKind::of(&self.read) {
+                RequestKind::Unknown => match self.read_more(&mut deadline).await {
                     Ok(true) => {}
                     // Half a request is answered by the HTTP layer, as any other that does not come to its end.
                     Ok(false) if !self.read.is_empty() => break,
-                    _ => return Wish::Nothing,
+                    _ => return Wanted::Nothing,
                 },
-                Lane::Http => break,
-                Lane::Socket(head, size) => {
+                RequestKind::Http => break,
+                RequestKind::Socket(head, size) => {
                     let address = Some(peer.ip());
-                    let Ok(admitted) = http::ws::admit(&hall.app, &head, address) else { break };
+                    let Ok(admitted) = http::ws::admit(&shared.app, &head, address) else { break };
                     let rest = self.read.get(size..).unwrap_or_default();
-                    let running = upgrade::open(&hall.app, admitted, &head, self.stream, rest);
-                    return Wish::Socket(running);
+                    let running = upgrade::open(&shared.app, admitted, &head, self.stream, rest);
+                    return Wanted::Socket(running);
                 }
-                Lane::Publish(read) => {
-                    let Publish { channel, authorization, body, size, .. } = read;
-                    let from = || hall.app.proxies.client_of(peer.ip(), &read.forwarding());
-                    let done = http::publish(&hall.app, authorization, channel, body, from).await;
+                RequestKind::Publish(read) => {
+                    let PlainPublish { channel, authorization, body, size, .. } = read;
+                    let from = || shared.app.proxies.client_of(peer.ip(), &read.forwarding());
+                    let done = http::publish(&shared.app, authorization, channel, body, from).await;
                     // Whatever is wrong with it, the HTTP layer knows how to say.
                     if done.is_err() {
                         break;
                     }
                     self.read.advance(size);
-                    let is_last = hall.app.supervisor.is_stopping();
+                    let is_last = shared.app.supervisor.is_stopping();
                     let answer = if is_last { http::published_last() } else { http::published() };
                     if self.write(answer).await.is_err() {
-                        return Wish::Nothing;
+                        return Wanted::Nothing;
                     }
                     if is_last {
                         self.finish().await;
-                        return Wish::Nothing;
+                        return Wanted::Nothing;
                     }
                     self.since = Instant::now();
-                    patience.deadline = self.since + KEEP_ALIVE;
+                    deadline.at = self.since + KEEP_ALIVE;
                 }
             }
         }
-        Wish::Http(self)
+        Wanted::Http(self)
     }
 
     /// Reads what there is; false at the end of the stream, of the time for it, or of the server.
-    async fn read_more(&mut self, patience: &mut Patience<'_, '_>) -> io::Result<bool> {
-        patience.has_begun = !self.read.is_empty();
-        if patience.has_begun {
+    async fn read_more(&mut self, deadline: &mut Deadline<'_, '_>) -> io::Result<bool> {
+        deadline.has_begun = !self.read.is_empty();
+        if deadline.has_begun {
             // A request that has begun has less time than the next one to begin.
-            patience.deadline = patience.deadline.min(Instant::now() + REQUEST_TIMEOUT);
-            patience.timer.as_mut().reset(patience.deadline);
+            deadline.at = deadline.at.min(Instant::now() + REQUEST_TIMEOUT);
+            deadline.timer.as_mut().reset(deadline.at);
         }
         let begins = self.read.is_empty();
         let mut more = pin!(self.stream.read_buf(&mut self.read));
         let read = poll_fn(|cx| match more.as_mut().poll(cx) {
             Poll::Ready(size) => Poll::Ready(size.map(|size| size > 0)),
-            Poll::Pending => patience.poll(cx).map(|()| Ok(false)),
+            Poll::Pending => deadline.poll(cx).map(|()| Ok(false)),
         })
         .await;
         if begins {

@@ -1,6 +1,6 @@
 //! What the server sends, encoded once for everybody who hears it.
 //!
-//! A [`Dispatch`] is shared by all its receivers; each form of it that some connection needs is built when the first
+//! An [`EncodedEvent`] is shared by all its receivers; each form of it that some connection needs is built when the first
 //! one asks and is from then on the same bytes for all: a whole WebSocket frame.
 
 use super::extension::Extension;
@@ -192,7 +192,7 @@ pub enum Event {
 
 /// An event and its encoded forms.
 #[derive(Debug)]
-pub struct Dispatch {
+pub struct EncodedEvent {
     /// The event.
     event: Event,
     /// Where it stands, if it is a message of a line.
@@ -203,7 +203,7 @@ pub struct Dispatch {
     versioned: Forms,
 }
 
-impl Dispatch {
+impl EncodedEvent {
     /// An event, not yet encoded.
     pub const fn new(event: Event) -> Self {
         Self { event, place: None, plain: Forms::new(), versioned: Forms::new() }

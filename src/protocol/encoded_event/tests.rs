@@ -15,7 +15,7 @@ fn text_of(frame: &Bytes) -> String {
 
 /// What connections without extensions get.
 fn plain(event: Event) -> String {
-    text_of(&Dispatch::new(event).frame(Profile::default()))
+    text_of(&EncodedEvent::new(event).frame(Profile::default()))
 }
 
 /// A channel called `room`.
@@ -98,7 +98,7 @@ fn frames_have_the_canonical_shape() {
 
 #[test]
 fn versions_are_shown_to_those_who_asked() {
-    let available = Dispatch::new(Event::Available { channel: room() });
+    let available = EncodedEvent::new(Event::Available { channel: room() });
     let asked = Profile { has_versions: true, ..Profile::default() };
     assert!(text_of(&available.frame(asked)).contains(r#""capabilities":0,"version":3}"#));
     assert!(!text_of(&available.frame(Profile::default())).contains("version"));
@@ -106,7 +106,7 @@ fn versions_are_shown_to_those_who_asked() {
 
 #[test]
 fn all_receivers_share_one_encoding() {
-    let dispatch = Dispatch::new(Event::Message {
+    let dispatch = EncodedEvent::new(Event::Message {
         channel: ChannelId::trusted("r"),
         message: message("1.50"),
     });
@@ -148,7 +148,7 @@ fn a_client_of_terms_hears_the_same() {
         state: State::empty(),
         version: Version(9_007_199_254_740_993),
     };
-    let dispatch = Dispatch::new(event);
+    let dispatch = EncodedEvent::new(event);
     for has_versions in [false, true] {
         let json = Profile { has_versions, ..Profile::default() };
         let etf = Wire { encoding: Encoding::Etf, is_zlib: true };
@@ -190,7 +190,7 @@ proptest! {
         has_versions: bool,
     ) {
         let profile = Profile { has_versions, wire: Wire::default() };
-        let init = Dispatch::new(init_of(&sizes, metadata));
+        let init = EncodedEvent::new(init_of(&sizes, metadata));
         let large = sizes.iter().filter(|bytes| **bytes >= SHARED_BYTES).count();
         let pieces = init.pieces(profile);
         prop_assert_eq!(pieces.as_ref().map(Vec::len), (large > 0).then_some(2 * large + 1));
@@ -208,12 +208,12 @@ fn a_large_state_is_the_same_bytes_in_every_init_and_copied_for_other_spellings(
     let Event::Init { channels, .. } = &event else { panic!() };
     let state = channels[0].state.json().as_str().as_ptr();
     for _ in 0..2 {
-        let pieces = Dispatch::new(event.clone()).pieces(Profile::default()).unwrap();
+        let pieces = EncodedEvent::new(event.clone()).pieces(Profile::default()).unwrap();
         assert_eq!(pieces[1].as_ptr(), state);
     }
     for (encoding, is_zlib) in [(Encoding::Json, true), (Encoding::Etf, false)] {
         let profile = Profile { has_versions: false, wire: Wire { encoding, is_zlib } };
-        let init = Dispatch::new(event.clone());
+        let init = EncodedEvent::new(event.clone());
         assert!(init.pieces(profile).is_none() && !init.is_made(profile));
     }
 }

@@ -11,7 +11,7 @@ const FREE_BYTES: usize = 64 << 10;
 
 /// The count; cheap to clone, one for all workers.
 #[derive(Clone)]
-pub(crate) struct Gate {
+pub(crate) struct BodyBudget {
     /// The bound on all bodies.
     limit: usize,
     /// The bound on those of one project.
@@ -30,35 +30,35 @@ struct Bytes {
 }
 
 /// What one body holds; given back when dropped.
-pub(super) struct Held {
+pub(super) struct BodyHold {
     /// Where it counts.
-    gate: Gate,
+    budget: BodyBudget,
     /// Under which project; the operator has no share.
     project: Option<ProjectId>,
     /// How many bytes.
     bytes: usize,
 }
 
-impl Held {
+impl BodyHold {
     /// Whose body it is; none for the operator.
     pub(super) const fn owner(&self) -> Option<&ProjectId> {
         self.project.as_ref()
     }
 }
 
-impl Gate {
-    /// A gate for so many bytes, and so many of one project.
+impl BodyBudget {
+    /// A budget for so many bytes, and so many of one project.
     pub(crate) fn new(limit: usize, share: usize) -> Self {
         Self { limit, share, held: Arc::default() }
     }
 
     /// A body of which nothing has come.
-    pub(super) fn hold(&self, caller: &Caller) -> Held {
+    pub(super) fn hold(&self, caller: &Caller) -> BodyHold {
         let project = match caller {
             Caller::Project { project, .. } => Some(project.clone()),
             Caller::Admin => None,
         };
-        Held { gate: self.clone(), project, bytes: 0 }
+        BodyHold { budget: self.clone(), project, bytes: 0 }
     }
 
     /// The bytes held. A panic elsewhere leaves nothing half-done in them.
@@ -67,7 +67,7 @@ impl Gate {
     }
 }
 
-impl Held {
+impl BodyHold {
     /// Holds `size` bytes from now on. They are counted as they arrive, not as they are announced: to announce costs a
     /// client nothing.
     ///
@@ -78,9 +78,9 @@ impl Held {
             return Ok(());
         }
         let more = size.saturating_sub(self.bytes);
-        let mut bytes = self.gate.bytes();
+        let mut bytes = self.budget.bytes();
         let own = self.project.as_ref().map_or(0, |project| bytes.of(project));
-        if bytes.all + more > self.gate.limit || own + more > self.gate.share {
+        if bytes.all + more > self.budget.limit || own + more > self.budget.share {
             return Err(ApiError::Overloaded);
         }
         bytes.all += more;
@@ -99,12 +99,12 @@ impl Bytes {
     }
 }
 
-impl Drop for Held {
+impl Drop for BodyHold {
     fn drop(&mut self) {
         if self.bytes == 0 {
             return;
         }
-        let mut bytes = self.gate.bytes();
+        let mut bytes = self.budget.bytes();
         bytes.all -= self.bytes;
         let Some(project) = &self.project else { return };
         let left = bytes.of(project) - self.bytes;
@@ -128,9 +128,9 @@ mod tests {
 
     #[test]
     fn large_bodies_alone_count_and_give_back() {
-        let gate = Gate::new(256 << 10, 256 << 10);
+        let budget = BodyBudget::new(256 << 10, 256 << 10);
         let (mut small, mut first, mut second) =
-            (gate.hold(&of("a")), gate.hold(&of("a")), gate.hold(&Caller::Admin));
+            (budget.hold(&of("a")), budget.hold(&of("a")), budget.hold(&Caller::Admin));
         first.cover(100 << 10).unwrap();
         first.cover(200 << 10).unwrap();
         assert_eq!(second.cover(100 << 10), Err(ApiError::Overloaded));
@@ -138,17 +138,17 @@ mod tests {
         drop(first);
         second.cover(256 << 10).unwrap();
         drop(second);
-        let left = gate.bytes();
+        let left = budget.bytes();
         assert_eq!((left.all, left.projects.len()), (0, 0));
     }
 
     #[test]
     fn a_project_with_its_share_leaves_the_rest_to_others() {
-        let gate = Gate::new(400 << 10, 200 << 10);
-        let (mut first, mut second) = (gate.hold(&of("a")), gate.hold(&of("a")));
+        let budget = BodyBudget::new(400 << 10, 200 << 10);
+        let (mut first, mut second) = (budget.hold(&of("a")), budget.hold(&of("a")));
         first.cover(150 << 10).unwrap();
         assert_eq!(second.cover(100 << 10), Err(ApiError::Overloaded));
-        gate.hold(&of("b")).cover(200 << 10).unwrap();
+        budget.hold(&of("b")).cover(200 << 10).unwrap();
         second.cover(FREE_BYTES - 1).unwrap();
         drop(first);
         second.cover(200 << 10).unwrap();
