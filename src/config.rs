@@ -10,6 +10,7 @@ pub use bench::{BaselineArgs, BenchArgs};
 
 use crate::actor::Settings;
 use crate::actor::webhook::Rules;
+use crate::domain::KeyBounds;
 use crate::http::TrustedProxies;
 use crate::protocol::{Rate, Timing};
 use crate::webhook::Policy;
@@ -184,6 +185,15 @@ pub struct Limits {
     pub auth_failures: u32,
     /// Webhooks of a project, default 50, 0 for no bound; past it 409.
     pub project_webhooks: usize,
+    /// Seconds for which an `Idempotency-Key` stands for its call, default a day; 0 for none at all.
+    pub idempotency_seconds: u64,
+    /// Such keys of one project, default 100,000, 0 for no bound; past it the oldest go.
+    pub idempotency_keys: usize,
+    /// Bytes of the answers to them, default 32 MiB, 0 for no bound; past it the oldest go.
+    pub idempotency_bytes: usize,
+    /// Bytes that keys and answers take in memory, of all projects, default 128 MiB, 0 for no bound; past it the oldest of
+    /// whoever has most go.
+    pub idempotency_memory_bytes: usize,
     /// Messages and state changes of one connection a second, default 1000, twice as many at once, 0 for no bound; past
     /// it the connection is closed, 4008.
     pub publishes_per_second: u32,
@@ -193,7 +203,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let settings = Settings::default();
+        let (settings, keys) = (Settings::default(), KeyBounds::default());
         Self {
             message_bytes: 64 << 20,
             state_bytes: settings.state_bytes,
@@ -215,6 +225,10 @@ impl Default for Limits {
             inbound_bytes: settings.inbound_bytes,
             auth_failures: 60,
             project_webhooks: 50,
+            idempotency_seconds: keys.window.as_secs(),
+            idempotency_keys: keys.keys,
+            idempotency_bytes: keys.bytes,
+            idempotency_memory_bytes: 128 << 20,
             publishes_per_second: settings.timing.publishes.per_second,
             reply_floor_ms: 2,
         }
@@ -230,6 +244,15 @@ impl Limits {
         };
         let reply_floor = Duration::from_millis(self.reply_floor_ms);
         Timing { reply_floor, publishes, ..Settings::default().timing }
+    }
+
+    /// How many keys of calls there may be, and how long.
+    const fn keys(&self) -> KeyBounds {
+        KeyBounds {
+            window: Duration::from_secs(self.idempotency_seconds),
+            keys: lifted(self.idempotency_keys),
+            bytes: lifted(self.idempotency_bytes),
+        }
     }
 
     /// What the actors live by, as far as it is limits.
@@ -322,6 +345,10 @@ pub struct Config {
     pub unidentified: usize,
     /// The bound on webhooks of a project; 0 for none.
     pub project_webhooks: usize,
+    /// The bounds on the keys of calls.
+    pub keys: KeyBounds,
+    /// The bound on what they take in memory, bytes.
+    pub keys_memory_bytes: usize,
     /// Whose word counts about where clients are.
     pub proxies: TrustedProxies,
     /// Where webhooks may call, and when they do so again.
@@ -392,6 +419,8 @@ impl Config {
             address_unidentified: limits.address_unidentified,
             unidentified: limits.unidentified,
             project_webhooks: limits.project_webhooks,
+            keys: limits.keys(),
+            keys_memory_bytes: lifted(limits.idempotency_memory_bytes),
             webhooks: Rules {
                 policy: Policy {
                     allow_private: args

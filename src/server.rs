@@ -177,6 +177,8 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
         address_unidentified: config.address_unidentified,
         unidentified: config.unidentified,
         project_webhooks: config.project_webhooks,
+        keys: config.keys,
+        keys_memory_bytes: config.keys_memory_bytes,
         ..http::HttpLimits::default()
     };
     let app = http::App::new(persistence, supervisor, limits);

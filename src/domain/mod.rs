@@ -6,6 +6,7 @@ pub mod channel;
 pub mod delivery;
 pub mod event;
 pub mod id;
+pub mod idempotency;
 pub mod json;
 pub mod listing;
 pub mod message;
@@ -29,6 +30,9 @@ pub use event::{EventKind, HookEvent, Stamp};
 pub use id::{
     AdminTokenId, ChannelId, ConnectionId, EventId, IdError, LeapTokenId, Minter, ProjectId,
     ProjectTokenId, SessionId, WebhookId,
+};
+pub use idempotency::{
+    Digest, FirstCall, KeptAnswer, KeyBounds, KeyError, KeyScope, KeyedCall, Reused,
 };
 pub use json::{JsonFault, RawJson};
 pub use message::Message;

@@ -4,8 +4,10 @@
 
 use super::auth::{Caller, secret_of};
 use super::error::ApiError;
+use super::idempotency::{self, EarlyAnswer};
 use super::path::PathParts;
 use super::permissions::{self, Need};
+use super::text::Text;
 use super::{App, query};
 use crate::domain::{ChannelKey, EventKind, LeapTokenId, Permission, Project, ProjectId};
 use crate::store::Thing;
@@ -13,6 +15,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use std::cell::Cell;
 
 /// What every handler below `/v1` is given first.
 pub(crate) struct Call {
@@ -24,14 +27,27 @@ pub(crate) struct Call {
     pub(crate) request: HttpRequest,
     /// The parts of its path.
     pub(crate) parts: PathParts,
+    /// Its body, which was read before because it has a key; none where it was not.
+    came: Cell<Option<Text>>,
 }
 
 impl FromRequest for Call {
-    type Error = ApiError;
-    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+    type Error = EarlyAnswer;
+    type Future = LocalBoxFuture<'static, Result<Self, EarlyAnswer>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        Self::of(request.clone()).boxed_local()
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        if !idempotency::is_keyed(request.head()) {
+            return async { Ok(Self::of(request).await?) }.boxed_local();
+        }
+        let payload = payload.take();
+        async {
+            let call = Self::of(request).await?;
+            let body = idempotency::enter(&call.app, &call.caller, &call.request, payload).await?;
+            call.came.set(Some(body));
+            Ok(call)
+        }
+        .boxed_local()
     }
 }
 
@@ -53,7 +69,12 @@ impl Call {
         })?;
         need.check(&caller)?;
         let parts = PathParts::of(&request).await?;
-        Ok(Self { app, caller, request, parts })
+        Ok(Self { app, caller, request, parts, came: Cell::default() })
+    }
+
+    /// The body, if it was read before.
+    pub(super) fn take_body(&self) -> Option<Text> {
+        self.came.take()
     }
 
     /// Asks for one flag more than the route needs.

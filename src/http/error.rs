@@ -5,7 +5,9 @@
 use super::{cors, envelope};
 use crate::actor::clock::NoRandomness;
 use crate::actor::{AskError, ChangeError};
-use crate::domain::{ChannelId, IdError, JsonFault, Permission, StateError, Version};
+use crate::domain::{
+    ChannelId, IdError, JsonFault, KeyError, Permission, Reused, StateError, Version,
+};
 use crate::heavy::NotDone;
 use crate::store::{StoreError, Thing};
 use actix_web::http::{StatusCode, header};
@@ -133,6 +135,15 @@ pub enum ApiError {
     /// A test call of the project is under way, or too many of all.
     #[error("a test call is under way: try again when it has ended, after 10 s at most")]
     TestUnderWay,
+    /// The header `Idempotency-Key` holds no key.
+    #[error("Idempotency-Key {0}")]
+    InvalidIdempotencyKey(KeyError),
+    /// The key belongs to another call.
+    #[error("{0}: each call has a key of its own")]
+    IdempotencyKeyReused(Reused),
+    /// The first call under this key has not been answered yet.
+    #[error("the call with this key is under way: try again in a moment")]
+    IdempotencyInProgress,
     /// No such live connection in this project.
     #[error("connection not found")]
     NoSuchConnection,
@@ -223,6 +234,9 @@ impl ApiError {
             Self::LimitReached { .. } => "limit_reached",
             Self::RateLimited(_) | Self::TooManyGuesses | Self::TestUnderWay => "rate_limited",
             Self::NoSuchConnection => "connection_not_found",
+            Self::InvalidIdempotencyKey(_) => "invalid_idempotency_key",
+            Self::IdempotencyKeyReused(_) => "idempotency_key_reused",
+            Self::IdempotencyInProgress => "idempotency_in_progress",
             Self::Overloaded => "overloaded",
             Self::StorageUnavailable => "storage_unavailable",
             Self::Stopping => "stopping",
@@ -261,6 +275,7 @@ impl ResponseError for ApiError {
             | Self::InvalidQuery { .. }
             | Self::InvalidId(_)
             | Self::Unreadable
+            | Self::InvalidIdempotencyKey(_)
             | Self::ProjectRequired => StatusCode::BAD_REQUEST,
             Self::InvalidAuth => StatusCode::UNAUTHORIZED,
             Self::MissingPermission(_) | Self::CannotGrant(_) | Self::AdminOnly => {
@@ -270,9 +285,11 @@ impl ResponseError for ApiError {
             | Self::NoSuchChannel(_)
             | Self::NoSuchConnection
             | Self::NoSuchPath => StatusCode::NOT_FOUND,
-            Self::Exists(_) | Self::MissingCapability(_) | Self::LimitReached { .. } => {
-                StatusCode::CONFLICT
-            }
+            Self::Exists(_)
+            | Self::MissingCapability(_)
+            | Self::LimitReached { .. }
+            | Self::IdempotencyInProgress => StatusCode::CONFLICT,
+            Self::IdempotencyKeyReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited(_) | Self::TooManyGuesses | Self::TestUnderWay => {
                 StatusCode::TOO_MANY_REQUESTS
             }
@@ -294,6 +311,7 @@ impl ResponseError for ApiError {
         match self {
             Self::Overloaded
             | Self::Stopping
+            | Self::IdempotencyInProgress
             | Self::RateLimited(_)
             | Self::TooManyGuesses
             | Self::TestUnderWay => {
@@ -374,6 +392,12 @@ impl From<ChangeError> for ApiError {
             ChangeError::Refused(error) => error.into(),
             ChangeError::Ask(error) => error.into(),
         }
+    }
+}
+
+impl From<KeyError> for ApiError {
+    fn from(error: KeyError) -> Self {
+        Self::InvalidIdempotencyKey(error)
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Only the fields that a route knows are kept: a body of a million others costs no memory.
 
-use super::body::is_blank;
 use super::error::ApiError;
+use super::text::is_blank;
 use crate::domain::{JsonFault, RawJson, Timestamp};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};

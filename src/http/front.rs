@@ -2,13 +2,13 @@
 
 use super::error::ApiError;
 use super::visit::{UnderWay, Visit, announce_end};
-use super::{App, cors, envelope, path};
+use super::{App, cors, envelope, idempotency, path};
 use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, web};
+use actix_web::{Error, HttpMessage as _, rt, web};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, stream};
 use std::any::Any;
@@ -65,15 +65,38 @@ where
         request.head_mut().method = Method::GET;
     }
     let reads = request.method() == Method::GET;
-    let answered = AssertUnwindSafe(async move { next.call(request).await }).catch_unwind().await;
+    let answered = if idempotency::is_keyed(request.head()) {
+        carried_through(request, next).await
+    } else {
+        let answer = async move { Ok(next.call(request).await?.map_into_boxed_body()) };
+        AssertUnwindSafe(answer).catch_unwind().await
+    };
     let outcome = answered.map_err(|crash| ApiError::internal(&words_of(&*crash)))?;
-    let mut response = envelope::guard(outcome?.map_into_boxed_body());
+    let mut response = envelope::guard(outcome?);
     cors::allow(response.headers_mut());
     // Nothing of the API is kept unless its route says how: answers hold secrets, and the next may differ.
     if !response.headers().contains_key(header::CACHE_CONTROL) && reads {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(if is_head { without_body(response) } else { response })
+}
+
+/// Carries out a call that has a key, also if its connection ends meanwhile: who repeats it then finds its answer, and does
+/// not find a key that is free while what it stands for is being done.
+async fn carried_through<B>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<Result<ServiceResponse<BoxBody>, Error>, Box<dyn Any + Send>>
+where
+    B: MessageBody + 'static,
+{
+    let carried = rt::spawn(async move {
+        let response = next.call(request).await?.map_into_boxed_body();
+        Ok(idempotency::settle(envelope::guard(response)))
+    });
+    carried
+        .await
+        .map_err(|end| end.try_into_panic().unwrap_or_else(|end| Box::new(end.to_string())))
 }
 
 /// The answer to `HEAD`: the headers that `GET` would have had, length included, and no body.
@@ -101,10 +124,12 @@ fn words_of(crash: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Digest, FirstCall, KeyBounds, KeyScope, KeyedCall, Permissions};
+    use crate::http::idempotency::CallKeys;
     use actix_web::http::StatusCode;
     use actix_web::middleware::from_fn;
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
-    use actix_web::{App, HttpResponse, web};
+    use actix_web::{App, HttpRequest, HttpResponse, ResponseError as _, web};
 
     /// An app with one route that works, one that crashes and one that fails in plain text.
     fn app() -> App<
@@ -120,12 +145,42 @@ mod tests {
             .wrap(from_fn(front))
             .route("/v1/channels/{id}", web::get().to(|| async { HttpResponse::Ok().body("yes") }))
             .route("/crash", web::get().to(crash))
+            .route("/keyed", web::post().to(crash_under_key))
             .route("/text", web::get().to(|| async { HttpResponse::BadRequest().body("no") }))
     }
 
     /// A handler that crashes.
     async fn crash() -> HttpResponse {
         panic!("a rule was broken")
+    }
+
+    /// A handler that crashes while its key is under way.
+    async fn crash_under_key(request: HttpRequest, keys: web::Data<CallKeys>) -> HttpResponse {
+        match keys.claim(call()) {
+            Ok(running) => drop(request.extensions_mut().insert(running)),
+            Err(taken) => return taken.error_response(),
+        }
+        panic!("a rule was broken")
+    }
+
+    /// Some call.
+    fn call() -> KeyedCall {
+        let (key, permissions) = (Digest::of(&[]), Permissions::OWNER);
+        let call = FirstCall { asked: Digest::of(&[]), permissions };
+        KeyedCall { scope: KeyScope::Operator, key, call }
+    }
+
+    #[actix_rt::test]
+    async fn a_crash_frees_the_key_of_its_call() {
+        let keys = CallKeys::new(KeyBounds::default(), 1 << 20);
+        let app = init_service(app().app_data(web::Data::new(keys.clone()))).await;
+        for _ in 0..2 {
+            let request = TestRequest::with_uri("/keyed").method(Method::POST);
+            let request = request.insert_header(("Idempotency-Key", "k")).to_request();
+            let error = actix_web::dev::Service::call(&app, request).await.unwrap_err();
+            assert!(error.to_string().contains("fault_"), "{error}");
+        }
+        assert!(keys.claim(call()).is_ok());
     }
 
     #[actix_rt::test]

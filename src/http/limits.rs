@@ -1,5 +1,7 @@
 //! The bounds that HTTP keeps.
 
+use crate::domain::KeyBounds;
+
 /// What a request may bring; `config` fills it in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpLimits {
@@ -21,6 +23,10 @@ pub struct HttpLimits {
     /// How many bytes of request bodies may be held at once; over it, 503; one project's may have
     /// half of it. Bodies under 64 KiB do not count.
     pub body_in_flight_bytes: usize,
+    /// How long the keys of calls stand for them, and how many there are of one project; past it the oldest go.
+    pub keys: KeyBounds,
+    /// How many bytes the keys and answers that are held in memory take together; past it the oldest of whoever has most go.
+    pub keys_memory_bytes: usize,
 }
 
 impl Default for HttpLimits {
@@ -35,6 +41,8 @@ impl Default for HttpLimits {
             unidentified: 20_000,
             project_webhooks: 50,
             body_in_flight_bytes: 256 << 20,
+            keys: KeyBounds::default(),
+            keys_memory_bytes: 128 << 20,
         }
     }
 }
@@ -82,6 +90,12 @@ impl HttpLimits {
         };
         // A longer one could never be let in.
         wanted.min(self.share())
+    }
+
+    /// The longest body with any content, bytes.
+    pub(crate) fn longest_body(&self) -> usize {
+        let all = [Content::Message, Content::State, Content::Record];
+        all.map(|content| self.body(content)).into_iter().max().unwrap_or_default()
     }
 
     /// How many bytes of the bodies of one project may be held at once.

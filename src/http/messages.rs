@@ -1,12 +1,13 @@
 //! Messages to a channel and to a token, each under the two paths that clients use.
 
 use super::answer::{self, Answer};
-use super::body::{RequestBody, Text};
+use super::body::RequestBody;
 use super::call::Call;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits::Content;
 use super::routes::{Mounted, on};
+use super::text::Text;
 use crate::domain::message::EVENT_NAME_MAX_BYTES;
 use crate::domain::{Message, RawJson};
 use actix_web::http::Method;

@@ -27,6 +27,7 @@ mod fields;
 mod front;
 mod health;
 mod held;
+mod idempotency;
 mod last_words;
 mod limits;
 mod list;
@@ -48,6 +49,7 @@ mod reach;
 mod routes;
 mod state;
 mod subscribers;
+mod text;
 mod token_input;
 mod token_list;
 mod tokens;
@@ -77,6 +79,7 @@ use crate::webhook::Policy;
 use actix_web::web::{self, ServiceConfig};
 use addresses::Addresses;
 use body_budget::BodyBudget;
+use idempotency::CallKeys;
 use reach::Reach;
 
 /// What every handler works with; cheap to clone, one for all worker threads.
@@ -100,6 +103,8 @@ pub struct App {
     pub(crate) reach: Reach,
     /// Counts the bytes of request bodies that are held at the moment.
     body_budget: BodyBudget,
+    /// Calls that are named by a key.
+    keys: CallKeys,
 }
 
 impl App {
@@ -110,6 +115,7 @@ impl App {
         let addresses = Addresses::new(limits.address_connections, limits.sockets);
         let unidentified = Addresses::new(limits.address_unidentified, limits.unidentified);
         let proxies = TrustedProxies::default();
+        let keys = CallKeys::new(limits.keys, limits.keys_memory_bytes);
         let reach = Reach::new(Policy::default());
         Self {
             persistence,
@@ -121,6 +127,7 @@ impl App {
             proxies,
             reach,
             body_budget,
+            keys,
         }
     }
 

@@ -1,13 +1,14 @@
 //! A channel's state: read, replaced, patched in three ways, each under a version.
 
 use super::answer::Answer;
-use super::body::{self, RequestBody};
+use super::body::RequestBody;
 use super::call::Call;
 use super::conditions::{self, Tags};
 use super::envelope::Success;
 use super::error::ApiError;
 use super::limits::Content;
 use super::routes::{Mounted, on};
+use super::text;
 use super::views::StateView;
 use crate::actor::{Changed, Expected};
 use crate::domain::{Channel, ChannelKey, ProjectId, RawJson, StateChange, Version};
@@ -61,7 +62,7 @@ async fn replace(call: Call, body: RequestBody) -> Answer {
 /// `PATCH /channels/:id/state`: the content type says which kind of patch the body is.
 async fn patch(call: Call, body: RequestBody) -> Answer {
     let key = call.channel().await?;
-    let kind = kind_of(body::media_type(&call.request)?.as_deref())?;
+    let kind = kind_of(text::media_type(&call.request)?.as_deref())?;
     let text = body.read(&call, Content::State).await?;
     let change = kind(text.value().await?);
     apply(&call, &key, change).await

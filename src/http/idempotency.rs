@@ -1,0 +1,225 @@
+//! `Idempotency-Key`: a call that is repeated under its key gets the first answer again, and nothing is done.
+//!
+//! [`enter`] stands behind authentication and permission and before the handler; [`settle`] keeps what the handler
+//! answered. In between the key is under way, which a [`RunningCall`] in the request's extensions stands for: whatever becomes
+//! of the call, with it goes the mark.
+
+mod memory;
+
+use super::App;
+use super::auth::Caller;
+use super::error::{ApiError, mime};
+use super::text::{self, Text};
+use crate::domain::{Digest, FirstCall, KeptAnswer, KeyBounds, KeyError, KeyScope, KeyedCall};
+use actix_web::body::{BoxBody, MessageBody as _};
+use actix_web::dev::{Payload, RequestHead, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
+use memory::{KeyMemory, KeyState};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
+
+/// The header that names a call.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header of an answer that was given before.
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// The headers of an answer that are kept: those that say what was done.
+const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::CACHE_CONTROL];
+
+/// The keys of all calls; cheap to clone, one for all workers.
+#[derive(Clone)]
+pub(crate) struct CallKeys(Arc<Mutex<KeyMemory>>);
+
+impl CallKeys {
+    /// No keys, and so many bytes for what is kept in memory.
+    pub(crate) fn new(bounds: KeyBounds, most_bytes: usize) -> Self {
+        Self(Arc::new(Mutex::new(KeyMemory::new(bounds, most_bytes))))
+    }
+
+    /// The memory. A panic elsewhere leaves nothing half-done in it.
+    fn memory(&self) -> MutexGuard<'_, KeyMemory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a key for its call.
+    ///
+    /// # Errors
+    /// [`EarlyAnswer`]: what is answered instead of carrying the call out.
+    pub(super) fn claim(&self, call: KeyedCall) -> Result<RunningCall, EarlyAnswer> {
+        match self.memory().claim(&call, Instant::now()) {
+            KeyState::New(number) => Ok(RunningCall { keys: self.clone(), call, number }),
+            KeyState::UnderWay => Err(ApiError::IdempotencyInProgress.into()),
+            KeyState::Answered(answer) => Err(EarlyAnswer::Answered(answer)),
+            KeyState::Reused(reused) => Err(ApiError::IdempotencyKeyReused(reused).into()),
+        }
+    }
+}
+
+/// A call that is under way under its key, which is free again when this is dropped.
+pub(super) struct RunningCall {
+    /// Where it is noted.
+    keys: CallKeys,
+    /// The call.
+    call: KeyedCall,
+    /// Its number there.
+    number: u64,
+}
+
+impl RunningCall {
+    /// Keeps the answer.
+    pub(super) fn keep(self, answer: KeptAnswer) {
+        self.keys.memory().keep(&self.call, self.number, answer, Instant::now());
+    }
+}
+
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        self.keys.memory().release(&self.call, self.number);
+    }
+}
+
+/// What is answered before a handler runs.
+#[derive(Debug)]
+pub(crate) enum EarlyAnswer {
+    /// The call is refused.
+    Refused(ApiError),
+    /// It was answered before.
+    Answered(Arc<KeptAnswer>),
+}
+
+impl From<ApiError> for EarlyAnswer {
+    fn from(error: ApiError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl fmt::Display for EarlyAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => error.fmt(f),
+            Self::Answered(_) => f.write_str("answered before"),
+        }
+    }
+}
+
+impl ResponseError for EarlyAnswer {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Refused(error) => error.status_code(),
+            Self::Answered(answer) => status(answer.status),
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        match self {
+            Self::Refused(error) => error.error_response(),
+            Self::Answered(answer) => again(answer),
+        }
+    }
+}
+
+/// A status that was kept.
+fn status(number: u16) -> StatusCode {
+    StatusCode::from_u16(number).unwrap_or(StatusCode::OK)
+}
+
+/// An answer as it was given first, marked as repeated.
+fn again(answer: &KeptAnswer) -> HttpResponse {
+    let mut response = HttpResponse::build(status(answer.status));
+    for (name, value) in &answer.headers {
+        response.insert_header((name.as_str(), value.as_str()));
+    }
+    response.insert_header((IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true")));
+    if answer.body.is_empty() { response.finish() } else { response.body(answer.body.clone()) }
+}
+
+/// Whether a request is a write under a key. All that one without a key pays is this look.
+pub(crate) fn is_keyed(head: &RequestHead) -> bool {
+    let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&head.method);
+    !reads && head.headers().contains_key(IDEMPOTENCY_KEY)
+}
+
+/// The key in these headers.
+///
+/// # Errors
+/// [`ApiError::InvalidIdempotencyKey`].
+fn key_of(headers: &HeaderMap) -> Result<Digest, ApiError> {
+    let mut lines = headers.get_all(IDEMPOTENCY_KEY);
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return Err(KeyError::Several.into());
+    };
+    Ok(Digest::of_key(line.as_bytes())?)
+}
+
+/// Whose keys a caller's are.
+pub(super) fn scope_of(caller: &Caller) -> KeyScope {
+    match caller {
+        Caller::Project { project, .. } => KeyScope::Project(project.clone()),
+        Caller::Admin => KeyScope::Operator,
+    }
+}
+
+/// Reads the body of a call with a key, and takes the key for it.
+///
+/// The body comes first and whole: of one that breaks off, nothing is noted.
+///
+/// # Errors
+/// [`EarlyAnswer`]: what is answered instead of carrying the call out.
+pub(super) async fn enter(
+    app: &App,
+    caller: &Caller,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<Text, EarlyAnswer> {
+    let key = key_of(request.headers())?;
+    let text = text::whole(app, caller, request, payload).await?;
+    let method = request.method().clone();
+    let (path, query) = (request.uri().path().to_owned(), request.query_string().to_owned());
+    // A body without a type is read as JSON.
+    let media_type = text::media_type(request).ok().flatten();
+    let media_type = media_type.unwrap_or_else(|| mime().to_owned());
+    let (text, asked) = text
+        .digested(move |text| {
+            let (path, query) = (path.as_bytes(), query.as_bytes());
+            let head = [method.as_str().as_bytes(), path, query, media_type.as_bytes()];
+            Digest::of(&[&Digest::of(&head).0, text.as_bytes()])
+        })
+        .await?;
+    let call = FirstCall { asked, permissions: caller.permissions() };
+    let running = app.keys.claim(KeyedCall { scope: scope_of(caller), key, call })?;
+    request.extensions_mut().insert(running);
+    Ok(text)
+}
+
+/// Keeps the answer to a call with a key, if such an answer is kept; in any case the key is not under way any more.
+pub(super) fn settle(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let running = response.request().extensions_mut().remove::<RunningCall>();
+    let Some(running) = running else { return response };
+    if !KeptAnswer::is_kept(response.status().as_u16()) {
+        return response;
+    }
+    let (request, response) = response.into_parts();
+    let (response, body) = response.into_parts();
+    // What is written in pieces is no answer to a write.
+    let body = match body.try_into_bytes() {
+        Ok(body) => body,
+        Err(body) => return ServiceResponse::new(request, response.set_body(body)),
+    };
+    running.keep(KeptAnswer {
+        status: response.status().as_u16(),
+        headers: kept_headers(response.headers()),
+        body: body.clone(),
+    });
+    ServiceResponse::new(request, response.set_body(BoxBody::new(body)))
+}
+
+/// The headers of an answer that are kept.
+fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |name: &HeaderName| {
+        let value = headers.get(name)?.to_str().ok()?;
+        Some((name.as_str().to_owned(), value.to_owned()))
+    };
+    KEPT_HEADERS.iter().filter_map(text).collect()
+}
