@@ -4,6 +4,7 @@
 
 use super::App;
 use super::auth::{Caller, secret_in};
+use super::cors::EXPOSED_HEADERS;
 use super::error::ApiError;
 use super::last_words::date;
 use super::limits::Content;
@@ -67,9 +68,9 @@ pub(crate) fn published() -> Bytes {
 
 /// The answer as of now.
 fn written() -> Bytes {
-    let (head, date) =
-        ("HTTP/1.1 204 No Content\r\naccess-control-expose-headers: etag, retry-after\r\n", date());
+    let date = date();
     Bytes::from(format!(
-        "{head}access-control-allow-origin: *\r\nkeep-alive: {KEEP_ALIVE_HINT}\r\ndate: {date}\r\n\r\n"
+        "HTTP/1.1 204 No Content\r\naccess-control-expose-headers: {EXPOSED_HEADERS}\r\n\
+         access-control-allow-origin: *\r\nkeep-alive: {KEEP_ALIVE_HINT}\r\ndate: {date}\r\n\r\n"
     ))
 }
