@@ -1,0 +1,295 @@
+//! Calls with an `Idempotency-Key`: what is repeated is answered again, and done once.
+
+use crate::support::socket::Socket;
+use crate::support::{ADMIN, Answer, OWNER, PATIENCE, Server};
+use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+/// Sends a call with a key.
+fn keyed(server: &Server, key: &str, method: &str, path: &str, body: &str) -> Answer {
+    keyed_by(server, OWNER, key, method, path, body)
+}
+
+/// The same with another token.
+fn keyed_by(
+    server: &Server,
+    token: &str,
+    key: &str,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Answer {
+    let headers =
+        [("Authorization", token), ("Content-Type", "application/json"), ("Idempotency-Key", key)];
+    server.request(method, path, &headers, body.as_bytes())
+}
+
+/// Whether an answer was given before.
+fn is_repeated(answer: &Answer) -> bool {
+    answer.header("idempotency-replayed") == Some("true")
+}
+
+/// Asserts that the second answer is the first one again.
+fn assert_again(first: &Answer, second: &Answer) {
+    assert!(!is_repeated(first) && is_repeated(second), "{first:?} {second:?}");
+    assert_eq!((first.status, &first.body), (second.status, &second.body));
+    for name in ["content-type", "etag", "cache-control"] {
+        assert_eq!(first.header(name), second.header(name), "{name}");
+    }
+    assert_eq!(second.header("access-control-allow-origin"), Some("*"));
+}
+
+#[test]
+fn a_repeated_call_is_answered_again_and_done_once() {
+    let server = Server::start();
+    server.data("PUT", "/v1/channels/room", r#"{"type":"unprotected"}"#);
+    let mut listener = Socket::enter(&server, None);
+    listener.dispatch("SUBSCRIBE", "room", &Value::Null);
+    listener.event("AVAILABLE");
+    let path = "/v1/channels/room/messages";
+    let twice = |key: &str, path: &str, method: &str, body: &str| {
+        let call = || keyed(&server, key, method, path, body);
+        let (first, second) = (call(), call());
+        assert_again(&first, &second);
+        first
+    };
+    assert_eq!(twice("m1", path, "POST", r#"{"e":"ONE"}"#).status, 204);
+    server.done("POST", path, r#"{"e":"END"}"#);
+    assert_eq!(listener.event("MESSAGE")["d"]["e"], "ONE");
+    assert_eq!(listener.event("MESSAGE")["d"]["e"], "END");
+    // A patch counts once, and its tag comes again.
+    let state = "/v1/channels/room/state";
+    let patched = twice("p1", state, "PATCH", r#"{"n":1}"#);
+    assert_eq!(patched.data(), json!({"state": {"n": 1}, "version": 2}));
+    assert!(patched.header("etag").is_some());
+    assert_eq!(server.data("GET", state, "")["version"], 2);
+    // What makes up an id makes up one.
+    let made = twice("c1", "/v1/channels", "POST", "{}").data()["channel"]["id"].clone();
+    let all = server.data("GET", "/v1/channels", "");
+    let ids = all["channels"].as_array().unwrap().iter().map(|channel| channel["id"].clone());
+    assert_eq!(ids.collect::<Vec<_>>(), [json!("room"), made]);
+    twice("t1", "/v1/channels/tokens", "POST", "{}");
+    assert_eq!(
+        server.data("GET", "/v1/channels/tokens", "")["tokens"].as_array().unwrap().len(),
+        1
+    );
+    // A refusal is an answer too.
+    assert_eq!(twice("x1", "/v1/channels/none/messages", "POST", r#"{"e":"A"}"#).status, 404);
+    assert_eq!(twice("x2", path, "POST", "{}").status, 400);
+    assert_eq!(twice("d1", "/v1/channels/room", "DELETE", "").status, 204);
+    server.assert_well();
+}
+
+#[test]
+fn a_key_is_for_one_call_of_one_project() {
+    let server = Server::start();
+    server.data("PUT", "/v1/channels/a", "{}");
+    server.data("PUT", "/v1/channels/b", "{}");
+    let state = |name: &str| format!("/v1/channels/{name}/state");
+    assert_eq!(keyed(&server, "k", "PUT", &state("a"), r#"{"n":1}"#).status, 200);
+    let reused = (422, "idempotency_key_reused".to_owned());
+    for (method, path, body) in [
+        ("PUT", state("a"), r#"{"n":2}"#),
+        ("PUT", state("b"), r#"{"n":1}"#),
+        ("PATCH", state("a"), r#"{"n":1}"#),
+        ("PUT", format!("{}?x=1", state("a")), r#"{"n":1}"#),
+        ("DELETE", "/v1/channels/a".to_owned(), ""),
+    ] {
+        let refused = keyed(&server, "k", method, &path, body);
+        assert_eq!(refused.failure(), reused, "{method} {path} {body}");
+    }
+    assert_eq!(server.data("GET", &state("a"), ""), json!({"state": {"n": 1}, "version": 2}));
+    // Another project's keys are others, and the operator's too.
+    let (project, token) = server.new_project("Other");
+    let made = keyed_by(&server, &token, "k", "PUT", "/v1/channels/a", "{}");
+    assert!(made.status == 200 && !is_repeated(&made));
+    let path = format!("/v1/channels/c?project={project}");
+    let made = keyed_by(&server, ADMIN, "k", "PUT", &path, "{}");
+    assert!(made.status == 200 && !is_repeated(&made));
+    assert_again(&made, &keyed_by(&server, ADMIN, "k", "PUT", &path, "{}"));
+    // Reading has no key.
+    assert!(!is_repeated(&keyed(&server, "k", "GET", &state("a"), "")));
+    server.assert_well();
+}
+
+#[test]
+fn broken_keys_are_refused() {
+    let server = Server::start();
+    let path = "/v1/channels";
+    let longest = "x".repeat(255);
+    assert_eq!(keyed(&server, &longest, "POST", path, "{}").status, 200);
+    for key in ["", " ", "a b", "é", &format!("{longest}x")] {
+        let refused = keyed(&server, key, "POST", path, "{}");
+        assert_eq!(refused.failure(), (400, "invalid_idempotency_key".to_owned()), "{key:?}");
+    }
+    let key = ("Idempotency-Key", "k");
+    let headers = [("Authorization", OWNER), key, key];
+    let refused = server.request("POST", path, &headers, b"");
+    assert_eq!(refused.failure(), (400, "invalid_idempotency_key".to_owned()));
+    assert_eq!(server.data("GET", path, "")["channels"].as_array().unwrap().len(), 1);
+    server.assert_well();
+}
+
+#[test]
+fn who_may_not_ask_gets_no_answer_and_keeps_no_key() {
+    let server = Server::start();
+    let path = "/v1/projects/@this/tokens";
+    let made = keyed(&server, "k", "POST", path, r#"{"flags":0}"#);
+    assert_eq!(made.status, 200);
+    // Neither nobody, nor who lacks the flag, nor who might not have made this token.
+    let stranger = server.request("POST", path, &[("Idempotency-Key", "k")], br#"{"flags":0}"#);
+    assert_eq!(stranger.status, 401);
+    let flags = |bit: u32| server.new_project_token(1 << bit);
+    let (reader, maker) = (flags(29), flags(15));
+    let refused = keyed_by(&server, &reader, "k", "POST", path, r#"{"flags":0}"#);
+    assert_eq!(refused.failure(), (403, "missing_permission".to_owned()));
+    let refused = keyed_by(&server, &maker, "k", "POST", path, r#"{"flags":0}"#);
+    assert_eq!(refused.failure(), (422, "idempotency_key_reused".to_owned()));
+    // What was refused so keeps no key.
+    let room = "/v1/channels/room";
+    assert_eq!(keyed_by(&server, &reader, "n", "PUT", room, "{}").status, 403);
+    assert_eq!(keyed(&server, "n", "PUT", room, "{}").status, 200);
+    // And whoever may do more has it.
+    assert_eq!(keyed_by(&server, &maker, "m", "POST", path, r#"{"flags":0}"#).status, 200);
+    assert!(is_repeated(&keyed(&server, "m", "POST", path, r#"{"flags":0}"#)));
+    server.assert_well();
+}
+
+/// Somebody's server that is called and answers when it is told to.
+fn called(listener: &TcpListener) -> TcpStream {
+    let (mut call, _) = listener.accept().unwrap();
+    call.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut seen = Vec::new();
+    while !seen.windows(4).any(|four| four == b"\r\n\r\n") {
+        let mut piece = [0; 4096];
+        let length = call.read(&mut piece).unwrap();
+        assert!(length > 0, "it hung up");
+        seen.extend_from_slice(&piece[..length]);
+    }
+    call
+}
+
+/// Answers such a call.
+fn answer(mut call: TcpStream) {
+    call.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+}
+
+/// Makes a webhook that points at a listener; returns the path that tries it.
+fn webhook(server: &Server, listener: &TcpListener) -> String {
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let body = json!({"webhook_url": url, "events": []}).to_string();
+    let made = server.data("POST", "/v1/projects/@this/webhooks", &body);
+    let id = made["webhook"]["id"].as_str().unwrap();
+    format!("/v1/projects/@this/webhooks/{id}/test")
+}
+
+#[test]
+fn a_call_that_is_under_way_is_not_done_again_even_if_its_connection_ends() {
+    let server = Server::start_with(&[("WARREN_ALLOW_PRIVATE_WEBHOOKS", "1")]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let path = webhook(&server, &listener);
+    let under_way = (409, "idempotency_in_progress".to_owned());
+    thread::scope(|scope| {
+        let first = scope.spawn(|| keyed(&server, "k", "POST", &path, ""));
+        let call = called(&listener);
+        let refused = keyed(&server, "k", "POST", &path, "");
+        assert_eq!(refused.failure(), under_way);
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        let reused = keyed(&server, "k", "POST", &path, "{}");
+        assert_eq!(reused.failure(), (422, "idempotency_key_reused".to_owned()));
+        answer(call);
+        let first = first.join().unwrap();
+        assert_eq!(first.status, 200);
+        assert_again(&first, &keyed(&server, "k", "POST", &path, ""));
+    });
+    // The caller hangs up while its call is under way: it is carried through.
+    let mut caller = TcpStream::connect(server.address).unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: test\r\nAuthorization: {OWNER}\r\nIdempotency-Key: l\r\n\
+         Content-Length: 0\r\n\r\n"
+    );
+    caller.write_all(head.as_bytes()).unwrap();
+    let call = called(&listener);
+    drop(caller);
+    assert_eq!(keyed(&server, "l", "POST", &path, "").failure(), under_way);
+    answer(call);
+    let answered = loop {
+        let answer = keyed(&server, "l", "POST", &path, "");
+        if answer.status != 409 {
+            break answer;
+        }
+    };
+    assert!(answered.status == 200 && is_repeated(&answered), "{answered:?}");
+    server.assert_well();
+}
+
+#[test]
+fn a_body_that_breaks_off_leaves_the_key_free() {
+    let server = Server::start();
+    server.data("PUT", "/v1/channels/room", "{}");
+    let path = "/v1/channels/room/state";
+    let head = format!(
+        "PUT {path} HTTP/1.1\r\nHost: test\r\nAuthorization: {OWNER}\r\nIdempotency-Key: k\r\n\
+         Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{{\"n\":"
+    );
+    server.raw_and_close(head.as_bytes());
+    let done = keyed(&server, "k", "PUT", path, r#"{"n":1}"#);
+    assert!(done.status == 200 && !is_repeated(&done), "{done:?}");
+    server.assert_well();
+}
+
+#[test]
+fn a_bodys_bounds_are_those_without_a_key() {
+    let server = Server::start();
+    server.data("PUT", "/v1/channels/room", "{}");
+    let path = "/v1/channels/room/state";
+    let long = json!({"n": "x".repeat(2 << 20)}).to_string();
+    let (plain, keyed) =
+        (server.call("PUT", path, Some(OWNER), &long), keyed(&server, "k", "PUT", path, &long));
+    assert_eq!((plain.status, plain.json()), (keyed.status, keyed.json()));
+    assert_eq!(plain.failure(), (413, "too_large".to_owned()));
+    let large = json!({"n": "x".repeat(900 << 10)}).to_string();
+    let call = || self::keyed(&server, "l", "PUT", path, &large);
+    assert_again(&call(), &call());
+    server.assert_well();
+}
+
+#[test]
+fn past_its_bound_a_project_loses_its_oldest_keys_and_no_other_project_any() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("warren.toml"), "[limits]\nidempotency-keys = 5\n").unwrap();
+    let server = Server::start_in(folder, &[]);
+    server.data("PUT", "/v1/channels/room", "{}");
+    let path = "/v1/channels/room/messages";
+    let (_, token) = server.new_project("Other");
+    let body = r#"{"e":"A"}"#;
+    let other = || keyed_by(&server, &token, "0", "POST", path, body);
+    assert_eq!(other().status, 404);
+    let call = |n: u32| keyed(&server, &n.to_string(), "POST", path, body);
+    for n in 0..6 {
+        assert!(!is_repeated(&call(n)));
+    }
+    for n in 1..6 {
+        assert!(is_repeated(&call(n)), "{n}");
+    }
+    assert!(!is_repeated(&call(0)), "the oldest was forgotten");
+    assert!(is_repeated(&other()));
+    server.assert_well();
+}
+
+#[test]
+fn after_its_window_a_key_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = "[limits]\nidempotency-seconds = 0\n";
+    std::fs::write(folder.path().join("warren.toml"), settings).unwrap();
+    let server = Server::start_in(folder, &[]);
+    server.data("PUT", "/v1/channels/room", "{}");
+    let path = "/v1/channels/room/state";
+    for version in 2..5 {
+        let answer = keyed(&server, "k", "PUT", path, "{}");
+        assert_eq!(answer.data()["version"], Value::from(version));
+    }
+    server.assert_well();
+}

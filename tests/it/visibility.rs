@@ -1,0 +1,242 @@
+//! Who may subscribe to what, in every way there is (`docs/PROTOCOL.md`, Visibility): a generated matrix.
+
+use crate::scene::{channels, cid, create, eventually, hears, members, subscriptions};
+use crate::socket::Socket;
+use crate::support::{OWNER, Server};
+use serde_json::json;
+
+/// Long enough for a row to come back within it, short enough to wait for its end.
+const GRACE: &str = "2";
+
+/// A channel's visibility, or that there is none.
+const CHANNELS: [&str; 4] = ["private", "public", "unprotected", "missing"];
+
+/// Who a subscription is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    /// A connection without a token.
+    Anonymous,
+    /// A leap token.
+    Leap,
+    /// A project token.
+    Project,
+}
+
+/// How the subscription is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// The client's SUBSCRIBE.
+    Client,
+    /// The back end's `PUT …/subscribers/:token`.
+    Put,
+    /// The back end's `POST …/subscribers`.
+    Post,
+    /// A default channel of a new token.
+    Default,
+}
+
+/// What must come of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Subscribed.
+    Available,
+    /// UNAVAILABLE with this code.
+    Unavailable(&'static str),
+    /// HTTP 404 with this code.
+    NotFound(&'static str),
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    /// The channel's visibility.
+    channel: &'static str,
+    /// How.
+    way: Way,
+    /// For whom.
+    who: Who,
+    /// Whether it is connected at that moment.
+    is_online: bool,
+    /// Whether the subscription is to end with the session.
+    is_ephemeral: bool,
+}
+
+impl Row {
+    /// What the documents promise.
+    fn outcome(self) -> Outcome {
+        match (self.way, self.who, self.channel) {
+            (Way::Put, Who::Project, _) => Outcome::NotFound("token_not_found"),
+            (Way::Client, _, "missing") => Outcome::Unavailable("UNKNOWN"),
+            (_, _, "missing") => Outcome::NotFound("channel_not_found"),
+            (Way::Client, Who::Anonymous, "public" | "private")
+            | (Way::Client, Who::Leap, "private") => Outcome::Unavailable("NOT_GRANTED"),
+            _ => Outcome::Available,
+        }
+    }
+
+    /// Whether the subscription outlives the session.
+    fn is_permanent(self) -> bool {
+        self.outcome() == Outcome::Available && self.who == Who::Leap && !self.is_ephemeral
+    }
+}
+
+/// Every combination that has a meaning.
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for channel in CHANNELS {
+        let mut row = |way, who, is_online, is_ephemeral| {
+            rows.push(Row { channel, way, who, is_online, is_ephemeral });
+        };
+        for who in [Who::Anonymous, Who::Leap, Who::Project] {
+            row(Way::Client, who, true, false);
+            row(Way::Client, who, true, true);
+        }
+        for is_online in [true, false] {
+            row(Way::Put, Who::Leap, is_online, false);
+            row(Way::Post, Who::Leap, is_online, false);
+            row(Way::Post, Who::Leap, is_online, true);
+        }
+        if channel != "missing" {
+            row(Way::Put, Who::Project, true, false);
+        }
+        row(Way::Default, Who::Leap, false, false);
+        row(Way::Default, Who::Leap, false, true);
+    }
+    rows
+}
+
+/// A row being played.
+struct Play {
+    /// The row.
+    row: Row,
+    /// Its channel's id.
+    id: String,
+    /// Its token, if it has one.
+    token: Option<String>,
+}
+
+impl Play {
+    /// Makes the channel and the token.
+    fn set_up(server: &Server, number: usize, row: Row) -> Self {
+        let id = format!("row-{number}");
+        if row.channel != "missing" {
+            create(server, &id, row.channel, &["PRESENCE"]);
+        }
+        let token = match (row.who, row.way) {
+            (Who::Anonymous, _) | (Who::Leap, Way::Default) => None,
+            (Who::Leap, _) => Some(server.new_leap_token()),
+            (Who::Project, _) => Some(OWNER.to_owned()),
+        };
+        Self { row, id, token }
+    }
+
+    /// Makes the subscription in the back end's name; returns whether it was made.
+    fn grant(&mut self, server: &Server) -> bool {
+        let (id, token) = (&self.id, self.token.as_deref().unwrap_or_default());
+        let (method, path, body) = match self.row.way {
+            Way::Put => ("PUT", format!("/v1/channels/{id}/subscribers/{token}"), String::new()),
+            Way::Post => {
+                let body = json!({"tokens": [token], "ephemeral": self.row.is_ephemeral});
+                ("POST", format!("/v1/channels/{id}/subscribers"), body.to_string())
+            }
+            _ => {
+                let channel = json!({"id": id, "ephemeral": self.row.is_ephemeral});
+                let body = json!({"channels": [channel]});
+                ("POST", "/v1/channels/tokens".to_owned(), body.to_string())
+            }
+        };
+        let answer = server.call(method, &path, Some(OWNER), &body);
+        if let Outcome::NotFound(code) = self.row.outcome() {
+            assert_eq!(answer.failure(), (404, code.to_owned()), "{:?}", self.row);
+            return false;
+        }
+        assert_eq!(answer.status, if self.row.way == Way::Put { 204 } else { 200 });
+        match self.row.way {
+            Way::Default => {
+                self.token = answer.data()["token"]["id"].as_str().map(str::to_owned);
+            }
+            Way::Post => assert_eq!(
+                answer.data(),
+                json!({"results": [{"token": self.token, "subscribed": true}]})
+            ),
+            _ => {}
+        }
+        true
+    }
+
+    /// Makes the subscription and asserts what comes of it; returns the connection that has seen it.
+    fn run(&mut self, server: &Server) -> Option<Socket> {
+        let (row, id) = (self.row, self.id.clone());
+        let online = row.is_online.then(|| Socket::enter(server.address, self.token.as_deref()));
+        let is_granted = row.way == Way::Client || self.grant(server);
+        if !is_granted && !row.is_online {
+            return None;
+        }
+        let (mut socket, init) =
+            online.unwrap_or_else(|| Socket::enter(server.address, self.token.as_deref()));
+        if row.way == Way::Client {
+            socket.dispatch("SUBSCRIBE", &id, &json!({"ephemeral": row.is_ephemeral}));
+        }
+        let cid = cid(&init);
+        match row.outcome() {
+            Outcome::Available if row.is_online => {
+                assert_eq!(channels(&init), [""; 0], "{row:?}");
+                let available = socket.expect("AVAILABLE");
+                assert_eq!(available["c"], id.as_str(), "{row:?}");
+                assert_eq!(available["d"]["channel"]["type"], row.channel, "{row:?}");
+                assert!(hears(server, &mut socket, &cid, &id), "{row:?}");
+            }
+            Outcome::Available => {
+                assert_eq!(channels(&init), [id.as_str()], "{row:?}");
+                assert!(hears(server, &mut socket, &cid, &id), "{row:?}");
+            }
+            Outcome::Unavailable(code) => {
+                let refused = socket.expect("UNAVAILABLE");
+                let expected = json!({"c": id, "u": true, "e": "UNAVAILABLE",
+                    "d": {"graceful": false, "error_code": code}});
+                assert_eq!(refused, expected, "{row:?}");
+            }
+            Outcome::NotFound(_) => {}
+        }
+        if row.channel == "missing" {
+            crate::scene::assert_silent(server, &mut socket, &cid);
+        } else if row.outcome() != Outcome::Available {
+            assert!(!hears(server, &mut socket, &cid, &id), "{row:?}");
+        }
+        Some(socket)
+    }
+}
+
+#[test]
+fn every_way_to_subscribe_keeps_the_rules_of_visibility() {
+    let server = Server::start_with(&[("WARREN_SESSION_GRACE", GRACE)]);
+    let rows = rows();
+    assert!(rows.len() >= 36, "{}", rows.len());
+    let mut plays = Vec::new();
+    for (number, row) in rows.into_iter().enumerate() {
+        let mut play = Play::set_up(&server, number, row);
+        let socket = play.run(&server);
+        let leap = play.token.clone().filter(|_| row.who == Who::Leap);
+        if let Some(token) = &leap {
+            let expected = if row.is_permanent() { vec![play.id.clone()] } else { Vec::new() };
+            assert_eq!(subscriptions(&server, token), expected, "{row:?}");
+        }
+        plays.push((play, leap, socket));
+    }
+    for (.., socket) in &mut plays {
+        drop(socket.take());
+    }
+    for (play, leap, _) in &plays {
+        if play.row.channel != "missing" {
+            eventually("the session has ended", || members(&server, &play.id) == 0);
+        }
+        let (mut socket, init) = Socket::enter(server.address, play.token.as_deref());
+        let expected = if play.row.is_permanent() { vec![play.id.as_str()] } else { Vec::new() };
+        assert_eq!(channels(&init), expected, "{:?}", play.row);
+        if leap.is_some() && play.row.channel != "missing" {
+            let is_heard = hears(&server, &mut socket, &cid(&init), &play.id);
+            assert_eq!(is_heard, play.row.is_permanent(), "{:?}", play.row);
+        }
+    }
+    server.assert_well();
+}
