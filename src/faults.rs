@@ -1,4 +1,5 @@
-//! Faults that tests plant, to see that they are found: one switch for each, and none of them outside tests.
+//! Faults that tests plant, to see that they are found: one switch for each, and none of them outside tests. And places at
+//! which tests have something crash.
 
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,3 +92,41 @@ pub(crate) fn is_planted(fault: Fault) -> bool {
 pub(crate) const fn is_planted(_: Fault) -> bool {
     false
 }
+
+/// A place at which tests have something crash, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CrashPoint {
+    /// A shard is about to ask a session whether it may end.
+    SessionEnds,
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Where the next one on this thread who passes crashes.
+    static CRASHES: std::cell::Cell<Option<CrashPoint>> = const { std::cell::Cell::new(None) };
+}
+
+/// Has the next one on this thread who passes there crash.
+#[cfg(test)]
+pub(crate) fn crash_at(point: CrashPoint) {
+    CRASHES.set(Some(point));
+}
+
+/// Whether somebody has crashed since that was ordered.
+#[cfg(test)]
+pub(crate) fn has_crashed() -> bool {
+    CRASHES.get().is_none()
+}
+
+/// Crashes if a test wants it.
+#[cfg(test)]
+pub(crate) fn pass(point: CrashPoint) {
+    if CRASHES.get() == Some(point) {
+        CRASHES.set(None);
+        panic!("a test wants it");
+    }
+}
+
+/// Does nothing.
+#[cfg(not(test))]
+pub(crate) const fn pass(_: CrashPoint) {}

@@ -14,8 +14,7 @@ pub use messages::{
 use super::clock;
 use super::persistence::Persistence;
 use super::settings::Settings;
-use super::shard::{ChannelGone, RetireChannel, Shard};
-use super::tell::tell;
+use super::shard::{ChannelGone, RetireChannel, ShardPlace};
 use crate::channel::{ChannelMachine, Moment};
 pub use crate::channel::{MemberPlace, PresentPart};
 use crate::domain::{Channel, ChannelKey};
@@ -38,7 +37,7 @@ pub struct Surroundings {
     /// What all lines may keep at hand.
     pub windows: Arc<WindowBudget>,
     /// The shard that knows this actor.
-    pub shard: Addr<Shard>,
+    pub shard: ShardPlace,
 }
 
 /// One channel in use.
@@ -102,7 +101,7 @@ impl Actor for ChannelActor {
             actor.machine.expire(Instant::now());
             if actor.machine.is_idle() && actor.machine.used().elapsed() >= idle {
                 let (key, address) = (actor.key().clone(), ctx.address());
-                tell(actor.acting.shard(), RetireChannel { key, address });
+                actor.acting.shard().tell(RetireChannel { key, address });
             }
         });
     }
@@ -112,7 +111,7 @@ impl Actor for ChannelActor {
     fn stopped(&mut self, ctx: &mut Context<Self>) {
         let (key, address) = (self.key().clone(), ctx.address());
         let is_settled = self.machine.is_settled();
-        tell(self.acting.shard(), ChannelGone { key, address, is_settled });
+        self.acting.shard().tell(ChannelGone { key, address, is_settled });
         self.machine.ended(&mut self.acting);
         self.acting.leave_behind();
     }

@@ -21,6 +21,8 @@ enum Slot<V> {
         waiters: Vec<Waiter<V>>,
         /// How many of them did so when the loading began.
         before: usize,
+        /// What is just ending, if that is it.
+        ending: Option<V>,
     },
 }
 
@@ -57,7 +59,7 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
                 Resolution::Wait(answer)
             }
             None => {
-                let busy = Slot::Busy { waiters: vec![waiter], before: 1 };
+                let busy = Slot::Busy { waiters: vec![waiter], before: 1, ending: None };
                 self.slots.insert(key.clone(), busy);
                 Resolution::Load(answer)
             }
@@ -74,7 +76,7 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
     #[must_use]
     pub fn loaded(&mut self, key: &K, outcome: &Result<V, AskError>) -> bool {
         let (mut waiters, before) = match self.slots.remove(key) {
-            Some(Slot::Busy { waiters, before }) => (waiters, before),
+            Some(Slot::Busy { waiters, before, .. }) => (waiters, before),
             Some(live @ Slot::Live(_)) => {
                 self.slots.insert(key.clone(), live);
                 return false;
@@ -90,7 +92,8 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
         let must_load = !late.is_empty();
         if must_load {
             let before = late.len();
-            self.slots.insert(key.clone(), Slot::Busy { waiters: late, before });
+            let busy = Slot::Busy { waiters: late, before, ending: None };
+            self.slots.insert(key.clone(), busy);
         }
         for waiter in waiters {
             // A waiter that has gone needs no answer.
@@ -103,7 +106,8 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
     pub fn begin_end(&mut self, key: &K, handle: &V) -> bool {
         let is_live = self.is_live(key, handle);
         if is_live {
-            let busy = Slot::Busy { waiters: Vec::new(), before: 0 };
+            let ending = Some(handle.clone());
+            let busy = Slot::Busy { waiters: Vec::new(), before: 0, ending };
             self.slots.insert(key.clone(), busy);
         }
         is_live
@@ -112,8 +116,9 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
     /// It did end: true if somebody asked meanwhile, who now waits for a new loading.
     pub fn ended(&mut self, key: &K) -> bool {
         match self.slots.get_mut(key) {
-            Some(Slot::Busy { waiters, before }) if !waiters.is_empty() => {
+            Some(Slot::Busy { waiters, before, ending }) if !waiters.is_empty() => {
                 *before = waiters.len();
+                *ending = None;
                 true
             }
             _ => {
@@ -130,6 +135,28 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
             self.slots.remove(key);
         }
         is_live
+    }
+
+    /// What whoever kept it leaves behind in a crash, with the ids of which that is not known: those that run stay, also those
+    /// that were to end, and say so if they do. What was being loaded is forgotten: who waits for it has to ask again.
+    pub fn salvage(self, is_alive: impl Fn(&V) -> bool) -> (Self, Vec<K>) {
+        let (mut left, mut lost) = (Self::default(), Vec::new());
+        for (key, slot) in self.slots {
+            let (handle, waiters) = match slot {
+                Slot::Live(handle) => (Some(handle), Vec::new()),
+                Slot::Busy { ending, waiters, .. } => (ending, waiters),
+            };
+            let Some(handle) = handle.filter(|handle| is_alive(handle)) else {
+                lost.push(key);
+                continue;
+            };
+            for waiter in waiters {
+                // A waiter that has gone needs no answer.
+                let _ = waiter.send(Ok(handle.clone()));
+            }
+            left.slots.insert(key, Slot::Live(handle));
+        }
+        (left, lost)
     }
 
     /// Those that run.
@@ -216,5 +243,28 @@ mod tests {
         assert!(directory.find(&"a").is_some());
         directory.forget(&"a", &1);
         assert!(directory.find(&"a").is_none());
+    }
+
+    #[test]
+    fn what_a_crash_leaves_behind_are_those_that_run() {
+        let mut directory = Directory::<&str, u32>::default();
+        for (key, handle) in [("runs", 1), ("ends", 2), ("has ended", 3), ("is dead", 4)] {
+            assert!(!directory.loaded(&key, &Ok(handle)));
+        }
+        assert!(directory.begin_end(&"ends", &2) && directory.begin_end(&"has ended", &3));
+        let mut waits = |key| match directory.ask(&key) {
+            Resolution::Wait(answer) | Resolution::Load(answer) => answer,
+            Resolution::Live(_) => panic!("should wait"),
+        };
+        let mut of_ending = waits("ends");
+        let (mut of_ended, mut of_loading) = (waits("has ended"), waits("loads"));
+        let (mut left, mut lost) = directory.salvage(|handle| *handle < 3);
+        lost.sort_unstable();
+        assert_eq!(lost, ["has ended", "is dead", "loads"]);
+        assert!(lost.iter().all(|key| left.find(key).is_none()));
+        assert!(matches!(left.ask(&"runs"), Resolution::Live(1)));
+        assert!(matches!(left.ask(&"ends"), Resolution::Live(2)), "it says so when it has ended");
+        assert_eq!(got(&mut of_ending), Ok(2));
+        assert!(of_ended.try_recv().is_err() && of_loading.try_recv().is_err(), "to ask again");
     }
 }

@@ -19,7 +19,6 @@ pub use messages::{
 use super::clock;
 use super::shard::SessionGone;
 use super::supervisor::Supervisor;
-use super::tell::tell;
 use crate::channel::Moment;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::{ChannelId, ProjectId, SessionId, Subscription};
@@ -106,10 +105,9 @@ impl Actor for SessionActor {
     fn stopped(&mut self, ctx: &mut Context<Self>) {
         self.machine.ended(&mut self.acting);
         self.acting.leave_behind();
-        if let Some(token) = self.machine.token()
-            && let Some(shard) = self.supervisor().session_shard(&token.id)
-        {
-            tell(shard, SessionGone { token: token.id.clone(), address: ctx.address() });
+        if let Some(token) = self.machine.token() {
+            let gone = SessionGone { token: token.id.clone(), address: ctx.address() };
+            self.supervisor().session_shard(&token.id).tell(gone);
         }
     }
 }

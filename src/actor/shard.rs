@@ -3,6 +3,13 @@
 //!
 //! It routes by id and never looks into a payload. Loading is single-flight, and so is ending: whoever asks for an id
 //! that is just being loaded or ended waits for what comes of it (see [`Directory`]).
+//!
+//! A shard that crashes is replaced on the spot: its successor knows everybody that lives, and is found under the same
+//! [`ShardPlace`].
+
+mod place;
+
+pub use place::ShardPlace;
 
 use super::channel::{self, ChannelActor, Surroundings};
 use super::directory::{Directory, DirectoryAnswer, Resolution};
@@ -11,9 +18,11 @@ use super::supervisor::Supervisor;
 use super::tell::tell;
 use crate::ask::AskError;
 use crate::domain::{ChannelKey, LeapTokenId, ProjectId};
+use crate::faults::{CrashPoint, pass};
 use crate::store::{ReadStore, Thing};
 use actix::prelude::*;
 use std::collections::HashSet;
+use std::mem::take;
 use std::sync::Arc;
 
 /// Room in a shard's mailbox; past it askers wait.
@@ -61,7 +70,7 @@ pub struct ChannelGone {
     pub is_settled: bool,
 }
 
-/// Sent by a session whose grace is over.
+/// Sent by a session whose grace is over; answered when it has ended, or is in use again.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct RetireSession {
@@ -102,13 +111,26 @@ pub struct Shard {
     sessions: Directory<LeapTokenId, Addr<SessionActor>>,
     /// What spawned actors need.
     supervisor: Supervisor,
+    /// Where it is found.
+    place: ShardPlace,
 }
 
 impl Shard {
-    /// An empty shard.
-    pub fn new(supervisor: Supervisor) -> Self {
+    /// An empty shard, to be found there.
+    pub fn new(supervisor: Supervisor, place: ShardPlace) -> Self {
         let (channels, sessions) = (Directory::default(), Directory::default());
-        Self { channels, sessions, unsettled: HashSet::new(), supervisor }
+        Self { channels, sessions, unsettled: HashSet::new(), supervisor, place }
+    }
+
+    /// The one that goes on after a crash of this one. Whoever has ended unheard, or was just being loaded, may have left
+    /// something on its way to the store.
+    fn successor(&mut self) -> Self {
+        let (channels, lost) = take(&mut self.channels).salvage(Addr::connected);
+        let (sessions, _) = take(&mut self.sessions).salvage(Addr::connected);
+        let mut unsettled = take(&mut self.unsettled);
+        unsettled.extend(lost);
+        let (supervisor, place) = (self.supervisor.clone(), self.place.clone());
+        Self { channels, unsettled, sessions, supervisor, place }
     }
 
     /// Reads a channel and starts its actor.
@@ -125,7 +147,7 @@ impl Shard {
         let started = read.into_actor(self).map(move |outcome, shard, ctx| {
             let outcome = outcome
                 .and_then(|stored| stored.ok_or(AskError::not_found(Thing::Channel)))
-                .map(|stored| ChannelActor::new(stored, shard.surroundings(ctx)).start());
+                .map(|stored| ChannelActor::new(stored, shard.surroundings()).start());
             if shard.channels.loaded(&key, &outcome) {
                 shard.load_channel(key, ctx);
             }
@@ -160,12 +182,12 @@ impl Shard {
     }
 
     /// What a channel's actor needs.
-    fn surroundings(&self, ctx: &Context<Self>) -> Surroundings {
+    fn surroundings(&self) -> Surroundings {
         Surroundings {
             persistence: self.supervisor.persistence().clone(),
             settings: self.supervisor.settings().clone(),
             windows: Arc::clone(self.supervisor.windows()),
-            shard: ctx.address(),
+            shard: self.place.clone(),
         }
     }
 }
@@ -180,6 +202,16 @@ impl Actor for Shard {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
+    }
+
+    /// In a crash, the next one is there before this one's mailbox closes: who is refused by that finds it. A shard that goes
+    /// with its thread has none.
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        if std::thread::panicking() {
+            tracing::error!("a shard of the supervisor crashed and is started again");
+            let place = self.place.clone();
+            place.replace(|| self.successor().start());
+        }
     }
 }
 
@@ -270,14 +302,19 @@ impl Handler<RetireChannel> for Shard {
 }
 
 impl Handler<RetireSession> for Shard {
-    type Result = ();
+    type Result = ResponseActFuture<Self, ()>;
 
-    fn handle(&mut self, RetireSession { token, address }: RetireSession, ctx: &mut Context<Self>) {
+    fn handle(
+        &mut self,
+        RetireSession { token, address }: RetireSession,
+        _: &mut Context<Self>,
+    ) -> Self::Result {
         if !self.sessions.begin_end(&token, &address) {
-            return;
+            return Box::pin(async {}.into_actor(self));
         }
+        pass(CrashPoint::SessionEnds);
         let asked = address.send(session::EndIdleSession).into_actor(self);
-        ctx.spawn(asked.map(move |ends, shard, ctx| {
+        Box::pin(asked.map(move |ends, shard, ctx| {
             let must_load = if matches!(ends, Ok(false)) {
                 shard.sessions.loaded(&token, &Ok(address))
             } else {
@@ -286,7 +323,7 @@ impl Handler<RetireSession> for Shard {
             if must_load {
                 shard.load_session(token, ctx);
             }
-        }));
+        }))
     }
 }
 

@@ -17,7 +17,7 @@ use super::online::Online;
 use super::persistence::Persistence;
 use super::session::{Connect, Identity, SessionActor};
 use super::settings::Settings;
-use super::shard::{FindSession, ResolveChannel, ResolveSession, Shard};
+use super::shard::{FindSession, ResolveChannel, ResolveSession, Shard, ShardPlace};
 use super::tell::tell;
 use crate::ask::AskError;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, LocalFanout};
@@ -33,7 +33,7 @@ use endings::KnownProjects;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use stopping::Stopping;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -52,10 +52,10 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 struct SupervisorInner {
     /// Tells supervisors apart.
     number: u64,
-    /// The shards, as far as they have settled.
-    shards: Vec<OnceLock<Addr<Shard>>>,
-    /// The number of the next shard to settle.
-    next: Mutex<usize>,
+    /// Where the shards are, as far as they have settled.
+    shards: Vec<ShardPlace>,
+    /// Held while one settles.
+    settling: Mutex<()>,
     /// Wakes who waits for the shards.
     settled: Notify,
     /// Spreads ids over shards.
@@ -113,8 +113,8 @@ impl Supervisor {
     pub fn new(shards: usize, persistence: Persistence, settings: Settings) -> Self {
         Self(Arc::new(SupervisorInner {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            shards: (0..shards.max(1)).map(|_| OnceLock::new()).collect(),
-            next: Mutex::new(0),
+            shards: (0..shards.max(1)).map(|_| ShardPlace::default()).collect(),
+            settling: Mutex::default(),
             settled: Notify::new(),
             hasher: RandomState::new(),
             persistence,
@@ -129,12 +129,12 @@ impl Supervisor {
         }))
     }
 
-    /// Settles the next shard on the current thread, whose actix runtime must be running; none if all have settled.
+    /// Settles the next shard on the current thread, whose actix runtime must be running; none if all have settled. One whose
+    /// thread has ended is settled anew.
     pub fn settle_here(&self) {
-        let mut next = self.0.next.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = self.0.shards.get(*next) {
-            slot.get_or_init(|| Shard::new(self.clone()).start());
-            *next += 1;
+        let _turn = self.0.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = self.0.shards.iter().find(|place| !place.is_settled()) {
+            place.settle(Shard::new(self.clone(), place.clone()).start());
             self.0.settled.notify_waiters();
         }
     }
@@ -142,18 +142,17 @@ impl Supervisor {
     /// Settles all shards that have not, each on a thread of its own, which the caller ends; for servers that are part of
     /// another program.
     pub fn settle_apart(&self) -> Vec<Arbiter> {
-        let next = *self.0.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let settle = |_| {
+        let settle = |_: &ShardPlace| {
             let (supervisor, thread) = (self.clone(), Arbiter::new());
             thread.spawn_fn(move || supervisor.settle_here());
             thread
         };
-        (next..self.0.shards.len()).map(settle).collect()
+        self.0.shards.iter().filter(|place| !place.is_settled()).map(settle).collect()
     }
 
     /// Whether all shards have settled.
     pub fn is_ready(&self) -> bool {
-        self.0.shards.iter().all(|slot| slot.get().is_some())
+        self.0.shards.iter().all(ShardPlace::is_settled)
     }
 
     /// Waits until all shards have settled.
@@ -217,15 +216,16 @@ impl Supervisor {
     }
 
     /// The shard of an id.
-    fn shard<K: Hash>(&self, key: &K) -> Result<&Addr<Shard>, AskError> {
-        let count = u64::try_from(self.0.shards.len()).unwrap_or(1);
+    fn shard<K: Hash>(&self, key: &K) -> ShardPlace {
+        let shards = &self.0.shards;
+        let count = u64::try_from(shards.len()).unwrap_or(1);
         let index = usize::try_from(self.0.hasher.hash_one(key) % count).unwrap_or(0);
-        self.0.shards.get(index).and_then(OnceLock::get).ok_or(AskError::Overloaded)
+        shards.get(index).cloned().unwrap_or_default()
     }
 
-    /// The shard that knows a token's session; a session exists only where its shard has settled.
-    pub(super) fn session_shard(&self, token: &LeapTokenId) -> Option<&Addr<Shard>> {
-        self.shard(token).ok()
+    /// The shard that knows a token's session.
+    pub(super) fn session_shard(&self, token: &LeapTokenId) -> ShardPlace {
+        self.shard(token)
     }
 
     /// The actor of a channel, spawned if need be.
@@ -233,16 +233,14 @@ impl Supervisor {
         if let Some(known) = known::find(self.0.number, key) {
             return Ok(known);
         }
-        let found = self.shard(key)?.send(ResolveChannel(key.clone())).await;
-        let found = found.unwrap_or(Err(AskError::Closed))?;
+        let found = self.shard(key).resolve(|| ResolveChannel(key.clone())).await?;
         known::remember(self.0.number, key, &found);
         Ok(found)
     }
 
     /// The session of a token of this project, spawned if need be.
     async fn session(&self, token: &LeapTokenId) -> Result<Addr<SessionActor>, AskError> {
-        let shard = self.shard(token)?;
-        shard.send(ResolveSession(token.clone())).await.unwrap_or(Err(AskError::Closed))
+        self.shard(token).resolve(|| ResolveSession(token.clone())).await
     }
 
     /// Finds out who a connection is and brings it into its session.
@@ -331,8 +329,7 @@ impl Supervisor {
 
     /// Whether a token has a session in memory: then it is no guess.
     async fn is_live(&self, token: &LeapTokenId) -> bool {
-        let Some(shard) = self.session_shard(token) else { return false };
-        shard.send(FindSession(token.clone())).await.ok().flatten().is_some()
+        self.shard(token).ask(|| FindSession(token.clone())).await.ok().flatten().is_some()
     }
 
     /// Brings a connection into its token's session; none if there is no such token. The turn that it had to wait for is

@@ -118,7 +118,7 @@ async fn create(call: Call, body: RequestBody) -> Answer {
     let what = "the project has too many webhooks";
     let webhook = created.await?.ok_or(ApiError::LimitReached { what, limit })?;
     call.app.persistence.refresh_hooks(&webhook.project).await;
-    call.app.supervisor.note_sessions(&webhook.project);
+    call.app.supervisor.note_sessions(&webhook.project).await;
     one(&call, &webhook, &webhook.secret).await
 }
 
@@ -142,7 +142,7 @@ async fn update(call: Call, body: RequestBody) -> Answer {
     });
     let webhook = updated.await??;
     call.app.persistence.refresh_hooks(&webhook.project).await;
-    call.app.supervisor.note_sessions(&webhook.project);
+    call.app.supervisor.note_sessions(&webhook.project).await;
     one(&call, &webhook, &masked_secret(&webhook.secret)).await
 }
 

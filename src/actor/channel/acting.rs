@@ -4,7 +4,7 @@
 use super::super::persistence::Persistence;
 use super::super::session::{FromChannel, SessionActor};
 use super::super::settings::Settings;
-use super::super::shard::Shard;
+use super::super::shard::ShardPlace;
 use super::super::tell::tell;
 use super::{ChannelActor, Surroundings, hooking};
 use crate::ask::{AskError, ChangeError};
@@ -90,7 +90,7 @@ impl ChannelActing {
     }
 
     /// The shard that knows the actor.
-    pub(super) const fn shard(&self) -> &Addr<Shard> {
+    pub(super) const fn shard(&self) -> &ShardPlace {
         &self.around.shard
     }
 

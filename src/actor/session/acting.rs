@@ -338,12 +338,17 @@ impl SessionActor {
     }
 
     /// Asks the shard to let this session end; a connection that comes first is the reason not to.
-    fn retire(&self, ctx: &Context<Self>) {
-        if let Some(token) = self.machine.token() {
-            let (token, address) = (token.id.clone(), ctx.address());
-            if let Some(shard) = self.supervisor().session_shard(&token) {
-                tell(shard, RetireSession { token, address });
+    fn retire(&self, ctx: &mut Context<Self>) {
+        let Some(token) = self.machine.token().map(|token| token.id.clone()) else { return };
+        let (shard, address) = (self.supervisor().session_shard(&token), ctx.address());
+        let asked = async move {
+            shard.ask(|| RetireSession { token: token.clone(), address: address.clone() }).await
+        };
+        ctx.spawn(asked.into_actor(self).map(|asked, actor, ctx| {
+            if asked.is_err() {
+                // Nobody heard of it: it is tried again.
+                actor.begin(SessionBegun::StartGrace, ctx);
             }
-        }
+        }));
     }
 }

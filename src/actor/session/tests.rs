@@ -178,8 +178,7 @@ impl World {
         let token = LeapTokenId::from("leap_token_t");
         self.supervisor
             .session_shard(&token)
-            .unwrap()
-            .send(FindSession(token.clone()))
+            .ask(|| FindSession(token.clone()))
             .await
             .unwrap()
             .is_some()
@@ -448,3 +447,4 @@ async fn rooms_go_with_their_channels_actors_however_those_end() {
 
 mod missing;
 mod online;
+mod shards;

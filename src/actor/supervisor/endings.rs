@@ -2,7 +2,6 @@
 
 use super::super::guesses::Guess;
 use super::super::shard::{EndProject, NoteSessions};
-use super::super::tell::tell;
 use super::Supervisor;
 use crate::ask::AskError;
 use crate::delivery::fanout::{Order, Owner};
@@ -11,7 +10,7 @@ use crate::domain::{ProjectId, Register};
 use crate::protocol::{Close, CloseCode};
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::{OnceLock, PoisonError};
+use std::sync::PoisonError;
 use tokio::time::Instant;
 
 /// The most projects remembered as existing; past it the memory starts anew.
@@ -56,18 +55,20 @@ impl Supervisor {
     pub async fn project_deleted(&self, project: &ProjectId) {
         self.0.projects.write().unwrap_or_else(PoisonError::into_inner).forget(project);
         self.close_of(&Owner::Project(project.clone()), "the project was deleted").await;
-        for shard in self.0.shards.iter().filter_map(OnceLock::get) {
-            tell(shard, EndProject(project.clone()));
+        for shard in &self.0.shards {
+            // One that cannot be asked has nobody.
+            let _ = shard.ask(|| EndProject(project.clone())).await;
         }
     }
 
     /// Sees to it that the event log knows who stands in the registers that a project's webhooks want to hear of; to be
     /// called after every change of them.
-    pub fn note_sessions(&self, project: &ProjectId) {
+    pub async fn note_sessions(&self, project: &ProjectId) {
         let hooks = self.0.persistence.hooks();
         if Register::ALL.into_iter().any(|register| hooks.wants_register(project, register)) {
-            for shard in self.0.shards.iter().filter_map(OnceLock::get) {
-                tell(shard, NoteSessions(project.clone()));
+            for shard in &self.0.shards {
+                // One that cannot be asked has nobody.
+                let _ = shard.ask(|| NoteSessions(project.clone())).await;
             }
         }
     }

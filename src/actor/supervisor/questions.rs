@@ -16,7 +16,7 @@ use crate::heavy;
 use crate::protocol::profiles::LEAST_HEAVY;
 use crate::protocol::{Close, CloseCode, EncodedEvent, Event, Profiles};
 use crate::store::{Start, Thing};
-use actix::dev::{MessageResponse, ToEnvelope};
+use actix::dev::MessageResponse;
 use actix::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Supervisor {
     /// # Errors
     /// [`AskError::Overloaded`], [`AskError::Closed`].
     pub async fn online_count(&self, key: &ChannelKey) -> Result<u64, AskError> {
-        match ask(self.shard(key)?, FindChannel(key.clone())).await? {
+        match self.shard(key).ask(|| FindChannel(key.clone())).await? {
             // One that ends just now has nobody any more.
             Some(address) => Ok(address.send(channel::OnlineCount).await.unwrap_or(0)),
             None => Ok(0),
@@ -301,7 +301,7 @@ impl Supervisor {
         &self,
         token: &LeapTokenId,
     ) -> Result<Option<Addr<SessionActor>>, AskError> {
-        ask(self.shard(token)?, FindSession(token.clone())).await
+        self.shard(token).ask(|| FindSession(token.clone())).await
     }
 
     /// Asks a channel; one that ends just then is looked for again.
@@ -358,15 +358,4 @@ pub async fn describe(connections: Vec<ConnectionRef>) -> HashMap<ConnectionUid,
         all.extend(described.into_iter().map(|info| (info.uid, info)));
     }
     all
-}
-
-/// Asks an actor that is always there.
-async fn ask<A, M>(to: &Addr<A>, message: M) -> Result<M::Result, AskError>
-where
-    A: Actor + Handler<M>,
-    A::Context: ToEnvelope<A, M>,
-    M: actix::Message + Send + 'static,
-    M::Result: MessageResponse<A, M> + Send,
-{
-    to.send(message).await.ok().ok_or(AskError::Closed)
 }
