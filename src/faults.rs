@@ -93,26 +93,30 @@ pub(crate) const fn is_planted(_: Fault) -> bool {
     false
 }
 
-/// A place at which tests have something crash, once.
+/// A place at which tests have something crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CrashPoint {
     /// A shard is about to ask a session whether it may end.
     SessionEnds,
+    /// The event log puts what it took out together.
+    EventAdded,
+    /// What the event log took out is about to be stored.
+    EventsStored,
 }
 
 #[cfg(test)]
 thread_local! {
-    /// Where the next one on this thread who passes crashes.
-    static CRASHES: std::cell::Cell<Option<CrashPoint>> = const { std::cell::Cell::new(None) };
+    /// Where those on this thread who pass next crash, and how many of them.
+    static CRASHES: std::cell::Cell<Option<(CrashPoint, u32)>> = const { std::cell::Cell::new(None) };
 }
 
-/// Has the next one on this thread who passes there crash.
+/// Has so many who pass there next, on this thread, crash.
 #[cfg(test)]
-pub(crate) fn crash_at(point: CrashPoint) {
-    CRASHES.set(Some(point));
+pub(crate) fn crash_at(point: CrashPoint, times: u32) {
+    CRASHES.set(Some((point, times)));
 }
 
-/// Whether somebody has crashed since that was ordered.
+/// Whether all have crashed that were to.
 #[cfg(test)]
 pub(crate) fn has_crashed() -> bool {
     CRASHES.get().is_none()
@@ -121,8 +125,10 @@ pub(crate) fn has_crashed() -> bool {
 /// Crashes if a test wants it.
 #[cfg(test)]
 pub(crate) fn pass(point: CrashPoint) {
-    if CRASHES.get() == Some(point) {
-        CRASHES.set(None);
+    if let Some((wanted, times)) = CRASHES.get()
+        && wanted == point
+    {
+        CRASHES.set((times > 1).then_some((point, times - 1)));
         panic!("a test wants it");
     }
 }

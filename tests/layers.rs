@@ -25,7 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "actor",
         &[
             "domain", "protocol", "line", "bus", "store", "webhook", "events", "heavy", "delivery",
-            "ask", "channel", "session",
+            "ask", "channel", "session", "faults",
         ],
     ),
     ("http", &["domain", "protocol", "store", "webhook", "heavy", "delivery", "ask", "actor"]),

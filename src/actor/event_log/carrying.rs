@@ -1,27 +1,22 @@
 //! From the log into the store.
 
-use super::{ClientMessage, EventLog};
+mod carrier;
+
+use super::EventLog;
 use crate::actor::clock;
 use crate::actor::persistence::Persistence;
 use crate::ask::AskError;
 use crate::domain::event::{PresenceShape, Subscribing};
 use crate::domain::{EventKind, HookEvent, Listed, ProjectId, Register, Stamp};
-use crate::events::{EventEntry, PresenceChange};
+use crate::events::PresenceChange;
 use crate::store::{ReadStore, StoreError, StoreResult, WriteStore};
-use std::sync::Arc;
+use carrier::Carrier;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
-/// How much goes into one write: no longer than that do other writes wait for it.
-const TOGETHER: usize = 256;
 /// How many rows are read at a time.
 const PAGE: u64 = 1000;
-/// The pause before something is tried again that the store did not take.
-const PAUSE: Duration = Duration::from_millis(500);
-/// The same where the store had too much to do.
-const SHORT_PAUSE: Duration = Duration::from_millis(20);
 /// How long the log file is silent about events that were left out, after a line about some.
 const SILENCE: Duration = Duration::from_secs(10);
 /// How long a start and a stop wait for who is online to be settled. What is left then, the next start settles.
@@ -89,39 +84,6 @@ fn event(change: &PresenceChange) -> Option<HookEvent> {
     }
 }
 
-/// What goes into the store together.
-struct EventBatch {
-    /// In order.
-    jobs: Arc<Vec<Job>>,
-    /// Room to give back when it is stored.
-    _room: Vec<OwnedSemaphorePermit>,
-    /// Who waits until it is.
-    askers: Vec<oneshot::Sender<()>>,
-}
-
-impl From<Vec<EventEntry<ClientMessage>>> for EventBatch {
-    fn from(entries: Vec<EventEntry<ClientMessage>>) -> Self {
-        let (mut jobs, mut room, mut askers) = (Vec::new(), Vec::new(), Vec::new());
-        for entry in entries {
-            jobs.push(match entry {
-                EventEntry::Change(change) => {
-                    let event = event(&change);
-                    Job::Change(change, event)
-                }
-                EventEntry::Known(known) => Job::Known(known),
-                EventEntry::Struck(listed) => Job::Struck(listed),
-                EventEntry::Unwatched(project, register) => Job::Unwatched(project, register),
-                EventEntry::Other(ClientMessage { event, room: own, asker }) => {
-                    room.push(own);
-                    askers.extend(asker);
-                    Job::Other(event)
-                }
-            });
-        }
-        Self { jobs: Arc::new(jobs), _room: room, askers }
-    }
-}
-
 /// Stores all of it or nothing; what is refused by itself is left out. Returns how much that is.
 fn store_all(store: &mut dyn WriteStore, jobs: &[Job]) -> StoreResult<u64> {
     let mut refused = 0;
@@ -160,7 +122,7 @@ impl Persistence {
             }
         }
         log.log().all_went(clock::now());
-        actix::spawn(carry(self.clone()));
+        actix::spawn(Carrier::new(self.clone()).carry());
         settle(&log, "the sessions of the process before have not all been told to be gone").await;
         Ok(())
     }
@@ -181,54 +143,6 @@ impl Persistence {
 async fn settle(log: &EventLog, otherwise: &str) {
     if timeout(SETTLE_TIME, log.stored()).await.is_err() {
         tracing::warn!("{otherwise}");
-    }
-}
-
-/// Stores what the log takes in, one batch after the other, until it ends.
-async fn carry(persistence: Persistence) {
-    let log = persistence.hooks().log().clone();
-    let mut said = None;
-    loop {
-        let mut batch = EventBatch::from(next(&log, &mut said).await);
-        if batch.jobs.is_empty() {
-            return;
-        }
-        loop {
-            let jobs = Arc::clone(&batch.jobs);
-            let stored = persistence.write(move |store| store_all(store, &jobs)).await;
-            let pause = match stored {
-                Ok(refused) => {
-                    log.log().left_out(refused);
-                    break;
-                }
-                Err(AskError::Overloaded) => SHORT_PAUSE,
-                Err(_) => PAUSE,
-            };
-            // Persistence says in the log file what is wrong. Nobody waits for it: clients go on.
-            log.0.is_failing.store(pause == PAUSE, Ordering::Relaxed);
-            batch.askers.clear();
-            say_what_was_left_out(&log, &mut said);
-            if log.is_over() {
-                return;
-            }
-            sleep(pause).await;
-        }
-        log.0.is_failing.store(false, Ordering::Relaxed);
-        persistence.hooks().wake();
-        for asker in batch.askers {
-            // It may have gone.
-            let _ = asker.send(());
-        }
-    }
-}
-
-/// The next of it; while none comes, sees to it that what was left out is said.
-async fn next(log: &EventLog, said: &mut Option<Instant>) -> Vec<EventEntry<ClientMessage>> {
-    loop {
-        say_what_was_left_out(log, said);
-        if let Ok(entries) = timeout(SILENCE, log.next(TOGETHER)).await {
-            return entries;
-        }
     }
 }
 

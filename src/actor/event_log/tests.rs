@@ -3,7 +3,12 @@
 use super::*;
 use crate::actor::persistence::Persistence;
 use crate::domain::event::Sent;
-use crate::domain::{ChannelId, ConnectionId, EventId, Message, RawJson, Stamp};
+use crate::domain::{
+    ChannelId, ConnectionId, EventId, EventKind, Message, Project, RawJson, Stamp, Timestamp,
+    Webhook, WebhookId,
+};
+use crate::faults::{CrashPoint, crash_at, has_crashed};
+use crate::store::WriteStore;
 use crate::store::diesel::SqliteDatabase;
 
 /// A client's message of about so many bytes.
@@ -82,4 +87,106 @@ async fn the_end_leaves_nobody_behind() {
     assert!(holders(before + 1).await, "the task holds it");
     persistence.end_event_log().await;
     assert!(holders(before).await, "the task has ended");
+}
+
+/// A store with a webhook that hears clients' messages, and its log at work.
+async fn at_work(folder: &std::path::Path) -> Persistence {
+    let database = SqliteDatabase::open(&folder.join("warren.db"), 1).unwrap();
+    let persistence = Persistence::start(Arc::new(database)).unwrap();
+    let made = persistence.write(move |store: &mut dyn WriteStore| {
+        let (id, created_at) = (ProjectId::from("p"), Timestamp(1));
+        let project = Project { id, name: "P".into(), namespace: "p".into(), created_at };
+        store.create_project(&project)?;
+        store.create_webhook(&Webhook {
+            id: WebhookId::from("w"),
+            project: project.id,
+            url: String::new(),
+            events: vec![EventKind::ChannelMessage.name().to_owned()],
+            secret: String::new(),
+            previous: None,
+            disabled_at: None,
+            created_at,
+        })
+    });
+    made.await.unwrap();
+    persistence.load_hooks().await.unwrap();
+    persistence.launch_event_log().await.unwrap();
+    persistence
+}
+
+/// Adds messages with these ids in one step; what came of each, stored or not.
+async fn tell(persistence: &Persistence, ids: &[&str]) -> Vec<bool> {
+    let log = persistence.hooks().log();
+    let mut told = Vec::new();
+    for id in ids {
+        let event = HookEvent { id: EventId::from(*id), ..message(10) };
+        told.push(log.make_room(event).await.unwrap());
+    }
+    let mut all = Vec::new();
+    for (message, stored) in told {
+        log.add(message);
+        all.push(stored);
+    }
+    let mut outcomes = Vec::new();
+    for stored in all {
+        let stored = timeout(Duration::from_secs(30), stored).await;
+        outcomes.push(stored.expect("it goes on").is_ok());
+    }
+    outcomes
+}
+
+/// The ids of what the webhook is to hear, sorted.
+async fn due(persistence: &Persistence) -> Vec<String> {
+    let later = Timestamp(i64::MAX);
+    let due = persistence
+        .read(move |store| store.due_deliveries(&WebhookId::from("w"), later, 100))
+        .await
+        .unwrap();
+    let mut ids: Vec<_> = due.into_iter().map(|due| due.key.event.to_string()).collect();
+    ids.sort();
+    ids
+}
+
+#[actix::test]
+async fn a_crash_over_an_event_costs_that_one_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let persistence = at_work(folder.path()).await;
+    for round in 0..3 {
+        crash_at(CrashPoint::EventAdded, 1);
+        let ids = ["a", "b", "c"].map(|name| format!("{round}{name}"));
+        let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+        assert_eq!(tell(&persistence, &ids).await, [false, true, true]);
+        assert!(has_crashed());
+    }
+    assert_eq!(due(&persistence).await, ["0b", "0c", "1b", "1c", "2b", "2c"]);
+    let log = persistence.hooks().log();
+    assert_eq!(log.0.messages.available_permits(), MESSAGES_KIB, "the room is given back");
+    persistence.end_event_log().await;
+}
+
+#[actix::test]
+async fn what_was_to_be_stored_in_a_crash_is_stored_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let persistence = at_work(folder.path()).await;
+    for round in 0..3 {
+        crash_at(CrashPoint::EventsStored, 1);
+        let ids = ["a", "b"].map(|name| format!("{round}{name}"));
+        let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+        assert_eq!(tell(&persistence, &ids).await, [true, true]);
+        assert!(has_crashed());
+    }
+    assert_eq!(due(&persistence).await, ["0a", "0b", "1a", "1b", "2a", "2b"]);
+    persistence.end_event_log().await;
+}
+
+#[actix::test]
+async fn what_is_crashed_over_again_and_again_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let persistence = at_work(folder.path()).await;
+    crash_at(CrashPoint::EventsStored, 3);
+    assert_eq!(tell(&persistence, &["a", "b"]).await, [false, false]);
+    assert!(has_crashed());
+    assert_eq!(tell(&persistence, &["c"]).await, [true]);
+    assert_eq!(due(&persistence).await, ["c"]);
+    persistence.end_event_log().await;
 }

@@ -120,7 +120,7 @@ async fn a_session_ends_though_its_shard_crashes_over_that() {
     let world = World::with(&[]).await;
     let fake = world.connect().await;
     let since = world.disconnect(&fake).await;
-    crash_at(CrashPoint::SessionEnds);
+    crash_at(CrashPoint::SessionEnds, 1);
     advance(since, Duration::from_secs(31)).await;
     assert!(until(async || has_crashed() && !fake.session.connected()).await);
     assert!(!world.has_session().await);
