@@ -340,3 +340,40 @@ fn a_name_that_stands_twice_is_found() {
     ];
     assert_eq!(names_twice(&sources), ["Lane: a.rs, b.rs"]);
 }
+
+/// The lines of a test's code that sleep without a reason in a comment on them or right above.
+fn bare_sleeps(code: &str) -> Vec<usize> {
+    let (mut bare, mut above) = (Vec::new(), "");
+    for (at, line) in code.lines().map(str::trim).enumerate() {
+        if line.contains("sleep(") && !line.contains("//") && !above.starts_with("//") {
+            bare.push(at + 1);
+        }
+        above = line;
+    }
+    bare
+}
+
+#[test]
+fn no_test_sleeps_without_saying_why() {
+    let asleep = concat!("sle", "ep(");
+    assert_eq!(
+        bare_sleeps(&format!("// Why.\n{asleep}1);\n{asleep}2);\n{asleep}3); // Why.")),
+        [3]
+    );
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_test = |path: &Path| {
+        let below = path.strip_prefix(root).unwrap().to_str().unwrap();
+        let is_rust = path.extension().is_some_and(|extension| extension == "rs");
+        is_rust && (below.starts_with("tests/it/") || below.contains("/tests"))
+    };
+    let found = [root.join("tests/it"), root.join("src")];
+    let mut found: Vec<_> = found.iter().flat_map(|folder| files(folder)).collect();
+    found.retain(|path| is_test(path));
+    assert!(found.len() > 50, "only {} files were found", found.len());
+    let mut bare = Vec::new();
+    for path in found {
+        let lines = bare_sleeps(&fs::read_to_string(&path).unwrap());
+        bare.extend(lines.into_iter().map(|line| format!("{}:{line}", path.display())));
+    }
+    assert!(bare.is_empty(), "wait for the event itself, or say why not:\n{}", bare.join("\n"));
+}

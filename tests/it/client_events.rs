@@ -83,6 +83,7 @@ fn wait_for(receiver: &Receiver, events: usize) -> Vec<Hooked> {
             (since, before) = (Stopwatch::start(), calls.len());
         }
         assert!(since.elapsed() < PATIENCE, "only {before} of {events} events came");
+        // Not `until`: as long as events come, however slowly, it is waited for more.
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -120,11 +121,7 @@ fn count(calls: &[Hooked], event: &str) -> usize {
 
 /// Waits for something.
 fn until(is_so: impl Fn() -> bool) {
-    let since = Stopwatch::start();
-    while !is_so() {
-        assert!(since.elapsed() < PATIENCE, "it does not come to be");
-        thread::sleep(Duration::from_millis(5));
-    }
+    crate::scene::eventually("it comes to be", is_so);
 }
 
 #[test]

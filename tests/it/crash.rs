@@ -156,6 +156,7 @@ fn cycle(server: Process, dice: &mut Dice, model: &Model) -> usize {
             let dice = dice.fork(writer);
             scope.spawn(move || write(address, writer, dice, model));
         }
+        // Not to wait for something, but to kill at any moment.
         thread::sleep(Duration::from_millis(50 + dice.below(350)));
         server.kill();
         watcher.join().unwrap()

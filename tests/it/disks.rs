@@ -1,9 +1,9 @@
 //! What a server does about the disk that it writes to: a database that somebody else has, that was replaced, that takes
 //! nothing, that a backup takes the place of.
 
-use crate::socket::{PATIENCE, Process, Socket, Stopwatch};
+use crate::socket::{PATIENCE, Process, Socket};
 use crate::support::receiver::{Receiver, says};
-use crate::support::{Answer, PROJECT};
+use crate::support::{Answer, PROJECT, until};
 use serde_json::json;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -28,15 +28,10 @@ fn state(server: &Process) -> serde_json::Value {
 
 /// Waits until the server says that it is ready, or that it is not.
 fn wait_for_readiness(server: &Process, status: u16) -> Answer {
-    let since = Stopwatch::start();
-    loop {
+    until("the readiness", || {
         let answer = server.http().call("GET", "/health/ready", "").unwrap();
-        if answer.status == status {
-            return answer;
-        }
-        assert!(since.elapsed() < PATIENCE, "still {}: {}", answer.status, server.log());
-        thread::sleep(Duration::from_millis(20));
-    }
+        if answer.status == status { Ok(answer) } else { Err((answer.status, server.log())) }
+    })
 }
 
 /// Asserts that an answer says that nothing can be stored.
@@ -211,11 +206,10 @@ fn a_webhook_is_called_once_however_long_its_outcome_cannot_be_stored() {
     assert_eq!(states(&mut http), vec![(json!("pending"), json!(0)); 2]);
 
     server.let_write(true);
-    let since = Stopwatch::start();
-    while states(&mut http) != vec![(json!("delivered"), json!(1)); 2] {
-        assert!(since.elapsed() < PATIENCE, "{:?}", states(&mut http));
-        thread::sleep(Duration::from_millis(20));
-    }
+    until("both outcomes are stored", || {
+        let now = states(&mut http);
+        if now == vec![(json!("delivered"), json!(1)); 2] { Ok(()) } else { Err(now) }
+    });
     assert_eq!(receiver.calls().len(), 2, "each was called once");
     assert_eq!(server.stop("TERM"), Some(0));
 }

@@ -1,6 +1,6 @@
 //! Calls with an `Idempotency-Key`: what is repeated is answered again, and done once.
 
-use crate::support::socket::Socket;
+use crate::socket::Socket;
 use crate::support::{ADMIN, Answer, OWNER, PATIENCE, Server};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
@@ -45,9 +45,9 @@ fn assert_again(first: &Answer, second: &Answer) {
 fn a_repeated_call_is_answered_again_and_done_once() {
     let server = Server::start();
     server.data("PUT", "/v1/channels/room", r#"{"type":"unprotected"}"#);
-    let mut listener = Socket::enter(&server, None);
+    let mut listener = Socket::enter(server.address, None).0;
     listener.dispatch("SUBSCRIBE", "room", &Value::Null);
-    listener.event("AVAILABLE");
+    listener.next_of(&["AVAILABLE"]);
     let path = "/v1/channels/room/messages";
     let twice = |key: &str, path: &str, method: &str, body: &str| {
         let call = || keyed(&server, key, method, path, body);
@@ -57,8 +57,8 @@ fn a_repeated_call_is_answered_again_and_done_once() {
     };
     assert_eq!(twice("m1", path, "POST", r#"{"e":"ONE"}"#).status, 204);
     server.done("POST", path, r#"{"e":"END"}"#);
-    assert_eq!(listener.event("MESSAGE")["d"]["e"], "ONE");
-    assert_eq!(listener.event("MESSAGE")["d"]["e"], "END");
+    assert_eq!(listener.next_of(&["MESSAGE"])["d"]["e"], "ONE");
+    assert_eq!(listener.next_of(&["MESSAGE"])["d"]["e"], "END");
     // A patch counts once, and its tag comes again.
     let state = "/v1/channels/room/state";
     let patched = twice("p1", state, "PATCH", r#"{"n":1}"#);

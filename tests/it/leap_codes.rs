@@ -303,6 +303,7 @@ fn who_sends_no_heartbeat_is_out_of_sync_and_who_does_stays() {
     let beats = std::thread::spawn(move || {
         for _ in 0..8 {
             living.send(&json!({"op": 3}));
+            // A client that beats in time: this is how it lives.
             std::thread::sleep(Duration::from_millis(900));
         }
         living.write(&frame::masked(frame::PING, b"alive"));
@@ -338,6 +339,7 @@ fn a_server_that_was_paused_reads_before_it_judges() {
         for socket in &mut sockets {
             socket.send(&json!({"op": 3}));
         }
+        // As clients that beat in time live, while the server stands still in between.
         std::thread::sleep(INTERVAL);
     }
     for socket in &mut sockets {

@@ -159,6 +159,7 @@ async fn the_client_stays_connected_over_its_heartbeats() {
     // Seven intervals, with a heartbeat of the server's own in every third. A reconnect would show as a second INIT,
     // and would lose the subscription.
     for n in 0..14 {
+        // Real time, because the client's own clock counts: that it stays for so long is the promise.
         tokio::time::sleep(Duration::from_millis(500)).await;
         hop.channels.message(PROJECT, "open", "TICK", Some(json!({"n": n}))).await.unwrap();
         match next(&mut leap).await {

@@ -1,7 +1,8 @@
 //! A subscriber that stops reading costs its own connection and a bounded piece of memory, and nobody else anything
 //!.
 
-use crate::socket::{Http, PATIENCE, Process, Received, Socket, Stopwatch};
+use crate::scene::eventually;
+use crate::socket::{Http, Process, Received, Socket};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -165,9 +166,9 @@ fn what_a_reset_leaves_in_the_systems_buffer_comes_again_or_is_counted() {
     one.reset();
     let mut http = server.http();
     let path = format!("/v1/channels/tokens/{}", tokens.first().unwrap());
-    while http.data("GET", &path, "").unwrap()["token"]["is_online"] == true {
-        thread::sleep(Duration::from_millis(10));
-    }
+    eventually("it is known to have gone", || {
+        http.data("GET", &path, "").unwrap()["token"]["is_online"] == false
+    });
     let (mut back, init) = Socket::enter(server.address, token);
     let missed = init["missed"].as_u64().unwrap_or(0);
     let first = number(&back.next());
@@ -193,12 +194,8 @@ fn the_system_keeps_little_for_a_reader_that_reads_nothing() {
         listed["connections"][0]["queue_bytes"].as_u64().unwrap()
     };
     publish(&server, 1, usize::try_from(PUBLISHED).unwrap());
-    let since = Stopwatch::start();
     // The system doubles what is asked for, to have room for its own, and the reader's side has a buffer too.
-    while waits() < PUBLISHED - (1 << 20) {
-        assert!(since.elapsed() < PATIENCE, "only {} bytes wait", waits());
-        thread::sleep(Duration::from_millis(10));
-    }
+    eventually("nearly all of it waits here", || waits() >= PUBLISHED - (1 << 20));
     server.assert_well();
 }
 

@@ -1,5 +1,6 @@
 //! How a server starts and ends: whatever becomes of its log, whatever is under way, by which signal.
 
+use crate::scene::eventually;
 use crate::socket::{Http, PATIENCE, Process, Received, Socket, Stopwatch};
 use crate::support::{Answer, OWNER};
 use serde_json::{Value, json};
@@ -10,7 +11,6 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 /// Publishes to the first run's channel and waits until a subscriber has heard it: the server does its work.
 fn assert_works(server: &Process, socket: &mut Socket, event: &str) {
@@ -349,11 +349,7 @@ fn all_that_was_acknowledged_is_heard_by_all_before_they_are_closed() {
                 sockets.into_iter().map(|s| scope.spawn(move || hear_to_the_end(s))).collect();
             let publishers: Vec<_> =
                 (0..6).map(|n| scope.spawn(move || publish_until_gone(address, n, all))).collect();
-            let since = Stopwatch::start();
-            while all.load(Ordering::Relaxed) < 200 {
-                assert!(since.elapsed() < PATIENCE, "only {all:?} publishes");
-                thread::sleep(Duration::from_millis(1));
-            }
+            eventually("200 publishes", || all.load(Ordering::Relaxed) >= 200);
             assert_eq!(server.stop("TERM"), Some(0));
             let answered: Vec<_> =
                 publishers.into_iter().flat_map(|publisher| publisher.join().unwrap()).collect();

@@ -1,8 +1,8 @@
 //! Webhooks against the real server: every event, every way that an endpoint can fail, and the authorise webhook.
 
+use crate::socket::Socket;
 use crate::support::receiver::{Receiver, Says, says};
-use crate::support::socket::Socket;
-use crate::support::{OWNER, Server};
+use crate::support::{OWNER, Server, until};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -57,15 +57,11 @@ fn deliveries(server: &Server, webhook: &str) -> Vec<Value> {
 
 /// Waits until a webhook's newest delivery is in this state.
 fn settled(server: &Server, webhook: &str, state: &str) -> Value {
-    let begin = Instant::now();
-    loop {
+    until("it settles", || {
         let all = deliveries(server, webhook);
-        if all.first().is_some_and(|newest| newest["state"] == state) {
-            return all[0].clone();
-        }
-        assert!(begin.elapsed() < Duration::from_secs(20), "{all:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        let newest = all.first().filter(|newest| newest["state"] == state).cloned();
+        newest.ok_or(all)
+    })
 }
 
 #[test]
@@ -76,9 +72,9 @@ fn every_event_fires_with_its_shape() {
     server.data("PATCH", "/v1/channels/room", r#"{"capabilities":["CLIENT_PUBLISH"]}"#);
     server.data("PUT", "/v1/channels/room/state", r#"{"n":12345678901234567890}"#);
     let token = server.new_leap_token();
-    let mut socket = Socket::enter(&server, Some(&token));
+    let mut socket = Socket::enter(server.address, Some(&token)).0;
     socket.dispatch("SUBSCRIBE", "room", &Value::Null);
-    socket.event("AVAILABLE");
+    socket.next_of(&["AVAILABLE"]);
     socket.dispatch("MESSAGE", "room", &json!({"e": "HELLO", "d": {"x": 1}}));
     let created = receiver.data_of("channel.created");
     assert_eq!(created["channel"]["id"], "room");
@@ -169,9 +165,12 @@ fn an_endpoint_that_was_down_gets_everything() {
     for number in 0..20 {
         server.data("PUT", &format!("/v1/channels/room{number}"), "{}");
     }
-    let down = settled(&server, &id, "pending");
-    std::thread::sleep(Duration::from_millis(200));
-    assert!(deliveries(&server, &id).iter().all(|it| it["state"] == "pending"), "{down}");
+    let tried = |it: &Value| it["attempts"].as_u64() > Some(0);
+    let down = until("each was tried", || {
+        let all = deliveries(&server, &id);
+        if all.len() == 20 && all.iter().all(tried) { Ok(all) } else { Err(all) }
+    });
+    assert!(down.iter().all(|it| it["state"] == "pending"), "{down:?}");
     let receiver = Receiver::on(TcpListener::bind(port).unwrap(), |_, _| says(200));
     let calls = receiver.wait_for(20);
     let ids: HashSet<&str> = calls.iter().map(|call| call.header("webhook-id")).collect();
@@ -194,8 +193,12 @@ fn redirects_are_not_followed_and_gone_is_believed() {
     let dead = settled(&server, &id, "dead");
     assert_eq!((&dead["last_status"], &dead["attempts"]), (&json!(410), &json!(5)));
     assert!(inside.calls().is_empty());
+    // Another webhook hears what this one does not.
+    let other = Receiver::start(|_, _| says(200));
+    hook(&server, &other.url(), &["channel.created"]);
     server.data("PUT", "/v1/channels/unheard", "{}");
-    std::thread::sleep(Duration::from_millis(300));
+    other.wait_for(1);
+    assert_eq!(deliveries(&server, &id).len(), 1, "nothing waits for a disabled webhook");
     assert_eq!(receiver.calls().len(), 5, "a disabled webhook hears nothing");
 }
 
@@ -230,16 +233,14 @@ fn no_event_is_lost_in_fifty_crashes_and_redeliveries_keep_their_id() {
         }
         server = Server::start_in(server.crash(), OPEN);
     }
-    let begin = Instant::now();
-    let mut heard: HashMap<String, HashSet<String>> = HashMap::new();
-    while heard.len() < expected.len() {
-        assert!(begin.elapsed() < Duration::from_mins(1), "{} of {}", heard.len(), expected.len());
-        std::thread::sleep(Duration::from_millis(50));
+    let heard = until("all were told", || {
+        let mut heard: HashMap<String, HashSet<String>> = HashMap::new();
         for call in receiver.calls() {
             let room = call.json()["data"]["channel"]["id"].as_str().unwrap().to_owned();
             heard.entry(room).or_default().insert(call.header("webhook-id").to_owned());
         }
-    }
+        if heard.len() < expected.len() { Err(heard.len()) } else { Ok(heard) }
+    });
     assert_eq!(heard.keys().cloned().collect::<HashSet<_>>(), expected);
     assert!(heard.values().all(|ids| ids.len() == 1), "a redelivery has the id of its event");
     server.assert_well();
@@ -303,12 +304,10 @@ fn private_addresses_are_refused_unless_opened() {
         let url = format!("http://{host}:{}/", receiver.address.port());
         let (id, _) = hook(&server, &url, &["channel.created"]);
         server.data("POST", "/v1/channels", "{}");
-        let begin = Instant::now();
-        while deliveries(&server, &id)[0]["last_error"].is_null() {
-            assert!(begin.elapsed() < Duration::from_secs(20), "{host}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let error = deliveries(&server, &id)[0]["last_error"].as_str().unwrap().to_owned();
+        let error = until("an error", || {
+            let newest = deliveries(&server, &id).remove(0);
+            newest["last_error"].as_str().map(str::to_owned).ok_or(newest)
+        });
         assert!(error.contains("not public"), "{host}: {error}");
     }
     assert!(receiver.calls().is_empty());
@@ -408,11 +407,11 @@ fn the_authorizer_grants_and_refuses() {
         server.data("PUT", &format!("/v1/channels/{id}"), "{}");
     }
     let token = server.new_leap_token();
-    let mut socket = Socket::enter(&server, Some(&token));
+    let mut socket = Socket::enter(server.address, Some(&token)).0;
     let mut outcome = |channel: &str| {
         socket.dispatch("SUBSCRIBE", channel, &Value::Null);
         let names = ["AVAILABLE", "UNAVAILABLE"];
-        socket.either(&names)["e"].as_str().unwrap().to_owned()
+        socket.next_of(&names)["e"].as_str().unwrap().to_owned()
     };
     assert_eq!(outcome("yes"), "UNAVAILABLE", "nobody to ask");
     let set = authorizer(&server, &receiver.url());
@@ -457,15 +456,16 @@ fn a_silent_authorizer_refuses_after_five_seconds_and_is_called_once() {
     authorizer(&server, &receiver.url());
     server.data("PUT", "/v1/channels/room", "{}");
     let token = server.new_leap_token();
-    let mut sockets: Vec<Socket> = (0..4).map(|_| Socket::enter(&server, Some(&token))).collect();
+    let mut sockets: Vec<Socket> =
+        (0..4).map(|_| Socket::enter(server.address, Some(&token)).0).collect();
     let begin = Instant::now();
     for socket in &mut sockets {
         socket.dispatch("SUBSCRIBE", "room", &Value::Null);
     }
     // The back end's silence is no reason to let a client doubt its connection.
-    sockets[0].beat("still there?");
+    sockets[0].beat_past_all();
     for socket in &mut sockets {
-        assert_eq!(socket.event("UNAVAILABLE")["d"]["error_code"], "NOT_GRANTED");
+        assert_eq!(socket.next_of(&["UNAVAILABLE"])["d"]["error_code"], "NOT_GRANTED");
     }
     // Had it waited for the answer, that would have granted.
     let took = begin.elapsed();
@@ -483,9 +483,9 @@ fn outcomes(server: &Server) -> Vec<Value> {
 /// Asks for a private channel, and waits for the answer.
 fn asks(server: &Server, channel: &str) {
     server.data("PUT", &format!("/v1/channels/{channel}"), "{}");
-    let mut socket = Socket::enter(server, Some(&server.new_leap_token()));
+    let mut socket = Socket::enter(server.address, Some(&server.new_leap_token())).0;
     socket.dispatch("SUBSCRIBE", channel, &Value::Null);
-    socket.either(&["AVAILABLE", "UNAVAILABLE"]);
+    socket.next_of(&["AVAILABLE", "UNAVAILABLE"]);
 }
 
 #[test]
@@ -613,10 +613,10 @@ fn an_unsubscribe_behind_a_slow_ephemeral_grant_is_told() {
     hook(&server, &receiver.url(), &["channel.subscribed", "channel.unsubscribed"]);
     server.data("PUT", "/v1/channels/room", "{}");
     let token = server.new_leap_token();
-    let mut socket = Socket::enter(&server, Some(&token));
+    let mut socket = Socket::enter(server.address, Some(&token)).0;
     socket.dispatch("SUBSCRIBE", "room", &Value::Null);
     socket.dispatch("UNSUBSCRIBE", "room", &Value::Null);
-    socket.event("AVAILABLE");
+    socket.next_of(&["AVAILABLE"]);
     for event in ["channel.subscribed", "channel.unsubscribed"] {
         let data = receiver.data_of(event);
         assert_eq!(data["ephemeral"], json!(true), "{event}: {data}");
@@ -644,9 +644,9 @@ fn interim_answers_are_passed_over() {
     let delivery = settled(&server, &id, "delivered");
     assert_eq!((&delivery["attempts"], &delivery["last_status"]), (&json!(1), &json!(204)));
     assert_eq!(taken.calls().len(), 1);
-    let mut socket = Socket::enter(&server, Some(&server.new_leap_token()));
+    let mut socket = Socket::enter(server.address, Some(&server.new_leap_token())).0;
     socket.dispatch("SUBSCRIBE", "room", &Value::Null);
-    assert_eq!(socket.either(&["AVAILABLE", "UNAVAILABLE"])["e"], "AVAILABLE");
+    assert_eq!(socket.next_of(&["AVAILABLE", "UNAVAILABLE"])["e"], "AVAILABLE");
 }
 
 #[test]
@@ -683,15 +683,11 @@ fn an_endpoint_that_asks_for_a_pause_gets_it() {
     let (id, _) = hook(&server, &busy.url(), &["channel.created"]);
     server.data("PUT", "/v1/channels/room", "{}");
     busy.wait_for(1);
-    let begin = Instant::now();
-    let next = loop {
+    let next = until("the first attempt is over", || {
         let newest = deliveries(&server, &id).remove(0);
-        if newest["attempts"] == 1 {
-            break newest["next_attempt_at"].as_str().unwrap().to_owned();
-        }
-        assert!(begin.elapsed() < Duration::from_secs(20), "{newest}");
-        std::thread::sleep(Duration::from_millis(20));
-    };
+        let next = newest["next_attempt_at"].as_str().map(str::to_owned);
+        next.filter(|_| newest["attempts"] == 1).ok_or(newest)
+    });
     let rfc = &time::format_description::well_known::Rfc3339;
     let next = time::OffsetDateTime::parse(&next, rfc).unwrap();
     // 28.8 s is the longest pause of this schedule; without the header it would be 40 ms.
@@ -746,15 +742,10 @@ fn https_is_checked_against_the_root_certificates_of_the_system() {
         let server = Server::start_with(&settings);
         let (id, _) = hook(&server, &url, &["channel.created"]);
         server.data("PUT", "/v1/channels/room", "{}");
-        let begin = Instant::now();
-        let newest = loop {
+        let newest = until("an attempt is over", || {
             let newest = deliveries(&server, &id).remove(0);
-            if newest["attempts"].as_u64() > Some(0) {
-                break newest;
-            }
-            assert!(begin.elapsed() < Duration::from_secs(20), "{newest}");
-            std::thread::sleep(Duration::from_millis(20));
-        };
+            if newest["attempts"].as_u64() > Some(0) { Ok(newest) } else { Err(newest) }
+        });
         assert_eq!(newest["state"], state, "{newest}");
         let error = newest["last_error"].as_str().unwrap_or_default();
         assert_eq!(error.contains("certificate"), roots.is_none(), "{newest}");

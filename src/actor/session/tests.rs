@@ -61,6 +61,7 @@ async fn pause() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
+    // The clock stands still; the store's threads are real, and this gives them the processor.
     std::thread::sleep(Duration::from_millis(1));
 }
 

@@ -3,11 +3,10 @@
 //! Nothing here waits for a time to pass and hopes: that something was not heard is shown by a message that was sent
 //! after it and heard instead; that something has ended is asked until it has.
 
-use crate::socket::{PATIENCE, Socket, Stopwatch};
-use crate::support::{OWNER, PROJECT, Server};
+use crate::socket::Socket;
+use crate::support::{OWNER, PROJECT, Server, until};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::time::Duration;
 use tempfile::NamedTempFile;
 
 /// A connection that has identified with these extensions, and INIT's data.
@@ -77,11 +76,7 @@ pub fn hears(server: &Server, socket: &mut Socket, cid: &str, channel: &str) -> 
 
 /// Asks until the answer is yes.
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let clock = Stopwatch::start();
-    while !is_so() {
-        assert!(clock.elapsed() < PATIENCE, "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until(what, || is_so().then_some(()).ok_or("no"));
 }
 
 /// Asks until the server knows that a token has no connection any more.

@@ -169,6 +169,7 @@ impl Socket {
                 break size;
             }
             before = size;
+            // That nothing more comes, no event tells: the system's buffers are all that is looked at.
             std::thread::sleep(Duration::from_millis(300));
         };
         let (mut frames, mut at) = (0, 0);
@@ -206,6 +207,12 @@ impl Socket {
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["op"], 4, "{text}");
     }
 
+    /// Sends a heartbeat and waits for its acknowledgement, past everything else.
+    pub fn beat_past_all(&mut self) {
+        self.send(&json!({"op": 3, "d": {"tag": "past all"}}));
+        while !matches!(self.receive(), Received::Text(text) if text.contains("past all")) {}
+    }
+
     /// Sets how long a read may take.
     pub fn set_patience(&self, patience: Duration) {
         self.stream.get_ref().set_read_timeout(Some(patience)).unwrap();
@@ -236,6 +243,16 @@ impl Socket {
                 Some(3) => drop(self.try_write(&frame::text(&payload.to_string()))),
                 Some(4) => {}
                 _ => panic!("not for a client: {text}"),
+            }
+        }
+    }
+
+    /// The next dispatch of one of these kinds, past all others.
+    pub fn next_of(&mut self, events: &[&str]) -> Value {
+        loop {
+            let dispatch = self.next();
+            if dispatch["e"].as_str().is_some_and(|event| events.contains(&event)) {
+                return dispatch;
             }
         }
     }

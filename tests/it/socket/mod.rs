@@ -10,10 +10,9 @@ pub use client::{Received, Socket};
 pub use http::Http;
 pub use process::Process;
 
-use std::time::{Duration, Instant};
+pub use crate::support::PATIENCE;
 
-/// How long anything may take that has to happen; long, because a busy machine is no failure.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+use std::time::{Duration, Instant};
 
 /// The time that has passed since a moment.
 pub struct Stopwatch(Instant);

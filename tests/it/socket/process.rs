@@ -1,14 +1,11 @@
 //! A server as a process among others: it can be killed, started again on the same data, and weighed.
 
 use super::{Http, PATIENCE, Stopwatch};
-use crate::support::{ADMIN, OWNER, PROJECT};
+use crate::support::{start, until};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::sync::mpsc;
 use std::time::Duration;
 
 /// A running server; killed when dropped.
@@ -24,41 +21,24 @@ pub struct Process {
 impl Process {
     /// Starts a server on the data of a folder and waits until it is ready.
     pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let file = File::options().create(true).append(true).open(folder.join("log")).unwrap();
-        Self::start_logging_to(file.into(), folder, settings)
+        Self::start_logging_to(start::log_file(folder).into(), folder, settings)
     }
 
     /// As [`Self::start`], its log being this.
     pub fn start_logging_to(log: Stdio, folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut child = command(folder)
-            .envs(settings.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let (found, ready) = mpsc::channel();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        // Reads to the end, so that the server never waits for somebody to read.
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if let Some(address) = line.strip_prefix("ready: http://") {
-                    // Nobody listens any more if the server was given up.
-                    let _ = found.send(address.trim_end_matches('/').parse().unwrap());
-                }
-            }
-        });
+        let mut child = command(folder, settings).stderr(log).spawn().unwrap();
+        let address = start::ready(&mut child);
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut process = Self { child, address: nowhere, log: folder.join("log") };
-        process.address =
-            ready.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("not ready: {}", process.log()));
+        process.address = address.unwrap_or_else(|| panic!("not ready: {}", process.log()));
         process
     }
 
     /// Starts a server that nobody hears: its standard output is closed. Where it listens, its log says.
     pub fn start_mute(folder: &Path) -> Self {
         let log = folder.join("log");
-        let file = File::options().create(true).append(true).open(&log).unwrap();
-        let mut child = command(folder).stdout(Stdio::piped()).stderr(file).spawn().unwrap();
+        let file = start::log_file(folder);
+        let mut child = command(folder, &[]).stderr(file).spawn().unwrap();
         drop(child.stdout.take());
         let mut process = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log };
         let line = process.wait_for_log("address=");
@@ -78,22 +58,16 @@ impl Process {
 
     /// Waits until a line of its log holds this; returns the line.
     pub fn wait_for_log(&self, wanted: &str) -> String {
-        let since = Stopwatch::start();
-        loop {
+        until(wanted, || {
             let log = self.log();
-            if let Some(line) = log.lines().find(|line| line.contains(wanted)) {
-                return line.to_owned();
-            }
-            assert!(since.elapsed() < PATIENCE, "no {wanted:?} in {log}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+            let line = log.lines().find(|line| line.contains(wanted)).map(str::to_owned);
+            line.ok_or(log)
+        })
     }
 
     /// Runs a server that cannot start, because another one has what it wants, to its end.
     pub fn run_to_end(folder: &Path, settings: &[(&str, &str)]) -> Output {
-        let mut command = command(folder);
-        let command = command.envs(settings.iter().copied());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command(folder, settings).stderr(Stdio::piped()).spawn().unwrap();
         let since = Stopwatch::start();
         while child.try_wait().unwrap().is_none() {
             if since.elapsed() > PATIENCE {
@@ -101,6 +75,7 @@ impl Process {
                 let output = child.wait_with_output().unwrap();
                 panic!("it runs: {}", String::from_utf8_lossy(&output.stderr));
             }
+            // Not `until`: a server that runs has to be ended before it can be asked for its output.
             std::thread::sleep(Duration::from_millis(5));
         }
         child.wait_with_output().unwrap()
@@ -141,14 +116,8 @@ impl Process {
 
     /// Waits for its end; returns its exit code.
     pub fn wait(mut self) -> Option<i32> {
-        let since = Stopwatch::start();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(since.elapsed() < PATIENCE, "it does not end: {}", self.log());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let status = until("it ends", || self.child.try_wait().unwrap().ok_or_else(|| self.log()));
+        status.code()
     }
 
     /// The bytes of memory that it occupies now.
@@ -181,16 +150,7 @@ impl Drop for Process {
     }
 }
 
-/// The server on a folder, with what a first run would make up otherwise.
-fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
-    command
-        .current_dir(folder)
-        .env("WARREN_LISTEN", "127.0.0.1:0")
-        .env("WARREN_DATA", folder.join("data"))
-        .env("WARREN_PROJECT", PROJECT)
-        .env("WARREN_PROJECT_TOKEN", OWNER)
-        .env("WARREN_ADMIN_TOKEN", ADMIN)
-        .stdin(Stdio::null());
-    command
+/// The server on a folder, with more settings.
+fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
+    start::on_folder(start::program(), folder, settings)
 }

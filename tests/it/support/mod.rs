@@ -3,18 +3,17 @@
 
 mod answer;
 pub mod receiver;
-pub mod socket;
+pub mod start;
 
 pub use answer::Answer;
 
 use serde_json::Value;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::fmt::Debug;
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The project that the server starts with.
@@ -24,8 +23,21 @@ pub const OWNER: &str = "ptk_c190ZXN0X293bmVyX3Rva2VuXzAxMjM0NTY3ODlhYmNkZWY";
 /// The operator's token.
 pub const ADMIN: &str = "pat_c190ZXN0X2FkbWluX3Rva2VuXzAxMjM0NTY3ODlhYmNkZWY";
 
-/// How long a server may take to start, and an answer to come.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long anything may take that has to happen; long, because a busy machine is no failure.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks until the answer is `Ok`, and returns it; what has to come, comes in time. The one place that asks again and again.
+pub fn until<T, E: Debug>(what: &str, mut ask: impl FnMut() -> Result<T, E>) -> T {
+    let begin = Instant::now();
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(instead) => assert!(begin.elapsed() < PATIENCE, "never: {what}, but {instead:?}"),
+        }
+        // Between two questions; no test relies on how long it is.
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
 
 /// A running server; stopped when dropped.
 pub struct Server {
@@ -61,39 +73,17 @@ impl Server {
 
     /// Starts a server on the data that a folder holds.
     pub fn start_in(folder: TempDir, settings: &[(&str, &str)]) -> Self {
-        Self::spawn(Command::new(env!("CARGO_BIN_EXE_warren")), folder, settings)
+        Self::spawn(start::program(), folder, settings)
     }
 
     /// Starts a server by this command and waits until it is ready.
-    fn spawn(mut command: Command, folder: TempDir, settings: &[(&str, &str)]) -> Self {
-        let log = File::options().create(true).append(true).open(folder.path().join("log"));
-        let mut child = command
-            .current_dir(folder.path())
-            .env("WARREN_LISTEN", "127.0.0.1:0")
-            .env("WARREN_DATA", folder.path().join("data"))
-            .env("WARREN_PROJECT", PROJECT)
-            .env("WARREN_PROJECT_TOKEN", OWNER)
-            .env("WARREN_ADMIN_TOKEN", ADMIN)
-            .envs(settings.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log.unwrap())
-            .spawn()
-            .unwrap();
-        let (found, ready) = mpsc::channel();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        // Reads to the end, so that the server never waits for somebody to read.
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if let Some(address) = line.strip_prefix("ready: http://") {
-                    // Nobody listens any more if the server was given up.
-                    let _ = found.send(address.trim_end_matches('/').parse().unwrap());
-                }
-            }
-        });
-        let address = ready.recv_timeout(PATIENCE);
+    fn spawn(command: Command, folder: TempDir, settings: &[(&str, &str)]) -> Self {
+        let log = start::log_file(folder.path());
+        let mut command = start::on_folder(command, folder.path(), settings);
+        let mut child = command.stderr(log).spawn().unwrap();
+        let address = start::ready(&mut child);
         let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), folder };
-        server.address = address.unwrap_or_else(|_| panic!("not ready: {}", server.log()));
+        server.address = address.unwrap_or_else(|| panic!("not ready: {}", server.log()));
         server
     }
 
@@ -242,6 +232,7 @@ impl Drop for Server {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
                 return;
             }
+            // A test that has failed already must not panic here, as `until` would.
             std::thread::sleep(Duration::from_millis(50));
         }
         let _ = self.child.kill();

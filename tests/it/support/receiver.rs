@@ -135,6 +135,7 @@ fn serve(stream: TcpStream, calls: &Calls, answer: &dyn Fn(usize, &Hooked) -> Sa
     };
     calls.1.notify_all();
     let Says(status, headers, body, pause) = answer(number, &call);
+    // An endpoint that takes its time is what the test is about.
     std::thread::sleep(pause);
     let length = body.len();
     let text = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\n\r\n{body}");

@@ -1,0 +1,50 @@
+//! The one way in which tests start the server: as a process, on a folder, with what a first run would make up otherwise.
+
+use super::{ADMIN, OWNER, PATIENCE, PROJECT};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+
+/// The server's program.
+pub fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_warren"))
+}
+
+/// Lets a command start the server on a folder, with more settings, each an environment variable.
+pub fn on_folder(mut command: Command, folder: &Path, settings: &[(&str, &str)]) -> Command {
+    command
+        .current_dir(folder)
+        .env("WARREN_LISTEN", "127.0.0.1:0")
+        .env("WARREN_DATA", folder.join("data"))
+        .env("WARREN_PROJECT", PROJECT)
+        .env("WARREN_PROJECT_TOKEN", OWNER)
+        .env("WARREN_ADMIN_TOKEN", ADMIN)
+        .envs(settings.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    command
+}
+
+/// The log in a folder, written on after what it holds.
+pub fn log_file(folder: &Path) -> File {
+    File::options().create(true).append(true).open(folder.join("log")).unwrap()
+}
+
+/// Waits until a server says that it is ready; returns where it listens, or none if it does not come to that.
+pub fn ready(child: &mut Child) -> Option<SocketAddr> {
+    let (found, ready) = mpsc::channel();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // Reads to the end, so that the server never waits for somebody to read.
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            if let Some(address) = line.strip_prefix("ready: http://") {
+                // Nobody listens any more if the server was given up.
+                let _ = found.send(address.trim_end_matches('/').parse().unwrap());
+            }
+        }
+    });
+    ready.recv_timeout(PATIENCE).ok()
+}
