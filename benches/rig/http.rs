@@ -1,4 +1,5 @@
 //! HTTP over one kept connection, with as little work for the client as can be: it shares the machine with the server.
+//! Not the tests' client, which takes an answer apart.
 
 use super::{OWNER, PATIENCE};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -16,6 +16,8 @@ pub mod http;
 pub mod server;
 pub mod slow;
 pub mod socket;
+#[path = "../../tests/it/support/start.rs"]
+mod start;
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,9 @@ use std::time::{Duration, Instant};
 pub const PROJECT: &str = "project_MzA0NzI4Nzc1MTYwMDAwMA";
 /// Its token, with every permission.
 pub const OWNER: &str = "ptk_c190ZXN0X293bmVyX3Rva2VuXzAxMjM0NTY3ODlhYmNkZWY";
+
+/// The operator's token, which a first run would make up otherwise.
+const ADMIN: &str = "pat_c190ZXN0X2FkbWluX3Rva2VuXzAxMjM0NTY3ODlhYmNkZWY";
 
 /// How long anything may take that has to happen.
 pub const PATIENCE: Duration = Duration::from_mins(2);

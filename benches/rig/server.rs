@@ -1,13 +1,10 @@
 //! A server as a process among others, weighed from outside.
 
-use super::{OWNER, PATIENCE, PROJECT, Stopwatch};
+use super::{Stopwatch, start};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::Child;
 use std::time::Duration;
 
 /// A running server; killed when dropped.
@@ -23,31 +20,11 @@ pub struct Server {
 impl Server {
     /// Starts a server on the data of a folder and waits until it is ready.
     pub fn start(folder: &Path) -> Self {
-        let log = File::create(folder.join("log")).unwrap();
         let watch = Stopwatch::start();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_warren"))
-            .env("WARREN_LISTEN", "127.0.0.1:0")
-            .env("WARREN_DATA", folder.join("data"))
-            .env("WARREN_PROJECT", PROJECT)
-            .env("WARREN_PROJECT_TOKEN", OWNER)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let (found, ready) = mpsc::channel();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        // Reads to the end, so that the server never waits for somebody to read.
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if let Some(address) = line.strip_prefix("ready: http://") {
-                    // Nobody listens any more if the server was given up.
-                    let _ = found.send((watch.elapsed(), address.trim_end_matches('/').parse()));
-                }
-            }
-        });
-        let (ready_after, address) = ready.recv_timeout(PATIENCE).unwrap();
-        Self { child, address: address.unwrap(), ready_after }
+        let mut command = start::on_folder(start::program(), folder, &[]);
+        let mut child = command.stderr(start::log_file(folder)).spawn().unwrap();
+        let address = start::ready(&mut child).unwrap();
+        Self { child, address, ready_after: watch.elapsed() }
     }
 
     /// The bytes of memory that it occupies now.

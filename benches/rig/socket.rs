@@ -1,4 +1,5 @@
-//! A socket that speaks just enough Leap to be one of many.
+//! A socket that speaks just enough Leap to be one of many. Not the tests' client: that one looks at every frame and keeps a
+//! large buffer, and here a hundred thousand share the machine with the server that is weighed.
 
 use super::{PATIENCE, PROJECT};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

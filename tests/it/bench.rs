@@ -1,11 +1,12 @@
 //! `warren bench`, run as people run it: what it counts, what it notices, and when it refuses to report.
 
 use crate::bench_peer::Fault;
+use crate::support::start::program;
 use crate::support::{OWNER, PROJECT, Server};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use tempfile::TempDir;
 
 /// The parts of a run, short.
@@ -63,7 +64,7 @@ fn run(scenario: &str, flags: &[&str]) -> Run {
     // A debug build is slow, and the machine has other things to do: late is no reason to refuse, unless it is the test.
     let text = format!("title = \"test\"\n{SHORT}{scenario}");
     std::fs::write(path("scenario.toml"), text).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_warren"))
+    let output = program()
         .arg("bench")
         .arg(path("scenario.toml"))
         .arg("--json")
@@ -309,7 +310,7 @@ fn a_signal_ends_it_in_order() {
     let text = "title = \"t\"\n[run]\nhold_s = 3600.0\n[[group]]\nname = \"g\"\n";
     std::fs::write(&scenario, text).unwrap();
     let place = TempDir::new().unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_warren"))
+    let mut child = program()
         .arg("bench")
         .arg(&scenario)
         .arg("--progress")

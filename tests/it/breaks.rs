@@ -231,6 +231,7 @@ fn assert_ended(socket: &mut Socket, code: Option<u16>, what: &str) {
             Received::Close(found, _) => assert_eq!(Some(found), code, "{what}"),
             Received::End => return,
             Received::Text(_) | Received::Pong(_) => {}
+            other @ Received::Binary(_) => panic!("{what}: {other:?}"),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 mod client;
 
+use crate::socket::frame::{BINARY, TEXT};
 use crate::support::{PROJECT, Server};
-use client::{BINARY, Client, Form, TEXT};
+use client::{Client, Form};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;

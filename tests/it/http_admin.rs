@@ -1,8 +1,9 @@
 //! The operator's part of the API: admin tokens, renaming and deleting projects, and `warren admin` beside a server.
 
+use crate::support::start::program;
 use crate::support::{ADMIN, OWNER, PROJECT, Server};
 use serde_json::{Value, json};
-use std::process::{Command, Output};
+use std::process::Output;
 
 /// Creates an admin token; returns its handle and its secret.
 fn new_pat(server: &Server, name: &str) -> (String, String) {
@@ -292,12 +293,7 @@ fn a_deleted_project_takes_its_tokens_along_at_once_and_stays_away() {
 
 /// Runs `warren admin` on the server's data.
 fn admin(server: &Server, words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_warren"))
-        .arg("admin")
-        .args(words)
-        .env("WARREN_DATA", server.data_folder())
-        .output()
-        .unwrap()
+    program().arg("admin").args(words).env("WARREN_DATA", server.data_folder()).output().unwrap()
 }
 
 #[test]

@@ -417,7 +417,7 @@ fn a_first_run_takes_no_short_secret() {
         ("WARREN_ADMIN_TOKEN", "admin-token", "pat"),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let refused = std::process::Command::new(env!("CARGO_BIN_EXE_warren"))
+        let refused = crate::support::start::program()
             .current_dir(folder.path())
             .env("WARREN_LISTEN", "127.0.0.1:0")
             .env(setting, format!("{prefix}_{}", "a".repeat(21)))

@@ -2,13 +2,14 @@
 
 use crate::scene::eventually;
 use crate::socket::{Http, PATIENCE, Process, Received, Socket, Stopwatch};
+use crate::support::start::program;
 use crate::support::{Answer, OWNER};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -97,7 +98,7 @@ fn where_a_server_listens_is_shown_while_it_runs() {
     let server = Process::start(folder.path(), &[]);
     let base = format!("http://{}/", server.address);
     let shown = || {
-        let mut info = Command::new(env!("CARGO_BIN_EXE_warren"));
+        let mut info = program();
         info.current_dir(folder.path()).arg("info").env("WARREN_DATA", folder.path().join("data"));
         String::from_utf8(info.output().unwrap().stdout).unwrap()
     };

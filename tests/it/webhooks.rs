@@ -339,9 +339,13 @@ fn who_sets_an_address_that_is_not_called_is_told_why() {
     );
     let shown = server.data("GET", "/v1/projects/@this/channel-authorizer", "");
     assert_eq!(shown.get("warnings"), None);
-    let log = server.log();
-    let warned: Vec<_> = log.lines().filter(|line| line.contains("is not called")).collect();
     let codes = ["private_address", "private_address", "\"port\"", "private_address"];
+    // The log is written beside the answers.
+    let log = until("all warnings are logged", || {
+        let log = server.log();
+        if log.matches("is not called").count() >= codes.len() { Ok(log) } else { Err(log) }
+    });
+    let warned: Vec<_> = log.lines().filter(|line| line.contains("is not called")).collect();
     assert_eq!(warned.len(), codes.len(), "{log}");
     assert!(warned.iter().zip(codes).all(|(line, code)| line.contains(code)), "{log}");
     assert!(!log.contains("secret-path"), "{log}");

@@ -14,6 +14,8 @@ use std::time::Duration;
 pub enum Received {
     /// A text frame.
     Text(String),
+    /// A binary frame, which only a client gets that asked for one.
+    Binary(Vec<u8>),
     /// A pong.
     Pong(Vec<u8>),
     /// A close frame.
@@ -51,7 +53,17 @@ impl Socket {
 
     /// Opens a connection from an address of this machine, likewise; these bytes come before everything.
     pub fn upgraded_from(from: [u8; 4], address: SocketAddr, preface: &[u8], lines: &str) -> Self {
-        let mut socket = Self::shake_hands(from, address, preface, lines);
+        Self::shake_hands(from, address, preface, "/ws", lines).checked()
+    }
+
+    /// Opens a connection at an address with a query, likewise.
+    pub fn upgraded_at(address: SocketAddr, target: &str, lines: &str) -> Self {
+        Self::shake_hands([127, 0, 0, 1], address, b"", target, lines).checked()
+    }
+
+    /// Reads the answer to the handshake.
+    fn checked(self) -> Self {
+        let mut socket = self;
         let head = socket.head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
@@ -68,12 +80,18 @@ impl Socket {
     ) -> String {
         let mut line = String::new();
         // A server that hangs up on unread bytes resets the connection.
-        let _ = Self::shake_hands(from, address, preface, lines).stream.read_line(&mut line);
+        let _ = Self::shake_hands(from, address, preface, "/ws", lines).stream.read_line(&mut line);
         line
     }
 
     /// Connects and asks for a socket.
-    fn shake_hands(from: [u8; 4], address: SocketAddr, preface: &[u8], lines: &str) -> Self {
+    fn shake_hands(
+        from: [u8; 4],
+        address: SocketAddr,
+        preface: &[u8],
+        target: &str,
+        lines: &str,
+    ) -> Self {
         let raw = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         raw.bind(&SocketAddr::from((from, 0)).into()).unwrap();
         raw.connect(&address.into()).unwrap();
@@ -84,7 +102,7 @@ impl Socket {
         let mut socket = Self { stream: BufReader::new(stream) };
         // Key and answer are the ones of RFC 6455 §1.3.
         let request = format!(
-            "GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{lines}\
+            "GET {target} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{lines}\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         socket.write(&[preface, request.as_bytes()].concat());
@@ -290,7 +308,7 @@ impl Socket {
             match self.receive() {
                 Received::Close(code, reason) => return (code, reason),
                 Received::End => panic!("the connection ended without a close frame"),
-                Received::Text(_) | Received::Pong(_) => {}
+                Received::Text(_) | Received::Binary(_) | Received::Pong(_) => {}
             }
         }
     }
@@ -315,6 +333,7 @@ impl Socket {
         }
         match first {
             frame::TEXT => Received::Text(String::from_utf8(payload).unwrap()),
+            frame::BINARY => Received::Binary(payload),
             frame::PONG => Received::Pong(payload),
             frame::CLOSE => {
                 assert!((2..=125).contains(&payload.len()), "a close of {} bytes", payload.len());

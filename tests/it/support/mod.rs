@@ -67,7 +67,7 @@ impl Server {
     pub fn start_with_files(files: u32) -> Self {
         let mut shell = Command::new("sh");
         let line = format!("ulimit -n {files} && exec \"$0\"");
-        shell.args(["-c", &line, env!("CARGO_BIN_EXE_warren")]);
+        shell.args(["-c", &line]).arg(start::program().get_program());
         Self::spawn(shell, tempfile::tempdir().unwrap(), &[])
     }
 

@@ -1,4 +1,5 @@
-//! The one way in which tests start the server: as a process, on a folder, with what a first run would make up otherwise.
+//! The one way in which tests and benchmarks start the server: as a process, on a folder, with what a first run would make
+//! up otherwise.
 
 use super::{ADMIN, OWNER, PATIENCE, PROJECT};
 use std::fs::File;
