@@ -3,9 +3,8 @@
 
 use crate::scene::create;
 use crate::socket::Socket;
-use crate::support::{Answer, OWNER, PATIENCE, Server};
+use crate::support::{Answer, OWNER, Server, raw};
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 
 /// A request to publish, with further header lines.
 fn publish(event: &str, lines: &str) -> String {
@@ -30,7 +29,7 @@ fn scene() -> (Server, Socket) {
 
 /// Everything that comes back for these pieces, each sent by itself.
 fn exchange(server: &Server, pieces: &[&str]) -> String {
-    let mut stream = TcpStream::connect(server.address).unwrap();
+    let mut stream = raw(server.address);
     stream.set_nodelay(true).unwrap();
     for piece in pieces {
         stream.write_all(piece.as_bytes()).unwrap();
@@ -42,7 +41,7 @@ fn exchange(server: &Server, pieces: &[&str]) -> String {
 
 /// The head of the answer to a request that another may follow.
 fn head(server: &Server, request: &str) -> String {
-    let mut stream = TcpStream::connect(server.address).unwrap();
+    let mut stream = raw(server.address);
     stream.write_all(request.as_bytes()).unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -127,7 +126,7 @@ fn mistakes_are_told_as_the_http_layer_tells_them() {
 fn what_follows_a_handshake_at_once_is_a_frame() {
     let (server, _socket) = scene();
     let handshake = "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    let mut stream = TcpStream::connect(server.address).unwrap();
+    let mut stream = raw(server.address);
     // A masked ping without payload, then a masked close without one.
     let frames = [0x89, 0x80, 1, 2, 3, 4, 0x88, 0x80, 1, 2, 3, 4];
     stream.write_all(&[handshake.as_bytes(), &frames].concat()).unwrap();
@@ -163,8 +162,7 @@ fn an_offer_of_http2_leaves_the_connection_open_or_its_end_is_announced() {
 fn the_second_head_on_a_connection_has_a_deadline_too() {
     let (server, _socket) = scene();
     for first in ["GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", &publish("first", "")] {
-        let mut stream = TcpStream::connect(server.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = raw(server.address);
         stream.write_all(first.as_bytes()).unwrap();
         let mut status = [0; 10];
         stream.read_exact(&mut status).unwrap();
@@ -190,8 +188,7 @@ fn a_second_head_that_came_half_behind_a_request_has_a_deadline_too() {
             + "\r\n0\r\n\r\n",
     ]
     .map(|first| {
-        let mut stream = TcpStream::connect(server.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = raw(server.address);
         stream.write_all((first + "GET /health/live HTTP/1.1\r\nHo").as_bytes()).unwrap();
         stream
     });
@@ -236,7 +233,7 @@ fn whoever_is_refused_before_the_body_has_come_can_send_it_and_read_why() {
         "POST /v1/channels/room/messages HTTP/1.1\r\nHost: x\r\nAuthorization: ptk_wrong\r\nContent-Length: {size}\r\n\r\n"
     );
     for _ in 0..5 {
-        let mut stream = TcpStream::connect(server.address).unwrap();
+        let mut stream = raw(server.address);
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(&vec![b' '; size]).unwrap();
         let mut answer = Vec::new();

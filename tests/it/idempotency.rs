@@ -1,7 +1,7 @@
 //! Calls with an `Idempotency-Key`: what is repeated is answered again, and done once.
 
 use crate::socket::Socket;
-use crate::support::{ADMIN, Answer, OWNER, PATIENCE, Server};
+use crate::support::{ADMIN, Answer, OWNER, PATIENCE, Server, raw};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -205,7 +205,7 @@ fn a_call_that_is_under_way_is_not_done_again_even_if_its_connection_ends() {
         assert_again(&first, &keyed(&server, "k", "POST", &path, ""));
     });
     // The caller hangs up while its call is under way: it is carried through.
-    let mut caller = TcpStream::connect(server.address).unwrap();
+    let mut caller = raw(server.address);
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: test\r\nAuthorization: {OWNER}\r\nIdempotency-Key: l\r\n\
          Content-Length: 0\r\n\r\n"

@@ -4,7 +4,7 @@
 use crate::scene::{Config, cid, create, enter_with, eventually, leave, publish};
 use crate::socket::frame::{TEXT, TEXT_BEGIN, masked};
 use crate::socket::{Received, Socket, frame};
-use crate::support::{Answer, OWNER, PATIENCE, Server};
+use crate::support::{Answer, OWNER, PATIENCE, Server, raw};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -266,7 +266,7 @@ const REST: usize = 4 << 20;
 
 /// A publish of so many bytes under a token, of which the rest is held back.
 fn stalled(server: &Server, token: &str, bytes: usize) -> TcpStream {
-    let mut stream = TcpStream::connect(server.address).unwrap();
+    let mut stream = raw(server.address);
     stream.set_read_timeout(Some(2 * PATIENCE)).unwrap();
     let head = format!(
         "POST /v1/channels/room/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Length: {bytes}\r\n\r\n"

@@ -5,9 +5,9 @@
 
 use crate::scene::create;
 use crate::socket::Socket;
-use crate::support::{OWNER, PATIENCE, Server};
+use crate::support::{OWNER, Server, raw};
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 
 /// How many mutated requests are compared.
 const PUBLISHES: usize = 2500;
@@ -251,8 +251,7 @@ const FIRST: &[u8] = b"GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n";
 
 /// Everything that comes back for these bytes, after which nothing more is sent.
 fn exchange(server: &Server, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = raw(server.address);
     // The server may have answered and hung up before it has read everything.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);

@@ -3,7 +3,7 @@
 
 use crate::scene::{Config, cid, create, enter_with, eventually};
 use crate::socket::{Received, Socket, frame};
-use crate::support::{Answer, OWNER, PATIENCE, Server};
+use crate::support::{Answer, OWNER, Server, raw};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -434,8 +434,7 @@ const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nCo
 
 /// A connection that sent this and got an answer, and the answer's first bytes.
 fn opened(server: &Server, request: &str) -> (TcpStream, String) {
-    let mut stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = raw(server.address);
     stream.write_all(request.as_bytes()).unwrap();
     let mut head = vec![0; 12];
     stream.read_exact(&mut head).unwrap();

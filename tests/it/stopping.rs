@@ -3,7 +3,7 @@
 use crate::scene::eventually;
 use crate::socket::{Http, PATIENCE, Process, Received, Socket, Stopwatch};
 use crate::support::start::program;
-use crate::support::{Answer, OWNER};
+use crate::support::{Answer, OWNER, raw};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs::File;
@@ -138,8 +138,7 @@ impl Half {
         path: &str,
         body: &str,
     ) -> Self {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = raw(address);
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: test\r\nAuthorization: {OWNER}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -169,8 +168,7 @@ fn what_is_under_way_is_answered_and_heard_before_the_sockets_close() {
     let mut socket = listener(&server);
     let (mut plain, mut other, mut health) = (server.http(), server.http(), server.http());
     let mut early = Socket::open(address);
-    let mut idle = TcpStream::connect(address).unwrap();
-    idle.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut idle = raw(address);
     for http in [&mut plain, &mut other, &mut health] {
         http.call("GET", "/health/live", "").unwrap();
     }
@@ -236,15 +234,13 @@ fn first_requests() -> [String; 4] {
 fn a_second_head_that_came_half_behind_a_request_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(folder.path(), &[]);
-    let mut idle = TcpStream::connect(server.address).unwrap();
-    idle.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut idle = raw(server.address);
     let second = format!(
         "GET /v1/channels/hello/state HTTP/1.1\r\nHost: test\r\nAuthorization: {OWNER}\r\n\r\n"
     );
     let (half, rest) = second.split_at(second.len() / 2);
     let mut held = first_requests().map(|first| {
-        let mut stream = TcpStream::connect(server.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = raw(server.address);
         stream.write_all((first + half).as_bytes()).unwrap();
         let mut status = [0; 10];
         stream.read_exact(&mut status).unwrap();

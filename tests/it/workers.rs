@@ -3,10 +3,10 @@
 use crate::scene::{cid, create, publish};
 use crate::socket::{Process, Socket};
 use crate::support::Server;
+use crate::support::raw;
 use serde_json::json;
 use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 
 /// A server of three workers.
 const THREE: &[(&str, &str)] = &[("WARREN_WORKERS", "3")];
@@ -51,7 +51,7 @@ fn an_address_that_a_server_has_is_not_shared_with_another() {
 fn who_only_keeps_a_connection_does_not_keep_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(folder.path(), THREE);
-    let mut silent: Vec<_> = (0..9).map(|_| TcpStream::connect(process.address).unwrap()).collect();
+    let mut silent: Vec<_> = (0..9).map(|_| raw(process.address)).collect();
     for stream in &mut silent[..3] {
         stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         stream.read_exact(&mut [0; 16]).unwrap();

@@ -39,6 +39,15 @@ pub fn until<T, E: Debug>(what: &str, mut ask: impl FnMut() -> Result<T, E>) -> 
     }
 }
 
+/// A connection for what the clients never send: bytes that are wrong, in such pieces, at such a moment, or none.
+pub fn raw(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
 /// A running server; stopped when dropped.
 pub struct Server {
     /// The process.
@@ -174,9 +183,7 @@ impl Server {
 
     /// Sends bytes and reads to the end.
     fn exchange(&self, bytes: &[u8], is_closing: bool) -> Vec<u8> {
-        let mut socket = TcpStream::connect(self.address).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        let mut socket = raw(self.address);
         // The server may answer and hang up before it has read everything.
         let _ = socket.write_all(bytes);
         if is_closing {
