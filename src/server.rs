@@ -181,6 +181,7 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
         keys_memory_bytes: config.keys_memory_bytes,
         ..http::HttpLimits::default()
     };
+    persistence.launch_pruning(limits.keys.window);
     let app = http::App::new(persistence, supervisor, limits);
     let app = app.with_proxies(config.proxies.clone());
     let app = app.with_webhook_policy(config.webhooks.policy.clone());

@@ -219,7 +219,7 @@ impl Persistence {
 }
 
 /// Runs several writes as one.
-fn atomically<T>(
+pub(super) fn atomically<T>(
     store: &mut dyn WriteStore,
     run: impl FnOnce(&mut dyn WriteStore) -> StoreResult<T>,
 ) -> StoreResult<T> {

@@ -210,6 +210,12 @@ impl<A> StateChanges<A> {
         (state, version)
     }
 
+    /// Who asked for the change that makes this version and is under way to the store.
+    pub fn asker(&self, version: Version) -> Option<&A> {
+        let pending = self.pending.iter().find(|pending| pending.version == version);
+        pending.map(|pending| &pending.asker)
+    }
+
     /// Notes how a commit ended.
     pub fn committed(&mut self, version: Version, outcome: Result<(), AskError>) {
         if let Some(pending) = self.pending.iter_mut().find(|pending| pending.version == version) {
@@ -298,10 +304,10 @@ impl<A> StateChanges<A> {
 }
 
 /// Why a line of changes broke, from its first failure: the later ones only follow from it. That the stored version is not
-/// the one that was accepted before is nobody's stale picture but ours.
+/// the one that was accepted before is nobody's stale picture but ours, and that one of them was made before, nobody else's.
 fn cause(first: AskError) -> AskError {
     match first {
-        AskError::Store(StoreError::VersionConflict) => AskError::Overloaded,
+        AskError::Store(StoreError::VersionConflict | StoreError::Answered) => AskError::Overloaded,
         other => other,
     }
 }

@@ -272,6 +272,11 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         self.change_on(effects);
     }
 
+    /// Who asked for the change that makes this version and is under way to the store.
+    pub fn asker(&self, version: Version) -> Option<&E::Asker> {
+        self.changes.asker(version)
+    }
+
     /// Makes the changes that wait, up to one that is applied elsewhere.
     fn change_on(&mut self, effects: &mut E) {
         while let Some(next) = self.changes.next(self.state_bytes, effects) {

@@ -22,7 +22,7 @@ impl<'a> LeapTokens<'a> {
     /// # Errors
     /// [`ApiError`]: `NotFound(Project)`, `NoSuchChannel`, `TooLarge`, `LimitReached`.
     pub async fn create(&self, new: NewToken) -> Result<LeapToken, ApiError> {
-        typed::create_token(self.app, self.project.clone(), new).await
+        typed::create_token(self.app, self.project.clone(), new, None).await
     }
 
     /// A token with its state and expiry.
@@ -38,7 +38,7 @@ impl<'a> LeapTokens<'a> {
     /// # Errors
     /// As [`Self::find`].
     pub async fn delete(&self, id: &LeapTokenId) -> Result<(), ApiError> {
-        typed::delete_token(self.app, self.project.clone(), id).await
+        typed::delete_token(self.app, self.project.clone(), id, None).await
     }
 
     /// Whether a token has a connection now.

@@ -44,6 +44,14 @@ struct View<'a> {
     outcomes: Option<Vec<AuthorizerCall>>,
 }
 
+impl<'a> View<'a> {
+    /// One that was just set.
+    fn of_set(authorizer: &'a Authorizer, warnings: Vec<Warning>) -> Self {
+        let Authorizer { url, secret, created_at, .. } = authorizer;
+        Self { url, secret, created_at: *created_at, warnings, outcomes: None }
+    }
+}
+
 /// `GET /projects/:id/channel-authorizer`, the secret masked.
 async fn show(call: Call) -> Answer {
     let project = call.project().await?;
@@ -66,14 +74,15 @@ async fn set(call: Call, body: RequestBody) -> Answer {
         return Err(ApiError::field("url", "must be an http:// or https:// address"));
     }
     let authorizer = Authorizer { project, url, secret: new_secret()?, created_at: clock::now() };
-    let stored = call.app.persistence.write(move |store| {
+    let warnings = warnings(&call, "url", &authorizer.url).await;
+    let told = warnings.clone();
+    let receipt = call.receipt(move |set| answer::spelled(View::of_set(set, told.clone())));
+    let stored = call.app.persistence.write_once(receipt, move |store| {
         store.set_authorizer(&authorizer)?;
         Ok(authorizer)
     });
     let authorizer = stored.await?;
-    let warnings = warnings(&call, "url", &authorizer.url).await;
-    let Authorizer { url, secret, created_at, .. } = &authorizer;
-    answer::data(View { url, secret, created_at: *created_at, warnings, outcomes: None })
+    answer::data(View::of_set(&authorizer, warnings))
 }
 
 /// `POST /projects/:id/channel-authorizer/test`: asks about a channel and a token that do not exist, and answers with
@@ -89,7 +98,10 @@ async fn test(call: Call) -> Answer {
 
 /// `DELETE /projects/:id/channel-authorizer`: from now on nobody is asked.
 async fn delete(call: Call) -> Answer {
-    let project = call.project().await?;
-    call.app.persistence.write(move |store| store.delete_authorizer(&project)).await?;
+    let (project, receipt) = (call.project().await?, call.receipt(answer::nothing));
+    call.app
+        .persistence
+        .write_once(receipt, move |store| store.delete_authorizer(&project))
+        .await?;
     Ok(answer::done())
 }

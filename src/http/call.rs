@@ -9,7 +9,10 @@ use super::path::PathParts;
 use super::permissions::{self, Need};
 use super::text::Text;
 use super::{App, query};
-use crate::domain::{ChannelKey, EventKind, LeapTokenId, Permission, Project, ProjectId};
+use crate::actor::Receipt;
+use crate::domain::{
+    ChannelKey, EventKind, KeptAnswer, KeyedCall, LeapTokenId, Permission, Project, ProjectId,
+};
 use crate::store::Thing;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -29,6 +32,8 @@ pub(crate) struct Call {
     pub(crate) parts: PathParts,
     /// Its body, which was read before because it has a key; none where it was not.
     came: Cell<Option<Text>>,
+    /// What its key stands for; none where it has none.
+    keyed: Option<KeyedCall>,
 }
 
 impl FromRequest for Call {
@@ -42,9 +47,11 @@ impl FromRequest for Call {
         }
         let payload = payload.take();
         async {
-            let call = Self::of(request).await?;
-            let body = idempotency::enter(&call.app, &call.caller, &call.request, payload).await?;
+            let mut call = Self::of(request).await?;
+            let (app, caller) = (&call.app, &call.caller);
+            let (body, keyed) = idempotency::enter(app, caller, &call.request, payload).await?;
             call.came.set(Some(body));
+            call.keyed = Some(keyed);
             Ok(call)
         }
         .boxed_local()
@@ -69,12 +76,30 @@ impl Call {
         })?;
         need.check(&caller)?;
         let parts = PathParts::of(&request).await?;
-        Ok(Self { app, caller, request, parts, came: Cell::default() })
+        Ok(Self { app, caller, request, parts, came: Cell::default(), keyed: None })
     }
 
     /// The body, if it was read before.
     pub(super) fn take_body(&self) -> Option<Text> {
         self.came.take()
+    }
+
+    /// What a write leaves for who repeats this call, if that has a key: `spell` says how it is answered.
+    pub(super) fn receipt<T: 'static>(
+        &self,
+        spell: impl Fn(&T) -> Result<KeptAnswer, ApiError> + Send + Sync + 'static,
+    ) -> Option<Receipt<T>> {
+        let keyed = self.keyed.clone()?;
+        idempotency::leave_to_store(&self.request);
+        Some(Receipt::new(keyed, self.app.limits.keys, move |value| spell(value).ok()))
+    }
+
+    /// The same where the answer holds a secret that is kept nowhere: it is in memory alone, and in the store stands that
+    /// the call was carried out.
+    pub(super) fn receipt_without_secret<T: 'static>(&self) -> Option<Receipt<T>> {
+        let keyed = self.keyed.clone()?;
+        let spell = |_: &T| Some(idempotency::secret_not_kept());
+        Some(Receipt::new(keyed, self.app.limits.keys, spell))
     }
 
     /// Asks for one flag more than the route needs.

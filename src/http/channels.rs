@@ -10,10 +10,10 @@ use super::fields::{Fields, quoted};
 use super::limits::Content;
 use super::routes::{Mounted, on};
 use super::views::ChannelView;
-use crate::actor::clock;
+use crate::actor::{Receipt, clock};
 use crate::domain::{
-    Capabilities, Channel, ChannelId, ChannelKey, EventKind, HookEvent, Project, State, Version,
-    Visibility,
+    Capabilities, Channel, ChannelId, ChannelKey, EventKind, HookEvent, KeptAnswer, Project, State,
+    Version, Visibility,
 };
 use crate::store::{StoreError, StoreResult, Thing, WriteStore};
 use actix_web::http::Method;
@@ -44,6 +44,11 @@ fn one(channel: &Channel, project: &Project) -> Answer {
     answer::data(ChannelBody { channel: ChannelView::new(channel, project) })
 }
 
+/// The same for who repeats the call.
+fn spelled(channel: &Channel, project: &Project) -> Result<KeptAnswer, ApiError> {
+    answer::spelled(ChannelBody { channel: ChannelView::new(channel, project) })
+}
+
 /// `POST /channels` makes up an id, `PUT /channels/:id` takes the caller's.
 async fn post(call: Call, body: RequestBody) -> Answer {
     let id = if call.request.method() == Method::PUT {
@@ -61,7 +66,9 @@ async fn post(call: Call, body: RequestBody) -> Answer {
         Ok((visibility, capabilities, first_state(&fields, limit)?))
     };
     let (visibility, capabilities, state) = text.read(read).await?;
-    let (channel, project) = create(&call.app, key, visibility, capabilities, state).await?;
+    let receipt = call.receipt(|(channel, project)| spelled(channel, project));
+    let (channel, project) =
+        create(&call.app, key, visibility, capabilities, state, receipt).await?;
     one(&channel, &project)
 }
 
@@ -75,6 +82,7 @@ pub(super) async fn create(
     visibility: Visibility,
     capabilities: Capabilities,
     state: State,
+    receipt: Option<Receipt<(Channel, Project)>>,
 ) -> Result<(Channel, Project), ApiError> {
     let kind = EventKind::ChannelCreated;
     let is_wanted = app.persistence.hooks().wants(&key.project, kind);
@@ -88,7 +96,7 @@ pub(super) async fn create(
     let event = move |(channel, _): &(Channel, Project)| {
         vec![HookEvent::channel(clock::stamp(), kind, channel)]
     };
-    Ok(app.persistence.write_causing(is_wanted, create, event).await?)
+    Ok(app.persistence.write_once_causing(receipt, is_wanted, create, event).await?)
 }
 
 /// `GET /channels/:id`.
@@ -111,15 +119,18 @@ async fn update(call: Call, body: RequestBody) -> Answer {
     let text = body.json(&call, Content::Record).await?;
     let fields = Fields::parse(text.as_str(), &["type", "capabilities"])?;
     let (visibility, capabilities) = (visibility(&fields)?, capabilities(&fields)?);
-    let channel = call.app.supervisor.update_channel(&key, visibility, capabilities).await?;
-    let project = call.load_project(key.project).await?;
+    let project = call.load_project(key.project.clone()).await?;
+    let owner = project.clone();
+    let receipt = call.receipt(move |channel| spelled(channel, &owner));
+    let supervisor = &call.app.supervisor;
+    let channel = supervisor.update_channel(&key, visibility, capabilities, receipt).await?;
     one(&channel, &project)
 }
 
 /// `DELETE /channels/:id`.
 async fn delete(call: Call) -> Answer {
     let key = call.channel().await?;
-    call.app.supervisor.delete_channel(&key).await?;
+    call.app.supervisor.delete_channel(&key, call.receipt(answer::nothing)).await?;
     Ok(answer::done())
 }
 

@@ -83,7 +83,7 @@ async fn resend(call: Call) -> Answer {
     let now = clock::now();
     call.app
         .persistence
-        .write(move |store| {
+        .write_once(call.receipt(answer::nothing), move |store| {
             existing(store.find_webhook(&project, &key.webhook)?, Thing::Webhook)?;
             store.resend_delivery(&project, &key, now)
         })

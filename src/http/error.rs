@@ -144,6 +144,12 @@ pub enum ApiError {
     /// The first call under this key has not been answered yet.
     #[error("the call with this key is under way: try again in a moment")]
     IdempotencyInProgress,
+    /// The call was carried out by a process before this one, and its answer held a secret that is shown once.
+    #[error(
+        "the call was carried out, but its answer held a secret that is kept nowhere and was lost with the process: delete \
+         what was made, and make another under another key"
+    )]
+    IdempotencyAnswerNotKept,
     /// No such live connection in this project.
     #[error("connection not found")]
     NoSuchConnection,
@@ -236,6 +242,7 @@ impl ApiError {
             Self::NoSuchConnection => "connection_not_found",
             Self::InvalidIdempotencyKey(_) => "invalid_idempotency_key",
             Self::IdempotencyKeyReused(_) => "idempotency_key_reused",
+            Self::IdempotencyAnswerNotKept => "idempotency_answer_not_kept",
             Self::IdempotencyInProgress => "idempotency_in_progress",
             Self::Overloaded => "overloaded",
             Self::StorageUnavailable => "storage_unavailable",
@@ -288,6 +295,7 @@ impl ResponseError for ApiError {
             Self::Exists(_)
             | Self::MissingCapability(_)
             | Self::LimitReached { .. }
+            | Self::IdempotencyAnswerNotKept
             | Self::IdempotencyInProgress => StatusCode::CONFLICT,
             Self::IdempotencyKeyReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited(_) | Self::TooManyGuesses | Self::TestUnderWay => {
@@ -349,6 +357,8 @@ impl From<StoreError> for ApiError {
             StoreError::NotFound(thing) => Self::NotFound(thing),
             StoreError::NoSuchChannel(id) => Self::NoSuchChannel(id),
             StoreError::Exists(thing @ (Thing::Channel | Thing::Project)) => Self::Exists(thing),
+            // Its answer will be found by who asks again.
+            StoreError::Answered => Self::IdempotencyInProgress,
             StoreError::VersionConflict => Self::VersionConflict { current: None },
             StoreError::Unavailable(_) => Self::StorageUnavailable,
             // An id of ours that is taken already, or a row that cannot be read.

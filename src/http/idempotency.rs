@@ -7,9 +7,11 @@
 mod memory;
 
 use super::App;
+use super::answer;
 use super::auth::Caller;
 use super::error::{ApiError, mime};
 use super::text::{self, Text};
+use crate::actor::clock;
 use crate::domain::{Digest, FirstCall, KeptAnswer, KeyBounds, KeyError, KeyScope, KeyedCall};
 use actix_web::body::{BoxBody, MessageBody as _};
 use actix_web::dev::{Payload, RequestHead, ServiceResponse};
@@ -49,7 +51,9 @@ impl CallKeys {
     /// [`EarlyAnswer`]: what is answered instead of carrying the call out.
     pub(super) fn claim(&self, call: KeyedCall) -> Result<RunningCall, EarlyAnswer> {
         match self.memory().claim(&call, Instant::now()) {
-            KeyState::New(number) => Ok(RunningCall { keys: self.clone(), call, number }),
+            KeyState::New(number) => {
+                Ok(RunningCall { keys: self.clone(), call, number, is_for_store: false })
+            }
             KeyState::UnderWay => Err(ApiError::IdempotencyInProgress.into()),
             KeyState::Answered(answer) => Err(EarlyAnswer::Answered(answer)),
             KeyState::Reused(reused) => Err(ApiError::IdempotencyKeyReused(reused).into()),
@@ -65,6 +69,8 @@ pub(super) struct RunningCall {
     call: KeyedCall,
     /// Its number there.
     number: u64,
+    /// Whether the store keeps the answer to it, once it is carried out.
+    is_for_store: bool,
 }
 
 impl RunningCall {
@@ -108,7 +114,7 @@ impl ResponseError for EarlyAnswer {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Refused(error) => error.status_code(),
-            Self::Answered(answer) => status(answer.status),
+            Self::Answered(answer) => answer::status(answer),
         }
     }
 
@@ -120,19 +126,11 @@ impl ResponseError for EarlyAnswer {
     }
 }
 
-/// A status that was kept.
-fn status(number: u16) -> StatusCode {
-    StatusCode::from_u16(number).unwrap_or(StatusCode::OK)
-}
-
 /// An answer as it was given first, marked as repeated.
 fn again(answer: &KeptAnswer) -> HttpResponse {
-    let mut response = HttpResponse::build(status(answer.status));
-    for (name, value) in &answer.headers {
-        response.insert_header((name.as_str(), value.as_str()));
-    }
-    response.insert_header((IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true")));
-    if answer.body.is_empty() { response.finish() } else { response.body(answer.body.clone()) }
+    let mut response = answer::given(answer);
+    response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    response
 }
 
 /// Whether a request is a write under a key. All that one without a key pays is this look.
@@ -172,7 +170,7 @@ pub(super) async fn enter(
     caller: &Caller,
     request: &HttpRequest,
     payload: Payload,
-) -> Result<Text, EarlyAnswer> {
+) -> Result<(Text, KeyedCall), EarlyAnswer> {
     let key = key_of(request.headers())?;
     let text = text::whole(app, caller, request, payload).await?;
     let method = request.method().clone();
@@ -188,16 +186,52 @@ pub(super) async fn enter(
         })
         .await?;
     let call = FirstCall { asked, permissions: caller.permissions() };
-    let running = app.keys.claim(KeyedCall { scope: scope_of(caller), key, call })?;
+    let keyed = KeyedCall { scope: scope_of(caller), key, call };
+    let running = app.keys.claim(keyed.clone())?;
+    // What was done by a process before this one, or by a call that crashed, only the store knows.
+    if let Some(answer) = in_store(app, &keyed).await? {
+        return Err(EarlyAnswer::Answered(Arc::new(answer)));
+    }
     request.extensions_mut().insert(running);
-    Ok(text)
+    Ok((text, keyed))
+}
+
+/// The answer that the store has to a call.
+async fn in_store(app: &App, keyed: &KeyedCall) -> Result<Option<KeptAnswer>, ApiError> {
+    let (scope, key) = (keyed.scope.clone(), keyed.key);
+    let found = app.persistence.read(move |store| store.find_answer(&scope, &key)).await?;
+    let Some(found) = found else { return Ok(None) };
+    let window = i64::try_from(app.limits.keys.window.as_millis()).unwrap_or(i64::MAX);
+    if clock::now().0.saturating_sub(found.at.0) >= window {
+        return Ok(None);
+    }
+    keyed.repeats(&found.first).map_err(ApiError::IdempotencyKeyReused)?;
+    Ok(Some(found.answer))
+}
+
+/// The store keeps the answer to this call, if it does what it asks for.
+pub(super) fn leave_to_store(request: &HttpRequest) {
+    if let Some(running) = request.extensions_mut().get_mut::<RunningCall>() {
+        running.is_for_store = true;
+    }
+}
+
+/// What the store keeps of a call whose answer holds a secret.
+pub(super) fn secret_not_kept() -> KeptAnswer {
+    let refusal = ApiError::IdempotencyAnswerNotKept.error_response();
+    let (status, headers) = (refusal.status().as_u16(), kept_headers(refusal.headers()));
+    let body = refusal.into_body().try_into_bytes().unwrap_or_default();
+    KeptAnswer { status, headers, body }
 }
 
 /// Keeps the answer to a call with a key, if such an answer is kept; in any case the key is not under way any more.
 pub(super) fn settle(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let running = response.request().extensions_mut().remove::<RunningCall>();
     let Some(running) = running else { return response };
-    if !KeptAnswer::is_kept(response.status().as_u16()) {
+    let is_in_store = running.is_for_store && response.status().is_success();
+    // Who is told when to come again has no answer yet.
+    let is_to_come = response.headers().contains_key(header::RETRY_AFTER);
+    if is_in_store || is_to_come || !KeptAnswer::is_kept(response.status().as_u16()) {
         return response;
     }
     let (request, response) = response.into_parts();

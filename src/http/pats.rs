@@ -78,7 +78,7 @@ async fn create(call: Call, body: RequestBody) -> Answer {
     let token = call
         .app
         .persistence
-        .write(move |store| {
+        .write_once(call.receipt_without_secret(), move |store| {
             store.create_admin_token(&token, &hash)?;
             Ok(token)
         })
@@ -104,7 +104,7 @@ async fn delete(call: Call) -> Answer {
     let hash = call
         .app
         .persistence
-        .write(move |store| {
+        .write_once(call.receipt(answer::nothing), move |store| {
             let id = match store.find_admin_token(&secret_hash(&given))? {
                 Some(token) => token.id,
                 None => AdminTokenId::from(given.as_str()),

@@ -7,6 +7,8 @@ use super::limits::Content;
 use super::projects;
 use super::routes::{Mounted, on};
 use super::views::ProjectView;
+use crate::domain::Project;
+use crate::store::WriteStore;
 use actix_web::http::Method;
 use serde::Serialize;
 
@@ -30,7 +32,10 @@ async fn rename(call: Call, body: RequestBody) -> Answer {
     let id = call.project().await?;
     let text = body.json(&call, Content::Record).await?;
     let name = projects::name(text.as_str())?;
-    let project = call.app.persistence.write(move |store| store.rename_project(&id, &name)).await?;
+    let receipt =
+        call.receipt(|project: &Project| answer::spelled(ProjectBody { project: project.into() }));
+    let rename = move |store: &mut dyn WriteStore| store.rename_project(&id, &name);
+    let project = call.app.persistence.write_once(receipt, rename).await?;
     answer::data(ProjectBody { project: (&project).into() })
 }
 
@@ -38,8 +43,8 @@ async fn rename(call: Call, body: RequestBody) -> Answer {
 /// come back to life from the one before.
 async fn delete(call: Call) -> Answer {
     let id = call.project().await?;
-    let deleted = id.clone();
-    call.app.persistence.write(move |store| store.delete_project(&deleted)).await?;
+    let (deleted, receipt) = (id.clone(), call.receipt(answer::nothing));
+    call.app.persistence.write_once(receipt, move |store| store.delete_project(&deleted)).await?;
     call.app.auth.forget_project(&id);
     call.app.persistence.refresh_hooks(&id).await;
     call.app.supervisor.project_deleted(&id).await;

@@ -108,7 +108,8 @@ async fn create(call: Call, body: RequestBody) -> Answer {
     let (token, project) = call
         .app
         .persistence
-        .write_causing(
+        .write_once_causing(
+            call.receipt_without_secret(),
             call.wants(&token.project, EventKind::ProjectTokenCreated),
             move |store| {
                 let project = existing(store.find_project(&token.project)?, Thing::Project)?;
@@ -178,7 +179,9 @@ async fn delete(call: Call) -> Answer {
     let events = move |(token, _): &(ProjectToken, SecretHash)| {
         vec![HookEvent::project_token(clock::stamp(), kind, token)]
     };
-    let (_, hash) = call.app.persistence.write_causing(is_wanted, delete, events).await?;
+    let receipt = call.receipt(answer::nothing);
+    let (_, hash) =
+        call.app.persistence.write_once_causing(receipt, is_wanted, delete, events).await?;
     call.app.auth.forget(&hash);
     call.app.supervisor.project_token_deleted(&hash).await;
     Ok(answer::done())

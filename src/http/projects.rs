@@ -97,7 +97,7 @@ async fn create(call: Call, body: RequestBody) -> Answer {
     let (project, token) = call
         .app
         .persistence
-        .write(move |store| {
+        .write_once(call.receipt_without_secret(), move |store| {
             store.create_project(&project)?;
             store.create_project_token(&token, &hash)?;
             Ok((project, token))

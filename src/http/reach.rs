@@ -22,7 +22,7 @@ pub(crate) struct Reach {
 }
 
 /// `{code, field, message}`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Warning {
     /// `private_address`, `port`, `dns` or `address`.
     code: &'static str,

@@ -11,7 +11,7 @@ use super::routes::{Mounted, on};
 use super::text;
 use super::views::StateView;
 use crate::actor::{Changed, Expected};
-use crate::domain::{Channel, ChannelKey, ProjectId, RawJson, StateChange, Version};
+use crate::domain::{Channel, ChannelKey, KeptAnswer, ProjectId, RawJson, StateChange, Version};
 use crate::heavy;
 use crate::store::Thing;
 use actix_web::HttpResponse;
@@ -85,7 +85,8 @@ fn kind_of(media_type: Option<&str>) -> Result<fn(RawJson) -> StateChange, ApiEr
 /// Makes a change and answers with what came of it.
 async fn apply(call: &Call, key: &ChannelKey, change: StateChange) -> Answer {
     let expected = expected(call, key).await?;
-    at(key, call.app.supervisor.change_state(key, change, expected).await?).await
+    let receipt = call.receipt(kept);
+    at(key, call.app.supervisor.change_state(key, change, expected, receipt).await?).await
 }
 
 /// The state that `If-Match` and `If-None-Match` want the change to be made from.
@@ -129,17 +130,33 @@ async fn find(call: &Call, key: &ChannelKey) -> Result<Channel, ApiError> {
 /// 200 with a state and its version.
 async fn at(key: &ChannelKey, changed: Changed) -> Answer {
     let is_heavy = changed.state.json().as_str().len() >= HEAVY_STATE;
-    let written = elsewhere(is_heavy, &key.project, move || {
-        let Changed { state, version, created_at } = &changed;
-        let view = StateView { state: state.json(), version: *version };
-        let text = serde_json::to_vec(&Success::new(view)).map_err(|e| ApiError::internal(&e))?;
-        Ok::<_, ApiError>((text, conditions::etag(*created_at, state, *version)))
-    });
+    let written = elsewhere(is_heavy, &key.project, move || written(&changed));
     let (text, tag) = written.await??;
     let mut answer = HttpResponse::Ok();
     let tag = (header::ETAG, tag);
     answer.insert_header(tag).insert_header(REVALIDATE).content_type(super::error::mime());
     Ok(answer.body(text))
+}
+
+/// A state and its version as an answer: the text, and the tag.
+fn written(changed: &Changed) -> Result<(Vec<u8>, String), ApiError> {
+    let Changed { state, version, created_at } = changed;
+    let view = StateView { state: state.json(), version: *version };
+    let text = serde_json::to_vec(&Success::new(view)).map_err(|e| ApiError::internal(&e))?;
+    Ok((text, conditions::etag(*created_at, state, *version)))
+}
+
+/// The same for who repeats the call.
+fn kept(changed: &Changed) -> Result<KeptAnswer, ApiError> {
+    let (text, tag) = written(changed)?;
+    let (revalidate, how) = REVALIDATE;
+    let headers = [
+        (header::CONTENT_TYPE, super::error::mime().to_owned()),
+        (header::ETAG, tag),
+        (revalidate, how.to_owned()),
+    ];
+    let headers = headers.map(|(name, value)| (name.as_str().to_owned(), value)).into();
+    Ok(KeptAnswer { status: 200, headers, body: text.into() })
 }
 
 /// Does something with a state: with a large one on another thread. It is never refused, because what the answer tells of

@@ -34,7 +34,10 @@ pub(crate) fn routes() -> Vec<Mounted> {
 /// `PUT /channels/:id/subscribers/:token` and its alias.
 async fn subscribe(call: Call) -> Answer {
     let key = call.channel().await?;
-    call.app.supervisor.subscribe(&key, &call.parts.token(), false).await?;
+    call.app
+        .supervisor
+        .subscribe(&key, &call.parts.token(), false, call.receipt(answer::nothing))
+        .await?;
     Ok(answer::done())
 }
 
@@ -42,7 +45,10 @@ async fn subscribe(call: Call) -> Answer {
 async fn unsubscribe(call: Call) -> Answer {
     let key = call.channel().await?;
     must_exist(&call, &key).await?;
-    call.app.supervisor.unsubscribe(&key, &call.parts.token()).await?;
+    call.app
+        .supervisor
+        .unsubscribe(&key, &call.parts.token(), call.receipt(answer::nothing))
+        .await?;
     Ok(answer::done())
 }
 
@@ -94,7 +100,7 @@ async fn outcome(
     token: LeapTokenId,
     is_ephemeral: bool,
 ) -> SubscribeOutcome {
-    match call.app.supervisor.subscribe(key, &token, is_ephemeral).await {
+    match call.app.supervisor.subscribe(key, &token, is_ephemeral, None).await {
         Ok(()) => SubscribeOutcome { token, subscribed: Some(true), error: None },
         Err(error) => {
             let error = ApiError::from(error);

@@ -13,7 +13,7 @@ use super::routes::{Mounted, on};
 use super::token_input::{self, NewToken};
 use super::token_list;
 use super::views::{SubscriptionView, TokenView};
-use crate::actor::clock;
+use crate::actor::{Receipt, clock};
 use crate::ask::AskError;
 use crate::domain::event::Subscribing;
 use crate::domain::{
@@ -52,7 +52,9 @@ async fn post(call: Call, body: RequestBody) -> Answer {
     if !(new.permanent.is_empty() && new.ephemeral.is_empty()) {
         call.require(Permission::ManageChannelSubscribers)?;
     }
-    let token = create(&call.app, project, new).await?;
+    let receipt = call
+        .receipt(|(token, _)| answer::spelled(TokenBody { token: TokenView::new(token, false) }));
+    let token = create(&call.app, project, new, receipt).await?;
     answer::data(TokenBody { token: TokenView::new(&token, false) })
 }
 
@@ -64,6 +66,7 @@ pub(crate) async fn create(
     app: &App,
     project: ProjectId,
     new: NewToken,
+    receipt: Option<Receipt<(LeapToken, Vec<ChannelKey>)>>,
 ) -> Result<LeapToken, ApiError> {
     let limit = app.supervisor.settings().session_channels;
     if new.permanent.len() + new.ephemeral.len() > limit {
@@ -95,14 +98,20 @@ pub(crate) async fn create(
         store.create_token(&token, &new.permanent)?;
         Ok((token, keys))
     };
+    let keyed = receipt.as_ref().map(|receipt| receipt.call().clone());
     let (token, keys) = app
         .persistence
-        .write_causing(is_wanted, create, move |(token, _)| created(token, &permanent))
+        .write_once_causing(receipt, is_wanted, create, move |(token, _)| {
+            created(token, &permanent)
+        })
         .await?;
     for key in &keys {
-        if let Err(error) = app.supervisor.subscribe(key, &token.id, true).await {
+        if let Err(error) = app.supervisor.subscribe(key, &token.id, true, None).await {
+            if let Some(keyed) = keyed {
+                app.persistence.free_key(keyed).await?;
+            }
             // Nobody will ever learn this token's secret.
-            erase(app, token.project, &token.id).await?;
+            erase(app, token.project, &token.id, None).await?;
             return Err(error.into());
         }
     }
@@ -162,8 +171,12 @@ async fn update(call: Call, body: RequestBody) -> Answer {
     let text = body.json(&call, Content::Record).await?;
     let limit = call.app.limits.state_bytes;
     let update = text.read(move |text| token_input::update(text, limit)).await?;
-    let token =
-        call.app.persistence.write(move |store| store.update_token(&project, &id, &update)).await?;
+    let is_online = call.app.supervisor.online().holds(&id);
+    let receipt = call.receipt(move |token| {
+        answer::spelled(TokenBody { token: TokenView::new(token, is_online) })
+    });
+    let update = move |store: &mut dyn WriteStore| store.update_token(&project, &id, &update);
+    let token = call.app.persistence.write_once(receipt, update).await?;
     call.app.supervisor.token_changed(&token.id).await?;
     one(&call, &token)
 }
@@ -171,7 +184,7 @@ async fn update(call: Call, body: RequestBody) -> Answer {
 /// `DELETE /channels/tokens/:token`: gone for good, its connections too.
 async fn delete(call: Call) -> Answer {
     let (project, id) = call.token().await?;
-    erase(&call.app, project, &id).await?;
+    erase(&call.app, project, &id, call.receipt(answer::nothing)).await?;
     Ok(answer::done())
 }
 
@@ -179,7 +192,12 @@ async fn delete(call: Call) -> Answer {
 ///
 /// # Errors
 /// `NotFound(Token)`, also for another project's.
-pub(crate) async fn erase(app: &App, project: ProjectId, id: &LeapTokenId) -> Result<(), ApiError> {
+pub(crate) async fn erase(
+    app: &App,
+    project: ProjectId,
+    id: &LeapTokenId,
+    receipt: Option<Receipt<Option<LeapToken>>>,
+) -> Result<(), ApiError> {
     let (deleted, kind) = (id.clone(), EventKind::TokenDeleted);
     let is_wanted = wants(app, &project, kind);
     let delete = move |store: &mut dyn WriteStore| {
@@ -188,7 +206,7 @@ pub(crate) async fn erase(app: &App, project: ProjectId, id: &LeapTokenId) -> Re
         Ok(found)
     };
     app.persistence
-        .write_causing(is_wanted, delete, move |found| {
+        .write_once_causing(receipt, is_wanted, delete, move |found: &Option<LeapToken>| {
             let event = |token| HookEvent::token(clock::stamp(), kind, token);
             found.as_ref().map(event).into_iter().collect()
         })

@@ -37,7 +37,7 @@ pub(crate) async fn create_channel(
     capabilities: Capabilities,
 ) -> Result<Channel, ApiError> {
     let (key, state) = (key.clone(), State::empty());
-    Ok(channels::create(app, key, visibility, capabilities, state).await?.0)
+    Ok(channels::create(app, key, visibility, capabilities, state, None).await?.0)
 }
 
 /// Publishes a message.
@@ -79,7 +79,7 @@ pub(crate) async fn change_state(
     version: Option<Version>,
 ) -> Result<Changed, ApiError> {
     let expected = Expected { version, created_at: None };
-    Ok(app.supervisor.change_state(key, change, expected).await?)
+    Ok(app.supervisor.change_state(key, change, expected, None).await?)
 }
 
 /// A leap token of this project.

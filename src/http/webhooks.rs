@@ -18,13 +18,14 @@ use super::views::WebhookView;
 use crate::actor::clock;
 use crate::domain::delivery::ROTATION;
 use crate::domain::webhook::{EVENTS, MAX_EVENTS, is_known_event, masked_secret, reveals};
-use crate::domain::{Webhook, WebhookId};
-use crate::store::{StoreError, Thing, WebhookUpdate};
+use crate::domain::{KeptAnswer, ProjectId, Webhook, WebhookId};
+use crate::store::{StoreError, Thing, WebhookUpdate, WriteStore};
 use crate::webhook::target::EndpointUrl;
 use actix_web::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// The random bytes of a secret.
 const SECRET_BYTES: usize = 33;
@@ -66,11 +67,30 @@ fn shown_events(webhook: &Webhook, client: ClientWishes) -> Vec<&str> {
     webhook.events.iter().map(String::as_str).filter(is_shown).collect()
 }
 
-/// Answers with one webhook that was made or changed.
-async fn one(call: &Call, webhook: &Webhook, secret: &str) -> Answer {
-    let events = shown_events(webhook, ClientWishes::of(&call.request));
-    let warnings = warnings(call, "webhook_url", &webhook.url).await;
-    answer::data(WebhookBody { warnings, webhook: WebhookView::new(webhook, events, secret) })
+/// What is said of a webhook besides itself.
+struct WebhookRemarks {
+    /// Who reads it.
+    client: ClientWishes,
+    /// What keeps it from being called.
+    warnings: Vec<Warning>,
+}
+
+impl WebhookRemarks {
+    /// What is said of one with this address.
+    async fn of(call: &Call, url: &str) -> Arc<Self> {
+        let warnings = warnings(call, "webhook_url", url).await;
+        Arc::new(Self { client: ClientWishes::of(&call.request), warnings })
+    }
+
+    /// Answers with one webhook that was made or changed.
+    fn spelled(&self, webhook: &Webhook, secret: &str) -> Result<KeptAnswer, ApiError> {
+        let events = shown_events(webhook, self.client);
+        let warnings = self.warnings.clone();
+        answer::spelled(WebhookBody {
+            warnings,
+            webhook: WebhookView::new(webhook, events, secret),
+        })
+    }
 }
 
 /// `GET /projects/:id/webhooks`, secrets masked.
@@ -107,7 +127,13 @@ async fn create(call: Call, body: RequestBody) -> Answer {
     };
     let limit = call.app.limits.project_webhooks;
     // Counted in the write itself: two at once cannot both be the last.
-    let created = call.app.persistence.write(move |store| {
+    let remarks = WebhookRemarks::of(&call, &webhook.url).await;
+    let told = Arc::clone(&remarks);
+    let receipt = call.receipt(move |made: &Option<Webhook>| match made {
+        Some(webhook) => told.spelled(webhook, &webhook.secret),
+        None => Err(too_many(limit)),
+    });
+    let created = call.app.persistence.write_once(receipt, move |store| {
         let most = u64::try_from(limit).unwrap_or(u64::MAX);
         if limit > 0 && store.count_webhooks(&webhook.project)? >= most {
             return Ok(None);
@@ -115,11 +141,15 @@ async fn create(call: Call, body: RequestBody) -> Answer {
         store.create_webhook(&webhook)?;
         Ok(Some(webhook))
     });
-    let what = "the project has too many webhooks";
-    let webhook = created.await?.ok_or(ApiError::LimitReached { what, limit })?;
+    let webhook = created.await?.ok_or(too_many(limit))?;
     call.app.persistence.refresh_hooks(&webhook.project).await;
     call.app.supervisor.note_sessions(&webhook.project).await;
-    one(&call, &webhook, &webhook.secret).await
+    Ok(answer::given(&remarks.spelled(&webhook, &webhook.secret)?))
+}
+
+/// The refusal of one webhook more than there may be.
+const fn too_many(limit: usize) -> ApiError {
+    ApiError::LimitReached { what: "the project has too many webhooks", limit }
 }
 
 /// `PATCH /projects/:id/webhooks/:wid`: either field may be missing.
@@ -130,7 +160,17 @@ async fn update(call: Call, body: RequestBody) -> Answer {
     let update = input(text.as_str())?;
     let caller = call.caller.clone();
     // Judged in the write itself: what somebody else lets it hear meanwhile counts.
-    let updated = call.app.persistence.write(move |store| {
+    let url = match &update.url {
+        Some(url) => url.clone(),
+        None => find(&call, &project, &id).await?.url,
+    };
+    let remarks = WebhookRemarks::of(&call, &url).await;
+    let told = Arc::clone(&remarks);
+    let receipt = call.receipt(move |made: &Result<Webhook, ApiError>| {
+        let webhook = made.as_ref().map_err(Clone::clone)?;
+        told.spelled(webhook, &masked_secret(&webhook.secret))
+    });
+    let updated = call.app.persistence.write_once(receipt, move |store| {
         let found = store.find_webhook(&project, &id)?;
         let found = found.ok_or(StoreError::NotFound(Thing::Webhook))?;
         // Another address hears what the events tell as much as another event does.
@@ -143,7 +183,7 @@ async fn update(call: Call, body: RequestBody) -> Answer {
     let webhook = updated.await??;
     call.app.persistence.refresh_hooks(&webhook.project).await;
     call.app.supervisor.note_sessions(&webhook.project).await;
-    one(&call, &webhook, &masked_secret(&webhook.secret)).await
+    Ok(answer::given(&remarks.spelled(&webhook, &masked_secret(&webhook.secret))?))
 }
 
 /// `POST /projects/:id/webhooks/:wid/regenerate` and its alias; the old secret signs beside the new one for a day.
@@ -155,10 +195,12 @@ async fn regenerate(call: Call) -> Answer {
         keep_previous_until: Some(clock::after(ROTATION)),
         ..WebhookUpdate::default()
     };
+    let receipt = call
+        .receipt(|webhook: &Webhook| answer::spelled(Secret { secret: webhook.secret.clone() }));
     let webhook = call
         .app
         .persistence
-        .write(move |store| store.update_webhook(&project, &id, &update))
+        .write_once(receipt, move |store| store.update_webhook(&project, &id, &update))
         .await?;
     answer::data(Secret { secret: webhook.secret })
 }
@@ -167,11 +209,17 @@ async fn regenerate(call: Call) -> Answer {
 async fn test(call: Call) -> Answer {
     let project = call.project().await?;
     let id = call.parts.webhook();
-    let found = call.app.persistence.read(move |store| store.find_webhook(&project, &id)).await?;
-    let webhook = found.ok_or(ApiError::NotFound(Thing::Webhook))?;
+    let webhook = find(&call, &project, &id).await?;
     require_readers(&call.caller, &webhook.events)?;
     let tried = call.app.persistence.hooks().try_out(webhook).await?;
     answer::data(tried.ok_or(ApiError::TestUnderWay)?)
+}
+
+/// A webhook of a project.
+async fn find(call: &Call, project: &ProjectId, id: &WebhookId) -> Result<Webhook, ApiError> {
+    let (project, id) = (project.clone(), id.clone());
+    let found = call.app.persistence.read(move |store| store.find_webhook(&project, &id)).await?;
+    found.ok_or(ApiError::NotFound(Thing::Webhook))
 }
 
 /// `DELETE /projects/:id/webhooks/:wid`.
@@ -179,7 +227,9 @@ async fn delete(call: Call) -> Answer {
     let project = call.project().await?;
     let id = call.parts.webhook();
     let owner = project.clone();
-    call.app.persistence.write(move |store| store.delete_webhook(&project, &id)).await?;
+    let receipt = call.receipt(answer::nothing);
+    let delete = move |store: &mut dyn WriteStore| store.delete_webhook(&project, &id);
+    call.app.persistence.write_once(receipt, delete).await?;
     call.app.persistence.refresh_hooks(&owner).await;
     Ok(answer::done())
 }

@@ -3,6 +3,7 @@
 //! A database proves itself by `run_contract_on!(fixture)`, where `fixture` makes an empty one.
 
 pub(crate) mod admin_tokens;
+pub(crate) mod answers;
 pub(crate) mod authorizers;
 pub(crate) mod channels;
 pub(crate) mod groups;
@@ -245,6 +246,12 @@ macro_rules! run_contract_on {
             outbox::a_deleted_webhook_takes_its_deliveries_along,
             outbox::an_event_is_told_as_long_as_one_delivery_is_left,
             outbox::what_is_owed_is_there_after_a_restart,
+            answers::an_answer_comes_back_as_it_was_after_a_restart,
+            answers::a_key_stands_for_one_call_until_it_is_too_old_or_freed,
+            answers::an_answer_stands_and_falls_with_what_was_done,
+            answers::past_the_bounds_the_oldest_answers_go,
+            answers::old_answers_are_forgotten_in_small_steps,
+            answers::a_deleted_project_takes_its_answers_along,
             authorizers::a_project_has_one_authorizer_or_none,
             registers::registers_are_found_in_order_after_a_restart,
             registers::a_register_goes_with_the_project_and_not_with_the_channel,

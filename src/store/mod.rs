@@ -4,6 +4,7 @@
 //! its token and its channel, a version follows the one before) is checked here, where it can be checked atomically;
 //! rules about meaning live in `domain`.
 
+pub mod answers;
 pub mod diesel;
 pub mod outbox;
 
@@ -17,6 +18,7 @@ use crate::domain::{
     Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, State, Subscription, Timestamp,
     Version, Visibility, Webhook, WebhookId,
 };
+pub use answers::{ReadAnswers, StoredAnswer, WriteAnswers};
 pub use outbox::{AtomicWrite, ReadOutbox, WriteOutbox};
 
 /// A kind of thing, for errors.
@@ -55,6 +57,9 @@ pub enum StoreError {
     /// The stored version is not the one before the new one: somebody else wrote in between.
     #[error("the stored version is not the one that the change was made from")]
     VersionConflict,
+    /// The call has been carried out and answered already, under the same key.
+    #[error("the call was answered already")]
+    Answered,
     /// The database did not take it: busy, full, failing or gone. Trying later may help.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
@@ -134,7 +139,7 @@ pub type StoreResult<T> = Result<T, StoreError>;
 /// Each method fails with [`StoreError::Unavailable`], or with [`StoreError::Corrupt`] where it reads what was changed by
 /// hand, and with nothing else.
 #[expect(clippy::missing_errors_doc, reason = "the same errors everywhere, named once above")]
-pub trait ReadStore: ReadOutbox {
+pub trait ReadStore: ReadOutbox + ReadAnswers {
     /// A project by id.
     fn find_project(&mut self, id: &ProjectId) -> StoreResult<Option<Project>>;
     /// All projects, oldest first.
@@ -224,7 +229,7 @@ pub trait ReadStore: ReadOutbox {
 ///
 /// Each method names the errors that are refusals of its own; besides, it fails as reading does.
 #[expect(clippy::missing_errors_doc, reason = "each method names its refusals in its own sentence")]
-pub trait WriteStore: ReadStore + WriteOutbox {
+pub trait WriteStore: ReadStore + WriteOutbox + WriteAnswers {
     /// Adds a project. Errors: `Exists(Project)` for a used id or namespace.
     fn create_project(&mut self, project: &Project) -> StoreResult<()>;
     /// Adds a project token. Errors: `NotFound(Project)`, `Exists(ProjectToken)` for a used secret or id.

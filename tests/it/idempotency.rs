@@ -293,3 +293,162 @@ fn after_its_window_a_key_is_free() {
     }
     server.assert_well();
 }
+
+/// Calls that do something that is stored, each with its key: method, path, body.
+fn durable_calls(token: &str) -> Vec<(String, String, &'static str)> {
+    let call = |method: &str, path: &str, body| (method.to_owned(), path.to_owned(), body);
+    let hooks = "/v1/projects/@this/webhooks";
+    let authorizer = "/v1/projects/@this/channel-authorizer";
+    vec![
+        call("POST", "/v1/channels", "{}"),
+        call("PUT", "/v1/channels/made", r#"{"type":"public"}"#),
+        call("PATCH", "/v1/channels/made", r#"{"type":"private"}"#),
+        call("PUT", "/v1/channels/made/state", r#"{"n":1}"#),
+        call("PATCH", "/v1/channels/made/state", r#"{"m":2}"#),
+        call("POST", "/v1/channels/tokens", r#"{"channels":["made"]}"#),
+        call("PATCH", &format!("/v1/channels/tokens/{token}"), r#"{"state":{"n":1}}"#),
+        call("PUT", &format!("/v1/channels/made/subscribers/{token}"), ""),
+        // Nothing changes by this one, but it was asked for.
+        call("POST", &format!("/v1/channels/made/tokens/{token}"), ""),
+        call("DELETE", &format!("/v1/channels/made/subscribers/{token}"), ""),
+        call("DELETE", &format!("/v1/channels/tokens/{token}"), ""),
+        call(
+            "POST",
+            hooks,
+            r#"{"webhook_url":"http://127.0.0.1:9/","events":["channel.created"]}"#,
+        ),
+        call("PUT", authorizer, r#"{"url":"http://127.0.0.1:9/"}"#),
+        call("DELETE", authorizer, ""),
+        call("DELETE", "/v1/channels/made", ""),
+    ]
+}
+
+#[test]
+fn what_was_done_under_a_key_is_answered_again_after_a_crash_and_not_done_again() {
+    let server = Server::start();
+    let calls = durable_calls(&server.new_leap_token());
+    let carry_out = |server: &Server| {
+        let numbered = calls.iter().enumerate();
+        let carried = numbered.map(|(n, (method, path, body))| {
+            let answer = keyed(server, &format!("key-{n}"), method, path, body);
+            assert!(answer.status < 300, "{method} {path}: {}", answer.text());
+            answer
+        });
+        carried.collect::<Vec<_>>()
+    };
+    let first = carry_out(&server);
+    let lists = ["/v1/channels", "/v1/channels/tokens", "/v1/projects/@this/webhooks"];
+    let all = |server: &Server| lists.map(|path| server.data("GET", path, ""));
+    let before = all(&server);
+    let secret = ("/v1/projects/@this/tokens", r#"{"flags":0}"#);
+    assert_eq!(keyed(&server, "secret", "POST", secret.0, secret.1).status, 200);
+    assert!(is_repeated(&keyed(&server, "secret", "POST", secret.0, secret.1)));
+    let server = Server::start_in(server.crash(), &[]);
+    for (first, second) in first.iter().zip(&carry_out(&server)) {
+        assert_again(first, second);
+    }
+    assert_eq!(all(&server), before);
+    // A secret that is kept nowhere is not told again, and no other one is made.
+    let tokens = server.data("GET", secret.0, "")["project_tokens"].as_array().unwrap().len();
+    let lost = keyed(&server, "secret", "POST", secret.0, secret.1);
+    assert_eq!(lost.failure(), (409, "idempotency_answer_not_kept".to_owned()));
+    let left = server.data("GET", secret.0, "")["project_tokens"].as_array().unwrap().len();
+    assert_eq!(left, tokens);
+    // Another call under such a key is refused after the crash too.
+    let reused = keyed(&server, "key-0", "POST", "/v1/channels", r#"{"type":"public"}"#);
+    assert_eq!(reused.failure(), (422, "idempotency_key_reused".to_owned()));
+    server.assert_well();
+}
+
+#[test]
+fn a_refusal_is_judged_again_after_a_crash() {
+    let server = Server::start();
+    let call = |server: &Server| keyed(server, "k", "PUT", "/v1/channels/room/state", "{}");
+    assert_eq!(call(&server).status, 404);
+    let server = Server::start_in(server.crash(), &[]);
+    server.data("PUT", "/v1/channels/room", "{}");
+    assert_eq!(call(&server).status, 200);
+    server.assert_well();
+}
+
+/// Sends one call; none where the server has gone before it had answered.
+fn try_call(address: std::net::SocketAddr, key: &str, method: &str, path: &str) -> Option<Answer> {
+    let mut socket = TcpStream::connect(address).ok()?;
+    socket.set_read_timeout(Some(PATIENCE)).ok()?;
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: {OWNER}\r\n\
+         Content-Type: application/json\r\nIdempotency-Key: {key}\r\nContent-Length: 2\r\n\r\n{{}}"
+    );
+    socket.write_all(request.as_bytes()).ok()?;
+    let mut bytes = Vec::new();
+    socket.read_to_end(&mut bytes).ok()?;
+    Answer::parse(&bytes)
+}
+
+/// Writers that repeat each call until it is answered.
+const WRITERS: usize = 6;
+/// How often the server is killed under them.
+const KILLS: u64 = 8;
+
+#[test]
+fn calls_that_are_repeated_across_kills_are_done_once_each() {
+    let mut server = Server::start();
+    server.data("PUT", "/v1/channels/room", "{}");
+    // What each writer has under way, and how many of its calls were answered.
+    let mut progress = [0_usize; WRITERS];
+    for kill in 0..=KILLS {
+        let address = server.address;
+        let is_last = kill == KILLS;
+        let answered: Vec<usize> = thread::scope(|scope| {
+            let writers: Vec<_> = (0..WRITERS)
+                .map(|writer| {
+                    let from = progress[writer];
+                    scope.spawn(move || write(address, writer, from, is_last))
+                })
+                .collect();
+            if !is_last {
+                // Any moment will do: calls are under way all the time.
+                thread::sleep(std::time::Duration::from_millis(40 + 23 * kill));
+                server.kill();
+            }
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+        });
+        progress.copy_from_slice(&answered);
+        if !is_last {
+            server = Server::start_in(server.crash(), &[]);
+        }
+    }
+    let done: usize = progress.iter().sum();
+    assert!(done > WRITERS * 10, "only {done} calls were answered");
+    // Calls take turns: one makes a channel of its own, the next changes the state of the one that all share.
+    let made: usize = progress.iter().map(|calls| calls.div_ceil(2)).sum();
+    let channels = server.data("GET", "/v1/channels", "")["channels"].as_array().unwrap().len();
+    assert_eq!(channels, made + 1);
+    let version = server.data("GET", "/v1/channels/room/state", "")["version"].as_u64().unwrap();
+    assert_eq!(usize::try_from(version).unwrap(), done - made + 1);
+    server.assert_well();
+}
+
+/// Makes calls from a number on until the server has gone, or a few if it stays; returns how many are answered in all.
+fn write(address: std::net::SocketAddr, writer: usize, from: usize, is_last: bool) -> usize {
+    let mut number = from;
+    loop {
+        let (method, path) = if number.is_multiple_of(2) {
+            ("POST", "/v1/channels")
+        } else {
+            ("PATCH", "/v1/channels/room/state")
+        };
+        let Some(answer) = try_call(address, &format!("{writer}-{number}"), method, path) else {
+            return number;
+        };
+        match answer.status {
+            200 => number += 1,
+            // Stopped in the midst of it, which only the next attempt can tell.
+            409 | 503 => {}
+            other => panic!("{other}: {}", answer.text()),
+        }
+        if is_last && number >= from + 4 {
+            return number;
+        }
+    }
+}

@@ -2,11 +2,12 @@
 //! when the step is over.
 
 use super::super::persistence::Persistence;
+use super::super::receipt::Receipt;
 use super::super::session::{FromChannel, SessionActor};
 use super::super::settings::Settings;
 use super::super::shard::ShardPlace;
 use super::super::tell::tell;
-use super::{ChannelActor, Surroundings, hooking};
+use super::{Changed, ChannelActor, Surroundings, hooking};
 use crate::ask::{AskError, ChangeError};
 use crate::bus::Local;
 use crate::channel::{Answers, Application, ChannelEffects, ChannelMachine, Word, Worker};
@@ -23,7 +24,12 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// Who waits for a state change.
-pub(super) type StateAsker = oneshot::Sender<Result<(State, Version), ChangeError>>;
+pub(super) struct StateAsker {
+    /// Where the answer goes.
+    pub(super) reply: oneshot::Sender<Result<(State, Version), ChangeError>>,
+    /// What the write leaves for who repeats the call.
+    pub(super) receipt: Option<Receipt<Changed>>,
+}
 
 impl Worker for FanoutHandle {
     fn index(&self) -> usize {
@@ -118,7 +124,7 @@ impl Answers for ChannelActing {
             self.begun.push(ChannelBegun::Answer(asker, Box::new(outcome)));
         } else {
             // The asker may have gone; what was done stands.
-            let _ = asker.send(outcome);
+            let _ = asker.reply.send(outcome);
         }
     }
 }
@@ -222,7 +228,7 @@ impl ChannelActor {
             }
             ChannelBegun::Answer(asker, outcome) => {
                 // What is spawned rests while the actor waits for its orders to leave: the answer comes behind them.
-                ctx.spawn(async move { drop(asker.send(*outcome)) }.into_actor(self));
+                ctx.spawn(async move { drop(asker.reply.send(*outcome)) }.into_actor(self));
             }
             ChannelBegun::Stop => ctx.stop(),
         }
@@ -233,11 +239,15 @@ impl ChannelActor {
         // The channel as subscribers know it may be older by the changes that are under way.
         let channel = self.machine.channel();
         let changed = Channel { state: state.clone(), version, ..channel.clone() };
-        let key = changed.key.clone();
+        let (key, created_at) = (changed.key.clone(), changed.created_at);
+        let receipt = self.machine.asker(version).and_then(|asker| asker.receipt.clone());
+        let made = || Changed { state: state.clone(), version, created_at };
+        let receipt = receipt.map(|receipt| receipt.of(made()));
         let write = hooking::write_causing(
             &self.acting,
             EventKind::ChannelStateUpdated,
             &changed,
+            receipt,
             move |store: &mut dyn WriteStore| store.set_state(&key, &state, version),
         );
         ctx.spawn(write.into_actor(self).map(move |outcome, actor, ctx| {
@@ -280,7 +290,7 @@ impl ChannelActor {
 
     /// Deletes an ephemeral channel, before anything else.
     fn delete_and_end(&self, ctx: &mut Context<Self>) {
-        let write = hooking::delete(&self.acting, self.machine.channel());
+        let write = hooking::delete(&self.acting, self.machine.channel(), None);
         ctx.wait(write.into_actor(self).map(|outcome, actor, ctx| {
             match outcome {
                 Ok(()) => actor.step(ctx, ChannelMachine::deleted),

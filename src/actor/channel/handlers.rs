@@ -3,6 +3,7 @@
 use super::super::session::FromChannel;
 use super::super::shard::EndProject;
 use super::super::tell::tell;
+use super::acting::StateAsker;
 use super::{
     Admit, Attach, ChangeState, Changed, ChannelActor, ClientPublish, ConnectionPart, Delete,
     Detach, EndIdleChannel, ListHearers, ListPresence, OnlineCount, Publish, Recall, Rename,
@@ -60,7 +61,8 @@ impl Handler<ChangeState> for ChannelActor {
         if ask.expected.created_at.is_some_and(|expected| expected != created_at) {
             return Box::pin(async move { Err(ChangeError::Stale(version)) });
         }
-        let (asker, answer) = oneshot::channel();
+        let (reply, answer) = oneshot::channel();
+        let asker = StateAsker { reply, receipt: ask.receipt };
         self.step(ctx, |machine, acting| {
             machine.change(ask.change, ask.expected.version, asker, now, acting);
         });
@@ -82,7 +84,8 @@ impl Handler<Update> for ChannelActor {
         let capabilities = update.capabilities.unwrap_or(channel.capabilities);
         let (key, kind) = (self.key().clone(), EventKind::ChannelUpdated);
         let updated = Channel { visibility, capabilities, ..channel.clone() };
-        let write = hooking::write_causing(&self.acting, kind, &updated, move |store| {
+        let receipt = update.receipt.map(|receipt| receipt.of(updated.clone()));
+        let write = hooking::write_causing(&self.acting, kind, &updated, receipt, move |store| {
             store.update_channel(&key, visibility, capabilities)
         });
         let (asker, answer) = oneshot::channel();
@@ -108,8 +111,8 @@ impl Handler<Update> for ChannelActor {
 impl Handler<Delete> for ChannelActor {
     type Result = ResponseActFuture<Self, Result<(), AskError>>;
 
-    fn handle(&mut self, _: Delete, _: &mut Context<Self>) -> Self::Result {
-        let write = hooking::delete(&self.acting, self.machine.channel());
+    fn handle(&mut self, Delete(receipt): Delete, _: &mut Context<Self>) -> Self::Result {
+        let write = hooking::delete(&self.acting, self.machine.channel(), receipt);
         self.machine.begin_deletion();
         Box::pin(write.into_actor(self).map(|outcome, actor, ctx| {
             let is_deleted = outcome.is_ok();

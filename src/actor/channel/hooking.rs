@@ -5,6 +5,7 @@
 //! connections in between is no event.
 
 use super::super::clock;
+use super::super::receipt::Receipt;
 use super::super::shard::NoteSessions;
 use super::ChannelActor;
 use super::acting::ChannelActing;
@@ -19,6 +20,7 @@ pub(super) fn write_causing<F>(
     acting: &ChannelActing,
     kind: EventKind,
     changed: &Channel,
+    receipt: Option<Receipt<()>>,
     job: F,
 ) -> impl Future<Output = Result<(), AskError>> + use<F>
 where
@@ -27,17 +29,18 @@ where
     let persistence = acting.persistence();
     let is_wanted = persistence.hooks().wants(&changed.key.project, kind);
     let event = is_wanted.then(|| HookEvent::channel(clock::stamp(), kind, changed));
-    persistence.write_causing(is_wanted, job, |()| event.into_iter().collect())
+    persistence.write_once_causing(receipt, is_wanted, job, |()| event.into_iter().collect())
 }
 
 /// Deletes the channel from the store.
 pub(super) fn delete(
     acting: &ChannelActing,
     channel: &Channel,
+    receipt: Option<Receipt<()>>,
 ) -> impl Future<Output = Result<(), AskError>> + use<> {
     let key = channel.key.clone();
     let delete = move |store: &mut dyn WriteStore| store.delete_channel(&key);
-    write_causing(acting, EventKind::ChannelDeleted, channel, delete)
+    write_causing(acting, EventKind::ChannelDeleted, channel, receipt, delete)
 }
 
 /// A session as one that is online on a channel.

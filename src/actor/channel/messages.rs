@@ -1,6 +1,7 @@
 //! What a channel's actor is asked.
 
 use super::super::event_log::ClientMessage;
+use super::super::receipt::Receipt;
 use super::super::session::SessionActor;
 use crate::ask::{AskError, ChangeError};
 use crate::channel::Card;
@@ -44,6 +45,8 @@ pub struct ChangeState {
     pub expected: Expected,
     /// Whether a client asks, which the channel must allow.
     pub is_client: bool,
+    /// What the write leaves for who repeats the call.
+    pub receipt: Option<Receipt<Changed>>,
 }
 
 /// Which state a change was made from, as far as its asker says.
@@ -74,12 +77,14 @@ pub struct Update {
     pub visibility: Option<Visibility>,
     /// New capabilities, if any.
     pub capabilities: Option<Capabilities>,
+    /// What the write leaves for who repeats the call.
+    pub receipt: Option<Receipt<Channel>>,
 }
 
 /// Sent by HTTP through the supervisor: delete the channel for good.
 #[derive(actix::Message)]
 #[rtype(result = "Result<(), AskError>")]
-pub struct Delete;
+pub struct Delete(pub Option<Receipt<()>>);
 
 /// Sent by HTTP through the supervisor: how many sessions are connected and subscribed.
 #[derive(actix::Message)]

@@ -2,7 +2,7 @@
 
 use super::super::channel::ConnectionPart;
 use super::super::shard::EndProject;
-use super::subscribing::SubscribeError;
+use super::subscribing::{GrantedBy, SubscribeError};
 use super::{
     Connect, Direct, EndIdleSession, FromChannel, Grant, ListTokenConnections, Revoke,
     SessionActor, TokenChanged, TokenEnded, now,
@@ -52,7 +52,8 @@ impl Handler<Grant> for SessionActor {
         if !self.machine.is_of(&grant.project) {
             return self.foreign(ctx);
         }
-        let subscribed = self.subscribe(grant.channel, grant.is_ephemeral, true, None);
+        let subscribed =
+            self.subscribe(grant.channel, grant.is_ephemeral, GrantedBy::BackEnd(grant.receipt));
         Box::pin(subscribed.map(|outcome, _, _| {
             outcome.map_err(|error| match error {
                 SubscribeError::UnknownChannel => AskError::not_found(Thing::Channel),
@@ -73,7 +74,7 @@ impl Handler<Revoke> for SessionActor {
         if !self.machine.is_of(&revoke.project) {
             return self.foreign(ctx);
         }
-        self.unsubscribe(revoke.channel, None)
+        self.unsubscribe(revoke.channel, None, revoke.receipt)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a session's actor is asked.
 
 use super::super::channel::{ChannelActor, ConnectionPart};
+use super::super::receipt::Receipt;
 use crate::ask::AskError;
 use crate::channel::Word;
 use crate::delivery::Report;
@@ -48,6 +49,8 @@ pub struct Grant {
     pub channel: ChannelId,
     /// Whether the subscription ends with the session.
     pub is_ephemeral: bool,
+    /// What the write leaves for who repeats the call.
+    pub receipt: Option<Receipt<()>>,
 }
 
 /// Sent by HTTP through the supervisor: unsubscribe the token.
@@ -58,6 +61,8 @@ pub struct Revoke {
     pub project: ProjectId,
     /// The channel.
     pub channel: ChannelId,
+    /// What the write leaves for who repeats the call.
+    pub receipt: Option<Receipt<()>>,
 }
 
 /// Sent by HTTP through the supervisor: a message to all connections of the token.

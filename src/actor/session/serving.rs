@@ -1,7 +1,7 @@
 //! A client's frames, as far as its session carries them out.
 
 use super::super::channel::{self, ChannelActor};
-use super::subscribing::SubscribeError;
+use super::subscribing::{GrantedBy, SubscribeError};
 use super::{Serve, SessionActor};
 use crate::ask::AskError;
 use crate::delivery::fanout::ConnectionUid;
@@ -67,7 +67,7 @@ impl SessionActor {
             self.refuse(connection, channel, ErrorCode::Unknown, ctx);
             return done(self, Err(Refusal::UnknownChannel));
         };
-        let subscribed = self.subscribe(id, is_ephemeral, false, Some(connection));
+        let subscribed = self.subscribe(id, is_ephemeral, GrantedBy::Channel(connection));
         Box::pin(subscribed.map(move |outcome, actor: &mut Self, ctx| {
             let Err(error) = outcome else { return Ok(None) };
             Err(actor.on_subscribe_error(connection, channel, &error, ctx))
@@ -125,7 +125,7 @@ impl SessionActor {
         let Some(id) = channel.and_then(|id| ChannelId::parse(id).ok()) else {
             return done(self, Ok(None));
         };
-        let unsubscribed = self.unsubscribe(id, (!is_hasty).then_some(connection));
+        let unsubscribed = self.unsubscribe(id, (!is_hasty).then_some(connection), None);
         Box::pin(unsubscribed.map(move |outcome, actor: &mut Self, ctx| match outcome {
             Ok(()) => Ok(None),
             Err(error) => Err(actor.send_away(connection, &error, ctx)),
@@ -219,7 +219,8 @@ impl SessionActor {
             Err(refusal) => return done(self, Err(refusal)),
         };
         let expected = channel::Expected { version: if_version, created_at: None };
-        let changed = address.send(channel::ChangeState { change, expected, is_client: true });
+        let changed =
+            address.send(channel::ChangeState { change, expected, is_client: true, receipt: None });
         let served = async move {
             let changed = changed.await.unwrap_or(Err(AskError::Closed.into()));
             Ok(changed.map(|channel::Changed { version, .. }| Some(version))?)

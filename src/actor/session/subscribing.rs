@@ -5,6 +5,7 @@
 
 use super::super::channel::{self, ChannelActor};
 use super::super::clock;
+use super::super::receipt::Receipt;
 use super::super::supervisor::Supervisor;
 use super::SessionActor;
 use super::authorizing::SubscribeAsker;
@@ -48,6 +49,14 @@ impl From<AskError> for SubscribeError {
     }
 }
 
+/// Who lets the session subscribe.
+pub(super) enum GrantedBy {
+    /// The back end, by a call of its own; with what its write leaves for who repeats that.
+    BackEnd(Option<Receipt<()>>),
+    /// The channel, if it lets this connection, which asks.
+    Channel(ConnectionUid),
+}
+
 /// What has to be done for one subscription, worked out under the channel's lock.
 pub(super) struct SubscriptionPlan {
     /// The channel.
@@ -62,6 +71,8 @@ pub(super) struct SubscriptionPlan {
     pub(super) is_ephemeral: bool,
     /// On whose behalf the back end may be asked for a grant.
     pub(super) asker: Option<SubscribeAsker>,
+    /// What the write leaves for who repeats the call.
+    pub(super) receipt: Option<Receipt<()>>,
     /// What webhooks hear of it if it is new and permanent.
     event: Option<HookEvent>,
     /// The way to the rest.
@@ -81,7 +92,12 @@ impl SubscriptionPlan {
             let write = move |store: &mut dyn WriteStore| store.add_subscription(&key, &token, at);
             let is_wanted = event.is_some();
             let events = |is_new: &bool| event.into_iter().filter(|_| *is_new).collect();
-            self.supervisor.persistence().write_causing(is_wanted, write, events).await?;
+            let receipt = self.receipt.map(|receipt| receipt.of(()));
+            let persistence = self.supervisor.persistence();
+            persistence.write_once_causing(receipt, is_wanted, write, events).await?;
+        } else if self.receipt.is_some() {
+            // Nothing has to be stored for it, but that it was asked for.
+            self.supervisor.persistence().write_once(self.receipt, |_| Ok(())).await?;
         }
         Ok((address, self.is_ephemeral))
     }
@@ -148,21 +164,25 @@ impl SessionActor {
         }));
     }
 
-    /// Subscribes the session; `is_granted` in the back end's name, else `asker` is the connection that wants it.
+    /// Subscribes the session.
     pub(super) fn subscribe(
         &mut self,
         id: ChannelId,
         is_ephemeral: bool,
-        is_granted: bool,
-        asker: Option<ConnectionUid>,
+        granted_by: GrantedBy,
     ) -> ResponseActFuture<Self, Subscribed> {
+        let (is_granted, asker, receipt) = match granted_by {
+            GrantedBy::BackEnd(receipt) => (true, None, receipt),
+            GrantedBy::Channel(asker) => (false, Some(asker), None),
+        };
         let (lock, since) = (self.lock(&id), Instant::now());
         let locked = async move { lock.lock_owned().await };
         Box::pin(locked.into_actor(self).then(move |guard, actor: &mut Self, _| {
             let is_ephemeral = is_ephemeral || actor.machine.token().is_none();
             let plan = actor.plan(&id, is_ephemeral, is_granted);
             let asker = asker.and_then(|asker| actor.asker(asker, since));
-            let checked = async move { SubscriptionPlan { asker, ..plan? }.carry_out().await };
+            let checked =
+                async move { SubscriptionPlan { asker, receipt, ..plan? }.carry_out().await };
             let joined = checked.into_actor(actor).then({
                 let id = id.clone();
                 move |outcome, actor: &mut Self, ctx| {
@@ -202,6 +222,7 @@ impl SessionActor {
             token: wanted.token,
             is_ephemeral,
             asker: None,
+            receipt: None,
             event: event.filter(|_| wanted.is_news),
             supervisor: self.supervisor().clone(),
         })
@@ -229,12 +250,13 @@ impl SessionActor {
         &mut self,
         id: ChannelId,
         asker: Option<ConnectionUid>,
+        receipt: Option<Receipt<()>>,
     ) -> ResponseActFuture<Self, Result<(), AskError>> {
         let lock = self.lock(&id);
         let locked = async move { lock.lock_owned().await };
         Box::pin(locked.into_actor(self).then(move |guard, actor: &mut Self, _| {
             // What there is to end shows only now: a subscription may just have been made.
-            let removed = actor.remove(&id);
+            let removed = actor.remove(&id, receipt);
             removed.into_actor(actor).map(move |outcome, actor: &mut Self, ctx| {
                 if outcome.is_ok() {
                     actor.step(ctx, |machine, acting| machine.give_up(&id, asker, acting));
@@ -246,7 +268,11 @@ impl SessionActor {
     }
 
     /// Takes a subscription out of the store, and tells webhooks that it has ended; of an ephemeral one, the event log does.
-    fn remove(&self, id: &ChannelId) -> impl Future<Output = Result<(), AskError>> + use<> {
+    fn remove(
+        &self,
+        id: &ChannelId,
+        receipt: Option<Receipt<()>>,
+    ) -> impl Future<Output = Result<(), AskError>> + use<> {
         let (supervisor, key) = (self.supervisor().clone(), self.machine.key(id));
         let token = self.machine.token().map(|token| token.id.clone());
         let event = self.subscription_event(EventKind::ChannelUnsubscribed, id);
@@ -256,7 +282,9 @@ impl SessionActor {
             let is_wanted = event.is_some();
             let events =
                 move |was_stored: &bool| event.into_iter().filter(|_| *was_stored).collect();
-            supervisor.persistence().write_causing(is_wanted, write, events).await.map(|_| ())
+            let (receipt, persistence) =
+                (receipt.map(|receipt| receipt.of(())), supervisor.persistence());
+            persistence.write_once_causing(receipt, is_wanted, write, events).await.map(|_| ())
         }
     }
 }

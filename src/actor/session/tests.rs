@@ -434,7 +434,7 @@ async fn rooms_go_with_their_channels_actors_however_those_end() {
     }
     assert_eq!(world.fanout.rooms(), empty + 1);
     for _ in 0..5 {
-        world.supervisor.delete_channel(&key("room")).await.unwrap();
+        world.supervisor.delete_channel(&key("room"), None).await.unwrap();
         assert_eq!(world.fanout.rooms(), empty);
         tokio::time::advance(Duration::from_millis(10)).await;
         fake.expect("UNAVAILABLE").await;

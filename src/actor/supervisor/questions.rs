@@ -1,6 +1,7 @@
 //! What HTTP asks the supervisor.
 
 use super::super::channel::{self, ChannelActor, ConnectionPart, ConnectionRef};
+use super::super::receipt::Receipt;
 use super::super::session::{self, SessionActor};
 use super::super::shard::{FindChannel, FindSession};
 use super::{ATTEMPTS, Supervisor};
@@ -43,8 +44,14 @@ impl Supervisor {
         key: &ChannelKey,
         change: StateChange,
         expected: channel::Expected,
+        receipt: Option<Receipt<channel::Changed>>,
     ) -> Result<channel::Changed, ChangeError> {
-        let ask = || channel::ChangeState { change: change.clone(), expected, is_client: false };
+        let ask = || channel::ChangeState {
+            change: change.clone(),
+            expected,
+            is_client: false,
+            receipt: receipt.clone(),
+        };
         self.ask_channel(key, ask).await?
     }
 
@@ -57,16 +64,23 @@ impl Supervisor {
         key: &ChannelKey,
         visibility: Option<Visibility>,
         capabilities: Option<Capabilities>,
+        receipt: Option<Receipt<Channel>>,
     ) -> Result<Channel, AskError> {
-        self.ask_channel(key, || channel::Update { visibility, capabilities }).await?
+        let receipt = || receipt.clone();
+        let ask = || channel::Update { visibility, capabilities, receipt: receipt() };
+        self.ask_channel(key, ask).await?
     }
 
     /// Deletes a channel for good; its subscribers hear of it.
     ///
     /// # Errors
     /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn delete_channel(&self, key: &ChannelKey) -> Result<(), AskError> {
-        self.ask_channel(key, || channel::Delete).await?
+    pub async fn delete_channel(
+        &self,
+        key: &ChannelKey,
+        receipt: Option<Receipt<()>>,
+    ) -> Result<(), AskError> {
+        self.ask_channel(key, || channel::Delete(receipt.clone())).await?
     }
 
     /// How many sessions are connected and subscribed now; zero also for a channel that does not exist.
@@ -90,11 +104,13 @@ impl Supervisor {
         key: &ChannelKey,
         token: &LeapTokenId,
         is_ephemeral: bool,
+        receipt: Option<Receipt<()>>,
     ) -> Result<(), AskError> {
         let ask = || session::Grant {
             project: key.project.clone(),
             channel: key.id.clone(),
             is_ephemeral,
+            receipt: receipt.clone(),
         };
         self.ask_session(token, ask).await?
     }
@@ -104,8 +120,17 @@ impl Supervisor {
     ///
     /// # Errors
     /// `NotFound(Token)` (also for another project's), [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn unsubscribe(&self, key: &ChannelKey, token: &LeapTokenId) -> Result<(), AskError> {
-        let ask = || session::Revoke { project: key.project.clone(), channel: key.id.clone() };
+    pub async fn unsubscribe(
+        &self,
+        key: &ChannelKey,
+        token: &LeapTokenId,
+        receipt: Option<Receipt<()>>,
+    ) -> Result<(), AskError> {
+        let ask = || session::Revoke {
+            project: key.project.clone(),
+            channel: key.id.clone(),
+            receipt: receipt.clone(),
+        };
         self.ask_session(token, ask).await?
     }
 

@@ -5,6 +5,7 @@
 //! method. What the methods promise is not tested here but in `store::contract`, for every database alike.
 
 mod admin_tokens;
+mod answers;
 mod authorizers;
 mod channels;
 mod connection;

@@ -1,5 +1,6 @@
 //! Projects and their back ends' tokens.
 
+use super::answers;
 use super::error::{found, refusal};
 use super::rows::{ProjectRow, ProjectTokenRow, Row as _, all, corrupt, one, sql_count};
 use super::schema::{project_tokens, projects};
@@ -78,10 +79,12 @@ pub(super) fn rename(
     find(connection, id)?.ok_or(StoreError::NotFound(Thing::Project))
 }
 
-/// `WriteStore::delete_project`. What belongs to the project goes by the cascades of the tables.
+/// `WriteStore::delete_project`. What belongs to the project goes by the cascades of the tables, but for
+/// the answers to its calls.
 pub(super) fn delete(connection: &mut SqliteConnection, id: &ProjectId) -> StoreResult<()> {
     let deleted = diesel::delete(projects::table.find(id.as_str())).execute(connection)?;
-    found(deleted, Thing::Project)
+    found(deleted, Thing::Project)?;
+    answers::delete_all(connection, id)
 }
 
 /// `ReadStore::find_project_token`.

@@ -11,6 +11,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    answers (scope, number) {
+        scope -> Text,
+        number -> BigInt,
+        key_digest -> Binary,
+        asked -> Binary,
+        permissions -> BigInt,
+        answered_at -> BigInt,
+        bytes -> BigInt,
+        bytes_before -> BigInt,
+        status -> BigInt,
+        headers -> Text,
+        body -> Binary,
+    }
+}
+
+diesel::table! {
     authorizers (project_id) {
         project_id -> Text,
         url -> Text,
@@ -147,6 +163,7 @@ diesel::joinable!(webhooks -> projects (project_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     admin_tokens,
+    answers,
     authorizers,
     channels,
     deliveries,

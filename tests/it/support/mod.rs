@@ -219,6 +219,11 @@ impl Server {
 }
 
 impl Server {
+    /// Kills the process without a warning.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+    }
+
     /// Kills the process without a warning and returns its folder.
     pub fn crash(mut self) -> TempDir {
         let _ = self.child.kill();

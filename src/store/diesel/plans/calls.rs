@@ -3,15 +3,17 @@
 use super::super::store::SqliteStore;
 use crate::domain::{
     AdminTokenId, Attempt, Authorizer, Capabilities, Channel, ChannelId, ChannelKey, DeliveryKey,
-    DeliveryOutcome, EventId, EventKind, HookEvent, LeapToken, LeapTokenId, Listed, Permissions,
-    Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, Register, SessionId, SessionRef,
-    Stamp, State, Timestamp, Version, Visibility, Webhook, WebhookId,
+    DeliveryOutcome, Digest, EventId, EventKind, FirstCall, HookEvent, KeptAnswer, KeyBounds,
+    KeyScope, KeyedCall, LeapToken, LeapTokenId, Listed, Permissions, Project, ProjectId,
+    ProjectToken, ProjectTokenId, RawJson, Register, SessionId, SessionRef, Stamp, State,
+    Timestamp, Version, Visibility, Webhook, WebhookId,
 };
 use crate::store::{
-    ChannelCursor, ChannelPage, ChannelSort, ProjectCursor, ProjectTokenCursor, ReadOutbox as _,
-    ReadStore as _, Start, TokenCursor, TokenUpdate, WebhookUpdate, WriteOutbox as _,
-    WriteStore as _,
+    ChannelCursor, ChannelPage, ChannelSort, ProjectCursor, ProjectTokenCursor, ReadAnswers as _,
+    ReadOutbox as _, ReadStore as _, Start, TokenCursor, TokenUpdate, WebhookUpdate,
+    WriteAnswers as _, WriteOutbox as _, WriteStore as _,
 };
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +53,12 @@ fn channel() -> Channel {
 fn listed() -> Listed {
     let session = SessionRef { id: SessionId::from("s"), token: Some(token()) };
     Listed { channel: key(), register: Register::Online, session: Arc::new(session) }
+}
+
+/// A call with a key.
+fn call() -> KeyedCall {
+    let call = FirstCall { asked: Digest::of(&[]), permissions: Permissions::OWNER };
+    KeyedCall { scope: KeyScope::Project(project()), key: Digest::of(&[]), call }
 }
 
 /// Calls what adds rows.
@@ -125,6 +133,11 @@ pub(super) fn change(store: &mut SqliteStore<'_>) {
     store.bring_back_deliveries(Timestamp(1), Duration::ZERO).unwrap();
     store.prune_deliveries(Timestamp(1)).unwrap();
     store.enlist(&listed()).unwrap();
+    let answer = KeptAnswer { status: 204, headers: Vec::new(), body: Bytes::new() };
+    store.claim_key(&call(), Timestamp(0)).unwrap();
+    store.keep_answer(&call(), Timestamp(1), &answer, &KeyBounds::default()).unwrap();
+    store.claim_key(&call(), Timestamp(1)).unwrap();
+    store.keep_answer(&call(), Timestamp(2), &answer, &KeyBounds::default()).unwrap();
 }
 
 /// Calls what reads.
@@ -175,12 +188,17 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
     store.list_deliveries(&hook(), &Start::Behind(1), 1).unwrap();
     store.count_deliveries(&hook()).unwrap();
     store.find_authorizer(&project).unwrap();
+    store.find_answer(&call().scope, &call().key).unwrap();
+    store.next_answers(None).unwrap();
+    store.next_answers(Some(&KeyScope::Operator)).unwrap();
     store.listed_after(None, 1).unwrap();
     store.listed_after(Some(&listed()), 1).unwrap();
 }
 
 /// Calls what removes rows.
 pub(super) fn remove(store: &mut SqliteStore<'_>) {
+    store.free_key(&call()).unwrap();
+    store.prune_answers(&call().scope, Timestamp(1), 1).unwrap();
     store.strike(&listed()).unwrap();
     store.strike_all(&project(), Register::Online).unwrap();
     store.remove_subscription(&key(), &token()).unwrap();

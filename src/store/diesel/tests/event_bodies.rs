@@ -191,7 +191,9 @@ fn what_was_owed_before_is_owed_to_the_byte_and_again_after_the_way_back() {
         assert_eq!(owed(&*database, "webhook_1"), expected("webhook_1", &[(1, 3), (2, 0)]));
         assert_eq!(owed(&*database, "webhook_22"), expected("webhook_22", &[(1, 0)]));
         assert_eq!(bodies(&fixture), 2);
-        connection.revert_last_migration(MIGRATIONS).unwrap();
+        while is_split(&mut connection) {
+            connection.revert_last_migration(MIGRATIONS).unwrap();
+        }
         let mut texts: Vec<String> =
             sql::<diesel::sql_types::Text>("SELECT body FROM deliveries ORDER BY webhook_id, seq")
                 .load(&mut connection)
