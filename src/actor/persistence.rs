@@ -86,8 +86,8 @@ impl Handler<Write> for Writer {
     /// Queues the write; the first of a group also asks for the commit, which lines up behind all that wait already.
     fn handle(&mut self, Write(job): Write, ctx: &mut Context<Self>) {
         if self.is_closed {
-            let error = StoreError::Unavailable("the server has stopped".to_owned());
-            return job(Err(error.clone()))(Err(error));
+            let error = unavailable("the server has stopped");
+            return finish(vec![job(Err(error.clone()))], &Err(error));
         }
         if self.waiting.is_empty() {
             ctx.notify(Commit);
@@ -113,7 +113,7 @@ impl Handler<NoMoreWrites> for Writer {
     fn handle(&mut self, _: NoMoreWrites, _: &mut Context<Self>) -> StoreResult<()> {
         self.commit();
         self.is_closed = true;
-        self.store.close()
+        survive("leaving the store in one file", || self.store.close())
     }
 }
 
@@ -124,7 +124,11 @@ impl Writer {
             return;
         }
         let is_failing = self.failing.is_failing();
-        match if is_failing { self.store.probe() } else { self.store.check() } {
+        let store = &mut self.store;
+        let looked = survive("looking after the store", || {
+            if is_failing { store.probe() } else { store.check() }
+        });
+        match looked {
             Ok(()) => {
                 if let Some(commits) = self.failing.succeeded() {
                     self.health.set(None);
@@ -151,30 +155,52 @@ impl Writer {
         if jobs.len() == 0 {
             return;
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            self.store.group(&mut |store| {
+        let (writes, mut is_run) = (jobs.len(), false);
+        let store = &mut self.store;
+        let outcome = survive("a commit, which may stand or not:", || {
+            store.group(&mut |store| {
                 for job in jobs.by_ref() {
                     completions.push(job(Ok(store)));
                 }
+                is_run = true;
             })
-        }));
-        let outcome = if let Ok(outcome) = outcome {
-            if let Err(error) = &outcome {
-                self.on_failed(error, completions.len() + jobs.len());
+        });
+        let outcome = match outcome {
+            // It says nothing about the store, which rolls back what it did not come to commit.
+            Err(_) if !is_run && completions.len() + jobs.len() < writes => {
+                tracing::error!("a write crashed and its group was rolled back");
+                Err(unavailable("a write crashed and its group was rolled back"))
             }
-            outcome
-        } else {
-            // That says nothing about the store.
-            tracing::error!("a write crashed and its group was rolled back");
-            let reason = "a write crashed and its group was rolled back";
-            Err(StoreError::Unavailable(reason.to_owned()))
+            outcome => outcome.inspect_err(|error| self.on_failed(error, writes)),
         };
         if let Err(error) = &outcome {
             completions.extend(jobs.map(|job| job(Err(error.clone()))));
         }
-        for complete in completions {
+        finish(completions, &outcome);
+    }
+}
+
+/// Runs a part of the writer's work: a crash in it costs what it is about, never the writer.
+fn survive<T>(what: &str, work: impl FnOnce() -> StoreResult<T>) -> StoreResult<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        tracing::error!(what, "the writer crashed and goes on");
+        Err(unavailable(&format!("{what} crashed")))
+    })
+}
+
+/// An error of the writer's own.
+fn unavailable(reason: &str) -> StoreError {
+    StoreError::Unavailable(reason.to_owned())
+}
+
+/// Tells each write how its commit ended. Where telling crashes, that asker alone does not hear.
+fn finish(completions: Vec<Completion>, outcome: &StoreResult<()>) {
+    for complete in completions {
+        let told = survive("answering a write", || {
             complete(outcome.clone());
-        }
+            Ok(())
+        });
+        drop(told);
     }
 }
 
@@ -329,3 +355,6 @@ impl Persistence {
 fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, AskError> {
     Arc::clone(places).try_acquire_owned().ok().ok_or(AskError::Overloaded)
 }
+
+#[cfg(test)]
+mod tests;
