@@ -333,6 +333,12 @@ impl StreamHandler<Inbound> for Connection<Fed> {
 
 /// Opens a connection that reads what it is sent here, and says IDENTIFY.
 fn open(world: &World) -> (UnboundedSender<Inbound>, Rc<Link>) {
+    let (sender, link, _) = open_as(world);
+    (sender, link)
+}
+
+/// As [`open`], and the connection's actor.
+fn open_as(world: &World) -> (UnboundedSender<Inbound>, Rc<Link>, Addr<Connection<Fed>>) {
     let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
     let (supervisor, account) = (world.supervisor.clone(), world.supervisor.inbound_account());
     let (connection, link) = Connection::open(supervisor, Fed, origin, Wire::default(), account);
@@ -342,10 +348,10 @@ fn open(world: &World) -> (UnboundedSender<Inbound>, Rc<Link>) {
         ctx.add_stream(connection.pace(stream::poll_fn(move |cx| receiver.poll_recv(cx))));
         ctx
     };
-    ctx.run(connection);
+    let actor = ctx.run(connection);
     let identify = r#"{"op":2,"d":{"project_id":"p","token":"leap_token_t"}}"#;
     sender.send(Inbound::Text(identify.into())).unwrap();
-    (sender, link)
+    (sender, link, actor)
 }
 
 /// What a connection was sent since it was last asked, as one text.
@@ -446,6 +452,7 @@ async fn rooms_go_with_their_channels_actors_however_those_end() {
     assert_eq!(world.fanout.rooms(), empty);
 }
 
+mod crashes;
 mod missing;
 mod online;
 mod shards;
