@@ -5,14 +5,21 @@ use super::call::Call;
 use super::channels::existing;
 use super::error::ApiError;
 use super::list::{self, List};
+use super::mounted::{Mounted, on};
 use super::query::{self, ListCursor, ListRange};
 use super::views::ChannelView;
 use crate::actor::Persistence;
 use crate::domain::{Channel, ChannelId, Project};
 use crate::store::{ChannelCursor, ChannelPage, ChannelSort, Start, Thing};
+use actix_web::http::Method;
+
+/// The routes of this file.
+pub(crate) fn routes() -> Vec<Mounted> {
+    vec![on(Method::GET, "channels", list)]
+}
 
 /// `GET /channels`.
-pub(crate) async fn list(call: Call) -> Answer {
+async fn list(call: Call) -> Answer {
     let wanted = query::wanted_sorted(call.request.query_string())?;
     let id = call.project().await?;
     let project = call.load_project(id).await?;

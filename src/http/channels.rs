@@ -4,11 +4,10 @@ use super::App;
 use super::answer::{self, Answer};
 use super::body::RequestBody;
 use super::call::Call;
-use super::channel_list;
 use super::error::ApiError;
 use super::fields::{Fields, quoted};
 use super::limits::Content;
-use super::routes::{Mounted, on};
+use super::mounted::{Mounted, on};
 use super::views::ChannelView;
 use crate::actor::{Receipt, clock};
 use crate::domain::{
@@ -23,7 +22,6 @@ use serde::Serialize;
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
         on(Method::POST, "channels", post),
-        on(Method::GET, "channels", channel_list::list),
         on(Method::PUT, "channels/{channel}", post),
         on(Method::GET, "channels/{channel}", show),
         on(Method::PATCH, "channels/{channel}", update),

@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::visit::{UnderWay, Visit, announce_end};
-use super::{App, cors, envelope, idempotency, path};
+use super::{App, cors, guard, idempotency, path};
 use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
@@ -72,7 +72,7 @@ where
         AssertUnwindSafe(answer).catch_unwind().await
     };
     let outcome = answered.map_err(|crash| ApiError::internal(&words_of(&*crash)))?;
-    let mut response = envelope::guard(outcome?);
+    let mut response = guard::guard(outcome?);
     cors::allow(response.headers_mut());
     // Nothing of the API is kept unless its route says how: answers hold secrets, and the next may differ.
     if !response.headers().contains_key(header::CACHE_CONTROL) && reads {
@@ -92,7 +92,7 @@ where
 {
     let carried = rt::spawn(async move {
         let response = next.call(request).await?.map_into_boxed_body();
-        Ok(idempotency::settle(envelope::guard(response)))
+        Ok(idempotency::settle(guard::guard(response)))
     });
     carried
         .await

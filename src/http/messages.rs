@@ -6,7 +6,7 @@ use super::call::Call;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits::Content;
-use super::routes::{Mounted, on};
+use super::mounted::{Mounted, on};
 use super::text::Text;
 use crate::domain::message::EVENT_NAME_MAX_BYTES;
 use crate::domain::{Message, RawJson};

@@ -1,45 +1,26 @@
 //! Mounts every resource's routes under `/v1`.
 
 use super::front::front;
+use super::mounted::Mounted;
 use super::{
-    App, authorizer, channels, connections, deliveries, members, messages, pats, presence,
-    project_changes, project_tokens, projects, state, subscribers, tokens, users, webhooks,
+    App, authorizer, channel_list, channels, connections, deliveries, members, messages, pats,
+    presence, project_changes, project_tokens, projects, state, subscribers, token_list, tokens,
+    users, webhooks,
 };
 use actix_web::dev::HttpServiceFactory;
-use actix_web::http::Method;
 use actix_web::middleware::from_fn;
-use actix_web::{FromRequest, Handler, Responder, Route, web};
+use actix_web::{Route, web};
 use indexmap::IndexMap;
-
-/// One route: what it takes and who answers.
-pub(crate) struct Mounted {
-    /// The method.
-    #[cfg_attr(not(test), expect(dead_code, reason = "compared with the table of permissions"))]
-    pub(crate) method: Method,
-    /// The pattern, below `/v1/`.
-    pub(crate) pattern: &'static str,
-    /// The handler, guarded by the method.
-    route: Route,
-}
-
-/// A route for one handler.
-pub(crate) fn on<F, Args>(method: Method, pattern: &'static str, handler: F) -> Mounted
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    let route = web::method(method.clone()).to(handler);
-    Mounted { method, pattern, route }
-}
 
 /// Every route. Those with a fixed word come before those that would take the word for an id.
 fn all() -> Vec<Mounted> {
     let resources = [
         tokens::routes(),
+        token_list::routes(),
         connections::routes(),
         presence::routes(),
         channels::routes(),
+        channel_list::routes(),
         state::routes(),
         messages::routes(),
         subscribers::routes(),
@@ -73,6 +54,7 @@ pub(crate) fn api(app: web::Data<App>) -> impl HttpServiceFactory + 'static {
 mod tests {
     use super::*;
     use crate::http::permissions;
+    use actix_web::http::Method;
     use std::collections::BTreeSet;
 
     #[test]

@@ -7,7 +7,7 @@ use super::conditions::{self, Tags};
 use super::envelope::Success;
 use super::error::ApiError;
 use super::limits::Content;
-use super::routes::{Mounted, on};
+use super::mounted::{Mounted, on};
 use super::text;
 use super::views::StateView;
 use crate::actor::{Changed, Expected};

@@ -7,7 +7,7 @@ use super::channels::must_exist;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits::Content;
-use super::routes::{Mounted, on};
+use super::mounted::{Mounted, on};
 use super::token_list;
 use crate::domain::{ChannelKey, LeapTokenId};
 use actix_web::http::Method;

@@ -5,15 +5,22 @@ use super::call::Call;
 use super::channels::existing;
 use super::error::ApiError;
 use super::list::{self, List};
+use super::mounted::{Mounted, on};
 use super::query::{self, ListCursor, ListRange};
 use super::tokens::TokenBody;
 use super::views::TokenView;
 use crate::actor::{Persistence, Supervisor};
 use crate::domain::{ChannelKey, LeapToken, LeapTokenId, ProjectId, Timestamp};
 use crate::store::{Start, Thing, TokenCursor};
+use actix_web::http::Method;
+
+/// The routes of this file.
+pub(crate) fn routes() -> Vec<Mounted> {
+    vec![on(Method::GET, "channels/tokens", list)]
+}
 
 /// `GET /channels/tokens`.
-pub(crate) async fn list(call: Call) -> Answer {
+async fn list(call: Call) -> Answer {
     let wanted = query::wanted(call.request.query_string())?;
     let project = call.project().await?;
     listed(&call, TokenSource::Project(project), wanted).await

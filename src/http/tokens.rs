@@ -8,10 +8,9 @@ use super::error::ApiError;
 use super::held::HeldList;
 use super::limits::Content;
 use super::list;
+use super::mounted::{Mounted, on};
 use super::query::{self, ListCursor};
-use super::routes::{Mounted, on};
 use super::token_input::{self, NewToken};
-use super::token_list;
 use super::views::{SubscriptionView, TokenView};
 use crate::actor::{Receipt, clock};
 use crate::ask::AskError;
@@ -28,7 +27,6 @@ use std::collections::HashSet;
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
         on(Method::POST, "channels/tokens", post),
-        on(Method::GET, "channels/tokens", token_list::list),
         on(Method::GET, "channels/tokens/{token}", show),
         on(Method::PATCH, "channels/tokens/{token}", update),
         on(Method::DELETE, "channels/tokens/{token}", delete),
