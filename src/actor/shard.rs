@@ -9,8 +9,6 @@
 
 mod place;
 
-pub use place::ShardPlace;
-
 use super::channel::{self, ChannelActor, Surroundings};
 use super::directory::{Directory, DirectoryAnswer, Resolution};
 use super::session::{self, Identity, SessionActor};
@@ -24,6 +22,9 @@ use actix::prelude::*;
 use std::collections::HashSet;
 use std::mem::take;
 use std::sync::Arc;
+
+/// The way to a shard.
+pub type ShardPlace = place::ActorPlace<Shard>;
 
 /// Room in a shard's mailbox; past it askers wait.
 const MAILBOX: usize = 65_536;

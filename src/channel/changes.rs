@@ -4,7 +4,7 @@
 //! own commit and all before it. When a commit fails, those behind it fail as well, because each was stored on the
 //! condition that the version before it is there.
 
-use super::effects::Answers;
+use super::effects::{Answers, Application};
 use crate::ask::{AskError, ChangeError};
 use crate::domain::{State, StateChange, Version};
 use crate::faults::{Fault, is_planted};
@@ -24,16 +24,6 @@ struct WaitingChange<A> {
     if_version: Option<Version>,
     /// Who asked.
     asker: A,
-}
-
-/// A change that is to be applied elsewhere.
-pub struct Application {
-    /// To be given back with what came of it.
-    pub ticket: u64,
-    /// The state to apply it to.
-    pub state: State,
-    /// The change.
-    pub change: StateChange,
 }
 
 /// What has to be done next.

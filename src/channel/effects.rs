@@ -1,11 +1,10 @@
 //! What a channel does to the world, as far as it decides it.
 
-use super::changes::Application;
 use super::connection::{ConnectionRef, Worker};
 use crate::ask::ChangeError;
 use crate::bus::Bus;
 use crate::delivery::fanout::Order;
-use crate::domain::{SessionRef, State, Version};
+use crate::domain::{SessionRef, State, StateChange, Version};
 use crate::line::Missing;
 use crate::protocol::{EncodedEvent, Profiles};
 use std::sync::Arc;
@@ -25,6 +24,16 @@ pub enum Word {
     Deleted,
     /// This machine has ended without that; the channel itself may well go on.
     Died,
+}
+
+/// A change that is to be applied elsewhere.
+pub struct Application {
+    /// To be given back with what came of it.
+    pub ticket: u64,
+    /// The state to apply it to.
+    pub state: State,
+    /// The change.
+    pub change: StateChange,
 }
 
 /// Tells whoever asked for a state change what came of it.

@@ -13,9 +13,9 @@ mod presence;
 mod subscribers;
 mod subscribing;
 
-pub use changes::{Application, StateChanges};
+pub use changes::StateChanges;
 pub use connection::{ConnectionRef, Worker};
-pub use effects::{Answers, ChannelEffects, Word};
+pub use effects::{Answers, Application, ChannelEffects, Word};
 pub use presence::{MemberPlace, PresentPart};
 pub use subscribers::Subscribers;
 pub use subscribing::Card;

@@ -6,11 +6,6 @@ use crate::actor::{Persistence, Supervisor};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a connection on which no request has begun is kept: a client that sends one now is answered, and told that it
-/// was the last.
-pub(super) const IDLE_TIME: Duration = Duration::from_secs(1);
-/// How long requests that have begun may take to end after that.
-pub(super) const REQUESTS_TIME: Duration = Duration::from_secs(4);
 /// How long sockets may take to end behind their close frame.
 const SOCKETS_TIME: Duration = Duration::from_secs(3);
 

@@ -4,7 +4,6 @@
 
 use super::fast_path;
 use super::fast_path::FastPath;
-use super::stopping::{IDLE_TIME, REQUESTS_TIME};
 use crate::config::SocketWay;
 use crate::http;
 use actix::Arbiter;
@@ -32,6 +31,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How much longer a stopping worker accepts: those whom the system has connected by then would be reset.
 const LAST_CONNECTIONS: Duration = Duration::from_millis(20);
 
+/// How long a connection on which no request has begun is kept: a client that sends one now is answered, and told that it
+/// was the last.
+const IDLE_TIME: Duration = Duration::from_secs(1);
+/// How long requests that have begun may take to end after that.
+const REQUESTS_TIME: Duration = Duration::from_secs(4);
 /// How long connections may take to end after their last word.
 const LAST_BYTES: Duration = Duration::from_secs(1);
 

@@ -1,6 +1,5 @@
 //! Where a shard is found: the same place while one shard after the other stands in it.
 
-use super::Shard;
 use crate::actor::tell::tell;
 use crate::ask::AskError;
 use actix::dev::MessageResponse;
@@ -16,13 +15,24 @@ thread_local! {
     static IS_REPLACING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The way to a shard, cheap to clone.
-#[derive(Clone, Default)]
-pub struct ShardPlace(Arc<RwLock<Option<Addr<Shard>>>>);
+/// The way to a shard, cheap to clone. What a shard is, it does not need to know.
+pub struct ActorPlace<S: Actor>(Arc<RwLock<Option<Addr<S>>>>);
 
-impl ShardPlace {
+impl<S: Actor> Clone for ActorPlace<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: Actor> Default for ActorPlace<S> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<S: Actor<Context = Context<S>>> ActorPlace<S> {
     /// The shard that stands here; none before the first has settled.
-    fn shard(&self) -> Option<Addr<Shard>> {
+    fn shard(&self) -> Option<Addr<S>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -32,13 +42,13 @@ impl ShardPlace {
     }
 
     /// From now on this one stands here.
-    pub fn settle(&self, shard: Addr<Shard>) {
+    pub fn settle(&self, shard: Addr<S>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(shard);
     }
 
     /// Puts another one in the place of one that has crashed. A thread that comes to its end drops what is started at once;
     /// what is dropped in here is not replaced, or that would never end.
-    pub(super) fn replace(&self, start: impl FnOnce() -> Addr<Shard>) {
+    pub(super) fn replace(&self, start: impl FnOnce() -> Addr<S>) {
         if !IS_REPLACING.replace(true) {
             self.settle(start());
             IS_REPLACING.set(false);
@@ -48,9 +58,9 @@ impl ShardPlace {
     /// Tells the shard something that it can do without if it crashes: what lives is looked at then.
     pub fn tell<M>(&self, message: M)
     where
-        Shard: Handler<M>,
+        S: Handler<M>,
         M: Message + Send + 'static,
-        M::Result: MessageResponse<Shard, M> + Send,
+        M::Result: MessageResponse<S, M> + Send,
     {
         if let Some(shard) = self.shard() {
             tell(&shard, message);
@@ -64,9 +74,9 @@ impl ShardPlace {
     /// thread has ended.
     pub async fn ask<M>(&self, make: impl Fn() -> M) -> Result<M::Result, AskError>
     where
-        Shard: Handler<M>,
+        S: Handler<M>,
         M: Message + Send + 'static,
-        M::Result: MessageResponse<Shard, M> + Send,
+        M::Result: MessageResponse<S, M> + Send,
     {
         for _ in 0..ATTEMPTS {
             let shard = self.shard().ok_or(AskError::Overloaded)?;
@@ -84,7 +94,7 @@ impl ShardPlace {
     pub async fn resolve<A, M>(&self, make: impl Fn() -> M) -> Result<Addr<A>, AskError>
     where
         A: Actor,
-        Shard: Handler<M>,
+        S: Handler<M>,
         M: Message<Result = Result<Addr<A>, AskError>> + Send + 'static,
     {
         for _ in 0..ATTEMPTS {

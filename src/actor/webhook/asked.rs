@@ -3,9 +3,9 @@
 //! In memory only: it serves to find out why nobody gets in, and the next question tells it again after a restart. It
 //! holds neither whom a question was about nor what was answered beside the decision.
 
-use super::authorizing::AuthorizerAnswer;
 use crate::domain::{Authorizer, ProjectId, Timestamp};
-use crate::webhook::authorize::Verdict;
+use crate::webhook::CallError;
+use crate::webhook::authorize::{NoDecision, Verdict};
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,9 @@ use std::time::Duration;
 const PER_PROJECT: usize = 20;
 /// The most projects; past it the one that asked longest ago is forgotten.
 const MAX_PROJECTS: usize = 1000;
+
+/// What came of a question: the status, and what the answer means.
+pub(super) type AuthorizerAnswer = Result<(u16, Result<Verdict, NoDecision>), CallError>;
 
 /// What came of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

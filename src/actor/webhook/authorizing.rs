@@ -1,11 +1,12 @@
 //! Questions to authorise webhooks: one call for all that ask the same at the same time.
 
 use super::super::clock;
+use super::asked::AuthorizerAnswer;
 use super::{AuthorizerCall, WebhookSender};
 use crate::domain::{
     Authorizer, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, ProjectId, Timestamp,
 };
-use crate::webhook::authorize::{self, NoDecision, TIMEOUT, Verdict};
+use crate::webhook::authorize::{self, TIMEOUT, Verdict};
 use crate::webhook::signing::{self, CallHeaders};
 use crate::webhook::{CallError, EndpointCall, EndpointClient};
 use actix::prelude::*;
@@ -42,9 +43,6 @@ pub struct Ask {
     /// When the client asked. A verdict that came after that is the answer to it too.
     pub since: Instant,
 }
-
-/// What came of a question: the status, and what the answer means.
-pub(super) type AuthorizerAnswer = Result<(u16, Result<Verdict, NoDecision>), CallError>;
 
 /// Posts a question.
 pub(super) async fn answered(

@@ -2,7 +2,8 @@
 
 use super::super::clock;
 use super::WebhookSender;
-use super::authorizing::{self, AuthorizerAnswer};
+use super::asked::AuthorizerAnswer;
+use super::authorizing;
 use super::posting::TIMEOUT;
 use crate::domain::presence::fits_token;
 use crate::domain::{Authorizer, ProjectId, Timestamp, Webhook, WebhookId};
