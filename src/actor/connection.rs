@@ -14,8 +14,9 @@ use super::channel::ConnectionRef;
 use super::inbound::InboundAccount;
 use super::session::Serve;
 use super::supervisor::{Connected, Supervisor};
+use crate::delivery::Origin;
 use crate::delivery::fanout::{ConnectionUid, LocalFanout, Order, Owner};
-use crate::delivery::link::{Link, Note, Origin};
+use crate::delivery::link::{Link, Note};
 use crate::domain::project::secret_hash;
 use crate::domain::{ConnectionId, ProjectId, Version};
 use crate::protocol::{

@@ -18,6 +18,7 @@ use super::link::Link;
 use super::pressure::{Pressure, QueueBounds};
 use actix::prelude::*;
 use flush::Flusher;
+use order::BUDGET_UNITS;
 use registry::Registry;
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
@@ -27,10 +28,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The budget of one fan-out, in units of [`UNIT_BYTES`]: 64 MiB of events on the way.
-const BUDGET_UNITS: u32 = 65_536;
-/// The size of a unit; an order takes at least one.
-const UNIT_BYTES: usize = 1024;
 /// Room in the mailbox; the budget is spent before this is full.
 const MAILBOX: usize = 65_537;
 

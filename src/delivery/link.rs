@@ -1,13 +1,17 @@
 //! One connection as its thread's fan-out sees it: the send queue, behind what is held back for INIT.
 
+mod ending;
+mod hearing;
+
+use super::connection_info::{ConnectionInfo, Origin};
 use super::fanout::{ConnectionUid, Owner};
 use super::flight::FlightCount;
 use super::init_buffer::InitBuffer;
-use super::owed::{Kept, Owed, Undelivered};
-use super::pressure::{Pressure, Rank};
-use super::report::{Exit, Home, Report, Settled};
+use super::owed::{Kept, Owed};
+use super::pressure::{Laggard, Pressure, Rank};
+use super::report::Home;
 use super::send_queue::{FrameBatch, Overrun, Queued, SendQueue, Sink};
-use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId, Standing, Timestamp};
+use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId};
 use crate::faults::{Fault, is_planted};
 use crate::protocol::{
     Close, CloseCode, EncodedEvent, Event, Extension, Extensions, Profile, Wire,
@@ -36,36 +40,6 @@ pub enum Note {
     Overrun,
     /// The server ends the connection.
     Close(Close),
-}
-
-/// Where a connection comes from.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// The client's address, where the socket has one.
-    pub address: Option<IpAddr>,
-    /// What the client calls itself, cut to a bound.
-    pub user_agent: Option<Box<str>>,
-    /// When it came.
-    pub since: Timestamp,
-    /// Makes its public id unguessable.
-    pub nonce: u64,
-}
-
-/// A connection as operators see it.
-#[derive(Clone, Debug)]
-pub struct ConnectionInfo {
-    /// The connection.
-    pub uid: ConnectionUid,
-    /// Its public id.
-    pub cid: ConnectionId,
-    /// Where it comes from.
-    pub origin: Origin,
-    /// The form of frames that it gets.
-    pub profile: Profile,
-    /// What waits to be written, bytes.
-    pub queue_bytes: usize,
-    /// The channels that it hears.
-    pub channels: Vec<ChannelId>,
 }
 
 /// How far a connection has gone.
@@ -174,105 +148,6 @@ impl Link {
         self.tell_session();
     }
 
-    /// From now on it is counted which messages do not arrive: its session goes on without it.
-    pub fn count(&self) {
-        self.is_counted.set(true);
-        self.send_queue.borrow_mut().count();
-    }
-
-    /// Its client has been silent for too long: what its system took since it was last heard, it may not have read.
-    pub fn doubt(&self) {
-        self.is_doubtful.set(true);
-    }
-
-    /// Nobody is to deliver here any more. Returns whether the session knows.
-    pub fn leave(&self) -> bool {
-        self.go(LinkEnd::Left)
-    }
-
-    /// It has gone so far, if not farther. Returns whether the session knows.
-    fn go(&self, so_far: LinkEnd) -> bool {
-        if self.gone.get() < so_far {
-            self.gone.set(so_far);
-        }
-        self.tell_session()
-    }
-
-    /// Tells the session how far it has gone, if that is known and news; returns whether it is known.
-    fn tell_session(&self) -> bool {
-        let session = self.session.borrow();
-        let Some(session) = session.as_ref() else { return false };
-        let (connection, gone) = (self.uid, self.gone.get());
-        let (knew, is_counted) = (self.told.replace(gone), self.is_counted.get());
-        if gone == LinkEnd::Ended && knew < LinkEnd::Ended && (is_counted || knew < LinkEnd::Left) {
-            let (standing, undelivered) = self.ended();
-            if knew < LinkEnd::Left {
-                let is_settled = true;
-                session.report(Report::Exit(Exit {
-                    connection,
-                    standing,
-                    is_settled,
-                    undelivered,
-                }));
-            } else {
-                session.report(Report::Settled(Settled { connection, standing, undelivered }));
-            }
-        } else if gone == LinkEnd::Left && knew < LinkEnd::Left {
-            let (standing, undelivered) = self.left();
-            let is_settled = !is_counted;
-            session.report(Report::Exit(Exit { connection, standing, is_settled, undelivered }));
-        }
-        true
-    }
-
-    /// How far each line will have been heard at the most, by what is known when it leaves, and what is not going to be
-    /// written.
-    fn left(&self) -> (Option<Standing>, Undelivered) {
-        let held = self.init_buffer.borrow_mut().as_mut().map(std::mem::take).unwrap_or_default();
-        let mut send_queue = self.send_queue.borrow_mut();
-        let cut = self.owed.borrow_mut().as_mut().map(|owed| owed.cut(send_queue.end_bytes()));
-        let lost = send_queue.take_lost().saturating_add(held.strays());
-        let standing = if self.is_doubtful.get() { send_queue.sure() } else { send_queue.hoped() };
-        (standing, Undelivered { lost, ..cut.unwrap_or_default() })
-    }
-
-    /// How far each line was heard, and what was written, or was to be, and has not arrived.
-    fn ended(&self) -> (Option<Standing>, Undelivered) {
-        let mut send_queue = self.send_queue.borrow_mut();
-        let owed = self.owed.take();
-        let is_unread = owed.as_ref().is_some_and(|owed| !owed.is_old());
-        let is_doubtful = self.is_doubtful.get() || is_unread;
-        let standing = if is_doubtful { send_queue.sure() } else { send_queue.standing() };
-        // Of a client that fell silent, what it was there for was taken already.
-        let arrived = if self.is_doubtful.get() { None } else { send_queue.acknowledged() };
-        let owed = owed.map(|owed| owed.ended(arrived)).unwrap_or_default();
-        let held = self.init_buffer.take().unwrap_or_default();
-        let lost = send_queue.unarrived().saturating_add(held.strays());
-        (standing, Undelivered { lost, ..owed })
-    }
-
-    /// The client sent something, so long after the opening: it is there.
-    pub fn heard(&self, now: Duration) {
-        let mut owed = self.owed.borrow_mut();
-        if let Some(due) = owed.as_mut() {
-            let send_queue = self.send_queue.borrow();
-            due.taken(send_queue.acknowledged().unwrap_or_else(|| send_queue.written()));
-            if due.is_settled() {
-                *owed = None;
-            }
-        }
-        drop(owed);
-        if self.settled.get() + SETTLE_PAUSE <= now {
-            self.settled.set(now);
-            self.send_queue.borrow_mut().confirm();
-        }
-    }
-
-    /// How many bytes have not arrived, as far as that is known.
-    pub fn left_bytes(&self) -> u64 {
-        self.send_queue.borrow().left_bytes()
-    }
-
     /// Notes what the client said in IDENTIFY.
     pub fn set_identity(&self, project: ProjectId, extensions: Extensions, wire: Wire) {
         self.project.replace(Some(project));
@@ -321,31 +196,6 @@ impl Link {
     /// Whether it belongs to this one.
     pub(super) fn belongs_to(&self, owner: &Owner) -> bool {
         self.owners.borrow().contains(owner)
-    }
-
-    /// Notes that the client waits for a channel to be `AVAILABLE`.
-    pub fn await_available(&self, channel: &str) {
-        self.awaited.borrow_mut().push(channel.into());
-    }
-
-    /// Whether it waits for that still: `AVAILABLE` is not even in its queue.
-    pub fn awaits_available(&self, channel: &str) -> bool {
-        self.awaited.borrow().iter().any(|awaited| **awaited == *channel)
-    }
-
-    /// Notes that all but so many questions about a channel have been answered, one way or the other.
-    pub fn settle_available(&self, channel: &str, left: usize) {
-        let mut awaited = self.awaited.borrow_mut();
-        let mut more = awaited.iter().filter(|name| ***name == *channel).count();
-        awaited.retain(|name| {
-            let is_answered = **name == *channel && more > left;
-            more -= usize::from(is_answered);
-            !is_answered
-        });
-        if awaited.is_empty() {
-            // An idle connection should not keep the room that a burst needed.
-            *awaited = Vec::new();
-        }
     }
 
     /// Queues an event, behind INIT; true if the writer has to be told ([`Self::flush`]) and was not yet going to be.
@@ -409,30 +259,6 @@ impl Link {
     #[cfg(test)]
     pub(super) fn is_behind(&self) -> bool {
         self.send_queue.borrow().is_behind()
-    }
-
-    /// How much speaks for giving it up where somebody has to go.
-    pub(super) fn rank(&self, now: Instant) -> Option<Rank> {
-        self.send_queue.borrow_mut().rank(now)
-    }
-
-    /// Its worker holds too much, and it is the slowest: it is closed, and if it was already, cut.
-    pub(super) fn give_up(self: &Rc<Self>, together: usize) {
-        if self.gone.get() == LinkEnd::Not {
-            self.close_slow(format!(
-                "slow consumer: more than {together} bytes wait for all, and this one is the slowest"
-            ));
-        } else {
-            self.send_queue.borrow_mut().cut();
-        }
-    }
-
-    /// A channel's `AVAILABLE` is on its way: one question about it has its answer.
-    fn heard_available(&self, channel: &str) {
-        let mut awaited = self.awaited.borrow_mut();
-        if let Some(at) = awaited.iter().position(|name| **name == *channel) {
-            awaited.remove(at);
-        }
     }
 
     /// Whether events are held back for INIT.
@@ -567,50 +393,6 @@ impl Link {
         taken
     }
 
-    /// From now on it hears what comes behind this place of a line.
-    pub(super) fn hear(&self, from: Place) {
-        self.send_queue.borrow_mut().hear(from);
-    }
-
-    /// Remembers a channel; tells whether it is new.
-    pub(super) fn add_channel(&self, channel: LineId) -> bool {
-        let mut channels = self.channels.borrow_mut();
-        let is_new = !channels.contains(&channel);
-        if is_new {
-            channels.push(channel);
-        }
-        is_new
-    }
-
-    /// Whether the fan-out has it under any channel.
-    pub(super) fn has_channels(&self) -> bool {
-        !self.channels.borrow().is_empty()
-    }
-
-    /// Whether the fan-out has it under this channel.
-    pub(super) fn hears(&self, channel: LineId) -> bool {
-        self.channels.borrow().contains(&channel)
-    }
-
-    /// Its channel, where there is exactly one.
-    pub(super) fn only_channel(&self) -> Option<LineId> {
-        match self.channels.borrow().as_slice() {
-            [only] => Some(*only),
-            _ => None,
-        }
-    }
-
-    /// Forgets a channel.
-    pub(super) fn remove_channel(&self, channel: LineId) {
-        self.channels.borrow_mut().retain(|known| *known != channel);
-        self.send_queue.borrow_mut().detach(channel);
-    }
-
-    /// All its channels, forgotten with this.
-    pub(super) fn take_channels(&self) -> Vec<LineId> {
-        self.channels.take()
-    }
-
     /// Gives up on a reader that takes nothing.
     fn overrun(self: &Rc<Self>) {
         let most = self.pressure.bounds().queue;
@@ -626,6 +408,28 @@ impl Link {
         self.send_queue.borrow_mut().close(&Close::new(CloseCode::SlowConsumer, reason));
         self.wake();
         self.note(Note::Overrun);
+    }
+}
+
+impl Laggard for Link {
+    fn uid(&self) -> ConnectionUid {
+        self.uid
+    }
+
+    /// How much speaks for giving it up where somebody has to go.
+    fn rank(&self, now: Instant) -> Option<Rank> {
+        self.send_queue.borrow_mut().rank(now)
+    }
+
+    /// Its worker holds too much, and it is the slowest: it is closed, and if it was already, cut.
+    fn give_up(self: Rc<Self>, together: usize) {
+        if self.gone.get() == LinkEnd::Not {
+            self.close_slow(format!(
+                "slow consumer: more than {together} bytes wait for all, and this one is the slowest"
+            ));
+        } else {
+            self.send_queue.borrow_mut().cut();
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! It knows neither session nor channel. Channels and sessions order it about through [`fanout`]; what a connection has
 //! not heard goes upwards as a [`Report`] to whoever asked for it.
 
+mod connection_info;
 pub mod fanout;
 pub mod flight;
 mod init_buffer;
@@ -13,6 +14,7 @@ pub mod pressure;
 mod report;
 pub mod send_queue;
 
-pub use link::{ConnectionInfo, Link, Note, Origin};
-pub use report::{Exit, Home, Report, Reports, Settled};
+pub use connection_info::{ConnectionInfo, Origin};
+pub use link::{Link, Note};
+pub use report::{Exit, Home, Report, Reports, Settled, Undelivered};
 pub use send_queue::Sink;

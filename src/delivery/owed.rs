@@ -4,7 +4,7 @@
 //! until the client has shown that it is there: a frame of its own after INIT, or a while in which its side acknowledged
 //! what it got. If it ends before, the session gets it back.
 
-use super::report::{Home, Report};
+use super::report::{Home, Report, Undelivered};
 use crate::protocol::EncodedEvent;
 use std::collections::VecDeque;
 use std::fmt;
@@ -44,17 +44,6 @@ impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kept").field("events", &self.events.len()).finish_non_exhaustive()
     }
-}
-
-/// What did not reach a connection, beside what the lines know.
-#[derive(Debug, Default)]
-pub struct Undelivered {
-    /// What its session had kept and gave to it alone, in order.
-    pub kept: Vec<Arc<EncodedEvent>>,
-    /// How many it should have been told are missed.
-    pub missed: u64,
-    /// How many messages more that stand on no line.
-    pub lost: u64,
 }
 
 /// A kept message that followed INIT.

@@ -4,7 +4,6 @@
 //! each of them adds what it costs to remember it.
 
 use super::fanout::ConnectionUid;
-use super::link::Link;
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use std::cell::{Cell, RefCell};
@@ -99,6 +98,18 @@ impl Rank {
     }
 }
 
+/// A connection for which something waits, as far as its worker's account knows it.
+pub(super) trait Laggard {
+    /// The connection.
+    fn uid(&self) -> ConnectionUid;
+
+    /// How much speaks for giving it up where somebody has to go.
+    fn rank(&self, now: Instant) -> Option<Rank>;
+
+    /// Its worker holds more than so many bytes, and it is the slowest: it is closed, and if it was already, cut.
+    fn give_up(self: Rc<Self>, together: usize);
+}
+
 /// What the queues of one worker share.
 pub struct Pressure {
     /// The bounds.
@@ -106,7 +117,7 @@ pub struct Pressure {
     /// What waits.
     ledger: RefCell<Ledger>,
     /// The connections for which something waits.
-    waiting: RefCell<HashMap<ConnectionUid, Weak<Link>, RandomState>>,
+    waiting: RefCell<HashMap<ConnectionUid, Weak<dyn Laggard>, RandomState>>,
     /// Whether somebody is being given up now.
     is_relieving: Cell<bool>,
 }
@@ -148,8 +159,11 @@ impl Pressure {
     }
 
     /// Something waits for a connection.
-    pub(super) fn enlist(&self, link: &Rc<Link>) {
-        self.waiting.borrow_mut().entry(link.uid()).or_insert_with(|| Rc::downgrade(link));
+    pub(super) fn enlist<B: Laggard + 'static>(&self, behind: &Rc<B>) {
+        self.waiting.borrow_mut().entry(behind.uid()).or_insert_with(|| {
+            let weak: Weak<B> = Rc::downgrade(behind);
+            weak
+        });
     }
 
     /// Nothing waits for a connection any more.
@@ -182,7 +196,8 @@ impl Pressure {
 
 #[cfg(test)]
 mod tests {
-    use super::super::link::Origin;
+    use super::super::connection_info::Origin;
+    use super::super::link::Link;
     use super::super::owed::Kept;
     use super::super::send_queue::Sink;
     use super::*;

@@ -1,9 +1,20 @@
 //! What a connection's end tells upwards: how far it was heard, and what it was given and has not taken.
 
 use super::fanout::ConnectionUid;
-use super::owed::Undelivered;
 use crate::domain::Standing;
+use crate::protocol::EncodedEvent;
 use std::sync::Arc;
+
+/// What did not reach a connection, beside what the lines know.
+#[derive(Debug, Default)]
+pub struct Undelivered {
+    /// What its session had kept and gave to it alone, in order.
+    pub kept: Vec<Arc<EncodedEvent>>,
+    /// How many it should have been told are missed.
+    pub missed: u64,
+    /// How many messages more that stand on no line.
+    pub lost: u64,
+}
 
 /// A connection has gone.
 #[derive(Debug)]

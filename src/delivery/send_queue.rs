@@ -8,12 +8,13 @@
 //! actix-web response. A [`Sink`] is *pushed* to: what it can take leaves in the very call that brings it, and only what
 //! it cannot take waits here until it is ready again.
 
+mod arrival;
+mod writing;
+
 use super::flight::{Flight, FlightCount};
 use super::pressure::{Pressure, Rank, STILL};
-use crate::domain::{LineId, Place, Standing};
-use crate::faults::{Fault, is_planted};
 use crate::protocol::{Close, frame};
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
@@ -307,106 +308,6 @@ impl SendQueue {
         }
     }
 
-    /// The bytes of these messages have been written to the end.
-    fn end_messages(&mut self, told: FlightCount) {
-        if !self.counts {
-            return;
-        }
-        if matches!(self.way, Way::Pull { .. }) {
-            // Whoever pulled them does not tell what comes of them.
-            return self.flight.passed(told);
-        }
-        if self.flight.ended(told) {
-            // Where the system does not tell, what was written counts.
-            self.flight.arrived(self.unacknowledged().unwrap_or(0));
-        }
-    }
-
-    /// These messages are never going to be written. Those on a line are known by how far the client has heard it.
-    fn lose(&mut self, told: FlightCount) {
-        self.lost = self.lost.saturating_add(u64::from(told.strays));
-    }
-
-    /// From now on, what comes behind this place is heard.
-    pub fn hear(&mut self, from: Place) {
-        if self.counts {
-            self.flight.hear(from);
-        }
-    }
-
-    /// From now on, a line is not heard.
-    pub fn detach(&mut self, line: LineId) {
-        self.flight.detach(line);
-    }
-
-    /// The client is there: asks which messages have arrived, and takes them as read.
-    pub fn confirm(&mut self) {
-        self.settle();
-        self.flight.confirm();
-    }
-
-    /// Asks which messages have arrived, so that they need not be remembered.
-    fn settle(&mut self) {
-        if self.flight.is_tracking() {
-            self.flight.arrived(self.unacknowledged().unwrap_or(0));
-        }
-    }
-
-    /// How far each line was heard by a client that is known to have been there; none where nobody counts.
-    pub fn sure(&self) -> Option<Standing> {
-        self.counts.then(|| self.flight.sure())
-    }
-
-    /// How far each line will have been heard if everything arrives that was written or waits; none where nobody counts.
-    pub fn hoped(&self) -> Option<Standing> {
-        let queued = self.pieces.iter().map(|piece| piece.batch.told);
-        self.counts.then(|| self.flight.hoped(queued))
-    }
-
-    /// How far each line was heard, as far as that is known; none where nobody counts.
-    pub fn standing(&mut self) -> Option<Standing> {
-        self.settle();
-        self.counts.then(|| self.flight.standing())
-    }
-
-    /// How many messages that stand on no line have not arrived, nor will by what is known now.
-    pub fn unarrived(&self) -> u64 {
-        let queued = self.pieces.iter().map(|piece| u64::from(piece.batch.told.strays)).sum();
-        let under_way =
-            self.unacknowledged().map_or(0, |bytes| self.flight.strays_under_way(bytes));
-        self.lost.saturating_add(under_way).saturating_add(queued)
-    }
-
-    /// The bytes that were written and are not acknowledged, where that is known.
-    fn unacknowledged(&self) -> Option<u64> {
-        match &self.way {
-            Way::Push { .. } if is_planted(Fault::WrittenIsHeard) => Some(0),
-            Way::Push { sink, .. } => sink.unacknowledged(),
-            Way::Pull { .. } => None,
-        }
-    }
-
-    /// How many of all bytes are acknowledged, where that is known.
-    pub fn acknowledged(&self) -> Option<u64> {
-        self.unacknowledged().map(|bytes| self.written().saturating_sub(bytes))
-    }
-
-    /// How many bytes have been written.
-    pub const fn written(&self) -> u64 {
-        self.flight.written()
-    }
-
-    /// How many bytes will have been written once nothing waits.
-    pub fn end_bytes(&self) -> u64 {
-        self.written().saturating_add(u64::try_from(self.queued).unwrap_or(u64::MAX))
-    }
-
-    /// How many bytes have not arrived, as far as that is known.
-    pub fn left_bytes(&self) -> u64 {
-        let queued = u64::try_from(self.queued).unwrap_or(u64::MAX);
-        queued.saturating_add(self.unacknowledged().unwrap_or(0))
-    }
-
     /// Looks at what [`Self::write`] will look at.
     pub fn touch(&self) {
         if let Way::Push { sink, .. } = &self.way {
@@ -541,104 +442,6 @@ impl SendQueue {
             self.fall_behind();
         }
         taken
-    }
-
-    /// The oldest pieces as one; they stay where they are.
-    fn gather(&self) -> Option<Bytes> {
-        let first = self.pieces.front()?;
-        let is_alone = self.pieces.get(1).is_none_or(|next| first.len() + next.len() > CHUNK_BYTES);
-        if is_alone {
-            return Some(first.batch.bytes.clone());
-        }
-        let mut bytes = BytesMut::with_capacity(self.queued.min(CHUNK_BYTES));
-        for piece in &self.pieces {
-            if bytes.len() + piece.len() > CHUNK_BYTES {
-                break;
-            }
-            bytes.extend_from_slice(&piece.batch.bytes);
-        }
-        Some(bytes.freeze())
-    }
-
-    /// So many bytes of what waits have left.
-    fn advance(&mut self, mut bytes: usize) {
-        if bytes > 0
-            && let Some(behind) = &mut self.behind
-        {
-            behind.since = Instant::now();
-        }
-        while bytes > 0
-            && let Some(first) = self.pieces.front_mut()
-        {
-            let size = first.len();
-            if bytes < size {
-                first.batch.bytes.advance(bytes);
-                first.is_begun = true;
-                self.queued -= bytes;
-                self.answers -= if first.is_answer { bytes } else { 0 };
-                self.flight.wrote(bytes);
-                return;
-            }
-            bytes -= size;
-            self.flight.wrote(size);
-            if let Some(piece) = self.pieces.pop_front() {
-                self.let_go(&piece);
-                self.end_messages(piece.batch.told);
-                if piece.goes_on
-                    && let Some(next) = self.pieces.front_mut()
-                {
-                    next.is_begun = true;
-                }
-            }
-        }
-        if self.pieces.is_empty() {
-            // An idle connection should not keep the room that a burst needed.
-            self.pieces = VecDeque::new();
-        }
-    }
-
-    /// Sees to it that what waits is written: now, as far as a socket can be pushed to, or when the one who pulls gets
-    /// to it. Returns the socket to wait for, if something is left: then [`Self::pump`].
-    pub fn wake(&mut self) -> Option<Rc<dyn Sink>> {
-        match &mut self.way {
-            Way::Pull { waker, had_turn } => {
-                if let Some(waker) = waker.take() {
-                    *had_turn = false;
-                    waker.wake();
-                }
-                None
-            }
-            Way::Push { is_blocked: true, .. } => None,
-            Way::Push { sink, .. } => {
-                let sink = Rc::clone(sink);
-                self.pump(&*sink).then_some(sink)
-            }
-        }
-    }
-
-    /// Writes what waits until the socket takes no more; true if something is left, and the socket has to be waited for.
-    pub fn pump(&mut self, sink: &dyn Sink) -> bool {
-        let mut is_left = false;
-        while !is_left && let Some(bytes) = self.gather() {
-            match sink.try_write(&bytes) {
-                Ok(written) => self.advance(written),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => is_left = true,
-                Err(_) => self.abandon(),
-            }
-        }
-        if let Way::Push { is_blocked, .. } = &mut self.way {
-            *is_blocked = is_left;
-        }
-        if is_left {
-            // Until now it took everything.
-            self.fall_behind();
-        } else {
-            self.catch_up();
-        }
-        if self.is_closed && !is_left {
-            sink.finish();
-        }
-        is_left
     }
 }
 

@@ -9,10 +9,10 @@ use super::super::connection::{Connection, Inbound, Socket};
 use super::super::persistence::Persistence;
 use super::super::shard::FindSession;
 use super::*;
+use crate::delivery::Undelivered;
 use crate::delivery::fanout::{ConnectionUid, LocalFanout};
-use crate::delivery::link::{Link, Origin};
-use crate::delivery::owed::Undelivered;
 use crate::delivery::{Exit, Report};
+use crate::delivery::{Link, Origin};
 use crate::domain::{
     Capabilities, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, Project, RawJson,
     State, Timestamp, Version, Visibility,

@@ -7,8 +7,8 @@ use super::super::shard::{FindChannel, FindSession};
 use super::{ATTEMPTS, Supervisor};
 use crate::ask::{AskError, ChangeError};
 use crate::channel::{MemberPlace, PresentPart};
+use crate::delivery::ConnectionInfo;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, LinkVisit, Order};
-use crate::delivery::link::ConnectionInfo;
 use crate::domain::{
     Capabilities, Channel, ChannelKey, ConnectionId, LeapTokenId, Message, ProjectId, StateChange,
     Subscription, Visibility,

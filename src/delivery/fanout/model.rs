@@ -1,7 +1,8 @@
 //! The registry against the plainest thing that could be right: a list for each connection, written to at once. And whose
 //! turn it is: nobody is written to again and again while another waits.
 
-use super::super::link::{Link, Origin};
+use super::super::connection_info::Origin;
+use super::super::link::Link;
 use super::super::owed::Kept;
 use super::super::pressure::{Pressure, QueueBounds};
 use super::super::send_queue::Sink;

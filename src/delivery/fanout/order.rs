@@ -1,14 +1,19 @@
 //! What a fan-out is asked to do.
 
-use super::super::link::ConnectionInfo;
+use super::super::connection_info::ConnectionInfo;
 use super::super::owed::Kept;
-use super::{BUDGET_UNITS, ConnectionUid, UNIT_BYTES};
+use super::uid::ConnectionUid;
 use crate::domain::project::SecretHash;
 use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId};
 use crate::protocol::profiles::LEAST_HEAVY;
 use crate::protocol::{Close, EncodedEvent, Profiles};
 use std::sync::Arc;
 use tokio::sync::oneshot;
+
+/// The budget of one fan-out, in units of [`UNIT_BYTES`]: 64 MiB of events on the way.
+pub(super) const BUDGET_UNITS: u32 = 65_536;
+/// The size of a unit; an order takes at least one.
+const UNIT_BYTES: usize = 1024;
 
 /// Whose connections an order means.
 #[derive(Clone, Debug, PartialEq, Eq)]
