@@ -3,7 +3,7 @@
 use super::effects::{SessionEffects, ToChannel};
 use super::{Parting, SessionMachine};
 use crate::channel::Word;
-use crate::delivery::owed::Undelivered;
+use crate::delivery::Undelivered;
 use crate::delivery::{Exit, Report, Settled};
 use crate::domain::ChannelId;
 use crate::faults::{Fault, is_planted};

@@ -1,0 +1,191 @@
+//! The events' text.
+
+use super::{Event, PresentMember, Profile, PutState, Scope};
+use crate::domain::Channel;
+use crate::domain::json::push_quoted;
+use std::fmt::Write as _;
+
+impl Event {
+    /// Appends the payload: always `op` before `d`, and all of `c`, `u`, `e`, `d` (`docs/CLIENTS.md`, Socket).
+    pub(super) fn write(&self, profile: Profile, put_state: PutState<'_>, out: &mut String) {
+        out.push_str(r#"{"op":0,"d":{"c":"#);
+        match self.channel() {
+            Some(channel) => push_quoted(channel, out),
+            None => out.push_str("null"),
+        }
+        out.push_str(if self.is_unicast() { r#","u":true,"e":""# } else { r#","u":false,"e":""# });
+        out.push_str(self.name());
+        out.push_str(r#"","d":"#);
+        self.write_data(profile, put_state, out);
+        out.push_str("}}");
+    }
+
+    /// Appends the innermost `d`.
+    fn write_data(&self, profile: Profile, put_state: PutState<'_>, out: &mut String) {
+        match self {
+            Self::Init { .. } => self.write_init(profile, put_state, out),
+            Self::Available { channel } => {
+                out.push_str(r#"{"channel":"#);
+                write_channel(channel, profile, put_state, out);
+                out.push('}');
+            }
+            Self::Unavailable { is_graceful, error_code, .. } => {
+                put(out, format_args!(r#"{{"graceful":{is_graceful}"#));
+                if let Some(code) = error_code {
+                    put(out, format_args!(r#","error_code":"{}""#, code.as_str()));
+                }
+                out.push('}');
+            }
+            Self::StateUpdate { state, version, .. } => {
+                out.push_str(r#"{"state":"#);
+                out.push_str(state.json().as_str());
+                if profile.has_versions {
+                    put(out, format_args!(r#","version":{version}"#));
+                }
+                out.push('}');
+            }
+            Self::Message { message, .. } | Self::DirectMessage { message, .. } => {
+                out.push_str(r#"{"e":"#);
+                push_quoted(&message.event, out);
+                out.push_str(r#","d":"#);
+                out.push_str(message.data.as_str());
+                out.push('}');
+            }
+            Self::PresenceState { members, from, count, .. } => {
+                out.push_str(r#"{"members":["#);
+                for (index, member) in members.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    write_member(member, out);
+                }
+                put(out, format_args!(r#"],"from":{from},"count":{count}}}"#));
+            }
+            Self::PresenceJoin { member, .. }
+            | Self::PresenceUpdate { member, .. }
+            | Self::PresenceLeave { member, .. } => {
+                out.push_str(r#"{"member":"#);
+                write_member(member, out);
+                out.push('}');
+            }
+            Self::TokenStateUpdate { state } => {
+                put(out, format_args!(r#"{{"state":{}}}"#, state.as_str()));
+            }
+            Self::Error { .. } | Self::Ack { .. } => self.write_answer(out),
+            Self::PipeUnavailable { join_token } => put(
+                out,
+                format_args!(
+                    r#"{{"join_token":{},"graceful":false,"error_code":"UNKNOWN"}}"#,
+                    join_token.as_str()
+                ),
+            ),
+        }
+    }
+
+    /// Appends the data of `ERROR` or `ACK`.
+    fn write_answer(&self, out: &mut String) {
+        let named = |reference: &Option<String>| {
+            reference.as_ref().map(|name| format!(r#","ref":{}"#, quoted(name))).unwrap_or_default()
+        };
+        match self {
+            Self::Error { refusal, reference } => put(
+                out,
+                format_args!(
+                    r#"{{"code":"{}","message":{}{}}}"#,
+                    refusal.code(),
+                    quoted(&refusal.to_string()),
+                    named(reference)
+                ),
+            ),
+            Self::Ack { reference, version } => {
+                put(out, format_args!(r#"{{"ref":{}"#, quoted(reference)));
+                if let Some(version) = version {
+                    put(out, format_args!(r#","version":{version}"#));
+                }
+                out.push('}');
+            }
+            _ => {}
+        }
+    }
+
+    /// Appends INIT's data.
+    fn write_init(&self, profile: Profile, put_state: PutState<'_>, out: &mut String) {
+        let Self::Init { cid, connection_count, metadata, scope, channels, missed, extensions } =
+            self
+        else {
+            return;
+        };
+        let scope = match scope {
+            Scope::Project => "project",
+            Scope::Token => "token",
+            Scope::NoAuth => "noauth",
+        };
+        put(
+            out,
+            format_args!(
+                r#"{{"cid":{},"connection_count":{connection_count},"metadata":{},"scope":"{scope}","channels":["#,
+                quoted(cid.as_str()),
+                metadata.as_str()
+            ),
+        );
+        for (index, channel) in channels.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            write_channel(channel, profile, put_state, out);
+        }
+        out.push(']');
+        if *missed > 0 {
+            put(out, format_args!(r#","missed":{missed}"#));
+        }
+        if let Some(granted) = extensions {
+            let names: Vec<String> = granted.iter().map(|name| quoted(name)).collect();
+            put(out, format_args!(r#","ext":[{}]"#, names.join(",")));
+        }
+        out.push('}');
+    }
+}
+
+/// Appends a channel as the socket shows it (`docs/CLIENTS.md`, Socket, `chan`).
+fn write_channel(channel: &Channel, profile: Profile, put_state: PutState<'_>, out: &mut String) {
+    out.push_str(r#"{"id":"#);
+    push_quoted(channel.key.id.as_str(), out);
+    out.push_str(r#","project_id":"#);
+    push_quoted(channel.key.project.as_str(), out);
+    out.push_str(r#","type":""#);
+    out.push_str(channel.visibility.as_str());
+    out.push_str(r#"","state":"#);
+    put_state(channel.state.json(), out);
+    put(out, format_args!(r#","capabilities":{}"#, channel.capabilities.bits()));
+    if profile.has_versions {
+        put(out, format_args!(r#","version":{}"#, channel.version));
+    }
+    out.push('}');
+}
+
+/// Appends a member; never its token.
+fn write_member(present: &PresentMember, out: &mut String) {
+    put(
+        out,
+        format_args!(
+            r#"{{"id":{},"data":{},"connections":{},"since":"{}"}}"#,
+            quoted(&present.member.id),
+            present.member.data.as_str(),
+            present.connections,
+            present.since
+        ),
+    );
+}
+
+/// Appends formatted text.
+fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String has no way to fail.
+    let _ = out.write_fmt(text);
+}
+
+/// A JSON string.
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = String::new();
+    push_quoted(text, &mut out);
+    out
+}
