@@ -3,35 +3,20 @@
 use super::super::channel::ChannelActor;
 use super::super::clock;
 use super::SessionActor;
-use super::subscribing::{SubscribeError, SubscriptionPlan};
+use super::subscribing::{SubscribeAsker, SubscribeError, SubscriptionPlan};
 use crate::actor::webhook::Ask;
 use crate::delivery::fanout::ConnectionUid;
+use crate::domain::RawJson;
 use crate::domain::presence::fits_token;
-use crate::domain::{ConnectionId, LeapToken, RawJson};
 use crate::store::TokenUpdate;
 use crate::webhook::authorize::Verdict;
 use actix::Addr;
-use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// The most questions under way for one connection: a project's back end has places for four such.
 const QUESTIONS: usize = 16;
-
-/// On whose behalf a back end is asked.
-pub(super) struct SubscribeAsker {
-    /// The token.
-    token: LeapToken,
-    /// The connection that wants the channel.
-    cid: ConnectionId,
-    /// Where its client is, where the socket tells.
-    address: Option<IpAddr>,
-    /// When it asked.
-    since: Instant,
-    /// The places for its questions.
-    places: Arc<Semaphore>,
-}
 
 impl SessionActor {
     /// What is needed to ask for a connection; only a token's session can.

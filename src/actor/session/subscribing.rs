@@ -8,17 +8,19 @@ use super::super::clock;
 use super::super::receipt::Receipt;
 use super::super::supervisor::Supervisor;
 use super::SessionActor;
-use super::authorizing::SubscribeAsker;
 use crate::ask::AskError;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::channel::SubscriberKind;
-use crate::domain::{ChannelId, ChannelKey, EventKind, HookEvent, LeapTokenId};
+use crate::domain::{
+    ChannelId, ChannelKey, ConnectionId, EventKind, HookEvent, LeapToken, LeapTokenId,
+};
 use crate::protocol::ErrorCode;
 use crate::session::{SessionMachine, Sought};
 use crate::store::{StoreError, Thing, WriteStore};
 use actix::prelude::*;
+use std::net::IpAddr;
 use std::sync::Arc;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore};
 use tokio::time::Instant;
 
 /// How often a channel that ends just when it is asked is looked for again.
@@ -55,6 +57,20 @@ pub(super) enum GrantedBy {
     BackEnd(Option<Receipt<()>>),
     /// The channel, if it lets this connection, which asks.
     Channel(ConnectionUid),
+}
+
+/// On whose behalf a back end is asked.
+pub(super) struct SubscribeAsker {
+    /// The token.
+    pub(super) token: LeapToken,
+    /// The connection that wants the channel.
+    pub(super) cid: ConnectionId,
+    /// Where its client is, where the socket tells.
+    pub(super) address: Option<IpAddr>,
+    /// When it asked.
+    pub(super) since: Instant,
+    /// The places for its questions.
+    pub(super) places: Arc<Semaphore>,
 }
 
 /// What has to be done for one subscription, worked out under the channel's lock.
