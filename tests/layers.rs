@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+#[path = "layers/circles.rs"]
+mod circles;
+
+use circles::Tree;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -257,6 +261,87 @@ fn the_check_leaves_alone_what_is_allowed() {
         let faults = Source::new(path, code).faults();
         assert!(faults.is_empty(), "{path}: {code}: {faults:?}");
     }
+}
+
+/// The circles that there are, and why each is still there. None may be added.
+const CIRCLES: &[(&[&str], &str)] = &[
+    (
+        &[
+            "actor/channel.rs",
+            "actor/channel/messages.rs",
+            "actor/session.rs",
+            "actor/session/messages.rs",
+            "actor/shard.rs",
+            "actor/supervisor.rs",
+        ],
+        "channel and session know each other's addresses; the shard spawns both, and they ask it through the supervisor",
+    ),
+    (
+        &[
+            "actor/hooks.rs",
+            "actor/persistence.rs",
+            "actor/webhook.rs",
+            "actor/webhook/authorizing.rs",
+            "actor/webhook/posting.rs",
+            "actor/webhook/trying.rs",
+        ],
+        "persistence hands out who wants events, and that knows the dispatcher, which reads from persistence",
+    ),
+    (
+        &["actor/channel/acting.rs", "actor/channel/hooking.rs"],
+        "what webhooks hear is told in the step in which it is done",
+    ),
+    (
+        &["actor/session/acting.rs", "actor/session/hooking.rs"],
+        "what webhooks hear is told in the step in which it is done",
+    ),
+];
+
+/// The most files of a circle.
+const LARGEST_CIRCLE: usize = 6;
+
+#[test]
+fn no_files_of_a_layer_import_each_other_in_a_circle() {
+    let sources = sources();
+    let own = sources.iter().filter(|s| !s.is_test() && !s.path.contains("/tests/"));
+    let found = Tree::new(own.map(|s| (s.path.as_str(), s.code.as_str()))).circles();
+    let excused = |circle: &Vec<&str>| CIRCLES.iter().any(|(files, _)| files == circle);
+    let new: Vec<_> = found.iter().filter(|circle| !excused(circle)).collect();
+    assert!(new.is_empty(), "files that import each other: {new:#?}");
+    for (files, _) in CIRCLES {
+        assert!(files.len() <= LARGEST_CIRCLE, "{} files are too many", files.len());
+        assert!(found.iter().any(|circle| circle == files), "{files:?} is no circle any more");
+    }
+}
+
+#[test]
+fn a_planted_circle_is_found() {
+    let circles =
+        |files: &[(&'static str, &'static str)]| Tree::new(files.iter().copied()).circles();
+    let two = [
+        ("x/a.rs", "use super::b::B;"),
+        ("x/b.rs", "fn f() { crate::x::a::g(); }"),
+        ("x/c.rs", "use super::{a::A, b::{self, B}};"),
+    ];
+    assert_eq!(circles(&two), [["x/a.rs", "x/b.rs"]]);
+    let behind_a_re_export = [
+        ("x/mod.rs", "mod a;\nmod b;\npub use a::A;\npub(crate) use b::{B, C};"),
+        ("x/a.rs", "use crate::x::{\n    C,\n};"),
+        ("x/b.rs", "use super::A;"),
+    ];
+    assert_eq!(circles(&behind_a_re_export), [["x/a.rs", "x/b.rs"]]);
+    let three = [
+        ("x/a.rs", "use super::b::B;"),
+        ("x/b.rs", "use super::c::C;"),
+        ("x/c.rs", "use super::a::A;"),
+    ];
+    assert_eq!(circles(&three), [["x/a.rs", "x/b.rs", "x/c.rs"]]);
+    let none = [
+        ("x.rs", "mod a;\nuse a::A;"),
+        ("x/a.rs", "use super::B;\nuse std::fmt;\nuse crate::y::Y;"),
+        ("y.rs", "use crate::x::X;"),
+    ];
+    assert!(circles(&none).is_empty());
 }
 
 #[test]
