@@ -114,7 +114,7 @@ fn terms(criterion: &mut Criterion) {
 fn encode(criterion: &mut Criterion) {
     for (name, wire) in WIRES {
         let mut group = criterion.benchmark_group(format!("encode/{name}"));
-        let profile = Profile { has_versions: false, wire };
+        let profile = Profile { wire, ..Profile::default() };
         for bytes in SIZES {
             let event = message(bytes);
             group.throughput(Throughput::Bytes(bytes.try_into().unwrap()));
@@ -149,8 +149,9 @@ fn init(criterion: &mut Criterion) {
         channels: (0..20).map(channel).collect(),
         missed: 0,
         extensions: None,
+        standing: None,
     };
-    let profile = Profile { has_versions: true, wire: Wire::default() };
+    let profile = Profile { has_versions: true, ..Profile::default() };
     criterion.bench_function("encode/json/init", |bencher| {
         let fresh = || EncodedEvent::new(event.clone());
         let frame = |dispatch: EncodedEvent| (dispatch.frame(profile), dispatch);

@@ -60,7 +60,9 @@ impl ChannelActor {
         let (window, state_bytes) = (around.settings.window(), around.settings.state_bytes);
         let acting = ChannelActing::new(channel.key.clone(), around);
         let now = Instant::now();
-        Self { machine: ChannelMachine::new(channel, window, share, state_bytes, now), acting }
+        let epoch = clock::epoch();
+        let machine = ChannelMachine::new(channel, epoch, window, share, state_bytes, now);
+        Self { machine, acting }
     }
 
     /// The channel's full name.

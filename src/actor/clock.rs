@@ -1,6 +1,6 @@
 //! The wall clock and the operating system's randomness: the one place that reads them.
 
-use crate::domain::{EventId, Minter, Stamp, Timestamp};
+use crate::domain::{Epoch, EventId, Minter, Stamp, Timestamp};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The operating system has no random numbers to give.
@@ -53,6 +53,11 @@ pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).ok().ok_or(NoRandomness)?;
     Ok(bytes)
+}
+
+/// An epoch that no line has had: 48 random bits.
+pub fn epoch() -> Epoch {
+    Epoch(uuid::Uuid::new_v4().as_u64_pair().0 >> 16)
 }
 
 /// A wall clock that somebody sets, for tests; each thread has its own.

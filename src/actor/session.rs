@@ -63,9 +63,9 @@ impl SessionActor {
         let (window, share) =
             (supervisor.settings().window(), supervisor.windows().share(&project));
         let id = SessionId::from(clock::readable_id("session").as_str());
-        let seed = uuid::Uuid::new_v4().to_string();
+        let (seed, epoch) = (uuid::Uuid::new_v4().to_string(), clock::epoch());
         let acting = SessionActing::new(&project, supervisor);
-        let beginning = Beginning { project, identity, permanent, id, seed, window, share };
+        let beginning = Beginning { project, identity, permanent, id, seed, epoch, window, share };
         Self {
             machine: SessionMachine::new(beginning),
             acting,

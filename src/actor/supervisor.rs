@@ -26,7 +26,7 @@ use crate::delivery::{Exit, Report};
 use crate::domain::project::secret_hash;
 use crate::domain::{ChannelKey, ConnectionId, LeapTokenId, Permission, ProjectId};
 use crate::line::WindowBudget;
-use crate::protocol::{Close, CloseCode, Extensions, Identify};
+use crate::protocol::{Close, CloseCode, Extension, Extensions, Identify};
 use crate::store::{StoreError, Thing};
 use actix::prelude::*;
 use endings::KnownProjects;
@@ -258,7 +258,10 @@ impl Supervisor {
         self.check_stopping()?;
         let project = ProjectId::from(who.project_id.as_str());
         self.check_project(&project, address).await?;
-        let connect = Connect { project: project.clone(), connection, cid, address, extensions };
+        let is_granted = extensions.is_some_and(|granted| granted.has(Extension::Resume));
+        let resume = who.resume.clone().filter(|_| is_granted).map(Arc::new);
+        let project_id = project.clone();
+        let connect = Connect { project: project_id, connection, cid, address, extensions, resume };
         match who.token.as_deref() {
             None => self.connect_without_token(project, Identity::Anonymous, connect).await,
             Some(secret) => self.connect_with(secret, project, connect).await,

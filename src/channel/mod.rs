@@ -18,14 +18,14 @@ pub use connection::{ConnectionRef, Worker};
 pub use effects::{Answers, Application, ChannelEffects, Word};
 pub use presence::{MemberPlace, PresentPart};
 pub use subscribers::Subscribers;
-pub use subscribing::Card;
+pub use subscribing::{Card, Snapshot};
 
 use crate::ask::{AskError, ChangeError};
 use crate::bus::{Bus, LineEntry, Ordered};
 use crate::delivery::fanout::Order;
 use crate::domain::channel::SubscriberKind;
 use crate::domain::{
-    Capabilities, Channel, ChannelKey, Position, SessionUid, State, StateChange, Timestamp,
+    Capabilities, Channel, ChannelKey, Epoch, Position, SessionUid, State, StateChange, Timestamp,
     Version, Visibility,
 };
 use crate::faults::{Fault, is_planted};
@@ -72,16 +72,17 @@ pub struct ChannelMachine<E: ChannelEffects> {
 }
 
 impl<E: ChannelEffects> ChannelMachine<E> {
-    /// A channel just read from the store, whose state may have so many bytes.
+    /// A channel just read from the store, whose state may have so many bytes; no line has had that epoch.
     pub fn new(
         channel: Channel,
+        epoch: Epoch,
         window: WindowBounds,
         share: Arc<WindowShare>,
         state_bytes: usize,
         now: Instant,
     ) -> Self {
         Self {
-            line: Line::new(window, share),
+            line: Line::new(epoch, window, share),
             changes: StateChanges::new(channel.state.clone(), channel.version),
             channel,
             subscribers: Subscribers::default(),
@@ -183,7 +184,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     }
 
     /// Its line goes on behind this place, which somebody else has counted.
-    pub const fn open_at(&mut self, position: Position) {
+    pub fn open_at(&mut self, position: Position) {
         self.line.open_at(position);
     }
 
@@ -198,7 +199,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// Something of the line is missing, and nobody here knows what: subscribers get the channel anew, sessions count what
     /// they have missed, and what is durable is read again.
     fn tell_gap(&mut self, lost: Option<u64>, effects: &mut E) {
-        let dispatch = self.available();
+        let dispatch = self.available_here();
         let forms = self.subscribers.profiles();
         for worker in self.subscribers.workers() {
             let dispatch = Arc::clone(&dispatch);
@@ -243,19 +244,34 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     fn broadcast(&mut self, event: Event, now: Instant, effects: &mut E) {
         self.used = now;
         let dispatch = self.line.show(EncodedEvent::new(event), now);
-        let forms = self.subscribers.profiles();
-        for worker in self.subscribers.workers() {
-            let dispatch = Arc::clone(&dispatch);
-            effects.order(worker, Order::Deliver { channel: self.line.id(), dispatch }, forms);
-        }
-        self.subscribers.keep(&dispatch, effects);
+        self.spread(&dispatch, effects);
     }
 
-    /// `AVAILABLE` with the state as subscribers know it.
+    /// Hands an event to every subscriber.
+    fn spread(&mut self, dispatch: &Arc<EncodedEvent>, effects: &mut E) {
+        let forms = self.subscribers.profiles();
+        for worker in self.subscribers.workers() {
+            let dispatch = Arc::clone(dispatch);
+            effects.order(worker, Order::Deliver { channel: self.line.id(), dispatch }, forms);
+        }
+        self.subscribers.keep(dispatch, effects);
+    }
+
+    /// `AVAILABLE` with the state as subscribers know it; where the line stood when it was built.
     fn available(&mut self) -> Arc<EncodedEvent> {
-        let channel = &self.channel;
-        let build = || Arc::new(EncodedEvent::new(Event::Available { channel: channel.clone() }));
+        let (channel, position) = (&self.channel, self.line.position());
+        let build = || {
+            let event = Event::Available { channel: channel.clone() };
+            Arc::new(EncodedEvent::new(event).said_at(position))
+        };
         Arc::clone(self.available.get_or_insert_with(build))
+    }
+
+    /// The same, with where the line stands now.
+    fn available_here(&mut self) -> Arc<EncodedEvent> {
+        let position = self.line.position();
+        self.available = self.available.take().filter(|known| known.position() == Some(position));
+        self.available()
     }
 
     /// Takes a state change in.
@@ -338,8 +354,11 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         self.channel = stored;
         self.available = None;
         if is_news {
+            self.used = now;
             let channel = self.key().id.clone();
-            self.broadcast(Event::StateUpdate { channel, state, version }, now, effects);
+            let update = Event::StateUpdate { channel, state, version };
+            // The line has not said this, and may say it yet: it has no place there.
+            self.spread(&Arc::new(EncodedEvent::new(update)), effects);
         }
         self.change_on(effects);
     }

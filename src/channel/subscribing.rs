@@ -4,9 +4,9 @@ use super::connection::ConnectionRef;
 use super::effects::{ChannelEffects, Word};
 use super::{ChannelMachine, Moment};
 use crate::delivery::fanout::{ConnectionUid, Order};
-use crate::domain::{Member, Place, SessionRef, SessionUid, Standing};
+use crate::domain::{Channel, Member, Place, SessionRef, SessionUid, Since, Standing};
 use crate::faults::{Fault, is_planted};
-use crate::line::Missing;
+use crate::line::{Missing, Recovery};
 use crate::protocol::EncodedEvent;
 use std::sync::Arc;
 
@@ -19,6 +19,15 @@ pub struct Card {
     pub member: Arc<Member>,
     /// Who it is to webhooks.
     pub named: Arc<SessionRef>,
+}
+
+/// A channel as it is when a connection begins to hear it.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The channel.
+    pub channel: Channel,
+    /// Where its line stands.
+    pub recovery: Recovery,
 }
 
 impl<E: ChannelEffects> ChannelMachine<E> {
@@ -40,7 +49,8 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         }
         let missing = if is_return { self.line.after(0) } else { Missing::default() };
         let since = if is_return { 0 } else { self.line.last() };
-        let available = self.available();
+        let shows_positions = connections.iter().any(|one| one.profile.has_positions);
+        let available = if shows_positions { self.available_here() } else { self.available() };
         for connection in &connections {
             self.join(uid, connection, Some(Arc::clone(&available)), since, effects);
             for dispatch in &missing.events {
@@ -61,6 +71,11 @@ impl<E: ChannelEffects> ChannelMachine<E> {
             let missing = Missing { events: Vec::new(), lost };
             effects.tell(&way, Word::Missing { missing, is_old: false });
         }
+    }
+
+    /// The channel as it is at this moment, with what was said after a position.
+    pub fn snapshot(&self, since: Option<Since>) -> Snapshot {
+        Snapshot { channel: self.channel.clone(), recovery: self.line.recover(since) }
     }
 
     /// A connection that is just beginning hears the channel from now on, behind the channel as it is at this moment.

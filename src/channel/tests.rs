@@ -104,7 +104,7 @@ fn channel() -> ChannelMachine<Notes> {
         version: Version::FIRST,
         created_at: Timestamp(0),
     };
-    ChannelMachine::new(channel, window, share, 1 << 20, Instant::now())
+    ChannelMachine::new(channel, Epoch(1), window, share, 1 << 20, Instant::now())
 }
 
 /// Now.

@@ -153,7 +153,8 @@ impl Link {
         self.project.replace(Some(project));
         self.extensions.set(extensions);
         let has_versions = extensions.has(Extension::Version);
-        self.profile.set(Profile { has_versions, wire });
+        let has_positions = extensions.has(Extension::Resume);
+        self.profile.set(Profile { has_versions, has_positions, wire });
     }
 
     /// The extensions that it has.

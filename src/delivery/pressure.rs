@@ -342,6 +342,7 @@ mod tests {
                 channels: vec![channel.clone()],
                 missed: 0,
                 extensions: None,
+                standing: None,
             };
             link.initialise(&EncodedEvent::new(init), Kept::default(), place());
             assert!(link.is_behind() && link.left_bytes() > 1 << 20);

@@ -39,7 +39,7 @@ pub use message::Message;
 pub use network::network_of;
 pub use permission::{Permission, Permissions};
 pub use place::{LineId, Place, Standing};
-pub use position::{Epoch, Position};
+pub use position::{Epoch, Position, Resume, Since};
 pub use presence::Member;
 pub use project::{AdminToken, Project, ProjectToken};
 pub use register::{Listed, Register, SessionRef};

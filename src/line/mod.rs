@@ -10,9 +10,9 @@ mod window;
 pub use budget::{WindowBudget, WindowShare};
 pub use window::{Missing, WindowBounds};
 
-use crate::domain::{Epoch, LineId, Place, Position, Standing};
+use crate::domain::{Epoch, LineId, Place, Position, Since, Standing};
 use crate::faults::{Fault, is_planted};
-use crate::protocol::EncodedEvent;
+use crate::protocol::{EncodedEvent, LineStanding};
 use std::sync::Arc;
 use tokio::time::Instant;
 use window::Window;
@@ -40,6 +40,15 @@ pub enum Accepted {
     },
 }
 
+/// Where a line stands for somebody who comes to it.
+#[derive(Clone, Debug)]
+pub struct Recovery {
+    /// The place, and whether nothing is missing.
+    pub standing: LineStanding,
+    /// All messages behind the place that was named, in order; none where one of them is not at hand.
+    pub events: Vec<Arc<EncodedEvent>>,
+}
+
 /// A line.
 pub struct Line {
     /// Which one.
@@ -53,16 +62,16 @@ pub struct Line {
 }
 
 impl Line {
-    /// A line on which nothing has been said yet.
-    pub fn new(bounds: WindowBounds, share: Arc<WindowShare>) -> Self {
-        let id = LineId::next();
-        let position = Position::start(Epoch(id.number()));
+    /// A line on which nothing has been said yet; no other may have had that epoch.
+    pub fn new(epoch: Epoch, bounds: WindowBounds, share: Arc<WindowShare>) -> Self {
+        let (id, position) = (LineId::next(), Position::start(epoch));
         Self { id, position, last: 0, window: Window::new(bounds, share) }
     }
 
     /// It goes on behind this place, which somebody else has counted.
-    pub const fn open_at(&mut self, position: Position) {
+    pub fn open_at(&mut self, position: Position) {
         self.position = position;
+        self.window.forget(position.offset);
     }
 
     /// The place of the last that was said.
@@ -96,7 +105,7 @@ impl Line {
         let lost = position.offset.saturating_sub(known);
         self.position = position;
         self.last = self.last.saturating_add(lost);
-        self.window.clear();
+        self.window.forget(position.offset);
         is_same.then_some(lost)
     }
 
@@ -110,8 +119,19 @@ impl Line {
         self.last
     }
 
-    /// Takes what is to be shown: a message gets its number and stays at hand, anything else passes.
+    /// Takes what this line alone orders, and shows it behind everything else.
+    pub fn say(&mut self, event: EncodedEvent, now: Instant) -> Arc<EncodedEvent> {
+        if event.event().is_on_line() {
+            self.position = self.position.next();
+        }
+        self.show(event, now)
+    }
+
+    /// Takes what is to be shown and has been accepted: it gets its position, if it is something that lines say; a message
+    /// gets its number and stays at hand.
     pub fn show(&mut self, event: EncodedEvent, now: Instant) -> Arc<EncodedEvent> {
+        let is_on_line = event.event().is_on_line();
+        let event = if is_on_line { event.said_at(self.position) } else { event };
         if !event.event().is_message() {
             return Arc::new(event);
         }
@@ -144,6 +164,23 @@ impl Line {
     /// The messages behind a number.
     pub fn after(&self, number: u64) -> Missing {
         self.between(number, self.last)
+    }
+
+    /// All messages behind a position, in order; none if one of them is not at hand, or nobody knows.
+    pub fn since(&self, since: Since) -> Option<Vec<Arc<EncodedEvent>>> {
+        let Since(Some(Position { epoch, offset })) = since else { return None };
+        let is_known = epoch == self.position.epoch && offset <= self.position.offset;
+        if is_known { self.window.since(offset) } else { None }
+    }
+
+    /// Where it stands, and the messages behind a position, if somebody names one and they are all at hand.
+    pub fn recover(&self, since: Option<Since>) -> Recovery {
+        let found = since.map(|since| self.since(since));
+        let standing = LineStanding {
+            position: self.position,
+            recovered: found.as_ref().map(Option::is_some),
+        };
+        Recovery { standing, events: found.flatten().unwrap_or_default() }
     }
 
     /// Lets go of what is too old; whether anything is left.

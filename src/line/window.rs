@@ -51,6 +51,8 @@ struct WindowEntry {
 pub(super) struct Window {
     /// Them, oldest first, none left out.
     entries: VecDeque<WindowEntry>,
+    /// The offset of the newest message that is not at hand.
+    gone: u64,
     /// Roughly their bytes, which the share has given.
     bytes: usize,
     /// What it may hold.
@@ -62,13 +64,14 @@ pub(super) struct Window {
 impl Window {
     /// An empty window.
     pub(super) const fn new(bounds: WindowBounds, share: Arc<WindowShare>) -> Self {
-        Self { entries: VecDeque::new(), bytes: 0, bounds, share }
+        Self { entries: VecDeque::new(), gone: 0, bytes: 0, bounds, share }
     }
 
     /// Takes the next message in; older ones make room. Where there is no room even so, it is not kept, and nothing older
     /// is: a window has no holes.
     pub(super) fn push(&mut self, message: Arc<EncodedEvent>, now: Instant) {
         if self.bounds.events == 0 || self.bounds.bytes == 0 {
+            self.gone = offset(&message);
             return;
         }
         let bytes = message.size_hint();
@@ -80,6 +83,7 @@ impl Window {
         }
         while !self.share.take(bytes) {
             if self.entries.is_empty() {
+                self.gone = offset(&message);
                 return;
             }
             self.drop_oldest();
@@ -105,17 +109,28 @@ impl Window {
         self.entries.is_empty()
     }
 
-    /// Lets go of everything.
-    pub(super) fn clear(&mut self) {
+    /// Lets go of everything, as nothing is known up to an offset.
+    pub(super) fn forget(&mut self, upto: u64) {
         while !self.entries.is_empty() {
             self.drop_oldest();
         }
+        self.gone = upto;
+    }
+
+    /// The messages behind an offset; none if one of them is not at hand.
+    pub(super) fn since(&self, after: u64) -> Option<Vec<Arc<EncodedEvent>>> {
+        if after < self.gone {
+            return None;
+        }
+        let from = self.entries.partition_point(|entry| offset(&entry.message) <= after);
+        Some(self.entries.range(from..).map(|entry| Arc::clone(&entry.message)).collect())
     }
 
     /// Lets go of the oldest message.
     fn drop_oldest(&mut self) {
         if let Some(oldest) = self.entries.pop_front() {
             let bytes = oldest.message.size_hint();
+            self.gone = offset(&oldest.message);
             self.bytes -= bytes;
             self.share.give(bytes);
         }
@@ -133,6 +148,11 @@ impl Window {
     }
 }
 
+/// The offset of a message on its line.
+fn offset(message: &EncodedEvent) -> u64 {
+    message.position().map_or(0, |position| position.offset)
+}
+
 impl Drop for Window {
     fn drop(&mut self) {
         self.share.give(self.bytes);
@@ -143,7 +163,9 @@ impl Drop for Window {
 mod tests {
     use super::super::{Line, WindowBudget};
     use super::*;
-    use crate::domain::{ChannelId, Message, ProjectId, RawJson, State, Version};
+    use crate::domain::{
+        ChannelId, Epoch, Message, Position, ProjectId, RawJson, Since, State, Version,
+    };
     use crate::protocol::Event;
     use proptest::prelude::*;
 
@@ -153,7 +175,7 @@ mod tests {
 
     /// A line within such bounds.
     fn line(bounds: WindowBounds) -> Line {
-        Line::new(bounds, WindowBudget::new(1 << 30).share(&ProjectId::from("p")))
+        Line::new(Epoch(1), bounds, WindowBudget::new(1 << 30).share(&ProjectId::from("p")))
     }
 
     /// A message with so many bytes of data.
@@ -173,7 +195,7 @@ mod tests {
         let mut line = line(WindowBounds { events: 3, ..WIDE });
         let now = Instant::now();
         for _ in 0..5 {
-            line.show(message(1), now);
+            line.say(message(1), now);
         }
         assert_eq!(numbers(&line.after(5)), (vec![], 0));
         assert_eq!(numbers(&line.after(3)), (vec![4, 5], 0));
@@ -188,7 +210,7 @@ mod tests {
         let mut line = line(WIDE);
         let channel = ChannelId::trusted("c");
         let update = Event::StateUpdate { channel, state: State::empty(), version: Version(2) };
-        assert_eq!(line.show(EncodedEvent::new(update), Instant::now()).place(), None);
+        assert_eq!(line.say(EncodedEvent::new(update), Instant::now()).place(), None);
         assert_eq!(line.last(), 0);
     }
 
@@ -196,8 +218,8 @@ mod tests {
     async fn one_message_of_any_size_is_kept_and_nothing_older_beside_it() {
         let mut line = line(WindowBounds { bytes: 1000, ..WIDE });
         let now = Instant::now();
-        line.show(message(1), now);
-        line.show(message(5000), now);
+        line.say(message(1), now);
+        line.say(message(5000), now);
         assert_eq!(numbers(&line.after(0)), (vec![2], 1));
     }
 
@@ -205,7 +227,7 @@ mod tests {
     async fn whoever_wants_nothing_kept_has_nothing_kept() {
         for bounds in [WindowBounds { events: 0, ..WIDE }, WindowBounds { bytes: 0, ..WIDE }] {
             let mut line = line(bounds);
-            line.show(message(1), Instant::now());
+            line.say(message(1), Instant::now());
             assert_eq!(numbers(&line.after(0)), (vec![], 1));
         }
     }
@@ -214,8 +236,8 @@ mod tests {
     async fn what_is_too_old_goes_and_is_counted() {
         let mut line = line(WIDE);
         let now = Instant::now();
-        line.show(message(1), now);
-        line.show(message(1), now + WIDE.age / 2);
+        line.say(message(1), now);
+        line.say(message(1), now + WIDE.age / 2);
         line.expire(now + WIDE.age);
         assert_eq!(numbers(&line.after(0)), (vec![2], 1));
     }
@@ -225,17 +247,58 @@ mod tests {
         let budget = WindowBudget::new(4096);
         let share = budget.share(&ProjectId::from("p"));
         let now = Instant::now();
-        let mut first = Line::new(WIDE, Arc::clone(&share));
-        let mut second = Line::new(WIDE, share);
-        first.show(message(700), now);
-        second.show(message(700), now);
+        let mut first = Line::new(Epoch(1), WIDE, Arc::clone(&share));
+        let mut second = Line::new(Epoch(1), WIDE, share);
+        first.say(message(700), now);
+        second.say(message(700), now);
         assert_eq!(numbers(&second.after(0)), (vec![], 1), "a project has a quarter");
         drop(first);
-        second.show(message(700), now);
+        second.say(message(700), now);
         assert_eq!(numbers(&second.after(0)), (vec![2], 1));
     }
 
     proptest! {
+        /// Whatever happened: from a position on there is everything that was said after it, or nothing.
+        #[test]
+        fn whoever_names_a_position_gets_all_behind_it_or_nothing(
+            steps in prop::collection::vec((0..2000_usize, 0..40_u64, any::<bool>()), 1..60),
+            events in 0..20_usize,
+            bytes in 200..8000_usize,
+            at in 0..60_u64,
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let mut line = line(WindowBounds { events, bytes, age: Duration::from_secs(100) });
+                let (mut now, mut said) = (Instant::now(), Vec::new());
+                for (size, pause, is_state) in steps {
+                    now += Duration::from_secs(pause);
+                    if is_state {
+                        let channel = ChannelId::trusted("c");
+                        let (state, version) = (State::empty(), Version(1));
+                        let update = Event::StateUpdate { channel, state, version };
+                        line.say(EncodedEvent::new(update), now);
+                    } else {
+                        said.push(line.say(message(size), now).position().unwrap().offset);
+                    }
+                }
+                let end = line.position().offset;
+                let since = |epoch, offset| {
+                    line.since(Since(Some(Position { epoch: Epoch(epoch), offset })))
+                };
+                let wanted: Vec<_> = said.into_iter().filter(|offset| *offset > at).collect();
+                if let Some(found) = since(1, at) {
+                    let found: Vec<_> = found.iter().map(|event| offset(event)).collect();
+                    assert_eq!(found, wanted);
+                    assert!(at <= end);
+                } else {
+                    assert!(at > end || !wanted.is_empty(), "nothing was missing");
+                }
+                assert!(since(1, end).is_some());
+                assert!(since(1, end + 1).is_none() && since(2, at).is_none());
+                assert!(line.since(Since(None)).is_none());
+            });
+        }
+
         /// Whatever happened: what is missing is everything from the oldest at hand on, and the rest is counted.
         #[test]
         fn nothing_is_left_out_and_nothing_comes_twice(
@@ -250,7 +313,7 @@ mod tests {
                 let mut now = Instant::now();
                 for (size, pause) in steps {
                     now += Duration::from_secs(pause);
-                    line.show(message(size), now);
+                    line.say(message(size), now);
                 }
                 let missing = line.after(after);
                 let (numbers, lost) = numbers(&missing);

@@ -3,10 +3,11 @@
 use super::opcode::Opcode;
 use crate::domain::json;
 use crate::domain::message::EVENT_NAME_MAX_BYTES;
-use crate::domain::{ChannelId, Message, RawJson, Version};
+use crate::domain::{ChannelId, Message, RawJson, Resume, Since, Version};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How much of an unknown event's name is repeated, characters.
@@ -34,6 +35,8 @@ pub struct Identify {
     pub token: Option<String>,
     /// The extensions that the client asks for; none when it did not ask at all.
     pub extensions: Option<Vec<String>>,
+    /// Ours: from where it wants to go on (extension `resume`).
+    pub resume: Option<Resume>,
 }
 
 /// One decoded client frame.
@@ -122,7 +125,7 @@ struct FrameEnvelope<'a> {
 
 /// IDENTIFY's payload.
 #[derive(Deserialize)]
-struct IdentifyPayload {
+struct IdentifyPayload<'a> {
     /// The project's id.
     project_id: String,
     /// Missing, null or empty when anonymous.
@@ -131,6 +134,31 @@ struct IdentifyPayload {
     /// Ours: the extensions asked for.
     #[serde(default)]
     ext: Option<Vec<String>>,
+    /// Ours: the positions that it has.
+    #[serde(borrow, default)]
+    resume: Option<&'a RawValue>,
+}
+
+/// IDENTIFY's `resume`.
+#[derive(Deserialize)]
+struct ResumePayload {
+    /// The last position that was seen of each channel.
+    #[serde(default)]
+    positions: HashMap<String, String>,
+    /// The last one of the token's own line.
+    #[serde(default)]
+    direct: Option<String>,
+}
+
+impl From<ResumePayload> for Resume {
+    /// Channels whose id cannot exist are left out: nobody is subscribed to them.
+    fn from(ResumePayload { positions, direct }: ResumePayload) -> Self {
+        let read = |(id, since): (String, String)| {
+            ChannelId::parse(&id).ok().map(|id| (id, Since::read(&since)))
+        };
+        let channels = positions.into_iter().filter_map(read).collect();
+        Self { channels, direct: direct.as_deref().map(Since::read) }
+    }
 }
 
 /// A heartbeat's payload.
@@ -271,9 +299,11 @@ fn object<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<T, Decode
 
 /// Decodes IDENTIFY's payload.
 fn identify(d: Option<&RawValue>) -> Result<ClientCommand, DecodeError> {
-    let IdentifyPayload { project_id, token, ext } = object(d)?;
+    let IdentifyPayload { project_id, token, ext, resume } = object(d)?;
+    let resume = resume.map(|asked| object::<ResumePayload>(Some(asked))).transpose()?;
     let token = token.filter(|token| !token.is_empty());
-    Ok(ClientCommand::Identify(Identify { project_id, token, extensions: ext }))
+    let (extensions, resume) = (ext, resume.map(Resume::from));
+    Ok(ClientCommand::Identify(Identify { project_id, token, extensions, resume }))
 }
 
 /// Decodes a heartbeat's payload, which may be missing, null or an object.

@@ -10,11 +10,13 @@ use super::frame;
 use super::refusal::Refusal;
 use super::wire::{Forms, Wire};
 use crate::domain::{
-    Channel, ChannelId, ConnectionId, Member, Message, Place, RawJson, State, Timestamp, Version,
+    Channel, ChannelId, ConnectionId, Member, Message, Place, Position, RawJson, SessionId, State,
+    Timestamp, Version,
 };
 use bytes::Bytes;
 use serde::Serialize;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use writing::quoted;
 
 /// From so many bytes on a state of an `INIT` is not copied into its frame: all frames share the channel's own bytes.
@@ -28,6 +30,8 @@ type PutState<'a> = &'a mut dyn FnMut(&RawJson, &mut String);
 pub struct Profile {
     /// Extension `version`: states carry their version.
     pub has_versions: bool,
+    /// Extension `resume`: what stands on a line carries its position.
+    pub has_positions: bool,
     /// How payloads are spelled.
     pub wire: Wire,
 }
@@ -74,6 +78,36 @@ pub struct PresentMember {
     pub since: Timestamp,
 }
 
+/// Where everything stands that a connection hears, when it begins (extension `resume`).
+#[derive(Clone, Debug)]
+pub struct InitStanding {
+    /// The session's name.
+    pub session: SessionId,
+    /// The channels' lines, in the order of INIT's channels.
+    pub channels: Vec<LineStanding>,
+    /// The token's own line.
+    pub direct: LineStanding,
+    /// Whether everything was recovered that was asked for; none if nothing was.
+    pub is_complete: Option<bool>,
+}
+
+/// Where one line stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineStanding {
+    /// The last that was said on it.
+    pub position: Position,
+    /// Whether nothing is missing since the position that the client named; none if it named none.
+    pub recovered: Option<bool>,
+}
+
+/// As members of an object.
+impl fmt::Display for LineStanding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, r#""s":"{}""#, self.position)?;
+        self.recovered.map_or(Ok(()), |recovered| write!(f, r#","recovered":{recovered}"#))
+    }
+}
+
 /// One event for a connection, a session or all subscribers of a channel.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -93,6 +127,8 @@ pub enum Event {
         missed: u64,
         /// Ours: the extensions granted; none for a client that did not ask.
         extensions: Option<Vec<&'static str>>,
+        /// Extension `resume`: where everything stands.
+        standing: Option<Box<InitStanding>>,
     },
     /// The session is subscribed to the channel.
     Available {
@@ -198,16 +234,41 @@ pub struct EncodedEvent {
     event: Event,
     /// Where it stands, if it is a message of a line.
     place: Option<Place>,
-    /// The frames without versions; most events look the same to everybody and have these alone.
+    /// Where it stands for clients, if it is something that a line says.
+    position: Option<Position>,
+    /// The frames without versions and positions; most events look the same to everybody and have these alone.
     plain: Forms,
-    /// The frames with versions.
-    versioned: Forms,
+    /// The frames that show more.
+    extended: OnceLock<Box<Extended>>,
+}
+
+/// The forms of an event that only some extensions ask for.
+#[derive(Debug, Default)]
+struct Extended {
+    /// With versions.
+    versions: Forms,
+    /// With positions.
+    positions: Forms,
+    /// With both.
+    both: Forms,
 }
 
 impl EncodedEvent {
     /// An event, not yet encoded.
     pub const fn new(event: Event) -> Self {
-        Self { event, place: None, plain: Forms::new(), versioned: Forms::new() }
+        let plain = Forms::new();
+        Self { event, place: None, position: None, plain, extended: OnceLock::new() }
+    }
+
+    /// The same, as something that a line says there.
+    #[must_use]
+    pub fn said_at(self, position: Position) -> Self {
+        Self { position: Some(position), ..self }
+    }
+
+    /// Where it stands for clients, if it is something that a line says.
+    pub const fn position(&self) -> Option<Position> {
+        self.position
     }
 
     /// The same, at its place on a line.
@@ -228,7 +289,7 @@ impl EncodedEvent {
 
     /// The whole frame for connections of this profile.
     pub fn frame(&self, profile: Profile) -> Bytes {
-        let write = |out: &mut String| self.event.write(profile, &mut copy, out);
+        let write = |out: &mut String| self.write(profile, &mut copy, out);
         self.forms(profile).frame(profile.wire, self.size_hint(), write)
     }
 
@@ -245,7 +306,7 @@ impl EncodedEvent {
                         copy(state, out);
                     }
                 };
-                self.event.write(profile, &mut share, out);
+                self.write(profile, &mut share, out);
                 shared
             })
         })
@@ -272,9 +333,26 @@ impl EncodedEvent {
     }
 
     /// The frames among which that of this profile is.
-    const fn forms(&self, profile: Profile) -> &Forms {
+    fn forms(&self, profile: Profile) -> &Forms {
         let has_versions = profile.has_versions && self.event.has_version();
-        if has_versions { &self.versioned } else { &self.plain }
+        let has_positions = profile.has_positions && self.has_position();
+        let extended = || self.extended.get_or_init(Box::default);
+        match (has_versions, has_positions) {
+            (false, false) => &self.plain,
+            (true, false) => &extended().versions,
+            (false, true) => &extended().positions,
+            (true, true) => &extended().both,
+        }
+    }
+
+    /// Whether the event shows a position to those who asked for it.
+    const fn has_position(&self) -> bool {
+        self.position.is_some() || matches!(self.event, Event::Init { .. })
+    }
+
+    /// Appends the payload.
+    fn write(&self, profile: Profile, put_state: PutState<'_>, out: &mut String) {
+        self.event.write(self.position, profile, put_state, out);
     }
 
     /// This INIT with so many messages more that are missed; none if there is nothing to change.
@@ -338,6 +416,17 @@ impl Event {
                 | Self::Ack { .. }
                 | Self::PipeUnavailable { .. }
                 | Self::Unavailable { is_unicast: true, .. }
+        )
+    }
+
+    /// Whether the event is something that lines say: it has its position there.
+    pub const fn is_on_line(&self) -> bool {
+        matches!(
+            self,
+            Self::Message { .. }
+                | Self::DirectMessage { is_unicast: false, .. }
+                | Self::StateUpdate { .. }
+                | Self::TokenStateUpdate { .. }
         )
     }
 

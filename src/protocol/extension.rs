@@ -13,16 +13,19 @@ pub enum Extension {
     TokenState,
     /// `PATCH_CHANNEL_STATE` from the client.
     Patch,
+    /// Positions on what lines say, and going on from one.
+    Resume,
 }
 
 impl Extension {
     /// All of them, by their name on the wire.
-    const NAMED: [(&'static str, Self); 5] = [
+    const NAMED: [(&'static str, Self); 6] = [
         ("errors", Self::Errors),
         ("version", Self::Version),
         ("presence", Self::Presence),
         ("token_state", Self::TokenState),
         ("patch", Self::Patch),
+        ("resume", Self::Resume),
     ];
 
     /// The place in a set.
@@ -33,6 +36,7 @@ impl Extension {
             Self::Presence => 1 << 2,
             Self::TokenState => 1 << 3,
             Self::Patch => 1 << 4,
+            Self::Resume => 1 << 5,
         }
     }
 }

@@ -20,7 +20,9 @@ pub mod zlib;
 
 pub use client_frame::{ClientCommand, ClientFrame, DecodeError, Identify};
 pub use close::{Close, CloseCode};
-pub use encoded_event::{EncodedEvent, ErrorCode, Event, PresentMember, Profile, Scope};
+pub use encoded_event::{
+    EncodedEvent, ErrorCode, Event, InitStanding, LineStanding, PresentMember, Profile, Scope,
+};
 pub use extension::{Extension, Extensions};
 pub use machine::{Action, Machine, Timing};
 pub use opcode::Opcode;

@@ -14,23 +14,24 @@ const HEAVY_JSON: usize = 32 << 20;
 pub const LEAST_HEAVY: usize = HEAVY_ETF;
 
 /// How many profiles there are.
-const ALL: usize = 8;
+const ALL: usize = 16;
 
 impl Profile {
     /// Which one it is, as a bit.
-    fn bit(self) -> u8 {
+    fn bit(self) -> u16 {
         let is_etf = self.wire.encoding == Encoding::Etf;
-        let [versions, etf, zlib] = [self.has_versions, is_etf, self.wire.is_zlib].map(u8::from);
-        1 << (versions + 2 * etf + 4 * zlib)
+        let flags = [self.has_versions, is_etf, self.wire.is_zlib, self.has_positions];
+        let [versions, etf, zlib, positions] = flags.map(u16::from);
+        1 << (versions + 2 * etf + 4 * zlib + 8 * positions)
     }
 
     /// All of them.
     fn all() -> impl Iterator<Item = Self> {
-        [false, true].into_iter().flat_map(|has_versions| {
-            [Encoding::Json, Encoding::Etf].into_iter().flat_map(move |encoding| {
-                [false, true]
-                    .map(move |is_zlib| Self { has_versions, wire: Wire { encoding, is_zlib } })
-            })
+        let has = |flags: u16, flag: u16| flags & flag != 0;
+        (0..16).map(move |flags| {
+            let encoding = if has(flags, 2) { Encoding::Etf } else { Encoding::Json };
+            let wire = Wire { encoding, is_zlib: has(flags, 4) };
+            Self { has_versions: has(flags, 1), has_positions: has(flags, 8), wire }
         })
     }
 
@@ -46,7 +47,7 @@ impl Profile {
 
 /// A set of profiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Profiles(u8);
+pub struct Profiles(u16);
 
 impl From<Profile> for Profiles {
     fn from(profile: Profile) -> Self {
@@ -81,7 +82,7 @@ impl Profiles {
 
 /// How many connections have each profile.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ProfileCounts([usize; ALL]);
+pub struct ProfileCounts([u32; ALL]);
 
 impl ProfileCounts {
     /// One more.
@@ -105,7 +106,7 @@ impl ProfileCounts {
     }
 
     /// The count of one.
-    fn count(&mut self, profile: Profile) -> Option<&mut usize> {
+    fn count(&mut self, profile: Profile) -> Option<&mut u32> {
         self.0.get_mut(usize::try_from(profile.bit().trailing_zeros()).unwrap_or(ALL))
     }
 }
@@ -118,7 +119,7 @@ mod tests {
 
     /// The profile of this encoding.
     fn profile(encoding: Encoding, is_zlib: bool) -> Profile {
-        Profile { has_versions: false, wire: Wire { encoding, is_zlib } }
+        Profile { wire: Wire { encoding, is_zlib }, ..Profile::default() }
     }
 
     /// A message of so many bytes.

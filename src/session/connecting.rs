@@ -4,14 +4,19 @@
 //! holds them back until INIT. So what follows INIT is exactly what happened after the states in it: no gap, no repeat.
 
 use super::effects::{SessionEffects, ToChannel};
+use super::resuming::GoingOn;
 use super::{Attendant, Identity, SessionMachine};
-use crate::channel::{ConnectionRef, Moment};
+use crate::channel::{ConnectionRef, Moment, Snapshot};
 use crate::delivery::fanout::{ConnectionUid, Order};
 use crate::delivery::owed::Kept;
-use crate::domain::{Channel, ChannelId, ConnectionId, Place, ProjectId, RawJson};
-use crate::protocol::{Close, CloseCode, EncodedEvent, Event, Extension, Extensions, Scope};
+use crate::domain::{Channel, ChannelId, ConnectionId, Place, ProjectId, RawJson, Resume, Since};
+use crate::line::Recovery;
+use crate::protocol::{
+    Close, CloseCode, EncodedEvent, Event, Extension, Extensions, InitStanding, Scope,
+};
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// A connection that wants to come in.
@@ -27,6 +32,15 @@ pub struct Connect<W> {
     pub address: Option<IpAddr>,
     /// The extensions that it was granted; none if it did not ask.
     pub extensions: Option<Extensions>,
+    /// From where it wants to go on, if it was granted that.
+    pub resume: Option<Arc<Resume>>,
+}
+
+impl<W> Connect<W> {
+    /// From where it wants to go on on a channel's line.
+    fn since(&self, id: &ChannelId) -> Option<Since> {
+        self.resume.as_ref()?.channels.get(id).copied()
+    }
 }
 
 /// What came of looking for a channel.
@@ -44,7 +58,9 @@ pub(super) struct Connecting<W> {
     /// The channels that have not answered.
     waiting: HashSet<ChannelId>,
     /// The answers.
-    snapshots: Vec<Channel>,
+    snapshots: Vec<Snapshot>,
+    /// What the session's own line has for it.
+    direct: Recovery,
     /// What the connection asked with.
     connect: Connect<W>,
 }
@@ -72,7 +88,10 @@ impl<E: SessionEffects> SessionMachine<E> {
             (connect.connection.clone(), connect.cid.clone(), connect.address);
         let (uid, since) = (connection.uid, self.line.last());
         let waiting = self.subscriptions.keys().cloned().collect();
-        let connecting = Some(Box::new(Connecting { waiting, snapshots: Vec::new(), connect }));
+        let named = connect.resume.as_ref().and_then(|resume| resume.direct);
+        let direct = self.line.recover(named);
+        let snapshots = Vec::new();
+        let connecting = Some(Box::new(Connecting { waiting, snapshots, direct, connect }));
         let attendant =
             Attendant { connection: connection.clone(), cid, address, since, connecting };
         self.connections.insert(uid, attendant);
@@ -117,7 +136,10 @@ impl<E: SessionEffects> SessionMachine<E> {
         let Some(channel) = held.channel.as_ref().filter(|channel| effects.is_live(channel)) else {
             return false;
         };
-        effects.attach(id, channel, self.card(), connection);
+        let known = self.connections.get(&connection.uid);
+        let connecting = known.and_then(|attendant| attendant.connecting.as_ref());
+        let since = connecting.and_then(|connecting| connecting.connect.since(id));
+        effects.attach(id, channel, self.card(), connection, since);
         true
     }
 
@@ -156,7 +178,7 @@ impl<E: SessionEffects> SessionMachine<E> {
             match &mut attendant.connecting {
                 Some(connecting) if is_return || connecting.waiting.contains(id) => {
                     // Another incarnation's snapshot is of no use: that does not hand its events to anybody any more.
-                    connecting.snapshots.retain(|snapshot| snapshot.key.id != *id);
+                    connecting.snapshots.retain(|snapshot| snapshot.channel.key.id != *id);
                     connecting.waiting.insert(id.clone());
                     outside.push(attendant.connection.clone());
                 }
@@ -215,10 +237,10 @@ impl<E: SessionEffects> SessionMachine<E> {
     }
 
     /// A channel's snapshot came.
-    pub fn snapshot(&mut self, uid: ConnectionUid, channel: Channel, effects: &mut E) {
+    pub fn snapshot(&mut self, uid: ConnectionUid, snapshot: Snapshot, effects: &mut E) {
         let Some(connecting) = self.connecting(uid) else { return };
-        if connecting.waiting.remove(&channel.key.id) {
-            connecting.snapshots.push(channel);
+        if connecting.waiting.remove(&snapshot.channel.key.id) {
+            connecting.snapshots.push(snapshot);
         }
         self.finish_connecting(uid, effects);
     }
@@ -231,21 +253,25 @@ impl<E: SessionEffects> SessionMachine<E> {
         let Some(attendant) = self.connections.get_mut(&uid) else { return };
         let Some(connecting) = attendant.connecting.take() else { return };
         let since = attendant.since;
-        let Connecting { mut snapshots, connect, .. } = *connecting;
+        let Connecting { mut snapshots, direct, connect, .. } = *connecting;
         // What was unsubscribed in between is not shown; the rest in the order of subscribing.
-        snapshots.retain(|channel| self.subscriptions.contains_key(&channel.key.id));
-        snapshots.sort_by_key(|channel| self.subscriptions.get_index_of(&channel.key.id));
+        snapshots.retain(|known| self.subscriptions.contains_key(&known.channel.key.id));
+        snapshots.sort_by_key(|known| self.subscriptions.get_index_of(&known.channel.key.id));
         let bytes: usize =
-            snapshots.iter().map(|channel| channel.state.json().as_str().len()).sum();
+            snapshots.iter().map(|known| known.channel.state.json().as_str().len()).sum();
         let limit = effects.limits().init_bytes;
         if bytes > limit {
             let reason =
                 format!("the states of this token's channels have {bytes} bytes, at most {limit}");
             return self.close(uid, Close::new(CloseCode::RateLimited, reason), effects);
         }
-        let (events, missed) = self.replay.take();
+        let kept = self.replay.take();
+        let going_on = GoingOn::new(kept, &connect, &mut snapshots, direct, &self.named.id);
+        let GoingOn { events, missed, standing } = going_on;
+        let channels = snapshots.into_iter().map(|known| known.channel).collect();
         let kept = Kept { events, missed, home: effects.home() };
-        let init = Box::new(EncodedEvent::new(self.init(&connect, snapshots, missed)));
+        let init = self.init(&connect, channels, missed, standing);
+        let init = Box::new(EncodedEvent::new(init));
         let direct = Place { line: self.line.id(), number: since };
         self.order_one(uid, Order::Init { connection: uid, init, kept, direct }, effects);
         if connect.extensions.is_some_and(|extensions| extensions.has(Extension::Presence)) {
@@ -254,7 +280,13 @@ impl<E: SessionEffects> SessionMachine<E> {
     }
 
     /// INIT for a connection.
-    fn init(&self, connect: &Connect<E::Worker>, channels: Vec<Channel>, missed: u64) -> Event {
+    fn init(
+        &self,
+        connect: &Connect<E::Worker>,
+        channels: Vec<Channel>,
+        missed: u64,
+        standing: Option<Box<InitStanding>>,
+    ) -> Event {
         let (metadata, scope) = match &self.identity {
             Identity::Token(token) => (token.metadata(), Scope::Token),
             Identity::Anonymous => (RawJson::null(), Scope::NoAuth),
@@ -268,6 +300,7 @@ impl<E: SessionEffects> SessionMachine<E> {
             channels,
             missed,
             extensions: connect.extensions.map(Extensions::names),
+            standing,
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::channel::{Card, ConnectionRef, Worker};
 use crate::delivery::Home;
 use crate::delivery::fanout::{ConnectionUid, Order};
-use crate::domain::{ChannelId, LeapTokenId, Member, SessionUid, Standing, Timestamp};
+use crate::domain::{ChannelId, LeapTokenId, Member, SessionUid, Since, Standing, Timestamp};
 use crate::line::WindowBounds;
 use crate::protocol::Profiles;
 use std::sync::Arc;
@@ -88,7 +88,7 @@ pub trait SessionEffects {
     /// Tells a channel something.
     fn say(&mut self, channel: &Self::Channel, session: SessionUid, word: ToChannel<Self::Worker>);
 
-    /// A connection that is on its way in is to hear a channel. Comes back as
+    /// A connection that is on its way in is to hear a channel, from a position on if it named one. Comes back as
     /// [`snapshot`](super::SessionMachine::snapshot), or [`unanswered`](super::SessionMachine::unanswered) where the channel
     /// has just ended.
     fn attach(
@@ -97,6 +97,7 @@ pub trait SessionEffects {
         channel: &Self::Channel,
         session: Card,
         connection: &ConnectionRef<Self::Worker>,
+        since: Option<Since>,
     );
 
     /// The session holds the channel, and these connections are to hear it. Comes back as

@@ -7,6 +7,7 @@ mod connecting;
 mod detaching;
 mod effects;
 mod replay;
+mod resuming;
 mod subscribing;
 
 pub use connecting::{Connect, Sought};
@@ -17,8 +18,8 @@ pub use subscribing::{NoWay, WantedSubscription};
 use crate::channel::{Card, ConnectionRef};
 use crate::delivery::fanout::{ConnectionUid, Order};
 use crate::domain::{
-    ChannelId, ChannelKey, ConnectionId, LeapToken, Member, ProjectId, SessionId, SessionRef,
-    SessionUid, Standing, Subscription, Timestamp,
+    ChannelId, ChannelKey, ConnectionId, Epoch, LeapToken, Member, ProjectId, SessionId,
+    SessionRef, SessionUid, Standing, Subscription, Timestamp,
 };
 use crate::faults::{Fault, is_planted};
 use crate::line::{Line, WindowBounds, WindowShare};
@@ -104,6 +105,8 @@ pub struct Beginning {
     pub id: SessionId,
     /// Something unguessable.
     pub seed: String,
+    /// The stretch that its line begins, which no other line has had.
+    pub epoch: Epoch,
     /// What its line keeps at hand.
     pub window: WindowBounds,
     /// Where that comes from.
@@ -147,7 +150,7 @@ pub struct SessionMachine<E: SessionEffects> {
 impl<E: SessionEffects> SessionMachine<E> {
     /// A session without a connection yet.
     pub fn new(beginning: Beginning) -> Self {
-        let Beginning { project, identity, permanent, id, seed, window, share } = beginning;
+        let Beginning { project, identity, permanent, id, seed, epoch, window, share } = beginning;
         let held = |subscription: Subscription| {
             let since = subscription.created_at;
             (subscription.channel, HeldSubscription { channel: None, is_ephemeral: false, since })
@@ -163,7 +166,7 @@ impl<E: SessionEffects> SessionMachine<E> {
             joining: HashSet::new(),
             questions: 0,
             replay: Replay::default(),
-            line: Line::new(window, share),
+            line: Line::new(epoch, window, share),
             is_watching_line: false,
             parting: Vec::new(),
             had_connections: false,
@@ -215,7 +218,7 @@ impl<E: SessionEffects> SessionMachine<E> {
 
     /// Hands an event to every connection, or keeps it for the next one.
     pub fn dispatch(&mut self, event: Event, now: Instant, effects: &mut E) {
-        let dispatch = self.line.show(EncodedEvent::new(event), now);
+        let dispatch = self.line.say(EncodedEvent::new(event), now);
         self.watch_line(now, effects);
         if self.connections.is_empty() {
             return self.replay.keep(dispatch, &effects.limits());

@@ -11,7 +11,9 @@ use crate::channel::{Answers, Application, ChannelEffects, Word};
 use crate::delivery::Home;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, Order};
 use crate::delivery::outlet::Outlet;
-use crate::domain::{ChannelId, LeapTokenId, SessionRef, SessionUid, State, Timestamp, Version};
+use crate::domain::{
+    ChannelId, LeapTokenId, SessionRef, SessionUid, Since, State, Timestamp, Version,
+};
 use crate::line::WindowBounds;
 use crate::protocol::{EncodedEvent, Profiles};
 use crate::session::{Ephemeral, SessionEffects, SessionLimits, ToChannel};
@@ -191,8 +193,15 @@ impl SessionEffects for SimulatedSessionActing {
         self.post.borrow_mut().push(Happening::Channel(channel.clone(), word));
     }
 
-    fn attach(&mut self, _: &ChannelId, channel: &Place, session: Card, connection: &Connection) {
-        let attach = ForChannel::Attach(session, self.seat, connection.clone());
+    fn attach(
+        &mut self,
+        _: &ChannelId,
+        channel: &Place,
+        session: Card,
+        connection: &Connection,
+        since: Option<Since>,
+    ) {
+        let attach = ForChannel::Attach(session, self.seat, connection.clone(), since);
         self.then(Happening::Channel(channel.clone(), attach));
     }
 

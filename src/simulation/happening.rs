@@ -3,11 +3,11 @@
 use super::store::Job;
 use crate::ask::{AskError, ChangeError};
 use crate::channel::Card;
-use crate::channel::{ConnectionRef, Word};
+use crate::channel::{ConnectionRef, Snapshot, Word};
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
 use crate::delivery::{Home, Report, Reports};
 use crate::domain::{
-    Channel, ChannelId, Message, SessionId, SessionUid, State, StateChange, Timestamp, Version,
+    ChannelId, Message, SessionId, SessionUid, Since, State, StateChange, Timestamp, Version,
 };
 use crate::protocol::EncodedEvent;
 use crate::session::ToChannel;
@@ -45,7 +45,7 @@ pub(super) type Connection = ConnectionRef<FanoutHandle>;
 #[derive(Debug)]
 pub(super) enum ForChannel {
     /// A connection on its way in wants a snapshot.
-    Attach(Card, Seat, Connection),
+    Attach(Card, Seat, Connection, Option<Since>),
     /// A session's connections are to hear it; whether the session held it before.
     Subscribe(Card, Seat, Vec<Connection>, bool),
     /// A session's word.
@@ -70,7 +70,7 @@ pub(super) enum ForChannel {
 #[derive(Debug)]
 pub(super) enum ForSession {
     /// A channel as it was when it began to hand its events to a connection.
-    Snapshot(ConnectionUid, Channel),
+    Snapshot(ConnectionUid, Box<Snapshot>),
     /// A channel's word.
     Word(Place, Word),
     /// What a channel said while nobody was connected.

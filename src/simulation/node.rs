@@ -8,7 +8,7 @@ use crate::channel::{ChannelMachine, Moment};
 use crate::delivery::fanout::LocalFanout;
 use crate::delivery::outlet::Outlet;
 use crate::domain::{
-    Channel, ChannelId, LeapToken, ProjectId, RawJson, SessionId, Subscription, Timestamp,
+    Channel, ChannelId, Epoch, LeapToken, ProjectId, RawJson, SessionId, Subscription, Timestamp,
 };
 use crate::line::WindowBudget;
 use crate::session::{Beginning, Identity, SessionMachine, ToChannel};
@@ -81,8 +81,14 @@ impl Node {
         let place = Place { node: self.index, channel: id.clone(), incarnation };
         let share = WindowBudget::new(1 << 30).share(&project);
         let (version, created_at) = (channel.version, channel.created_at);
-        let mut machine =
-            ChannelMachine::new(channel, LIMITS.window, share, STATE_BYTES, Instant::now());
+        let mut machine = ChannelMachine::new(
+            channel,
+            Epoch(1),
+            LIMITS.window,
+            share,
+            STATE_BYTES,
+            Instant::now(),
+        );
         let bus = match network {
             Some(network) => {
                 machine.open_at(network.borrow_mut().open(self.index, &id, version));
@@ -120,6 +126,7 @@ impl Node {
             permanent,
             id: SessionId::from(name.as_str()),
             seed: name,
+            epoch: Epoch(1),
             window: LIMITS.window,
             share,
         });
@@ -140,9 +147,10 @@ impl ChannelHere {
     pub(super) fn step(&mut self, what: ForChannel, post: &Post) {
         let (machine, acting, now) = (&mut self.machine, &mut self.acting, now());
         match what {
-            ForChannel::Attach(card, seat, connection) => {
+            ForChannel::Attach(card, seat, connection, since) => {
                 machine.tell_missed(card.uid, acting);
-                let snapshot = ForSession::Snapshot(connection.uid, machine.channel().clone());
+                let snapshot =
+                    ForSession::Snapshot(connection.uid, Box::new(machine.snapshot(since)));
                 post.borrow_mut().push(super::happening::Happening::Session(seat, snapshot));
                 machine.attach(card, seat, &connection, now, acting);
             }

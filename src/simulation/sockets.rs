@@ -69,8 +69,14 @@ impl World {
         let (worker, profile) = (fanout.handle(), link.profile());
         let connection = ConnectionRef { uid, worker, profile };
         let extensions = Some(extensions);
-        let mut connect =
-            Connect { project: ProjectId::from("q"), connection, cid, address: None, extensions };
+        let mut connect = Connect {
+            project: ProjectId::from("q"),
+            connection,
+            cid,
+            address: None,
+            extensions,
+            resume: None,
+        };
         let Some(here) = self.nodes[node].sessions.get_mut(&token_number) else { return };
         if here.machine.card().uid.number() % 3 == 0 {
             let refused = here.machine.connect(connect.clone(), now(), &mut here.acting);

@@ -70,7 +70,7 @@ impl World {
             println!("{:>6} {node}.{} {what:?}", self.count, id.as_str());
         }
         let seat = match &what {
-            ForChannel::Attach(_, seat, _) | ForChannel::Subscribe(_, seat, ..) => Some(*seat),
+            ForChannel::Attach(_, seat, ..) | ForChannel::Subscribe(_, seat, ..) => Some(*seat),
             ForChannel::Publish(message) if is_alone => {
                 let number = number_of(message);
                 self.order.entry(id.clone()).or_default().push(number);
@@ -99,7 +99,7 @@ impl World {
         let seat = here.seat;
         let (machine, acting, moment) = (&mut here.machine, &mut here.acting, now());
         match what {
-            ForSession::Snapshot(uid, channel) => machine.snapshot(uid, channel, acting),
+            ForSession::Snapshot(uid, channel) => machine.snapshot(uid, *channel, acting),
             ForSession::Word(place, word) => machine.hear(&place.channel, &place, word, acting),
             ForSession::Kept(dispatch, missed) => machine.keep(dispatch, missed, acting),
             ForSession::Report(report) => machine.report(report, acting),

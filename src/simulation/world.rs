@@ -312,7 +312,7 @@ impl World {
         match happening {
             Happening::Channel(place, what) => {
                 let unanswered = match &what {
-                    ForChannel::Attach(_, seat, _) | ForChannel::Subscribe(_, seat, ..) => {
+                    ForChannel::Attach(_, seat, ..) | ForChannel::Subscribe(_, seat, ..) => {
                         Some(*seat)
                     }
                     _ => None,
@@ -372,7 +372,7 @@ impl World {
             network.borrow_mut().close(place.node, &place.channel);
         }
         let refused = here.inbox.into_iter().filter_map(|what| match what {
-            ForChannel::Attach(_, seat, _) | ForChannel::Subscribe(_, seat, ..) => Some(seat),
+            ForChannel::Attach(_, seat, ..) | ForChannel::Subscribe(_, seat, ..) => Some(seat),
             _ => None,
         });
         for seat in refused.collect::<Vec<_>>() {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Every extension that there is.
-const ALL: [&str; 5] = ["errors", "version", "presence", "token_state", "patch"];
+const ALL: [&str; 6] = ["errors", "version", "presence", "token_state", "patch", "resume"];
 
 /// Sends a dispatch with a name for it.
 fn send(socket: &mut Socket, reference: &str, event: &str, channel: &str, data: &Value) {

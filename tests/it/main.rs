@@ -35,6 +35,7 @@ mod leap_codes;
 mod limits;
 mod proxies;
 mod quotas;
+mod resume;
 mod rust_clients;
 mod slow;
 mod stopping;

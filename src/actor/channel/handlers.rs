@@ -173,10 +173,10 @@ impl Handler<Attach> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, ask: Attach, ctx: &mut Context<Self>) {
-        let Attach { session, address, connection } = ask;
+        let Attach { session, address, connection, since } = ask;
         self.step(ctx, |machine, acting| machine.tell_missed(session.uid, acting));
-        let (uid, channel) = (connection.uid, self.machine.channel().clone());
-        tell(&address, FromChannel::Snapshot { connection: uid, channel });
+        let (uid, snapshot) = (connection.uid, self.machine.snapshot(since));
+        tell(&address, FromChannel::Snapshot { connection: uid, snapshot });
         self.step(ctx, |machine, acting| {
             machine.attach(session, address, &connection, now(), acting);
         });

@@ -9,8 +9,8 @@ use crate::channel::{MemberPlace, PresentPart};
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
 use crate::domain::channel::SubscriberKind;
 use crate::domain::{
-    Capabilities, Channel, Member, Message, SessionRef, SessionUid, Standing, State, StateChange,
-    Timestamp, Version, Visibility,
+    Capabilities, Channel, Member, Message, SessionRef, SessionUid, Since, Standing, State,
+    StateChange, Timestamp, Version, Visibility,
 };
 use crate::protocol::{ErrorCode, Refusal};
 use crate::store::Start;
@@ -121,6 +121,8 @@ pub struct Attach {
     pub address: Addr<SessionActor>,
     /// The connection.
     pub connection: ConnectionRef,
+    /// From where it wants to go on.
+    pub since: Option<Since>,
 }
 
 /// Sent by a session: others see it differently from now on.

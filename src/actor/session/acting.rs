@@ -13,7 +13,7 @@ use crate::channel::ConnectionRef;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, Order};
 use crate::delivery::outlet::Outlet;
 use crate::delivery::{Home, Report, Reports};
-use crate::domain::{ChannelId, ChannelKey, LeapTokenId, ProjectId, SessionUid, Timestamp};
+use crate::domain::{ChannelId, ChannelKey, LeapTokenId, ProjectId, SessionUid, Since, Timestamp};
 use crate::protocol::Profiles;
 use crate::session::{Ephemeral, SessionEffects, SessionLimits, SessionMachine, ToChannel};
 use actix::prelude::*;
@@ -180,10 +180,11 @@ impl SessionEffects for SessionActing {
         channel: &Addr<ChannelActor>,
         session: Card,
         connection: &ConnectionRef<FanoutHandle>,
+        since: Option<Since>,
     ) {
         let Some(address) = self.address.clone() else { return };
         let connection = connection.clone();
-        let asked = channel.send(channel::Attach { session, address, connection });
+        let asked = channel.send(channel::Attach { session, address, connection, since });
         self.watch(id, asked);
     }
 

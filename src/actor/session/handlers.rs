@@ -136,8 +136,8 @@ impl Handler<FromChannel> for SessionActor {
 
     fn handle(&mut self, word: FromChannel, ctx: &mut Context<Self>) {
         self.step(ctx, |machine, acting| match word {
-            FromChannel::Snapshot { connection, channel } => {
-                machine.snapshot(connection, channel, acting);
+            FromChannel::Snapshot { connection, snapshot } => {
+                machine.snapshot(connection, snapshot, acting);
             }
             FromChannel::Kept { dispatch, missed } => machine.keep(dispatch, missed, acting),
             FromChannel::Word { channel, address, word } => {

@@ -3,10 +3,11 @@
 use super::super::channel::{ChannelActor, ConnectionPart};
 use super::super::receipt::Receipt;
 use crate::ask::AskError;
+use crate::channel::Snapshot;
 use crate::channel::Word;
 use crate::delivery::Report;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
-use crate::domain::{Channel, ChannelId, Message as Published, ProjectId, Version};
+use crate::domain::{ChannelId, Message as Published, ProjectId, Version};
 use crate::protocol::{ClientFrame, Close, EncodedEvent, Extensions, Refusal};
 use crate::store::Start;
 use actix::prelude::*;
@@ -99,7 +100,7 @@ pub enum FromChannel {
         /// The connection.
         connection: ConnectionUid,
         /// The channel.
-        channel: Channel,
+        snapshot: Snapshot,
     },
     /// An event while the session has no connection.
     Kept {

@@ -129,7 +129,7 @@ impl World {
         ));
         self.fanout.register(&link);
         let (project_id, token) = (project.to_owned(), token.map(str::to_owned));
-        let who = Identify { project_id, token, extensions: None };
+        let who = Identify { project_id, token, extensions: None, resume: None };
         let connection =
             ConnectionRef { uid, worker: self.fanout.handle(), profile: Profile::default() };
         let entered = self.supervisor.connect(&who, None, connection, cid, None).await.ok()?;

@@ -474,6 +474,7 @@ async fn who_is_just_entering_is_not_slow_and_init_counts_what_was_too_much() {
         channels: Vec::new(),
         missed: 2,
         extensions: None,
+        standing: None,
     };
     link.initialise(&EncodedEvent::new(init), Kept::default(), beginning(LineId::next()));
     let bytes = taken(&link);

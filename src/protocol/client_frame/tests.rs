@@ -11,7 +11,12 @@ fn decoded(text: &str) -> ClientCommand {
 fn identify_takes_all_three_forms_of_anonymous() {
     for token in ["", r#","token":null"#, r#","token":"""#] {
         let text = format!(r#"{{"op":2,"d":{{"project_id":"project_x"{token}}}}}"#);
-        let expected = Identify { project_id: "project_x".into(), token: None, extensions: None };
+        let expected = Identify {
+            project_id: "project_x".into(),
+            token: None,
+            extensions: None,
+            resume: None,
+        };
         assert_eq!(decoded(&text), ClientCommand::Identify(expected));
     }
 }

@@ -58,6 +58,7 @@ fn frames_have_the_canonical_shape() {
         channels: vec![],
         missed: 0,
         extensions: None,
+        standing: None,
     };
     assert_eq!(
         plain(init),
@@ -152,7 +153,7 @@ fn a_client_of_terms_hears_the_same() {
     for has_versions in [false, true] {
         let json = Profile { has_versions, ..Profile::default() };
         let etf = Wire { encoding: Encoding::Etf, is_zlib: true };
-        let frame = dispatch.frame(Profile { has_versions, wire: etf });
+        let frame = dispatch.frame(Profile { has_versions, wire: etf, ..Profile::default() });
         assert_eq!(frame[0], 0x82);
         let read = etf::to_json(frame::payload_of(&frame), 1000).unwrap();
         assert_eq!(read, text_of(&dispatch.frame(json)));
@@ -173,6 +174,7 @@ fn init_of(sizes: &[usize], metadata: &str) -> Event {
         channels: channels.collect(),
         missed: 1,
         extensions: Some(vec!["version"]),
+        standing: None,
     }
 }
 
@@ -189,7 +191,7 @@ proptest! {
         metadata in prop_oneof![Just("null"), Just(r#"{"é":1}"#)],
         has_versions: bool,
     ) {
-        let profile = Profile { has_versions, wire: Wire::default() };
+        let profile = Profile { has_versions, ..Profile::default() };
         let init = EncodedEvent::new(init_of(&sizes, metadata));
         let large = sizes.iter().filter(|bytes| **bytes >= SHARED_BYTES).count();
         let pieces = init.pieces(profile);
@@ -212,7 +214,7 @@ fn a_large_state_is_the_same_bytes_in_every_init_and_copied_for_other_spellings(
         assert_eq!(pieces[1].as_ptr(), state);
     }
     for (encoding, is_zlib) in [(Encoding::Json, true), (Encoding::Etf, false)] {
-        let profile = Profile { has_versions: false, wire: Wire { encoding, is_zlib } };
+        let profile = Profile { wire: Wire { encoding, is_zlib }, ..Profile::default() };
         let init = EncodedEvent::new(event.clone());
         assert!(init.pieces(profile).is_none() && !init.is_made(profile));
     }

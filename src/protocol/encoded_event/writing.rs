@@ -1,13 +1,19 @@
 //! The events' text.
 
-use super::{Event, PresentMember, Profile, PutState, Scope};
-use crate::domain::Channel;
+use super::{Event, LineStanding, PresentMember, Profile, PutState, Scope};
 use crate::domain::json::push_quoted;
+use crate::domain::{Channel, Position};
 use std::fmt::Write as _;
 
 impl Event {
     /// Appends the payload: always `op` before `d`, and all of `c`, `u`, `e`, `d` (`docs/CLIENTS.md`, Socket).
-    pub(super) fn write(&self, profile: Profile, put_state: PutState<'_>, out: &mut String) {
+    pub(super) fn write(
+        &self,
+        position: Option<Position>,
+        profile: Profile,
+        put_state: PutState<'_>,
+        out: &mut String,
+    ) {
         out.push_str(r#"{"op":0,"d":{"c":"#);
         match self.channel() {
             Some(channel) => push_quoted(channel, out),
@@ -15,7 +21,11 @@ impl Event {
         }
         out.push_str(if self.is_unicast() { r#","u":true,"e":""# } else { r#","u":false,"e":""# });
         out.push_str(self.name());
-        out.push_str(r#"","d":"#);
+        out.push('"');
+        if let Some(position) = position.filter(|_| profile.has_positions) {
+            put(out, format_args!(r#","s":"{position}""#));
+        }
+        out.push_str(r#","d":"#);
         self.write_data(profile, put_state, out);
         out.push_str("}}");
     }
@@ -26,7 +36,7 @@ impl Event {
             Self::Init { .. } => self.write_init(profile, put_state, out),
             Self::Available { channel } => {
                 out.push_str(r#"{"channel":"#);
-                write_channel(channel, profile, put_state, out);
+                write_channel(channel, None, profile, put_state, out);
                 out.push('}');
             }
             Self::Unavailable { is_graceful, error_code, .. } => {
@@ -110,11 +120,11 @@ impl Event {
 
     /// Appends INIT's data.
     fn write_init(&self, profile: Profile, put_state: PutState<'_>, out: &mut String) {
-        let Self::Init { cid, connection_count, metadata, scope, channels, missed, extensions } =
-            self
-        else {
+        let Self::Init { cid, connection_count, metadata, scope, channels, .. } = self else {
             return;
         };
+        let Self::Init { missed, extensions, standing, .. } = self else { return };
+        let standing = standing.as_ref().filter(|_| profile.has_positions);
         let scope = match scope {
             Scope::Project => "project",
             Scope::Token => "token",
@@ -132,9 +142,18 @@ impl Event {
             if index > 0 {
                 out.push(',');
             }
-            write_channel(channel, profile, put_state, out);
+            let line = standing.and_then(|standing| standing.channels.get(index)).copied();
+            write_channel(channel, line, profile, put_state, out);
         }
         out.push(']');
+        if let Some(standing) = standing {
+            put(out, format_args!(r#","session_id":{}"#, quoted(standing.session.as_str())));
+            put(out, format_args!(r#","direct":{{{}}}"#, standing.direct));
+            if let Some(is_complete) = standing.is_complete {
+                let word = if is_complete { "complete" } else { "gap" };
+                put(out, format_args!(r#","resume":"{word}""#));
+            }
+        }
         if *missed > 0 {
             put(out, format_args!(r#","missed":{missed}"#));
         }
@@ -147,7 +166,13 @@ impl Event {
 }
 
 /// Appends a channel as the socket shows it (`docs/CLIENTS.md`, Socket, `chan`).
-fn write_channel(channel: &Channel, profile: Profile, put_state: PutState<'_>, out: &mut String) {
+fn write_channel(
+    channel: &Channel,
+    line: Option<LineStanding>,
+    profile: Profile,
+    put_state: PutState<'_>,
+    out: &mut String,
+) {
     out.push_str(r#"{"id":"#);
     push_quoted(channel.key.id.as_str(), out);
     out.push_str(r#","project_id":"#);
@@ -159,6 +184,9 @@ fn write_channel(channel: &Channel, profile: Profile, put_state: PutState<'_>, o
     put(out, format_args!(r#","capabilities":{}"#, channel.capabilities.bits()));
     if profile.has_versions {
         put(out, format_args!(r#","version":{}"#, channel.version));
+    }
+    if let Some(line) = line {
+        put(out, format_args!(",{line}"));
     }
     out.push('}');
 }
