@@ -20,7 +20,7 @@ const STEP: i64 = 8;
 type AnswerRow = (Vec<u8>, i64, i64, i64, String, Vec<u8>);
 
 /// A scope as a column holds it.
-pub(super) fn scope_text(scope: &KeyScope) -> &str {
+fn scope_text(scope: &KeyScope) -> &str {
     match scope {
         KeyScope::Project(project) => project.as_str(),
         KeyScope::Operator => "",
@@ -99,16 +99,6 @@ fn delete_up_to(connection: &mut SqliteConnection, scope: &str, number: i64) -> 
     let rows = answers::table.filter(answers::scope.eq(scope)).filter(answers::number.le(number));
     let deleted = diesel::delete(rows).execute(connection)?;
     Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
-}
-
-/// Deletes all of a project's rows, which no cascade reaches.
-pub(super) fn delete_all(
-    connection: &mut SqliteConnection,
-    project: &ProjectId,
-) -> StoreResult<()> {
-    let rows = answers::table.filter(answers::scope.eq(project.as_str()));
-    diesel::delete(rows).execute(connection)?;
-    Ok(())
 }
 
 /// A row as what it means.

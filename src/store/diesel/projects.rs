@@ -1,9 +1,8 @@
 //! Projects and their back ends' tokens.
 
-use super::answers;
 use super::error::{found, refusal};
 use super::rows::{ProjectRow, ProjectTokenRow, Row as _, all, corrupt, one, sql_count};
-use super::schema::{project_tokens, projects};
+use super::schema::{answers, project_tokens, projects};
 use crate::domain::{Project, ProjectId, ProjectToken, ProjectTokenId};
 use crate::store::{
     ProjectCursor, ProjectTokenCursor, SecretHash, Start, StoreError, StoreResult, Thing,
@@ -84,7 +83,9 @@ pub(super) fn rename(
 pub(super) fn delete(connection: &mut SqliteConnection, id: &ProjectId) -> StoreResult<()> {
     let deleted = diesel::delete(projects::table.find(id.as_str())).execute(connection)?;
     found(deleted, Thing::Project)?;
-    answers::delete_all(connection, id)
+    let rows = answers::table.filter(answers::scope.eq(id.as_str()));
+    diesel::delete(rows).execute(connection)?;
+    Ok(())
 }
 
 /// `ReadStore::find_project_token`.
