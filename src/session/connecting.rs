@@ -265,8 +265,9 @@ impl<E: SessionEffects> SessionMachine<E> {
                 format!("the states of this token's channels have {bytes} bytes, at most {limit}");
             return self.close(uid, Close::new(CloseCode::RateLimited, reason), effects);
         }
-        let kept = self.replay.take();
-        let going_on = GoingOn::new(kept, &connect, &mut snapshots, direct, &self.named.id);
+        let (kept, resume) = (self.replay.take(), connect.resume.as_deref());
+        let shows = connect.extensions.is_some_and(|granted| granted.has(Extension::Resume));
+        let going_on = GoingOn::new(kept, shows, resume, &mut snapshots, direct, &self.named.id);
         let GoingOn { events, missed, standing } = going_on;
         let channels = snapshots.into_iter().map(|known| known.channel).collect();
         let kept = Kept { events, missed, home: effects.home() };

@@ -1,11 +1,10 @@
 //! What follows INIT: what was kept for whoever comes next, or, line by line, what came after the position that the
 //! connection names (extension `resume`).
 
-use super::connecting::Connect;
 use crate::channel::Snapshot;
 use crate::domain::{ChannelId, Resume, SessionId};
 use crate::line::Recovery;
-use crate::protocol::{EncodedEvent, Event, Extension, InitStanding};
+use crate::protocol::{EncodedEvent, Event, InitStanding};
 use std::sync::Arc;
 
 /// What a connection is given behind INIT, and what INIT says of it.
@@ -21,17 +20,17 @@ pub(super) struct GoingOn {
 impl GoingOn {
     /// Works it out. Of a line whose position the connection names, what was kept is of no use: all that came after that
     /// position is at hand, or it is told that it is not. So nothing comes twice, and nothing partly.
-    pub(super) fn new<W>(
+    pub(super) fn new(
         (mut events, mut missed): (Vec<Arc<EncodedEvent>>, u64),
-        connect: &Connect<W>,
+        has_positions: bool,
+        resume: Option<&Resume>,
         snapshots: &mut [Snapshot],
         direct: Recovery,
         session: &SessionId,
     ) -> Self {
-        if !connect.extensions.is_some_and(|extensions| extensions.has(Extension::Resume)) {
+        if !has_positions {
             return Self { events, missed, standing: None };
         }
-        let resume = connect.resume.as_deref();
         events.retain(|event| !resume.is_some_and(|resume| is_named(resume, event.event())));
         for snapshot in &mut *snapshots {
             events.append(&mut snapshot.recovery.events);
