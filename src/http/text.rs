@@ -37,7 +37,7 @@ pub(crate) struct Text {
 /// Reads the body of a call before its handler says what it has to be.
 ///
 /// # Errors
-/// As [`Body::read`]; of what is too large, the handler has the last word.
+/// As `RequestBody::read`; of what is too large, the handler has the last word.
 pub(super) async fn whole(
     app: &App,
     caller: &Caller,
