@@ -200,11 +200,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// they have missed, and what is durable is read again.
     fn tell_gap(&mut self, lost: Option<u64>, effects: &mut E) {
         let dispatch = self.available_here();
-        let forms = self.subscribers.profiles();
-        for worker in self.subscribers.workers() {
-            let dispatch = Arc::clone(&dispatch);
-            effects.order(worker, Order::Deliver { channel: self.line.id(), dispatch }, forms);
-        }
+        self.deliver(&dispatch, effects);
         // Where nobody knows how much it was, it was something.
         let lost = lost.unwrap_or(1);
         for session in self.subscribers.sessions() {
@@ -249,12 +245,17 @@ impl<E: ChannelEffects> ChannelMachine<E> {
 
     /// Hands an event to every subscriber.
     fn spread(&mut self, dispatch: &Arc<EncodedEvent>, effects: &mut E) {
+        self.deliver(dispatch, effects);
+        self.subscribers.keep(dispatch, effects);
+    }
+
+    /// Hands an event to all who are connected.
+    fn deliver(&self, dispatch: &Arc<EncodedEvent>, effects: &mut E) {
         let forms = self.subscribers.profiles();
         for worker in self.subscribers.workers() {
             let dispatch = Arc::clone(dispatch);
             effects.order(worker, Order::Deliver { channel: self.line.id(), dispatch }, forms);
         }
-        self.subscribers.keep(dispatch, effects);
     }
 
     /// `AVAILABLE` with the state as subscribers know it; where the line stood when it was built.
