@@ -23,7 +23,7 @@ pub fn now() -> Timestamp {
 
 /// The time so much later than now.
 pub fn after(pause: Duration) -> Timestamp {
-    Timestamp(now().0.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)))
+    now().later(pause)
 }
 
 /// A new readable id.

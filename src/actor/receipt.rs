@@ -7,7 +7,7 @@ use super::clock;
 use super::hooks::atomically;
 use super::persistence::Persistence;
 use crate::ask::AskError;
-use crate::domain::{HookEvent, KeptAnswer, KeyBounds, KeyScope, KeyedCall, Timestamp};
+use crate::domain::{HookEvent, KeptAnswer, KeyBounds, KeyScope, KeyedCall};
 use crate::store::{StoreResult, WriteStore};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,11 +36,6 @@ impl<T> Clone for Receipt<T> {
     fn clone(&self) -> Self {
         Self { call: self.call.clone(), bounds: self.bounds, spell: Arc::clone(&self.spell) }
     }
-}
-
-/// The time so much earlier than this.
-fn before(now: Timestamp, window: Duration) -> Timestamp {
-    Timestamp(now.0.saturating_sub(i64::try_from(window.as_millis()).unwrap_or(i64::MAX)))
 }
 
 impl<T: 'static> Receipt<T> {
@@ -75,12 +70,23 @@ impl<T: 'static> Receipt<T> {
         job: impl FnOnce(&mut dyn WriteStore) -> StoreResult<T>,
     ) -> StoreResult<T> {
         let now = clock::now();
-        store.claim_key(&self.call, before(now, self.bounds.window))?;
+        store.claim_key(&self.call, now.earlier(self.bounds.window))?;
         let value = job(store)?;
         if let Some(answer) = (self.spell)(&value) {
             store.keep_answer(&self.call, now, &answer, &self.bounds)?;
         }
         Ok(value)
+    }
+}
+
+/// A write that belongs to a call, if there is a receipt: key, effect and answer stand or fall together.
+fn once<T: 'static>(
+    receipt: Option<Receipt<T>>,
+    job: impl FnOnce(&mut dyn WriteStore) -> StoreResult<T>,
+) -> impl FnOnce(&mut dyn WriteStore) -> StoreResult<T> {
+    move |store| match receipt {
+        Some(receipt) => atomically(store, |store| receipt.run(store, job)),
+        None => job(store),
     }
 }
 
@@ -98,10 +104,7 @@ impl Persistence {
         T: Send + 'static,
         F: FnOnce(&mut dyn WriteStore) -> StoreResult<T> + Send + 'static,
     {
-        self.write(move |store| match receipt {
-            Some(receipt) => atomically(store, |store| receipt.run(store, job)),
-            None => job(store),
-        })
+        self.write(once(receipt, job))
     }
 
     /// The same for a write that is the cause of events, see [`Persistence::write_causing`].
@@ -121,11 +124,7 @@ impl Persistence {
         E: FnOnce(&T) -> Vec<HookEvent> + Send + 'static,
     {
         // What is written for the call, its events and its answer are one: the outer write has its savepoint.
-        let once = move |store: &mut dyn WriteStore| match receipt {
-            Some(receipt) => atomically(store, |store| receipt.run(store, job)),
-            None => job(store),
-        };
-        self.write_causing(is_wanted, once, events)
+        self.write_causing(is_wanted, once(receipt, job), events)
     }
 
     /// Forgets answers that are older than this, in small steps, now and then, as long as the process runs.
@@ -145,7 +144,7 @@ impl Persistence {
     async fn prune(&self, window: Duration) -> Result<(), AskError> {
         let mut last: Option<KeyScope> = None;
         loop {
-            let (behind, oldest) = (last.clone(), before(clock::now(), window));
+            let (behind, oldest) = (last.clone(), clock::now().earlier(window));
             let next = self.read(move |store| store.next_answers(behind.as_ref())).await?;
             let Some((scope, at)) = next else { return Ok(()) };
             let pruned = scope.clone();
@@ -171,7 +170,7 @@ impl Persistence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Digest, FirstCall, Permissions, ProjectId};
+    use crate::domain::{Digest, FirstCall, Permissions, ProjectId, Timestamp};
     use crate::store::diesel::SqliteDatabase;
     use bytes::Bytes;
 

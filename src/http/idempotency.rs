@@ -201,8 +201,7 @@ async fn in_store(app: &App, keyed: &KeyedCall) -> Result<Option<KeptAnswer>, Ap
     let (scope, key) = (keyed.scope.clone(), keyed.key);
     let found = app.persistence.read(move |store| store.find_answer(&scope, &key)).await?;
     let Some(found) = found else { return Ok(None) };
-    let window = i64::try_from(app.limits.keys.window.as_millis()).unwrap_or(i64::MAX);
-    if clock::now().0.saturating_sub(found.at.0) >= window {
+    if found.at <= clock::now().earlier(app.limits.keys.window) {
         return Ok(None);
     }
     keyed.repeats(&found.first).map_err(ApiError::IdempotencyKeyReused)?;

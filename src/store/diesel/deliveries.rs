@@ -8,7 +8,6 @@ use crate::domain::{
 };
 use crate::store::{Start, StoreResult};
 use diesel::prelude::*;
-use std::time::Duration;
 
 /// A row of `deliveries`.
 #[derive(Queryable, Selectable)]
@@ -63,11 +62,6 @@ impl Row for DeliveryRow {
             delivered_at: self.delivered_at.map(Timestamp),
         })
     }
-}
-
-/// A time so much later than another.
-pub(super) fn later(at: Timestamp, by: Duration) -> Timestamp {
-    Timestamp(at.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
 }
 
 /// `WriteStore::record_event`: without a webhook that names it, one indexed SELECT and nothing else.
@@ -143,7 +137,7 @@ fn insert(
             deliveries::attempts.eq(0),
             deliveries::is_retry.eq(0),
             deliveries::next_attempt_at.eq(event.occurred_at.0),
-            deliveries::gives_up_at.eq(later(event.occurred_at, RETRY_FOR).0),
+            deliveries::gives_up_at.eq(event.occurred_at.later(RETRY_FOR).0),
         ))
         .execute(connection)
         .map(drop)
@@ -176,7 +170,7 @@ pub(super) fn count(connection: &mut SqliteConnection, webhook: &WebhookId) -> S
 
 /// `WriteStore::prune_deliveries`.
 pub(super) fn prune(connection: &mut SqliteConnection, now: Timestamp) -> StoreResult<u64> {
-    let oldest = now.0.saturating_sub(i64::try_from(KEEP_FOR.as_millis()).unwrap_or(i64::MAX));
+    let oldest = now.earlier(KEEP_FOR).0;
     let hooks: Vec<String> = webhooks::table.select(webhooks::id).load(connection)?;
     let mut gone = 0;
     for hook in hooks {

@@ -1,6 +1,5 @@
 //! What the outbox gives out, and what becomes of it.
 
-use super::deliveries::later;
 use super::error::found;
 use super::rows::{Row, WebhookRow, all, corrupt, sql_count};
 use super::schema::{deliveries, event_bodies, webhooks};
@@ -133,7 +132,7 @@ const SLACK: Duration = Duration::from_mins(1);
 /// For either line the latest time that a pause explains.
 fn latest(now: Timestamp, longest: Duration) -> [(i64, Timestamp); 2] {
     let [first, retries] = LINES;
-    [(first, now), (retries, later(now, longest))]
+    [(first, now), (retries, now.later(longest))]
 }
 
 /// `ReadStore::is_due_too_late`: two looks into the index for each webhook, as in [`due_webhooks`].
@@ -147,7 +146,7 @@ pub(super) fn is_due_too_late(
             .filter(deliveries::webhook_id.eq(webhooks::id))
             .filter(deliveries::state.eq(PENDING))
             .filter(deliveries::is_retry.eq(line))
-            .filter(deliveries::next_attempt_at.gt(later(latest, SLACK).0))
+            .filter(deliveries::next_attempt_at.gt(latest.later(SLACK).0))
     };
     let [first, retries] = latest(now, longest).map(late);
     let any = webhooks::table.filter(exists(first).or(exists(retries)));
@@ -160,13 +159,13 @@ pub(super) fn bring_back(
     now: Timestamp,
     longest: Duration,
 ) -> StoreResult<u64> {
-    let last_end = later(now, RETRY_FOR).0;
+    let last_end = now.later(RETRY_FOR).0;
     let mut rows = 0;
     for (line, latest) in latest(now, longest) {
         let late = deliveries::table
             .filter(deliveries::state.eq(PENDING))
             .filter(deliveries::is_retry.eq(line))
-            .filter(deliveries::next_attempt_at.gt(later(latest, SLACK).0));
+            .filter(deliveries::next_attempt_at.gt(latest.later(SLACK).0));
         diesel::update(late.filter(deliveries::gives_up_at.gt(last_end)))
             .set(deliveries::gives_up_at.eq(last_end))
             .execute(connection)?;
@@ -244,7 +243,7 @@ pub(super) fn resend(
             deliveries::attempts.eq(0),
             deliveries::is_retry.eq(0),
             deliveries::next_attempt_at.eq(now.0),
-            deliveries::gives_up_at.eq(later(now, RETRY_FOR).0),
+            deliveries::gives_up_at.eq(now.later(RETRY_FOR).0),
         ))
         .execute(connection)?;
     found(rows, Thing::Delivery)
