@@ -2,7 +2,8 @@
 //! answered, against one write for each commit, on the same disk, in pairs.
 //!
 //! `cargo bench --bench commits -- --seconds 3 --pairs 5`. With `--delay-us 4000`, each sync takes so much longer, as if
-//! the disk were slower: the one at hand may hardly make anybody wait.
+//! the disk were slower: the one at hand may hardly make anybody wait. With `--kept 1`, the writers publish to channels that
+//! keep their messages instead.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,7 +13,7 @@
 
 mod rig;
 
-use rig::data::{Data, fill};
+use rig::data::{Data, fill, keep};
 use rig::figures::{Spread, micros};
 use rig::http::Http;
 use rig::server::Server;
@@ -22,9 +23,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
-use warren::domain::{ChannelId, ChannelKey, ProjectId, RawJson, State, Version};
-use warren::store::Database as _;
+use tempfile::TempDir;
+use warren::domain::{
+    ChannelId, ChannelKey, HistoryBounds, Message, ProjectId, RawJson, State, Timestamp, Version,
+};
 use warren::store::diesel::SqliteDatabase;
+use warren::store::{Database as _, NewMessage, WriteStore};
 
 /// Writers, and channels.
 const WRITERS: usize = 64;
@@ -53,28 +57,38 @@ fn main() {
     if slow::rerun(delay_us) {
         return;
     }
-    let runs: Vec<[f64; 8]> = (0..number("pairs", 5)).map(|_| pair(seconds)).collect();
-    println!("{WRITERS} writers, {delay_us} µs added to each sync");
+    let is_kept = number("kept", 0) > 0;
+    let runs: Vec<[f64; 8]> = (0..number("pairs", 5)).map(|_| pair(seconds, is_kept)).collect();
+    let what = if is_kept { "kept messages" } else { "states" };
+    println!("{WRITERS} writers of {what}, {delay_us} µs added to each sync");
     for (at, name) in NAMES.iter().enumerate() {
         println!("{name}: {}", Spread::new(runs.iter().filter_map(|run| run.get(at)).copied()));
     }
 }
 
 /// Runs both sides once, each on data of its own.
-fn pair(seconds: Duration) -> [f64; 8] {
-    let folder = tempfile::tempdir().unwrap();
-    let data = fill(folder.path(), 0, WRITERS, 0);
+fn pair(seconds: Duration, is_kept: bool) -> [f64; 8] {
+    let (folder, data) = filled(is_kept);
     let sync = sync_time(folder.path());
-    let single = alone(folder.path(), &data, seconds);
-    let folder = tempfile::tempdir().unwrap();
-    let data = fill(folder.path(), 0, WRITERS, 0);
+    let single = alone(folder.path(), &data, seconds, is_kept);
+    let (folder, data) = filled(is_kept);
     let server = Server::start(folder.path());
-    let (answers, cpu) = together(&server, &data, seconds);
+    let (answers, cpu) = together(&server, &data, seconds, is_kept);
     let rate = f64::from(u32::try_from(answers.len()).unwrap()) / seconds.as_secs_f64();
     let answers = Spread::new(answers.into_iter().map(micros));
     let (median, p99) = (answers.median(), answers.permille(990));
     let cpu = micros(cpu) / rate / seconds.as_secs_f64();
     [sync, single, rate, rate / single, median, p99, p99 / sync, cpu]
+}
+
+/// A data folder with a channel for each writer.
+fn filled(is_kept: bool) -> (TempDir, Data) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = fill(folder.path(), 0, WRITERS, 0);
+    if is_kept {
+        keep(folder.path(), 0);
+    }
+    (folder, data)
 }
 
 /// How long a sync of a file takes, microseconds.
@@ -90,7 +104,7 @@ fn sync_time(folder: &Path) -> f64 {
 }
 
 /// How many writes a second the store makes with a commit for each.
-fn alone(folder: &Path, data: &Data, seconds: Duration) -> f64 {
+fn alone(folder: &Path, data: &Data, seconds: Duration, is_kept: bool) -> f64 {
     let database = SqliteDatabase::open(&folder.join("data/warren.db"), 1).unwrap();
     let mut writer = database.writer().unwrap();
     let key = |id: &String| ChannelKey {
@@ -104,29 +118,56 @@ fn alone(folder: &Path, data: &Data, seconds: Duration) -> f64 {
         if watch.elapsed() >= seconds {
             break;
         }
-        let state = State::new(RawJson::parse(&change(n)).unwrap(), usize::MAX).unwrap();
         let version = Version(i64::try_from(n / keys.len()).unwrap() + 2);
-        writer.group(&mut |store| store.set_state(key, &state, version).unwrap()).unwrap();
+        let json = RawJson::parse(&change(n)).unwrap();
+        writer.group(&mut |store| write_one(store, key, &json, version, is_kept)).unwrap();
         writes += 1;
     }
     f64::from(writes) / watch.elapsed().as_secs_f64()
 }
 
+/// Writes one state, or keeps one message.
+fn write_one(
+    store: &mut dyn WriteStore,
+    key: &ChannelKey,
+    json: &RawJson,
+    version: Version,
+    is_kept: bool,
+) {
+    if is_kept {
+        let message = Message { event: "CHAT_LINE".into(), data: json.clone() };
+        let new = NewMessage { message, from: None, at: Timestamp(version.0) };
+        store.append_message(key, &new, &HistoryBounds::default()).unwrap();
+    } else {
+        let state = State::new(json.clone(), usize::MAX).unwrap();
+        store.set_state(key, &state, version).unwrap();
+    }
+}
+
 /// Lets all writers write; returns how long each answer took that came in the time that counts, and the server's CPU.
-fn together(server: &Server, data: &Data, seconds: Duration) -> (Vec<Duration>, Duration) {
+fn together(
+    server: &Server,
+    data: &Data,
+    seconds: Duration,
+    is_kept: bool,
+) -> (Vec<Duration>, Duration) {
     let watch = Stopwatch::start();
     let end = WARM_UP + seconds;
     thread::scope(|scope| {
         let write = |channel: &str| {
             let mut http = Http::connect(server.address);
-            let path = format!("/v1/channels/{channel}/state");
+            let (method, path, body): (_, _, fn(usize) -> String) = if is_kept {
+                ("POST", format!("/v1/channels/{channel}/messages"), message)
+            } else {
+                ("PATCH", format!("/v1/channels/{channel}/state"), change)
+            };
             let mut answers = Vec::new();
             for n in 0.. {
                 let before = watch.elapsed();
                 if before >= end {
                     break;
                 }
-                http.call("PATCH", &path, &change(n));
+                http.call(method, &path, &body(n));
                 let after = watch.elapsed();
                 if before >= WARM_UP {
                     answers.push(after.saturating_sub(before));
@@ -142,6 +183,11 @@ fn together(server: &Server, data: &Data, seconds: Duration) -> (Vec<Duration>, 
         let cpu = server.cpu().saturating_sub(before);
         (writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect(), cpu)
     })
+}
+
+/// The `n`-th message of a writer.
+fn message(n: usize) -> String {
+    format!(r#"{{"e":"CHAT_LINE","d":{}}}"#, change(n))
 }
 
 /// The `n`-th change of a writer.

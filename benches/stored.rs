@@ -2,7 +2,8 @@
 //! a subscription, without them and with a million channels and a million tokens, in pairs.
 //!
 //! `cargo bench --bench stored -- --rows 1000000 --pairs 5`; a million rows of each kind need about 1.5 GiB of disk
-//! below `TMPDIR`.
+//! below `TMPDIR`. With `--kept 1000`, the 10,000 channels in use keep their messages, and on
+//! the full side each has so many (1.5 GiB more); publishing then waits for the disk.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,7 +13,7 @@
 
 mod rig;
 
-use rig::data::{Data, fill};
+use rig::data::{Data, fill, keep};
 use rig::figures::{Spread, micros};
 use rig::http::Http;
 use rig::server::Server;
@@ -41,10 +42,15 @@ const NAMES: [&str; 6] = [
 ];
 
 fn main() {
-    let (rows, pairs) = (number("rows", 1_000_000), number("pairs", 5));
+    let (rows, pairs, kept) = (number("rows", 1_000_000), number("pairs", 5), number("kept", 0));
     let watch = Stopwatch::start();
-    let (empty, full) = (Filled::new(0), Filled::new(rows));
-    println!("filled with {rows} rows of each kind in {:.0?}: {}", watch.elapsed(), full.size());
+    let (empty, full) =
+        (Filled::new(0, (kept > 0).then_some(0)), Filled::new(rows, (kept > 0).then_some(kept)));
+    println!(
+        "filled with {rows} rows of each kind and {kept} messages a channel in {:.0?}: {}",
+        watch.elapsed(),
+        full.size()
+    );
     let runs: Vec<[[f64; 6]; 2]> = (0..pairs).map(|_| [empty.measure(), full.measure()]).collect();
     println!("| | 0 | {rows} | ratio |\n| --- | --- | --- | --- |");
     for (at, name) in NAMES.iter().enumerate() {
@@ -68,10 +74,13 @@ struct Filled {
 }
 
 impl Filled {
-    /// Makes one with so many idle rows of each kind.
-    fn new(rows: usize) -> Self {
+    /// Makes one with so many idle rows of each kind, and so many messages on each channel in use, if those keep any.
+    fn new(rows: usize, kept: Option<usize>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = fill(folder.path(), rows, CHANNELS, TOKENS);
+        if let Some(messages) = kept {
+            keep(folder.path(), messages);
+        }
         Self { folder, data }
     }
 

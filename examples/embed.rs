@@ -9,17 +9,25 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpResponse, HttpServer, web};
-use clap::Parser as _;
+use clap::Parser;
 use serde_json::{Value, json};
 use std::error::Error;
 use warren::Warren;
-use warren::config::{Cli, Config};
+use warren::config::{Config, ServeArgs};
 use warren::domain::{Capabilities, ChannelKey, Visibility};
 use warren::http::{ApiError, NewToken};
 use warren::store::Thing;
 
 /// What the service's own login gives a user; a real one would look into its sessions.
 const LOGIN: &str = "ptk_employee_of_the_shop";
+
+/// The service's command line: the settings of `warren`.
+#[derive(Parser)]
+struct Settings {
+    /// The settings.
+    #[command(flatten)]
+    serve: ServeArgs,
+}
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -35,11 +43,11 @@ struct Shop {
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     // Settings come from where the service has its own: here, from the flags and variables that `warren` has too.
-    let mut config = Config::load(Cli::parse().serve)?;
+    let mut config = Config::load(Settings::parse().serve)?;
     let project = config.first_run.project.get_or_insert("project_shop".to_owned()).clone();
     let token = "ptk_change_me_change_me_change_me".to_owned();
     let project_token = config.first_run.project_token.get_or_insert(token).clone();
-    let listen = config.listen;
+    let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
 
     let warren = Warren::open(config).await?;
     let orders = Warren::channel(&project, "orders")?;
@@ -59,7 +67,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             )
     });
     // Small frames must not wait for each other.
-    let server = server.disable_signals().tcp_nodelay(true).bind(listen)?;
+    let server = server.disable_signals().tcp_nodelay(true);
+    let server = listen.iter().try_fold(server, HttpServer::bind)?;
     for address in server.addrs() {
         println!("ready: http://{address}");
     }

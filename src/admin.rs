@@ -16,6 +16,7 @@ use crate::first_run;
 use crate::server::{self, ServerError};
 use crate::store::diesel::{DatabaseLock, SqliteDatabase};
 use crate::store::{Database as _, StoreError, StoreResult, Thing, WriteStore};
+use serde_json::json;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -56,9 +57,15 @@ pub enum AdminError {
 pub fn run(args: AdminArgs, out: &mut dyn Write) -> Result<(), AdminError> {
     let (_lock, database) = open(&Config::load(args.place.into())?)?;
     match args.task {
-        AdminTask::CreateToken { name } => create(&database, name, out),
-        AdminTask::ListTokens => list(&database, out),
-        AdminTask::DeleteToken { id } => delete(&database, &id),
+        AdminTask::CreateToken { name } => create(&database, name, args.json, out),
+        AdminTask::ListTokens => list(&database, args.json, out),
+        AdminTask::DeleteToken { id } => {
+            delete(&database, &id)?;
+            if args.json {
+                writeln!(out, "{}", json!({ "deleted": id }))?;
+            }
+            Ok(())
+        }
     }
 }
 
@@ -66,18 +73,33 @@ pub fn run(args: AdminArgs, out: &mut dyn Write) -> Result<(), AdminError> {
 ///
 /// # Errors
 /// [`AdminError`].
-pub fn info(place: DataPlace, out: &mut dyn Write) -> Result<(), AdminError> {
+pub fn info(place: DataPlace, is_json: bool, out: &mut dyn Write) -> Result<(), AdminError> {
     let config = Config::load(place.into())?;
     let (lock, database) = open(&config)?;
     let mut found = Ok(Vec::new());
     database.read(&mut |store| found = store.list_projects())?;
     // A server that runs knows better than the settings of this command.
     let running = if lock.is_none() { server::address(&config.data) } else { None };
-    let base = format!("http://{}", running.unwrap_or(config.listen));
+    let configured = || config.listen.first().map(ToString::to_string).unwrap_or_default();
+    let base = match running.unwrap_or_else(configured) {
+        socket if socket.starts_with("unix:") => socket,
+        address => format!("http://{address}"),
+    };
+    let projects = found?;
+    if is_json {
+        let shown = |project: &Project| json!({ "id": project.id.as_str(), "name": project.name, "page": first_run::page(&base, &project.id) });
+        let told = json!({
+            "data": config.data.display().to_string(),
+            "database": config.database.display().to_string(),
+            "url": format!("{base}/"),
+            "projects": projects.iter().map(shown).collect::<Vec<_>>(),
+        });
+        return Ok(writeln!(out, "{told}")?);
+    }
     writeln!(out, "data: {}", config.data.display())?;
     writeln!(out, "database: {}", config.database.display())?;
     writeln!(out, "url: {base}/")?;
-    for Project { id, name, .. } in found? {
+    for Project { id, name, .. } in projects {
         writeln!(out, "project: {id}")?;
         writeln!(out, "name: {name}")?;
         writeln!(out, "page: {}", first_run::page(&base, &id))?;
@@ -111,6 +133,7 @@ fn open(config: &Config) -> Result<(Option<Locks>, SqliteDatabase), AdminError> 
 fn create(
     database: &SqliteDatabase,
     name: Option<String>,
+    is_json: bool,
     out: &mut dyn Write,
 ) -> Result<(), AdminError> {
     if name.as_deref().is_some_and(|name| !mint::is_name(name)) {
@@ -119,15 +142,27 @@ fn create(
     let (token, secret) = mint::admin_token(name)?;
     let hash = secret_hash(&secret);
     write(database, |store| store.create_admin_token(&token, &hash))?;
+    if is_json {
+        let told = json!({ "admin_token": secret, "id": token.id.as_str() });
+        return Ok(writeln!(out, "{told}")?);
+    }
     writeln!(out, "admin_token: {secret}")?;
     writeln!(out, "id: {}", token.id)?;
     Ok(())
 }
 
 /// Prints all tokens, one a line, oldest first: handle, when it was made, first characters, name.
-fn list(database: &SqliteDatabase, out: &mut dyn Write) -> Result<(), AdminError> {
+fn list(database: &SqliteDatabase, is_json: bool, out: &mut dyn Write) -> Result<(), AdminError> {
     let mut found = Ok(Vec::new());
     database.read(&mut |store| found = store.list_admin_tokens())?;
+    if is_json {
+        let shown = |token: &AdminToken| {
+            let (id, at) = (token.id.as_str(), token.created_at.to_string());
+            json!({ "id": id, "created_at": at, "hint": token.hint, "name": token.name })
+        };
+        let tokens: Vec<_> = found?.iter().map(shown).collect();
+        return Ok(writeln!(out, "{}", json!({ "tokens": tokens }))?);
+    }
     for AdminToken { id, name, hint, created_at } in found? {
         writeln!(out, "{id}\t{created_at}\t{hint}…\t{}", name.unwrap_or_default())?;
     }
@@ -164,7 +199,7 @@ mod tests {
     fn task(folder: &Path, task: AdminTask) -> Result<String, AdminError> {
         let place = DataPlace { data: Some(folder.to_owned()), ..DataPlace::default() };
         let mut out = Vec::new();
-        run(AdminArgs { task, place }, &mut out)?;
+        run(AdminArgs { task, place, json: false }, &mut out)?;
         Ok(String::from_utf8(out).unwrap())
     }
 
@@ -213,7 +248,7 @@ mod tests {
             let _lock = is_running.then_some(lock);
             let place = DataPlace { data: Some(folder.path().to_owned()), ..DataPlace::default() };
             let mut out = Vec::new();
-            info(place, &mut out).unwrap();
+            info(place, false, &mut out).unwrap();
             let shown = String::from_utf8(out).unwrap();
             let page = format!("page: http://{listens}/#project=project_one&channel=hello\n");
             assert!(

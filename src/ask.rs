@@ -65,9 +65,6 @@ pub enum ChangeError {
     /// The asker made the change from an older version; carries the one in force.
     #[error("the state is at version {0} by now")]
     Stale(Version),
-    /// The channel does not let clients change its state; names the capability.
-    #[error("the channel lacks the capability {0}")]
-    MissingCapability(&'static str),
     /// The change breaks a rule of states.
     #[error(transparent)]
     Refused(#[from] StateError),
@@ -80,7 +77,6 @@ impl From<ChangeError> for Refusal {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Stale(version) => Self::VersionConflict(version),
-            ChangeError::MissingCapability(name) => Self::MissingCapability(name),
             ChangeError::Refused(why) => Self::InvalidState(why.to_string()),
             ChangeError::Ask(error) => Self::from(&error),
         }

@@ -3,24 +3,40 @@
 //! A flag wins over its environment variable, that over the configuration file, and that over the default.
 
 mod admin;
-mod bench;
+mod args;
+mod declaring;
+mod doctor;
+mod error;
+mod keys;
+mod layers;
 mod limits;
+mod listening;
+mod reloading;
+mod show;
+mod units;
 
 pub use admin::{AdminArgs, AdminTask, DataPlace};
-pub use bench::{BaselineArgs, BenchArgs};
+pub use args::{LogFormat, ServeArgs, SocketWay};
+pub use doctor::DoctorArgs;
+pub use error::ConfigError;
 pub use limits::Limits;
+pub use listening::{ListenAddress, ListenAddressError};
+pub(crate) use reloading::Reconfigured;
+pub use show::{ConfigArgs, ConfigTask, GivenFlags, config_task};
 
 use crate::actor::Settings;
 use crate::actor::webhook::Rules;
 use crate::domain::KeyBounds;
-use crate::http::TrustedProxies;
+use crate::http::{Declared, TrustedProxies};
 use crate::protocol::Timing;
+use crate::recorder::{RecordRules, RecorderBounds};
+use crate::telemetry::LogShare;
 use crate::webhook::Policy;
 use crate::webhook::schedule::Schedule;
-use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
+use layers::Layered;
 use limits::lifted;
-use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,160 +46,13 @@ const DEFAULT_FILE: &str = "warren.toml";
 /// The most workers that make sense to ask for.
 const MAX_WORKERS: usize = 1024;
 
-/// The command line.
-#[derive(Debug, Parser)]
-#[command(
-    name = "warren",
-    version,
-    about = "A self-hosted realtime channels server",
-    args_conflicts_with_subcommands = true
-)]
-pub struct Cli {
-    /// What to do; `serve` when left out.
-    #[command(subcommand)]
-    pub command: Option<Command>,
-    /// The flags of `serve`, which may stand alone.
-    #[command(flatten)]
-    pub serve: ServeArgs,
-}
-
-/// What the binary can do.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Run the server
-    Serve(Box<ServeArgs>),
-    /// Show what a server works with, its projects and their pages; no secrets
-    Info(DataPlace),
-    /// Make, list and delete admin tokens, whether or not a server is running
-    Admin(AdminArgs),
-    /// Load a server by a script and measure it
-    Bench(Box<BenchArgs>),
-    /// Run the bare server that `bench --pairs` compares with
-    #[command(hide = true)]
-    BenchBaseline(BaselineArgs),
-}
-
-/// The flags of `serve` (`docs/OPERATING.md`, Settings); each is also a key of the configuration file.
-#[derive(Clone, Debug, Default, Args, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct ServeArgs {
-    /// Where to listen [default: 127.0.0.1:8080]
-    #[arg(long, env = "WARREN_LISTEN", value_name = "ADDR:PORT")]
-    pub listen: Option<SocketAddr>,
-    /// The folder for everything that is kept [default: ./warren-data]
-    #[arg(long, env = "WARREN_DATA", value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// The database, `sqlite:PATH` [default: warren.db in the data folder]
-    #[arg(long, env = "WARREN_DATABASE", value_name = "URL", hide_env_values = true)]
-    pub database: Option<String>,
-    /// Threads that serve [default: number of cores]
-    #[arg(long, env = "WARREN_WORKERS", value_name = "N")]
-    pub workers: Option<usize>,
-    /// How sockets are served [default: stream]
-    #[arg(long, env = "WARREN_SOCKET", value_name = "WAY")]
-    pub socket: Option<SocketWay>,
-    /// The configuration file [default: warren.toml when it is there]
-    #[arg(long, env = "WARREN_CONFIG", value_name = "FILE")]
-    #[serde(skip)]
-    pub config: Option<PathBuf>,
-    /// First run: the project's id instead of a generated one
-    #[arg(long, env = "WARREN_PROJECT", value_name = "project_…")]
-    pub project: Option<String>,
-    /// First run: the project token instead of a generated one
-    #[arg(long, env = "WARREN_PROJECT_TOKEN", value_name = "ptk_…", hide_env_values = true)]
-    pub project_token: Option<String>,
-    /// First run: the admin token instead of a generated one
-    #[arg(long, env = "WARREN_ADMIN_TOKEN", value_name = "pat_…", hide_env_values = true)]
-    pub admin_token: Option<String>,
-    /// How long a session outlives its last connection [default: 30]
-    #[arg(long, env = "WARREN_SESSION_GRACE", value_name = "SECONDS")]
-    pub session_grace: Option<f64>,
-    /// How often clients send heartbeats [default: 30]
-    #[arg(long, env = "WARREN_HEARTBEAT", value_name = "SECONDS")]
-    pub heartbeat: Option<f64>,
-    /// How long a client may stay without one [default: 2.5 times as long, at least a minute more, at least 90]
-    #[arg(long, env = "WARREN_HEARTBEAT_TIMEOUT", value_name = "SECONDS")]
-    pub heartbeat_timeout: Option<f64>,
-    /// Let webhooks call private addresses: loopback, the local network, link-local
-    #[arg(long, env = "WARREN_ALLOW_PRIVATE_WEBHOOKS", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
-    pub allow_private_webhooks: Option<bool>,
-    /// Compress large frames for socket clients that ask with compression=zlib and send a User-Agent [default: true]
-    #[arg(long, env = "WARREN_ZLIB", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
-    pub zlib: Option<bool>,
-    /// Networks that webhooks may call though they are private, as `10.1.0.0/16,fd00::/8`
-    #[arg(long, env = "WARREN_WEBHOOK_NETWORKS", value_delimiter = ',', value_name = "CIDR,…")]
-    pub webhook_networks: Option<Vec<IpNet>>,
-    /// Proxies whose `Forwarded` or `X-Forwarded-For` says where clients are, as `10.0.0.0/8,::1/128`
-    #[arg(long, env = "WARREN_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR,…")]
-    pub trusted_proxies: Option<Vec<IpNet>>,
-    /// The trusted proxies begin each connection with a header of the PROXY protocol
-    #[arg(long, env = "WARREN_PROXY_PROTOCOL", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
-    pub proxy_protocol: Option<bool>,
-    /// Milliseconds before a failed delivery is tried again; each further pause is twice as long, up to 720 times this
-    /// one [default: 5000]
-    #[arg(long, env = "WARREN_WEBHOOK_RETRY_MS", value_name = "MS")]
-    pub webhook_retry_ms: Option<u64>,
-    /// Bounds; only in the configuration file
-    #[arg(skip)]
-    pub limits: Limits,
-}
-
-/// The two ways to a socket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum SocketWay {
-    /// On the raw stream: less memory and less work
-    #[default]
-    Stream,
-    /// As a route of the HTTP layer, like in a program that embeds the server
-    Route,
-}
-
-/// Why the configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The named configuration file cannot be read.
-    #[error("cannot read the configuration file {path}: {source}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The configuration file has a mistake.
-    #[error("the configuration file {path} has a mistake: {source}")]
-    Mistake {
-        /// The file.
-        path: PathBuf,
-        /// Where and what.
-        source: Box<toml::de::Error>,
-    },
-    /// A value is out of its range.
-    #[error("{name} must be {range}")]
-    OutOfRange {
-        /// The setting.
-        name: &'static str,
-        /// What it may be.
-        range: &'static str,
-    },
-    /// Settings that do not go together.
-    #[error("{name} needs {needs}")]
-    Missing {
-        /// The setting.
-        name: &'static str,
-        /// What it needs.
-        needs: &'static str,
-    },
-    /// A database that this version does not speak to.
-    #[error("the database must be sqlite:PATH")]
-    UnknownDatabase,
-}
-
 /// Everything `serve` needs, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Where to listen; one place at least.
+    pub listen: Vec<ListenAddress>,
+    /// Where metrics and health checks are served without tokens, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// The folder for everything that is kept.
     pub data: PathBuf,
     /// The SQLite file.
@@ -192,6 +61,10 @@ pub struct Config {
     pub workers: usize,
     /// How sockets are served.
     pub socket: SocketWay,
+    /// How lines of the log are spelled.
+    pub log_format: LogFormat,
+    /// Which requests get a line in it.
+    pub log_requests: LogShare,
     /// What a first run uses instead of generated values.
     pub first_run: FirstRunValues,
     /// What the actors live by.
@@ -210,10 +83,18 @@ pub struct Config {
     pub keys: KeyBounds,
     /// The bound on what they take in memory, bytes.
     pub keys_memory_bytes: usize,
+    /// What is to be there once it runs.
+    pub declared: Declared,
+    /// All of it as it was set, to change a part.
+    set: ServeArgs,
+    /// The bounds as they were set.
+    pub limits: Limits,
     /// Whose word counts about where clients are.
     pub proxies: TrustedProxies,
     /// Where webhooks may call, and when they do so again.
     pub webhooks: Rules,
+    /// What is not recorded, or not shown.
+    pub recorder_rules: RecordRules,
 }
 
 /// What a first run uses instead of generated values.
@@ -231,48 +112,62 @@ impl Config {
     /// Puts flags, environment, file and defaults together.
     ///
     /// # Errors
-    /// [`ConfigError`] names the setting and what it may be.
+    /// [`ConfigError`] names the setting, what it may be, and where it is from.
     pub fn load(args: ServeArgs) -> Result<Self, ConfigError> {
-        let file = read_file(args.config.as_deref())?;
-        let data = args.data.or(file.data).unwrap_or_else(|| PathBuf::from("./warren-data"));
-        let database = match args.database.or(file.database) {
+        Self::resolve(args).map(|(config, _)| config)
+    }
+
+    /// The same, and where each setting is from that is in no flag.
+    fn resolve(args: ServeArgs) -> Result<(Self, BTreeMap<String, String>), ConfigError> {
+        let layered = layers::read(&args, std::env::vars_os())?;
+        let set = layered.under(args);
+        let Layered { origins, declared, .. } = layered;
+        let config = Self::of(set).map_err(|error| error.from(&origins))?;
+        let declared = declared.checked(config.settings.state_bytes)?;
+        Ok((Self { declared, ..config }, origins))
+    }
+
+    /// Checks the settings and puts the defaults where none are.
+    fn of(set: ServeArgs) -> Result<Self, ConfigError> {
+        let whole = set.clone();
+        let data = set.data.unwrap_or_else(|| PathBuf::from("./warren-data"));
+        let database = match set.database {
             Some(url) => sqlite_path(&url)?,
             None => data.join("warren.db"),
         };
-        let workers = args.workers.or(file.workers).unwrap_or_else(cores);
+        let workers = set.workers.unwrap_or_else(cores);
         if !(1..=MAX_WORKERS).contains(&workers) {
             return Err(ConfigError::OutOfRange { name: "workers", range: "1 to 1024" });
         }
         let first_run = FirstRunValues {
-            project: prefixed("project", "project_", args.project.or(file.project))?,
-            project_token: prefixed(
-                "project-token",
-                "ptk_",
-                args.project_token.or(file.project_token),
-            )?,
-            admin_token: prefixed("admin-token", "pat_", args.admin_token.or(file.admin_token))?,
+            project: prefixed("project", "project_", set.project)?,
+            project_token: prefixed("project-token", "ptk_", set.project_token)?,
+            admin_token: prefixed("admin-token", "pat_", set.admin_token)?,
         };
-        let limits = file.limits;
-        let heartbeat = seconds("heartbeat", args.heartbeat.or(file.heartbeat))?;
-        let silence = silence(heartbeat, args.heartbeat_timeout.or(file.heartbeat_timeout))?;
-        let networks = args.trusted_proxies.or(file.trusted_proxies).unwrap_or_default();
-        let has_preface = args.proxy_protocol.or(file.proxy_protocol).unwrap_or(false);
-        let proxies = proxies(networks, has_preface)?;
+        let limits = set.limits;
+        let heartbeat = seconds("heartbeat", set.heartbeat)?;
+        let silence = silence(heartbeat, set.heartbeat_timeout)?;
+        let has_preface = set.proxy_protocol.unwrap_or(false);
         Ok(Self {
-            listen: args
-                .listen
-                .or(file.listen)
-                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            listen: listening(set.listen)?,
+            metrics_listen: set.metrics_listen,
             data,
             database,
             workers,
-            socket: args.socket.or(file.socket).unwrap_or_default(),
-            proxies,
+            socket: set.socket.unwrap_or_default(),
+            log_format: set.log_format.unwrap_or_default(),
+            log_requests: share("log-requests", set.log_requests)?,
+            limits,
+            declared: Declared::default(),
+            set: whole,
+            proxies: proxies(set.trusted_proxies.unwrap_or_default(), has_preface)?,
             first_run,
             settings: Settings {
                 timing: Timing { heartbeat, silence, ..limits.timing() },
-                session_grace: seconds("session-grace", args.session_grace.or(file.session_grace))?,
-                has_zlib: args.zlib.or(file.zlib).unwrap_or(true),
+                session_grace: seconds("session-grace", set.session_grace)?,
+                has_zlib: set.zlib.unwrap_or(true),
+                log_closes: share("log-closes", set.log_closes)?,
+                recorder: recorder(set.recorder_bytes, set.recorder_minutes)?,
                 ..limits.settings()
             },
             message_bytes: limits.message_bytes,
@@ -283,16 +178,22 @@ impl Config {
             keys: limits.keys(),
             keys_memory_bytes: lifted(limits.idempotency_memory_bytes),
             webhooks: Rules {
-                policy: Policy {
-                    allow_private: args
-                        .allow_private_webhooks
-                        .or(file.allow_private_webhooks)
-                        .unwrap_or(false),
-                    allowed: args.webhook_networks.or(file.webhook_networks).unwrap_or_default(),
-                },
-                schedule: schedule(args.webhook_retry_ms.or(file.webhook_retry_ms))?,
+                policy: policy(set.allow_private_webhooks, set.webhook_networks),
+                schedule: schedule(set.webhook_retry_ms)?,
             },
+            recorder_rules: rules(set.recorder_hide, set.recorder_redact)?,
         })
+    }
+}
+
+/// Where to listen.
+fn listening(set: Option<Vec<ListenAddress>>) -> Result<Vec<ListenAddress>, ConfigError> {
+    let default = || vec![ListenAddress::Tcp { host: "127.0.0.1".to_owned(), port: 8080 }];
+    match set {
+        Some(places) if places.is_empty() => {
+            Err(ConfigError::OutOfRange { name: "listen", range: "one place at least" })
+        }
+        set => Ok(set.unwrap_or_else(default)),
     }
 }
 
@@ -305,15 +206,14 @@ fn proxies(networks: Vec<IpNet>, has_preface: bool) -> Result<TrustedProxies, Co
     Ok(TrustedProxies::new(networks, has_preface))
 }
 
-/// Reads the named file, or the default one when it is there.
-fn read_file(named: Option<&Path>) -> Result<ServeArgs, ConfigError> {
+/// Reads the named file, or the default one when it is there: its path, and what it says.
+fn read_file(named: Option<&Path>) -> Result<Option<(PathBuf, String)>, ConfigError> {
     let path = named.unwrap_or_else(|| Path::new(DEFAULT_FILE)).to_owned();
     if named.is_none() && !path.exists() {
-        return Ok(ServeArgs::default());
+        return Ok(None);
     }
     match std::fs::read_to_string(&path) {
-        Ok(text) => toml::from_str(&text)
-            .map_err(|source| ConfigError::Mistake { path, source: Box::new(source) }),
+        Ok(text) => Ok(Some((path, text))),
         Err(source) => Err(ConfigError::Unreadable { path, source }),
     }
 }
@@ -333,6 +233,12 @@ fn seconds(name: &'static str, value: Option<f64>) -> Result<Duration, ConfigErr
     } else {
         Err(ConfigError::OutOfRange { name, range: "0.1 to 86400 seconds" })
     }
+}
+
+/// A share, nothing when left out.
+fn share(name: &'static str, value: Option<f64>) -> Result<LogShare, ConfigError> {
+    let share = LogShare::new(value.unwrap_or_default());
+    share.ok_or(ConfigError::OutOfRange { name, range: "0 to 1" })
 }
 
 /// How long a client may stay without a heartbeat; less than one interval would end everybody.
@@ -364,6 +270,38 @@ fn prefixed(
         }),
         value => Ok(value),
     }
+}
+
+/// What webhooks may call.
+fn policy(allow_private: Option<bool>, allowed: Option<Vec<IpNet>>) -> Policy {
+    let (allow_private, allowed) = (allow_private.unwrap_or(false), allowed.unwrap_or_default());
+    Policy { allow_private, allowed }
+}
+
+/// How much is recorded: at least a mebibyte, or nothing.
+fn recorder(bytes: Option<usize>, minutes: Option<u64>) -> Result<RecorderBounds, ConfigError> {
+    let usual = RecorderBounds::default();
+    let bytes = bytes.unwrap_or(usual.bytes);
+    if (1..1 << 20).contains(&bytes) {
+        let (name, range) = ("recorder-bytes", "0, or 1 MiB at least");
+        return Err(ConfigError::OutOfRange { name, range });
+    }
+    match minutes {
+        None => Ok(RecorderBounds { bytes, ..usual }),
+        Some(minutes @ 1..=1440) => Ok(RecorderBounds { bytes, age: Duration::from_mins(minutes) }),
+        Some(_) => {
+            let (name, range) = ("recorder-minutes", "1 to 1440");
+            Err(ConfigError::OutOfRange { name, range })
+        }
+    }
+}
+
+/// What is not recorded, or not shown.
+fn rules(
+    hidden: Option<Vec<String>>,
+    redacted: Option<Vec<String>>,
+) -> Result<RecordRules, ConfigError> {
+    Ok(RecordRules::new(hidden.unwrap_or_default(), &redacted.unwrap_or_default())?)
 }
 
 /// When failed deliveries are tried again; 10 ms to an hour after the first attempt.

@@ -24,7 +24,8 @@ pub use tokens::LeapTokens;
 use crate::config::Config;
 use crate::domain::{Capabilities, Channel, ChannelId, ChannelKey, ProjectId, Visibility};
 use crate::first_run::FirstRun;
-use crate::http::{self, ApiError, typed};
+use crate::http::{self, ApiError, typed, typed_batch};
+pub use crate::http::{BatchItem, BatchOutcome};
 pub use crate::server::ServerError;
 use crate::server::embedded;
 use actix_web::web::ServiceConfig;
@@ -100,6 +101,15 @@ impl Warren {
         data: &(impl Serialize + ?Sized),
     ) -> Result<(), ApiError> {
         typed::publish(&self.0.app, channel, event, data).await
+    }
+
+    /// Carries out messages and state changes, up to 1,000, in the order given, and says what became of each. Changes, and
+    /// messages that are kept, share commits where they stand next to each other. What was not reached when the future is dropped is not done.
+    ///
+    /// # Errors
+    /// [`ApiError`]: `InvalidBody` for too many, of which none is carried out then.
+    pub async fn batch(&self, items: Vec<BatchItem>) -> Result<Vec<BatchOutcome>, ApiError> {
+        typed_batch::batch(&self.0.app, items).await
     }
 
     /// The state of a channel.

@@ -40,6 +40,27 @@ pub(crate) enum Fault {
     /// A channel that ended by itself is read again before what it had stored is written.
     #[cfg(test)]
     LoadedBeforeWritten,
+    /// A connection that came while a channel was asked is not made known to it.
+    NewcomersLeftOut,
+    /// A channel that is asked does not hear that a connection has gone.
+    AskedNotTold,
+    /// A client is told that nothing is gone, whatever the window has let go of.
+    GoneCalledRecovered,
+    /// Beside what came after the position that a client names, it gets what its session kept.
+    KeptBesideRecovered,
+    /// `AVAILABLE` stands behind what follows it.
+    AvailableAhead,
+    /// A channel stays when its last subscriber has gone.
+    PassingStays,
+    /// That a channel has had a subscriber is not noted in the store.
+    SubscriberUnnoted,
+    /// A server that was started again ends channels that somebody has come back to.
+    SweptThoughHeard,
+    /// A session without a token stays when its connection has gone.
+    AnonymousStays,
+    /// A line begins in the epoch that the one before it had.
+    #[cfg(test)]
+    EpochAgain,
     /// A channel of another project with the same name is taken for one's own.
     ProjectsMixed,
 }
@@ -65,6 +86,16 @@ impl Fault {
         Self::LeavesNobodySees,
         Self::NothingReadAfterCut,
         Self::LoadedBeforeWritten,
+        Self::NewcomersLeftOut,
+        Self::AskedNotTold,
+        Self::GoneCalledRecovered,
+        Self::KeptBesideRecovered,
+        Self::AvailableAhead,
+        Self::PassingStays,
+        Self::SubscriberUnnoted,
+        Self::SweptThoughHeard,
+        Self::AnonymousStays,
+        Self::EpochAgain,
         Self::ProjectsMixed,
     ];
 }
@@ -93,6 +124,21 @@ pub(crate) const fn is_planted(_: Fault) -> bool {
     false
 }
 
+/// A client's text with this in it crashes its connection's actor, wherever that runs: for tests with sockets, whose actors
+/// are on other threads.
+#[cfg(test)]
+pub(crate) const CRASH_WORD: &str = "a test wants this connection to crash";
+
+/// Crashes over a client's text if a test wants it.
+#[cfg(test)]
+pub(crate) fn read(text: &str) {
+    assert!(!text.contains(CRASH_WORD), "a test wants it");
+}
+
+/// Does nothing.
+#[cfg(not(test))]
+pub(crate) const fn read(_: &str) {}
+
 /// A place at which tests have something crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CrashPoint {
@@ -102,6 +148,8 @@ pub(crate) enum CrashPoint {
     EventAdded,
     /// What the event log took out is about to be stored.
     EventsStored,
+    /// The webhook sender has the answer to a question of a session and is about to tell it.
+    VerdictTold,
 }
 
 #[cfg(test)]

@@ -4,11 +4,17 @@
 //!
 //! ```text
 //! domain ← protocol ← line ← bus
-//!             ↖ delivery ← channel ← session ← actor ← http ← server ← main
+//!             ↖ delivery ← channel ← session ← actor ← http ← server ← cli ← main
 //!    ↖ store, webhook, events, heavy ↗
 //! ```
 //!
-//! `bench` stands beside them: it speaks to a server from outside, and nothing but `main` knows it.
+//! `metrics` stands below all that counts something: `delivery`, `actor`, `http`; `telemetry` below all that logs by share;
+//! `recorder` below what records something: `delivery`, `actor`, `http`.
+//!
+//! The load tester `warren-bench` stands beside them: it speaks to a server from outside, and only `cli` knows it,
+//! as it does `warren-cli`, the commands that ask a server.
+//!
+//! [`domain`] and [`protocol`] are the crate `warren-leap`, as clients and tools need them without the rest.
 //!
 //! To read the code, start with [`domain`], then follow one message: the `http` resource that takes it, the channel
 //! actor that orders it, the fan-out that hands it to the connections of its thread.
@@ -16,12 +22,13 @@
 pub mod actor;
 pub mod admin;
 pub mod ask;
-pub mod bench;
+pub mod backup;
 pub mod bus;
 pub mod channel;
+pub mod cli;
 pub mod config;
 pub mod delivery;
-pub mod domain;
+pub mod doctor;
 pub mod embed;
 pub mod events;
 mod faults;
@@ -29,7 +36,9 @@ pub mod first_run;
 pub mod heavy;
 pub mod http;
 pub mod line;
-pub mod protocol;
+pub mod metrics;
+mod num;
+pub mod recorder;
 pub mod server;
 pub mod session;
 #[cfg(test)]
@@ -39,3 +48,5 @@ pub mod telemetry;
 pub mod webhook;
 
 pub use embed::Warren;
+/// The lowest two layers, a crate of their own.
+pub use warren_leap::{domain, protocol};

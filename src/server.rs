@@ -1,12 +1,16 @@
 //! Wires store, supervisor and HTTP together, and takes them down in order.
 
-mod descriptors;
+pub(crate) mod called;
+pub(crate) mod descriptors;
+mod door;
 pub(crate) mod embedded;
 mod fast_path;
 mod head;
 mod listen;
+mod operator;
 mod preface;
 mod prefixed;
+mod reload;
 mod signals;
 mod stopping;
 mod unacknowledged;
@@ -22,13 +26,18 @@ use crate::http;
 use crate::store::diesel::{DatabaseLock, SqliteDatabase};
 use crate::store::{ReadStore, StoreError};
 use actix_web::rt::net::TcpStream;
+use door::BoundAddress;
 use listen::listen;
-use signals::Signals;
+pub use reload::ReadAgain;
+pub use reload::ReloadAnswer;
+pub(crate) use reload::ask as ask_to_reload;
+use reload::{ControlSocket, Reloader};
+use signals::{Hangup, Signals};
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -77,11 +86,14 @@ pub enum ServerError {
     /// The first run could not be made.
     #[error(transparent)]
     FirstRun(#[from] FirstRunError),
+    /// Something that is declared cannot be.
+    #[error(transparent)]
+    Declared(#[from] http::DeclareError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address.
-        address: SocketAddr,
+        address: String,
         /// Why.
         source: io::Error,
     },
@@ -93,44 +105,112 @@ pub enum ServerError {
 /// The file in the data folder that says who has it, and where that server listens.
 const LOCK: &str = "warren.lock";
 
-/// Runs the server until it is told to stop.
+/// Runs the server until it is told to stop; `again` reads its settings anew when they are to be.
 ///
 /// # Errors
 /// [`ServerError`] when it cannot start.
-pub async fn run(config: Config) -> Result<(), ServerError> {
+pub async fn run(config: Config, again: ReadAgain) -> Result<(), ServerError> {
     signals::ignore_others();
-    let connections = descriptors::connections(descriptors::limit(), config.workers);
+    let hangup = Hangup::take();
+    let files = descriptors::limit();
+    if files < descriptors::FEW {
+        tracing::warn!(
+            files,
+            "few file descriptors, and each connection is one: raise the hard limit (`LimitNOFILE=`, \
+            `ulimit -Hn`)"
+        );
+    }
+    let connections = descriptors::connections(files, config.workers);
     let Opened { app, first, held } = open(&config, connections).await?;
     let supervisor = app.supervisor.clone();
     let mut signals = Signals::take();
-    let (workers, address) = listen(&config, &app, connections)?;
-    if let Err(error) = writeln!(&held.data, "{address}") {
-        tracing::warn!(%error, "`warren info` will show the configured address");
-    }
-    let base = format!("http://{address}");
-    match &first {
-        Some(first) => say(&first.lines(&base)),
-        None => say(&format_args!("url: {base}/")),
-    }
+    let operator = operator::listen(config.metrics_listen, &app)?;
+    let (workers, bound) = listen(&config, &app, connections)?;
+    let (address, base) = announce(&bound, first.as_ref(), &held);
     let stopper = workers.stop();
     let mut running = actix_web::rt::spawn(workers.ended());
     supervisor.ready().await;
+    if let Err(error) = http::bring_about(&app, &config.declared, &app.limits.get()).await {
+        stopping::stop(&stopper, &supervisor).await;
+        stopping::close(supervisor.persistence()).await;
+        bound.iter().for_each(BoundAddress::clear);
+        return Err(error.into());
+    }
+    // Whoever is told that it is ready may ask.
+    let reloading = reload_when_asked(&app, config.clone(), again, hangup);
     say(&format_args!("ready: {base}"));
     tracing::info!(%address, workers = config.workers, data = %config.data.display(), "ready");
+    let policy = config.webhooks.policy.clone();
+    actix_web::rt::spawn(called::warn_of_refused(supervisor.persistence().clone(), policy));
     actix_web::rt::spawn(sweep(supervisor.clone(), config.settings.session_grace));
     let early = tokio::select! {
         () = signals.stop() => None,
         ended = &mut running => Some(ended),
     };
+    reloading.abort();
     stopping::stop(&stopper, &supervisor).await;
     stopping::close(supervisor.persistence()).await;
     let ended = match early {
         Some(ended) => ended,
         None => running.await,
     };
+    if let Some(operator) = operator {
+        operator.stop(false).await;
+    }
     let ended = ended.map_err(io::Error::other);
+    bound.iter().for_each(BoundAddress::clear);
     tracing::info!(at = %clock::now(), "stopped");
     Ok(ended?)
+}
+
+/// Says where the server listens, and what a first run made; returns the place that is told, and what requests there begin
+/// with: the first TCP port, if there is one.
+fn announce(
+    bound: &[BoundAddress],
+    first: Option<&FirstRun>,
+    held: &ServerLocks,
+) -> (String, String) {
+    let main = bound.iter().find(|place| matches!(place, BoundAddress::Tcp(_))).or(bound.first());
+    let address = main.map(ToString::to_string).unwrap_or_default();
+    let base = main.map(BoundAddress::base).unwrap_or_default();
+    if let Err(error) = writeln!(&held.data, "{address}") {
+        tracing::warn!(%error, "`warren info` will show the configured address");
+    }
+    match first {
+        Some(first) => say(&first.lines(&base)),
+        None => say(&format_args!("url: {base}/")),
+    }
+    for other in bound.iter().filter(|place| Some(*place) != main) {
+        say(&format_args!("also: {}", other.base()));
+        tracing::info!(address = %other, "listening here too");
+    }
+    (address, base)
+}
+
+/// Reads the settings again whenever somebody wants that, by signal or by socket, until it is aborted.
+fn reload_when_asked(
+    app: &http::App,
+    config: Config,
+    again: ReadAgain,
+    mut hangup: Hangup,
+) -> tokio::task::JoinHandle<()> {
+    let control = ControlSocket::listen(&config.data);
+    let reloader = Reloader::new(app.clone(), config, again);
+    actix_web::rt::spawn(async move {
+        let by_socket = async {
+            match control {
+                Some(control) => control.serve(Rc::clone(&reloader)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let by_signal = async {
+            loop {
+                hangup.received().await;
+                reloader.reload().await;
+            }
+        };
+        tokio::join!(by_socket, by_signal);
+    })
 }
 
 /// A server that nobody can reach yet.
@@ -169,22 +249,18 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
     let first = first_run::set_up(&persistence, config.first_run.clone()).await?;
     let sender = WebhookSender::launch(persistence.clone(), config.webhooks.clone());
     let supervisor = Supervisor::new(config.workers, persistence.clone(), config.settings);
-    let limits = http::HttpLimits {
-        sockets: descriptors::sockets(connections),
-        message_bytes: config.message_bytes,
-        state_bytes: config.settings.state_bytes,
-        address_connections: config.address_connections,
-        address_unidentified: config.address_unidentified,
-        unidentified: config.unidentified,
-        project_webhooks: config.project_webhooks,
-        keys: config.keys,
-        keys_memory_bytes: config.keys_memory_bytes,
-        ..http::HttpLimits::default()
-    };
+    supervisor.recorder().set_rules(config.recorder_rules.clone());
+    supervisor.take_unheard().await?;
+    let limits = reload::limits(config, descriptors::sockets(connections));
     persistence.launch_pruning(limits.keys.window);
+    persistence.launch_state_log_pruning(config.settings.state_log);
+    persistence.launch_history_pruning(config.settings.history);
+    persistence.launch_mailbox_pruning();
     let app = http::App::new(persistence, supervisor, limits);
     let app = app.with_proxies(config.proxies.clone());
     let app = app.with_webhook_policy(config.webhooks.policy.clone());
+    let app = app.with_database(&config.database);
+    app.settings.change(config.in_force());
     Ok(Opened { app, first, held: ServerLocks { data, _database: locked, sender } })
 }
 
@@ -242,8 +318,9 @@ pub(crate) fn lock(data: &Path) -> Result<File, ServerError> {
 }
 
 /// Where the server listens that has this data folder, as it wrote itself; for when one has.
-pub(crate) fn address(data: &Path) -> Option<SocketAddr> {
-    std::fs::read_to_string(data.join(LOCK)).ok()?.trim().parse().ok()
+pub(crate) fn address(data: &Path) -> Option<String> {
+    let said = std::fs::read_to_string(data.join(LOCK)).ok()?;
+    Some(said.lines().next()?.to_owned()).filter(|address| !address.is_empty())
 }
 
 /// Prints a line that scripts rely on; the only output to standard output. Where that is closed, the server runs all the
@@ -255,3 +332,6 @@ fn say(line: &dyn std::fmt::Display) {
             (`warren admin create-token` makes a new one)");
     }
 }
+
+#[cfg(test)]
+mod tests;

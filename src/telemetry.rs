@@ -1,14 +1,24 @@
-//! Logs: to standard error, one line an event, filtered by `RUST_LOG` (default `info`), as well as it goes.
+//! Logs: to standard error, one line an event, as text or JSON, filtered by `RUST_LOG` (default `info`), as well as it goes.
 //!
 //! A log that cannot be written stops nobody's work: not a closed pipe, not a full disk, not a reader that has stopped
 //! reading. Whoever logs puts the line into a bounded queue, and a thread of its own writes it. What finds no room there
 //! or cannot be written is counted, and the next line that can be written says how many were lost.
 
+mod seldom;
+mod share;
+mod spelling;
+mod traces;
+
+pub use seldom::Seldom;
+pub use share::LogShare;
+pub use traces::{AnsweredRequest, CallOutcome, CallSpan, RequestSpan, TRACEPARENT, Traces};
+
+use spelling::Spelling;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write};
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -60,13 +70,25 @@ impl<'a> MakeWriter<'a> for Queue {
 }
 
 /// The logs of the process; dropped at its end, it waits a moment for the last lines to be written.
-pub struct Logs(Queue);
+pub struct Logs {
+    /// The way to the writing thread.
+    queue: Queue,
+    /// Whether lines are JSON.
+    is_json: Arc<AtomicBool>,
+}
+
+impl Logs {
+    /// From now on each line is a JSON object, or text.
+    pub fn spell(&self, is_json: bool) {
+        self.is_json.store(is_json, Ordering::Relaxed);
+    }
+}
 
 impl Drop for Logs {
     fn drop(&mut self) {
         let (done, written) = sync_channel(1);
         // A queue without room is one that nobody writes from any more.
-        if self.0.entries.try_send(LogLine::Flush(done)).is_ok() {
+        if self.queue.entries.try_send(LogLine::Flush(done)).is_ok() {
             let _ = written.recv_timeout(LAST_LINES);
         }
     }
@@ -77,17 +99,21 @@ pub fn start() -> Logs {
     let (entries, queue) = sync_channel(QUEUE_LINES);
     let writer = Queue { entries, lost: Arc::default() };
     let lost = Arc::clone(&writer.lost);
+    let is_json = Arc::<AtomicBool>::default();
+    let is_spelled = Arc::clone(&is_json);
     // Without the thread all lines are lost, and nothing else is.
     let _ = thread::Builder::new()
         .name("log".to_owned())
-        .spawn(move || write_lines(&queue, &lost, &mut io::stderr()));
+        .spawn(move || write_lines(&queue, &lost, &is_spelled, &mut io::stderr()));
     let filter = filter(std::env::var(EnvFilter::DEFAULT_ENV).ok().as_deref());
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer.clone());
+    let logs = logs.with_ansi(false).log_internal_errors(false);
+    let logs = logs.event_format(Spelling::new(Arc::clone(&is_json)));
     // Another logger only stands here when this is part of another program, whose choice counts.
-    let _ = logs.with_ansi(false).log_internal_errors(false).try_init();
+    let _ = logs.try_init();
     // The usual hook writes to standard error by itself, and waits for it.
     std::panic::set_hook(Box::new(log_panic));
-    Logs(writer)
+    Logs { queue: writer, is_json }
 }
 
 /// What is logged, `info` and above unless asked otherwise. The HTTP layer is heard only where it is asked for by its name
@@ -98,7 +124,12 @@ fn filter(asked: Option<&str>) -> EnvFilter {
 }
 
 /// Writes lines until nobody is left who could log.
-fn write_lines(queue: &Receiver<LogLine>, lost: &AtomicU64, out: &mut dyn Write) {
+fn write_lines(
+    queue: &Receiver<LogLine>,
+    lost: &AtomicU64,
+    is_json: &AtomicBool,
+    out: &mut dyn Write,
+) {
     for entry in queue {
         match entry {
             LogLine::Line(line) => {
@@ -106,8 +137,8 @@ fn write_lines(queue: &Receiver<LogLine>, lost: &AtomicU64, out: &mut dyn Write)
                 let written = if missing == 0 {
                     out.write_all(&line)
                 } else {
-                    writeln!(out, "{missing} lines of the log were lost before this one")
-                        .and_then(|()| out.write_all(&line))
+                    let said = spelling::lost(missing, is_json.load(Ordering::Relaxed));
+                    out.write_all(said.as_bytes()).and_then(|()| out.write_all(&line))
                 };
                 if written.is_err() {
                     lost.fetch_add(missing.saturating_add(1), Ordering::Relaxed);
@@ -170,7 +201,7 @@ mod tests {
         }
         drop(log);
         let mut sick = Sick { failures: 2, ..Sick::default() };
-        write_lines(&queue, &lost, &mut sick);
+        write_lines(&queue, &lost, &AtomicBool::new(false), &mut sick);
         let text = String::from_utf8(sick.written).unwrap();
         assert_eq!(text, "2 lines of the log were lost before this one\nthree\nfour\n");
     }
@@ -185,7 +216,7 @@ mod tests {
         }
         drop(log);
         let mut out = Sick::default();
-        write_lines(&queue, &lost, &mut out);
+        write_lines(&queue, &lost, &AtomicBool::new(false), &mut out);
         let text = String::from_utf8(out.written).unwrap();
         assert!(text.starts_with("3 lines of the log were lost"), "{text}");
     }

@@ -3,7 +3,7 @@
  * Everything that came over the network reaches the page as text nodes, never as markup.
  */
 
-import { Leap } from './leap.js';
+import { connect } from './warren.js';
 
 const MESSAGES_KEPT = 200;
 /** Longer JSON is cut for display: laying out megabytes would freeze the tab. */
@@ -12,7 +12,6 @@ const CHARS_SHOWN = 20_000;
 const STATUS_TEXT = {
   idle: 'Not connected',
   connecting: 'Connecting…',
-  identifying: 'Connecting…',
   subscribing: 'Connecting…',
   connected: 'Connected',
   unavailable: 'Not subscribed',
@@ -29,8 +28,10 @@ const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 
 /** @typedef {{project: string, channel: string, token: string}} Target */
 
-/** @type {Leap | null} */
-let leap = null;
+/** @type {import('./warren.js').Client | null} */
+let client = null;
+/** @type {import('./warren.js').Channel | null} */
+let watched = null;
 /** @type {Target} */
 let target;
 let received = 0;
@@ -60,8 +61,8 @@ function fragment({ project, channel, token }) {
 /** Shows the form or the channel, whichever the address asks for. */
 function route() {
   const previous = target;
-  leap?.close();
-  leap = null;
+  client?.close();
+  client = watched = null;
   target = readTarget();
   const isComplete = Boolean(target.project && target.channel);
   byId('chooser').hidden = isComplete;
@@ -90,32 +91,29 @@ function watch() {
   const url = new URL('ws', location.href);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   url.search = url.hash = '';
-  leap = new Leap({ url, project, token, ext: ['version'] });
-  const listen = (name, on) => leap.addEventListener(name, ({ detail }) => on(detail));
-  listen('status', onStatus);
-  listen('latency', ({ ms }) => { byId('latency').textContent = `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`; });
-  listen('channel', (detail) => {
-    if (detail.channel !== channel) return;
-    onChannel(detail);
-    showStatus();
-  });
-  listen('message', (message) => (message.channel ?? channel) === channel && onMessage(message));
-  leap.connect();
+  client = connect({ url, project, token });
+  client.on('status', onStatus);
+  client.on('latency', ({ ms }) => { byId('latency').textContent = `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`; });
+  client.direct.on('message', (message) => onMessage({ ...message, isDirect: true }));
   // Looking at a channel should leave nothing behind, so not even a token subscribes for good.
-  leap.subscribe(channel, { ephemeral: true });
+  watched = client.subscribe(channel, { ephemeral: true });
+  watched.on('status', onChannel);
+  watched.on('state', onState);
+  watched.on('message', onMessage);
+  showStatus();
 }
 
-function onStatus({ status, code, reason }) {
+function onStatus({ error }) {
   showStatus();
-  if (status === 'refused') showTrouble(`The server refused this connection: ${reason || `close code ${code}`}.`);
+  if (error?.isFatal) showTrouble(`The server refused this connection: ${error.message}.`);
 }
 
 /** What is shown of the connection. It counts as connected when the channel is heard: nothing arrives before. */
 function statusShown() {
-  const status = leap?.status ?? 'idle';
+  const { status, error } = client ?? { status: 'idle' };
+  if (error?.isFatal) return 'refused';
   if (status !== 'connected') return status;
-  const channel = leap.channels.get(target.channel)?.status;
-  return { available: 'connected', unavailable: 'unavailable' }[channel] ?? 'subscribing';
+  return { available: 'connected', unavailable: 'unavailable' }[watched?.status] ?? 'subscribing';
 }
 
 function showStatus() {
@@ -170,21 +168,23 @@ async function makeChannel(event) {
 
 function tryAgain() {
   hideTrouble();
-  leap.connect();
-  leap.subscribe(target.channel, { ephemeral: true });
+  client.connect();
+  client.subscribe(target.channel, { ephemeral: true });
 }
 
-function onChannel({ status, state, version, error, graceful }) {
-  if (status === 'available') {
-    hideTrouble();
-    pending.state = { state, version, at: new Date() };
-    return scheduleDraw();
-  }
-  if (status === 'pending') return;
-  if (graceful) showTrouble('The channel was deleted, or this token was unsubscribed from it.');
-  else if (error === 'UNKNOWN') showTrouble(`This project has no channel “${target.channel}”.`, { isMissing: true });
-  else if (error === 'NOT_GRANTED') showTrouble(`This channel is not open to ${target.token ? 'this token' : 'visitors without a token'}.`);
-  else showTrouble(`The subscription failed: ${error}.`);
+function onChannel({ status, error }) {
+  showStatus();
+  if (status === 'available') return hideTrouble();
+  if (status === 'pending' || error.isFatal || error.code === 'closed') return;
+  if (error.code === 'unsubscribed') showTrouble('The channel was deleted, or this token was unsubscribed from it.');
+  else if (error.code === 'unknown_channel') showTrouble(`This project has no channel “${target.channel}”.`, { isMissing: true });
+  else if (error.code === 'not_granted') showTrouble(`This channel is not open to ${target.token ? 'this token' : 'visitors without a token'}.`);
+  else showTrouble(`The subscription failed: ${error.message}.`);
+}
+
+function onState({ state, version }) {
+  pending.state = { state, version, at: new Date() };
+  scheduleDraw();
 }
 
 function onMessage(message) {
@@ -240,13 +240,14 @@ function element(tag, className, text = '') {
   return made;
 }
 
-function messageItem({ channel, event, data, at }) {
+function messageItem({ isDirect, event, data, missed, at }) {
   const item = element('li', 'message fresh');
   const head = element('div', 'message-head');
   const time = element('time', '', clock.format(at));
   time.dateTime = at.toISOString();
   head.append(element('span', 'event', event), time);
-  if (channel === null) time.before(element('span', 'muted', 'direct message'));
+  if (isDirect) time.before(element('span', 'muted', 'direct message'));
+  if (missed !== 0) time.before(element('span', 'muted', 'messages before this one may be missing'));
   const body = element('pre', 'json');
   showJson(body, data);
   item.append(head, body);
@@ -313,5 +314,4 @@ byId('try-again').addEventListener('click', tryAgain);
 byId('maker').addEventListener('submit', makeChannel);
 for (const button of document.querySelectorAll('[data-copy]')) button.addEventListener('click', () => copy(button));
 addEventListener('hashchange', route);
-addEventListener('online', () => leap?.connect());
 route();

@@ -15,43 +15,109 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("protocol", &["domain"]),
     ("faults", &[]),
-    ("line", &["domain", "protocol", "faults"]),
-    ("store", &["domain"]),
+    ("num", &[]),
+    ("metrics", &["num"]),
+    ("recorder", &["domain"]),
+    ("line", &["domain", "protocol", "faults", "num"]),
+    ("store", &["domain", "num"]),
     ("webhook", &["domain"]),
     ("events", &["domain"]),
     ("heavy", &["domain"]),
-    ("delivery", &["domain", "protocol", "heavy", "faults"]),
+    ("delivery", &["domain", "protocol", "heavy", "faults", "metrics", "num", "recorder"]),
     ("ask", &["domain", "protocol", "store", "heavy"]),
     ("bus", &["domain", "line"]),
     ("channel", &["domain", "protocol", "line", "bus", "store", "delivery", "ask", "faults"]),
-    ("session", &["domain", "protocol", "line", "delivery", "channel", "faults"]),
+    ("session", &["domain", "protocol", "line", "delivery", "channel", "faults", "num"]),
     (
         "actor",
         &[
-            "domain", "protocol", "line", "bus", "store", "webhook", "events", "heavy", "delivery",
-            "ask", "channel", "session", "faults",
+            "domain",
+            "protocol",
+            "line",
+            "bus",
+            "store",
+            "webhook",
+            "events",
+            "heavy",
+            "delivery",
+            "ask",
+            "channel",
+            "session",
+            "faults",
+            "metrics",
+            "num",
+            "telemetry",
+            "recorder",
         ],
     ),
-    ("http", &["domain", "protocol", "store", "webhook", "heavy", "delivery", "ask", "actor"]),
-    ("config", &["domain", "protocol", "webhook", "delivery", "actor", "http"]),
+    (
+        "http",
+        &[
+            "domain",
+            "protocol",
+            "store",
+            "webhook",
+            "heavy",
+            "delivery",
+            "ask",
+            "actor",
+            "metrics",
+            "num",
+            "telemetry",
+            "recorder",
+        ],
+    ),
+    (
+        "config",
+        &["domain", "protocol", "webhook", "delivery", "actor", "http", "telemetry", "recorder"],
+    ),
     ("first_run", &["domain", "store", "actor", "config"]),
-    ("telemetry", &[]),
+    ("telemetry", &["metrics", "num", "webhook"]),
     (
         "server",
-        &["domain", "protocol", "store", "delivery", "actor", "http", "config", "first_run"],
+        &[
+            "domain",
+            "protocol",
+            "store",
+            "webhook",
+            "delivery",
+            "actor",
+            "http",
+            "config",
+            "first_run",
+            "num",
+            "telemetry",
+        ],
     ),
     ("embed", &["domain", "actor", "http", "config", "first_run", "server"]),
-    ("lib", &[]),
+    ("leap", &[]),
+    ("lib", &["domain", "protocol"]),
     ("admin", &["domain", "store", "actor", "config", "first_run", "server"]),
-    ("bench", &["domain", "protocol", "config"]),
-    ("main", &["admin", "bench", "config", "server", "telemetry"]),
+    ("doctor", &["domain", "store", "webhook", "config", "server"]),
+    ("backup", &["store", "config", "server"]),
+    ("bench", &[]),
+    ("client", &[]),
+    ("client_commands", &["client"]),
+    (
+        "cli",
+        &["admin", "backup", "bench", "client_commands", "config", "doctor", "server", "telemetry"],
+    ),
+    ("main", &["cli"]),
+];
+
+/// The workspace's other crates, and the layer that each is; of one without, each module is a layer of the server.
+const CRATES: &[(&str, Option<&str>)] = &[
+    ("warren-bench", Some("bench")),
+    ("warren-cli", Some("client_commands")),
+    ("warren-client", Some("client")),
+    ("warren-leap", None),
 ];
 
 /// Words that belong into one place: the word, where it may stand, why.
 const PLACES: &[(&str, &[&str], &str)] = &[
     (
         "diesel::",
-        &["store/diesel/", "store/diesel.rs", "server.rs", "admin.rs"],
+        &["store/diesel/", "store/diesel.rs", "server.rs", "admin.rs", "backup.rs", "doctor/"],
         "the database is behind traits",
     ),
     ("actix_web_actors", &["http/ws.rs"], "a crate that may have to be replaced"),
@@ -65,9 +131,9 @@ const MACHINES: &[&str] = &["domain", "protocol", "line", "bus", "channel", "ses
 /// Words that would make a machine do more than decide.
 const IO: &[&str] = &["actix::", "Instant::now(", "SystemTime::now(", "spawn(", ".await"];
 
-/// A source file: its path below `src`, and its code without comments and unit tests.
+/// A source file: its path below `src`, or its crate's, and its code without comments and unit tests.
 struct Source {
-    /// The path.
+    /// The path; it begins with its layer, in whichever crate that is.
     path: String,
     /// The code.
     code: String,
@@ -90,6 +156,25 @@ impl Source {
         Self { path: path.to_owned(), code }
     }
 
+    /// A file of another crate, as if it stood in its place below `src`.
+    fn of_crate(name: &str, layer: Option<&str>, below: &str, text: &str) -> Self {
+        match (layer, below) {
+            (Some(layer), "lib.rs") => Self::in_layer(layer, "mod.rs", text),
+            (Some(layer), _) => Self::in_layer(layer, below, text),
+            (None, "lib.rs") => {
+                Self::new(&format!("{}.rs", name.trim_start_matches("warren-")), text)
+            }
+            (None, _) => Self::new(below, text),
+        }
+    }
+
+    /// A file of a crate that is one layer: its root is that layer.
+    fn in_layer(layer: &str, below: &str, text: &str) -> Self {
+        let mut source = Self::new(&format!("{layer}/{below}"), text);
+        source.code = source.code.replace("crate::", &format!("crate::{layer}::"));
+        source
+    }
+
     /// The layer that the file belongs to.
     fn layer(&self) -> &str {
         let first = self.path.split('/').next().unwrap_or_default();
@@ -103,20 +188,23 @@ impl Source {
             || self.path.starts_with("simulation/")
     }
 
-    /// The layers that the file names: `crate::x`, `crate::{x, y}`, and `warren::x` in the binary.
+    /// The layers that the file names: `crate::x`, `crate::{x, y}`, `warren::x` in the binary, and other crates.
     fn uses(&self) -> Vec<String> {
         let mut uses = Vec::new();
-        for root in ["crate::", "warren::"] {
-            for (at, _) in self.code.match_indices(root) {
-                // `hypercrate::x` is somebody else's.
+        let own = ["crate::", "warren::"].map(|root| (root.to_owned(), None));
+        let others = CRATES.iter().map(|(name, layer)| (name.replace('-', "_") + "::", *layer));
+        for (root, layer) in own.into_iter().chain(others) {
+            for (at, _) in self.code.match_indices(&root) {
+                // `hypercrate::x` is somebody else's, and `"warren::x"` a word of the log.
                 let before = self.code[..at].chars().next_back().unwrap_or(' ');
-                if before.is_alphanumeric() || before == '_' {
+                if before.is_alphanumeric() || "_\"".contains(before) {
                     continue;
                 }
                 let rest = &self.code[at + root.len()..];
-                match rest.strip_prefix('{') {
-                    Some(group) => uses.extend(heads(group)),
-                    None => uses.extend(head(rest)),
+                match (layer, rest.strip_prefix('{')) {
+                    (Some(layer), _) => uses.push(layer.to_owned()),
+                    (None, Some(group)) => uses.extend(heads(group)),
+                    (None, None) => uses.extend(head(rest)),
                 }
             }
         }
@@ -188,15 +276,59 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// All sources.
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let files = files(&root).into_iter().filter(|path| path.extension().is_some_and(|e| e == "rs"));
+/// Every file with code below a folder: its path there, and its text.
+fn code(folder: &Path) -> Vec<(String, String)> {
+    let files =
+        files(folder).into_iter().filter(|path| path.extension().is_some_and(|e| e == "rs"));
     let read = |path: PathBuf| {
-        let below = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
-        Source::new(&below, &fs::read_to_string(&path).unwrap())
+        let below = path.strip_prefix(folder).unwrap().to_str().unwrap().replace('\\', "/");
+        (below, fs::read_to_string(&path).unwrap())
     };
     files.map(read).collect()
+}
+
+/// All sources.
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found: Vec<_> =
+        code(&root.join("src")).iter().map(|(below, text)| Source::new(below, text)).collect();
+    for (name, layer) in CRATES {
+        let files = code(&root.join("crates").join(name).join("src"));
+        found.extend(files.iter().map(|(b, text)| Source::of_crate(name, *layer, b, text)));
+    }
+    found
+}
+
+#[test]
+fn every_crate_is_looked_at() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let entries = fs::read_dir(folder).unwrap();
+    let mut found: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    found.sort();
+    assert_eq!(found, CRATES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_crate_is_held_to_its_layer() {
+    let planted = [
+        (Some("bench"), "plan.rs", "use warren_leap::domain::ChannelId;", "must not use `domain`"),
+        (Some("bench"), "lib.rs", "fn f() { warren::http::f(); }", "must not use `http`"),
+        (None, "domain/x.rs", "use crate::protocol::Close;", "must not use `protocol`"),
+        (None, "domain/x.rs", "use warren_bench::BenchArgs;", "must not use `bench`"),
+    ];
+    for (layer, below, code, fault) in planted {
+        let faults = Source::of_crate("warren-some", layer, below, code).faults();
+        assert!(faults.len() == 1 && faults[0].contains(fault), "{below}: {code}: {faults:?}");
+    }
+    let own = Source::of_crate("warren-some", Some("bench"), "plan.rs", "use crate::lane::Lane;");
+    assert!(own.faults().is_empty(), "{:?}", own.faults());
+    let above = Source::new("http/x.rs", "use warren_bench::BenchArgs;").faults();
+    assert!(above.len() == 1 && above[0].contains("must not use `bench`"), "{above:?}");
+    let circle = [("a.rs", "use crate::b::B;"), ("b.rs", "use super::a::A;")];
+    let circle = circle.map(|(below, code)| Source::of_crate("x", Some("bench"), below, code));
+    let circles = Tree::new(circle.iter().map(|s| (s.path.as_str(), s.code.as_str()))).circles();
+    assert_eq!(circles, [["bench/a.rs", "bench/b.rs"]]);
 }
 
 #[test]
@@ -393,19 +525,14 @@ fn names_twice(sources: &[(String, String)]) -> Vec<String> {
 
 #[test]
 fn no_two_types_of_the_server_have_one_name() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    // The load tester speaks of its own things; tests, the simulation and models have doubles of what they test.
-    let left_out = |path: &str| {
-        ["bench/", "simulation/", "tests", "model.rs", "properties.rs"]
-            .iter()
-            .any(|part| path.contains(part))
-    };
-    let sources: Vec<_> = files(&root)
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The load tester speaks of its own things; tests, the simulation and models have doubles of what they test, and a build
+    // without traces has doubles of what one with them has.
+    let doubles = ["simulation/", "tests", "model.rs", "properties.rs", "telemetry/traces/none.rs"];
+    let left_out = |path: &str| doubles.iter().any(|part| path.contains(part));
+    let sources: Vec<_> = ["src", "crates/warren-leap/src"]
         .into_iter()
-        .map(|file| {
-            let below = file.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
-            (below, fs::read_to_string(&file).unwrap())
-        })
+        .flat_map(|folder| code(&root.join(folder)))
         .filter(|(path, _)| !left_out(path))
         .collect();
     assert!(sources.len() > 50, "only {} files were found", sources.len());
@@ -451,7 +578,7 @@ fn no_test_sleeps_without_saying_why() {
         let is_rust = path.extension().is_some_and(|extension| extension == "rs");
         is_rust && (below.starts_with("tests/it/") || below.contains("/tests"))
     };
-    let found = [root.join("tests/it"), root.join("src")];
+    let found = [root.join("tests/it"), root.join("src"), root.join("crates")];
     let mut found: Vec<_> = found.iter().flat_map(|folder| files(folder)).collect();
     found.retain(|path| is_test(path));
     assert!(found.len() > 50, "only {} files were found", found.len());

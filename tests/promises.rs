@@ -4,6 +4,9 @@
 
 #![expect(clippy::panic, reason = "in a test, a panic is the report")]
 
+#[path = "promises/sources.rs"]
+mod sources;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};

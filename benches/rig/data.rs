@@ -151,6 +151,35 @@ fn subscribe(
     .map(drop)
 }
 
+/// Lets every channel that is in use keep its messages, of which each has so many.
+pub fn keep(folder: &Path, messages: usize) {
+    let path = folder.join("data").join("warren.db");
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    connection.batch_execute(HASTY).unwrap();
+    let numbers: Vec<usize> = (1..=messages).collect();
+    let count = i64::try_from(messages).unwrap();
+    let kept = connection.transaction(|connection| {
+        connection.batch_execute("UPDATE channels SET capabilities = 16 WHERE type = 'public'")?;
+        sql_query(
+            "INSERT INTO lines
+             SELECT rowid, project_id, id, ?1, ?1, ?1 * 100, 0, 0, 0, 0,
+                    CAST(unixepoch('subsec') * 1000 AS INTEGER) + 86400000, NULL, NULL
+             FROM channels WHERE capabilities = 16",
+        )
+        .bind::<BigInt, _>(count)
+        .execute(connection)?;
+        sql_query(
+            r#"INSERT INTO messages
+               SELECT epoch, value, value, 100, (value - 1) * 100,
+                      CAST(unixepoch('subsec') * 1000 AS INTEGER), NULL, 'CHAT_LINE', '{"text":"Hello, Warren"}'
+               FROM lines, json_each(?) ORDER BY epoch, value"#,
+        )
+        .bind::<Text, _>(serde_json::Value::from(numbers).to_string())
+        .execute(connection)
+    });
+    kept.and_then(|_| connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")).unwrap();
+}
+
 /// Sixteen bytes that lie anywhere, as random ones do, but the same at every run (splitmix64).
 fn scattered(n: usize) -> [u8; 16] {
     let mixed = |n: u64| {

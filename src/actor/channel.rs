@@ -3,12 +3,16 @@
 mod acting;
 mod handlers;
 mod hooking;
+mod keeping;
+mod looking_back;
 pub mod messages;
+mod recording;
 
 pub use messages::{
-    Admit, Attach, ChangeState, Changed, ClientPublish, ConnectionPart, ConnectionRef, Delete,
-    Detach, EndIdleChannel, Expected, ListHearers, ListPresence, OnlineCount, Publish, Recall,
-    Rename, ShowPresence, Subscribe, Sweep, Unsubscribe, Update,
+    Attach, ChangeState, Changed, ClientChange, ClientPublish, ClientPublished, ConnectionPart,
+    ConnectionRef, Delete, Detach, EndIdleChannel, Expected, Hand, Handed, ListHearers,
+    ListPresence, OnlineCount, Publish, Published, Recall, Rename, ShowPresence, ShowState,
+    Subscribe, Sweep, Trim, Unsubscribe, Update,
 };
 
 use super::clock;
@@ -19,8 +23,12 @@ use crate::channel::{ChannelMachine, Moment};
 pub use crate::channel::{MemberPlace, PresentPart};
 use crate::domain::{Channel, ChannelKey};
 use crate::line::WindowBudget;
+use crate::metrics::CountedLife;
+use crate::recorder::FlightRecorder;
+use crate::store::StoredLine;
 use acting::ChannelActing;
 use actix::prelude::*;
+use keeping::{KeepingWrites, NamesUnderWay};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -36,8 +44,12 @@ pub struct Surroundings {
     pub settings: Arc<Settings>,
     /// What all lines may keep at hand.
     pub windows: Arc<WindowBudget>,
+    /// Until when those may come back who were connected when the server started: what was said since is theirs.
+    pub comebacks_end: Instant,
     /// The shard that knows this actor.
     pub shard: ShardPlace,
+    /// What happened lately, for who looks.
+    pub recorder: Arc<FlightRecorder>,
 }
 
 /// One channel in use.
@@ -46,6 +58,14 @@ pub struct ChannelActor {
     machine: ChannelMachine<ChannelActing>,
     /// What it does about that.
     acting: ChannelActing,
+    /// Messages on their way to the store; none before the first.
+    under_way: Option<KeepingWrites>,
+    /// The names that clients gave some of these.
+    names: NamesUnderWay,
+    /// Whether some of what is not kept any more is being deleted.
+    is_pruning: bool,
+    /// Counts it among the channels in use.
+    _counted: CountedLife,
 }
 
 /// Now, by both clocks.
@@ -54,15 +74,20 @@ fn now() -> Moment {
 }
 
 impl ChannelActor {
-    /// A channel just read from the store.
-    pub fn new(channel: Channel, around: Surroundings) -> Self {
+    /// A channel just read from the store, with its line where that is there too.
+    pub fn new(channel: Channel, line: Option<StoredLine>, around: Surroundings) -> Self {
         let share = around.windows.share(&channel.key.project);
         let (window, state_bytes) = (around.settings.window(), around.settings.state_bytes);
         let acting = ChannelActing::new(channel.key.clone(), around);
         let now = Instant::now();
         let epoch = clock::epoch();
-        let machine = ChannelMachine::new(channel, epoch, window, share, state_bytes, now);
-        Self { machine, acting }
+        let mut machine = ChannelMachine::new(channel, epoch, window, share, state_bytes, now);
+        if let Some(line) = line {
+            machine.open_history(line.position);
+        }
+        let names = NamesUnderWay::default();
+        let counted = CountedLife::begin(|all| &all.channels_begun, |all| &all.channels_ended);
+        Self { machine, acting, under_way: None, names, is_pruning: false, _counted: counted }
     }
 
     /// The channel's full name.
@@ -100,8 +125,11 @@ impl Actor for ChannelActor {
         self.acting.set_address(ctx.address());
         let idle = self.acting.settings().channel_idle;
         ctx.run_interval(idle / 2, move |actor, ctx| {
-            actor.machine.expire(Instant::now());
-            if actor.machine.is_idle() && actor.machine.used().elapsed() >= idle {
+            let now = Instant::now();
+            actor.machine.expire(now);
+            let is_unused = actor.machine.is_idle() && actor.machine.used().elapsed() >= idle;
+            let is_over = is_unused && now >= actor.acting.comebacks_end();
+            if is_over && actor.step(ctx, |machine, acting| machine.may_sleep(acting)) {
                 let (key, address) = (actor.key().clone(), ctx.address());
                 actor.acting.shard().tell(RetireChannel { key, address });
             }
@@ -113,7 +141,8 @@ impl Actor for ChannelActor {
     fn stopped(&mut self, ctx: &mut Context<Self>) {
         let (key, address) = (self.key().clone(), ctx.address());
         let is_settled = self.machine.is_settled();
-        self.acting.shard().tell(ChannelGone { key, address, is_settled });
+        let has_crashed = std::thread::panicking();
+        self.acting.shard().tell(ChannelGone { key, address, is_settled, has_crashed });
         self.machine.ended(&mut self.acting);
         self.acting.leave_behind();
     }

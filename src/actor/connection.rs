@@ -4,29 +4,36 @@
 //! kind of socket: `K` says which, and the file that knows that kind implements [`Actor`] for `Connection<K>` and feeds
 //! it with [`Inbound`], through the [`Valve`]. What goes out, the socket takes from the [`Link`].
 
+mod direct;
 #[cfg(feature = "echo")]
 mod echo;
+mod farewell;
 mod linger;
+mod recording;
 mod serving;
 mod valve;
 
 use super::channel::ConnectionRef;
+use super::clock;
 use super::inbound::InboundAccount;
-use super::session::Serve;
+use super::session::{CarriedOut, Serve};
 use super::supervisor::{Connected, Supervisor};
 use crate::delivery::Origin;
 use crate::delivery::fanout::{ConnectionUid, LocalFanout, Order, Owner};
 use crate::delivery::link::{Link, Note};
 use crate::domain::project::secret_hash;
-use crate::domain::{ConnectionId, ProjectId, Version};
+use crate::domain::{ConnectionId, ProjectId};
+use crate::faults;
 use crate::protocol::{
     Action, ClientCommand, ClientFrame, Close, CloseCode, EncodedEvent, Event, Extension,
     Extensions, Identify, Machine, Refusal, Wire, frame,
 };
+use crate::recorder::ConnectionTape;
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use bytes::Bytes;
 use bytestring::ByteString;
+use farewell::Farewell;
 use linger::Linger;
 use serving::{BegunFrame, Serving};
 use std::rc::Rc;
@@ -88,8 +95,6 @@ struct EndOfStream {
 pub struct Connection<K> {
     /// The rules.
     machine: Machine,
-    /// HELLO, until the actor runs.
-    hello: Option<Action>,
     /// The client's frames that are not served.
     serving: Serving,
     /// What happens once they are.
@@ -116,6 +121,8 @@ pub struct Connection<K> {
     timer: Option<(Duration, SpawnHandle)>,
     /// A stop waits for it.
     _counted: TaskTrackerToken,
+    /// How it ends, as far as that is known.
+    farewell: Farewell,
     /// Whether it sends back what it is sent, and does nothing else.
     #[cfg(feature = "echo")]
     is_echo: bool,
@@ -133,7 +140,7 @@ impl<K> Connection<K> {
         account: InboundAccount,
     ) -> (Self, Rc<Link>) {
         let settings = supervisor.settings();
-        let (machine, hello) = Machine::open(settings.timing, wire);
+        let machine = Machine::open(settings.timing, wire);
         let fanout = supervisor.fanout_here();
         let (uid, index) = (ConnectionUid::next(), fanout.handle().index());
         // The public id tells where the connection is, and what nobody can guess proves that it is meant.
@@ -143,7 +150,6 @@ impl<K> Connection<K> {
         let counted = supervisor.count_connection();
         let connection = Self {
             machine,
-            hello: Some(hello),
             serving: Serving::default(),
             ending: None,
             valve: Valve::default(),
@@ -157,6 +163,7 @@ impl<K> Connection<K> {
             opened: Instant::now(),
             timer: None,
             _counted: counted,
+            farewell: Farewell::new(),
             #[cfg(feature = "echo")]
             is_echo: false,
             socket,
@@ -201,11 +208,10 @@ where
     {
         self.link.set_actor(ctx.address().recipient());
         self.fanout.register(&self.link);
-        let hello = self.hello.take();
-        self.carry_out(hello, ctx);
-        // Without HELLO, the answer to the handshake has nothing to leave with.
+        let hello = Some(self.machine.hello());
         #[cfg(feature = "echo")]
-        self.link.flush();
+        let hello = self.unless_echo(hello);
+        self.carry_out(hello, ctx);
         if let Some(close) = self.supervisor.late() {
             self.on_note(Note::Close(close), ctx);
         }
@@ -215,7 +221,11 @@ where
     pub fn on_stopped(&mut self) {
         self.fanout.unregister(&self.link);
         let is_told = self.link.end();
+        self.farewell.log(self.supervisor.settings().log_closes, &self.link, self.now());
         self.give_back(is_told);
+        if let Some(tape) = self.link.tape() {
+            tape.ended(self.farewell.told());
+        }
     }
 
     /// Takes what the socket read.
@@ -229,9 +239,16 @@ where
             Ok(actions) => return self.carry_out(actions, ctx),
             Err(inbound) => inbound,
         };
+        self.note_inbound(&inbound);
+        if self.link.is_watched() {
+            self.record_inbound(&inbound);
+        }
         let was_stranger = !self.machine.has_heard_identify();
         let actions = match inbound {
-            Inbound::Text(text) => self.machine.on_text(now, &text),
+            Inbound::Text(text) => {
+                faults::read(&text);
+                self.machine.on_text(now, &text)
+            }
             Inbound::Binary(bytes) => self.machine.on_binary(now, &bytes, self.account.bound()),
             // Behind a close frame nothing counts any more (RFC 6455 §5.5.1).
             Inbound::Ping(_) if self.machine.is_ending() => Vec::new(),
@@ -261,6 +278,17 @@ where
             self.account.raise(self.supervisor.settings().frame_bytes);
         }
         self.carry_out(actions, ctx);
+    }
+
+    /// Counts what was read, and notes the end that it may be.
+    fn note_inbound(&mut self, inbound: &Inbound) {
+        match inbound {
+            Inbound::Text(text) => self.farewell.received(text.len()),
+            Inbound::Binary(bytes) => self.farewell.received(bytes.len()),
+            Inbound::Close(code) => self.farewell.closed_by_client(*code),
+            Inbound::End => self.farewell.broke_off(),
+            _ => {}
+        }
     }
 
     /// Ends the connection behind what was read before.
@@ -333,19 +361,18 @@ where
         self.serving.push(frame, is_hasty);
     }
 
-    /// Hands the session the frames that may be served now.
+    /// Hands on the frames that may be served now.
     fn serve(&mut self, ctx: &mut <Self as Actor>::Context) {
-        let Some(Connected { session, .. }) = &self.session else { return };
+        let Some(entered) = &self.session else { return };
         while let Some(BegunFrame { frame, is_hasty, ticket }) = self.serving.begin() {
             let (connection, extensions) = (self.link.uid(), self.link.extensions());
             let reference = frame.reference.clone();
-            let served = session.send(Serve { connection, extensions, frame, is_hasty });
+            let served = self.hand_on(entered, Serve { connection, extensions, frame, is_hasty });
             ctx.spawn(served.into_actor(self).map(
                 move |served, actor: &mut Self, ctx: &mut <Self as Actor>::Context| {
                     let left = actor.serving.end(&ticket);
                     actor.link.settle_available(&ticket.channel, left);
-                    // A session that has ended closes its connections itself.
-                    if let Ok(served) = served {
+                    if let Some(served) = served {
                         actor.answer(served, reference);
                     }
                     actor.carry_out(None, ctx);
@@ -375,13 +402,16 @@ where
     }
 
     /// Tells a client that wants to know what came of its frame, behind what the frame itself made it hear.
-    fn answer(&self, served: Result<Option<Version>, Refusal>, reference: Option<String>) {
+    fn answer(&self, served: Result<CarriedOut, Refusal>, reference: Option<String>) {
+        if let Ok(CarriedOut { channel: Some((key, address)), .. }) = &served {
+            self.supervisor.remember_channel(key, address);
+        }
         if !self.link.extensions().has(Extension::Errors) {
             return;
         }
         let event = match (served, reference) {
             (Err(refusal), reference) => Event::Error { refusal, reference },
-            (Ok(version), Some(reference)) => Event::Ack { reference, version },
+            (Ok(CarriedOut { done, .. }), Some(reference)) => Event::Ack { reference, done },
             (Ok(_), None) => return,
         };
         let (connection, dispatch) = (self.link.uid(), Arc::new(EncodedEvent::new(event)));
@@ -390,7 +420,7 @@ where
     }
 
     /// Finds out who this is; meanwhile heartbeats are answered.
-    fn identify(&mut self, who: Identify, ctx: &mut <Self as Actor>::Context) {
+    fn identify(&mut self, who: Box<Identify>, ctx: &mut <Self as Actor>::Context) {
         let extensions = who.extensions.as_deref().map(Extensions::granted);
         let project = ProjectId::from(who.project_id.as_str());
         self.link.set_identity(
@@ -405,6 +435,9 @@ where
         let (uid, profile) = (self.link.uid(), self.link.profile());
         let connection = ConnectionRef { uid, worker: self.fanout.handle(), profile };
         let (cid, address) = (self.link.cid().clone(), self.link.address());
+        let tape = self.supervisor.tape(&project);
+        let tape = ConnectionTape::new(tape, cid.clone(), who.token.as_deref(), clock::now);
+        self.link.set_tape(tape);
         let (supervisor, link) = (self.supervisor.clone(), Rc::clone(&self.link));
         let (reply, entered) = oneshot::channel();
         // On its own, so that it ends also where the socket goes first: a place in the session is then given back, with
@@ -426,6 +459,9 @@ where
                     Ok(entered) => {
                         actor.socket.on_identified();
                         actor.account.belong_to(&project);
+                        if let Some(tape) = actor.link.tape() {
+                            tape.came(address);
+                        }
                         actor.session = Some(entered);
                         let actions = actor.begin_serving();
                         actor.carry_out(actions, ctx);
@@ -448,6 +484,7 @@ where
             self.link.doubt();
         }
         if let Some(close) = close {
+            self.farewell.closed_by_server(close);
             self.link.close(close);
         }
         self.leave();

@@ -6,6 +6,8 @@ mod carrying;
 use super::clock;
 use crate::domain::{ChannelKey, HookEvent, Listed, ProjectId, Register, SessionRef};
 use crate::events::{EventEntry, EventOrder};
+use futures_util::FutureExt as _;
+use futures_util::future::Shared;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +23,9 @@ const EVENT_BYTES: usize = 512;
 /// How long a message waits for room before it is left out.
 const MESSAGE_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Tells when an event is stored. Ends in an error where nobody is to wait for that.
+pub type EventStored = Shared<oneshot::Receiver<()>>;
+
 /// What is told of a client's message.
 pub struct ClientMessage {
     /// The event.
@@ -29,6 +34,32 @@ pub struct ClientMessage {
     room: OwnedSemaphorePermit,
     /// Who waits until it is stored.
     asker: Option<oneshot::Sender<()>>,
+}
+
+/// What waits while an event is stored with the message that it tells of; its room is given back with this.
+pub(super) struct AwaitedEvent {
+    /// The room.
+    _room: OwnedSemaphorePermit,
+    /// Who waits until it is stored.
+    asker: Option<oneshot::Sender<()>>,
+}
+
+impl AwaitedEvent {
+    /// It is stored.
+    pub(super) fn stored(self) {
+        if let Some(asker) = self.asker {
+            // It may have gone.
+            let _ = asker.send(());
+        }
+    }
+}
+
+impl ClientMessage {
+    /// The event, for who stores it with its message instead of handing it to the log.
+    pub(super) fn with_its_cause(self) -> (HookEvent, AwaitedEvent) {
+        let Self { event, room, asker } = self;
+        (event, AwaitedEvent { _room: room, asker })
+    }
 }
 
 /// What all handles share.
@@ -125,10 +156,7 @@ impl EventLog {
 
     /// Makes room for what is told of a client's message, and says when it is stored, so that a flood stays on its own
     /// socket; none where there is no room in time. While the store takes nothing, nobody waits for it.
-    pub(super) async fn make_room(
-        &self,
-        event: HookEvent,
-    ) -> Option<(ClientMessage, oneshot::Receiver<()>)> {
+    pub(super) async fn make_room(&self, event: HookEvent) -> Option<(ClientMessage, EventStored)> {
         let size = (event.data.as_str().len() + EVENT_BYTES).div_ceil(1024).min(MESSAGES_KIB);
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         let free = Arc::clone(&self.0.messages).acquire_many_owned(size);
@@ -139,7 +167,7 @@ impl EventLog {
         };
         let (asker, stored) = oneshot::channel();
         let asker = (!self.is_failing()).then_some(asker);
-        Some((ClientMessage { event, room, asker }, stored))
+        Some((ClientMessage { event, room, asker }, stored.shared()))
     }
 
     /// To be called in the channel's step in which it takes a client's message.

@@ -13,6 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// What each may hold without being counted, bytes; also what it may read where the budget is used up.
@@ -45,8 +46,11 @@ struct Book {
     has_moved: Cell<bool>,
     /// Since when a frame is half, if that counts.
     half_since: Cell<Option<Instant>>,
-    /// Since when it has waited for room.
+    /// Since when it has waited for room, if it waits now.
     waiting_since: Cell<Option<Instant>>,
+    /// For how long it had waited before that, without a message having come to its end: being given a little now and then
+    /// is no end of waiting.
+    waited: Cell<Duration>,
     /// In whose share it is counted.
     share: RefCell<Arc<InboundShare>>,
     /// Itself there, once it was counted or had to wait.
@@ -65,6 +69,7 @@ impl InboundAccount {
             has_moved: Cell::default(),
             half_since: Cell::default(),
             waiting_since: Cell::default(),
+            waited: Cell::default(),
             share: RefCell::new(budget.share(None)),
             holder: RefCell::default(),
         }))
@@ -116,6 +121,7 @@ impl InboundAccount {
         let known = book.holder.take();
         book.half_since.set(None);
         book.waiting_since.set(None);
+        book.waited.set(Duration::ZERO);
         book.settle();
         // Who waits there is read on here.
         if let Some(known) = known {
@@ -198,19 +204,27 @@ impl Book {
         }
     }
 
-    /// Notes whether it waits, and since when.
+    /// Notes whether it waits, and since when: the time that it has waited before for the same message counts.
     fn note_waiting(&self, is_waiting: bool) {
         let before = self.waiting_since.get();
-        if is_waiting != before.is_some() {
-            let since = is_waiting.then(Instant::now);
-            self.waiting_since.set(since);
-            self.holder().note_waiting(since);
+        if is_waiting == before.is_some() {
+            return;
         }
+        let now = Instant::now();
+        if let Some(since) = before {
+            self.waited.set(now.saturating_duration_since(since));
+        }
+        let since = is_waiting.then(|| now.checked_sub(self.waited.get()).unwrap_or(now));
+        self.waiting_since.set(since);
+        self.holder().note_waiting(since);
     }
 
     /// Notes since when a frame is half: one of more than a little, and since the one before it was whole.
     fn look_at_half(&self) {
         let has_moved = self.has_moved.replace(false);
+        if has_moved {
+            self.waited.set(Duration::ZERO);
+        }
         let is_half = self.half.get().saturating_add(self.fragments.get()) > FREE;
         let before = self.half_since.get();
         let since = match before {
@@ -237,7 +251,6 @@ impl Drop for Book {
 mod tests {
     use super::*;
     use futures_util::task::noop_waker;
-    use std::time::Duration;
 
     /// An account of a project.
     fn account(budget: &Arc<InboundBudget>, project: &str) -> InboundAccount {
@@ -332,5 +345,37 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         assert_eq!(room(&waiting), Poll::Ready(Err(OutOfRoom)));
+    }
+
+    #[actix_rt::test]
+    async fn being_given_a_little_now_and_then_is_no_end_of_waiting_and_a_whole_message_is() {
+        tokio::time::pause();
+        for gets_on in [false, true] {
+            let budget = Arc::new(InboundBudget::new(32 * STEP));
+            let [busy, waiting] = ["a", "a"].map(|project| account(&budget, project));
+            waiting.set_unserved(FREE);
+            let mut closed_after = None;
+            for second in 1..=15 {
+                busy.set_unserved(8 * STEP);
+                let _ = room(&waiting);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                busy.set_unserved(0);
+                match room(&waiting) {
+                    Poll::Ready(Ok(usize::MAX)) if gets_on => waiting.note_whole(),
+                    Poll::Ready(Ok(usize::MAX)) => {}
+                    other => {
+                        assert_eq!(other, Poll::Ready(Err(OutOfRoom)));
+                        closed_after.get_or_insert(second);
+                    }
+                }
+            }
+            // It is looked at once a second.
+            let is_closed = closed_after.is_some_and(|second| (10..=12).contains(&second));
+            assert_eq!(
+                (is_closed, closed_after.is_none()),
+                (!gets_on, gets_on),
+                "{closed_after:?}"
+            );
+        }
     }
 }

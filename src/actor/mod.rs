@@ -4,6 +4,7 @@
 //! whose methods are plain futures with typed errors.
 
 pub mod channel;
+mod clients;
 pub mod clock;
 pub mod connection;
 pub mod directory;
@@ -14,10 +15,13 @@ pub mod inbound;
 pub mod mint;
 pub mod online;
 pub mod persistence;
+mod pruning;
 pub mod receipt;
 pub mod session;
 pub mod settings;
 pub mod shard;
+mod small_steps;
+pub mod state_log;
 pub mod supervisor;
 pub mod tell;
 pub mod webhook;
@@ -29,4 +33,4 @@ pub use inbound::InboundAccount;
 pub use persistence::Persistence;
 pub use receipt::Receipt;
 pub use settings::Settings;
-pub use supervisor::Supervisor;
+pub use supervisor::{ChannelWay, Handover, Supervisor};

@@ -8,6 +8,7 @@ mod failing;
 
 use super::hooks::Hooks;
 use crate::ask::AskError;
+use crate::metrics::{self, Family, Label};
 use crate::store::{Database, GroupStore, ReadStore, StoreError, StoreResult, WriteStore};
 use actix::prelude::*;
 use failing::{Failing, StoreHealth};
@@ -157,6 +158,7 @@ impl Writer {
         }
         let (writes, mut is_run) = (jobs.len(), false);
         let store = &mut self.store;
+        let begun = Instant::now();
         let outcome = survive("a commit, which may stand or not:", || {
             store.group(&mut |store| {
                 for job in jobs.by_ref() {
@@ -173,11 +175,22 @@ impl Writer {
             }
             outcome => outcome.inspect_err(|error| self.on_failed(error, writes)),
         };
+        note_commit(begun.elapsed(), writes, outcome.is_ok());
         if let Err(error) = &outcome {
             completions.extend(jobs.map(|job| job(Err(error.clone()))));
         }
         finish(completions, &outcome);
     }
+}
+
+/// Counts a commit: how long it took and how many writes it had.
+fn note_commit(time: Duration, writes: usize, is_done: bool) {
+    metrics::count(|cells| {
+        cells.commit_time.note_time(time);
+        cells.commit_writes.note_size(writes);
+        let result = Label::Word(if is_done { "ok" } else { "failed" });
+        cells.labelled().add(Family::Commits, [result]);
+    });
 }
 
 /// Runs a part of the writer's work: a crash in it costs what it is about, never the writer.
@@ -218,6 +231,7 @@ impl Handler<Read> for ReadThread {
     type Result = ();
 
     fn handle(&mut self, Read(job): Read, _: &mut SyncContext<Self>) {
+        metrics::count(|cells| cells.tallies.store_reads.add(1));
         let mut job = Some(job);
         // A panic would cost this thread for good; the asker hears of it because its sender is dropped.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -251,6 +265,9 @@ pub struct Persistence {
     hooks: Hooks,
     /// Whether what is written becomes durable.
     health: Arc<StoreHealth>,
+    /// How many writes were handed to the writer.
+    #[cfg(test)]
+    handed: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Persistence {
@@ -279,6 +296,8 @@ impl Persistence {
             read_places: Arc::new(Semaphore::new(MAX_READS)),
             hooks: Hooks::default(),
             health,
+            #[cfg(test)]
+            handed: Arc::default(),
         })
     }
 
@@ -288,6 +307,13 @@ impl Persistence {
     /// [`AskError::Store`] with what is wrong.
     pub fn check(&self) -> Result<(), AskError> {
         Ok(self.health.check()?)
+    }
+
+    /// How many writes and reads are under way.
+    pub fn under_way(&self) -> (usize, usize) {
+        let taken =
+            |most: usize, places: &Semaphore| most.saturating_sub(places.available_permits());
+        (taken(MAX_WRITES, &self.write_places), taken(MAX_READS, &self.read_places))
     }
 
     /// Ends the writing, behind everything that was asked before, and leaves all of it in one file.
@@ -325,9 +351,17 @@ impl Persistence {
                 })
             });
             self.writer.try_send(Write(job)).ok().ok_or(AskError::Overloaded)?;
+            #[cfg(test)]
+            self.handed.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             Ok(answer)
         });
         async move { Ok(answer?.await.ok().ok_or(AskError::Closed)??) }
+    }
+
+    /// How many writes were handed to the writer so far: a place is taken before that, so places cannot tell it.
+    #[cfg(test)]
+    pub fn writes_handed(&self) -> usize {
+        self.handed.load(std::sync::atomic::Ordering::SeqCst)
     }
 
     /// Runs one read on a pooled connection.

@@ -1,13 +1,14 @@
 //! What a write leaves behind for who repeats the call that it belongs to: key and answer, committed with it.
 //!
-//! A receipt travels with the question to whoever writes. That a message is kept will be a write like any other: it takes a
+//! A receipt travels with the question to whoever writes. That a message is kept is a write like any other: it takes a
 //! receipt in the same way.
 
 use super::clock;
 use super::hooks::atomically;
 use super::persistence::Persistence;
+use super::small_steps::in_steps;
 use crate::ask::AskError;
-use crate::domain::{HookEvent, KeptAnswer, KeyBounds, KeyScope, KeyedCall};
+use crate::domain::{HookEvent, KeptAnswer, KeyBounds, KeyScope, KeyedCall, Timestamp};
 use crate::store::{StoreResult, WriteStore};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +17,6 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_mins(1);
 /// How many of them go in one write.
 const STEP: u64 = 256;
-/// How long the writer is left alone between two such writes.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Spells the answer from what was written; none where that is not to be kept.
 type Spell<T> = Arc<dyn Fn(&T) -> Option<KeptAnswer> + Send + Sync>;
@@ -129,14 +128,9 @@ impl Persistence {
 
     /// Forgets answers that are older than this, in small steps, now and then, as long as the process runs.
     pub fn launch_pruning(&self, window: Duration) {
-        let persistence = self.clone();
-        actix::spawn(async move {
-            loop {
-                tokio::time::sleep(LOOK).await;
-                if let Err(error) = persistence.prune(window).await {
-                    tracing::warn!(%error, "answers that are too old could not be forgotten");
-                }
-            }
+        const TROUBLE: &str = "answers that are too old could not be forgotten";
+        self.launch_look(LOOK, TROUBLE, move |persistence| async move {
+            persistence.prune(window).await
         });
     }
 
@@ -147,15 +141,17 @@ impl Persistence {
             let (behind, oldest) = (last.clone(), clock::now().earlier(window));
             let next = self.read(move |store| store.next_answers(behind.as_ref())).await?;
             let Some((scope, at)) = next else { return Ok(()) };
-            let pruned = scope.clone();
-            if at <= oldest
-                && self.write(move |store| store.prune_answers(&pruned, oldest, STEP)).await? > 0
-            {
-                tokio::time::sleep(PAUSE).await;
-            } else {
-                last = Some(scope);
+            if at <= oldest {
+                in_steps(|| self.prune_scope(scope.clone(), oldest)).await?;
             }
+            last = Some(scope);
         }
+    }
+
+    /// Forgets some of the answers of a scope that are older than this; whether there may be more.
+    async fn prune_scope(&self, scope: KeyScope, oldest: Timestamp) -> Result<bool, AskError> {
+        let pruned = self.write(move |store| store.prune_answers(&scope, oldest, STEP)).await?;
+        Ok(pruned >= STEP)
     }
 
     /// A call is not carried out any more, because what it did was taken back: its key is free.

@@ -5,15 +5,18 @@ mod authorizing;
 mod handlers;
 mod hooking;
 pub mod listing;
+mod mailing;
 pub mod messages;
+mod planning;
+mod recording;
 mod renewing;
 mod serving;
 mod subscribing;
 
 pub use crate::session::Identity;
 pub use messages::{
-    Connect, Direct, EndIdleSession, FromChannel, Grant, ListTokenConnections, Revoke, Serve,
-    TokenChanged, TokenEnded,
+    CarriedOut, Connect, CountUnheard, Direct, EndIdleSession, FromChannel, Grant,
+    ListTokenConnections, MailWaits, Revoke, Serve, TokenChanged, TokenEnded,
 };
 
 use super::clock;
@@ -22,6 +25,7 @@ use super::supervisor::Supervisor;
 use crate::channel::Moment;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::{ChannelId, ProjectId, SessionId, Subscription};
+use crate::metrics::CountedLife;
 use crate::session::{Beginning, SessionMachine};
 use acting::SessionActing;
 use actix::prelude::*;
@@ -38,6 +42,15 @@ fn now() -> Moment {
     Moment { instant: Instant::now(), time: clock::now() }
 }
 
+/// What the store has of a token beside itself.
+#[derive(Default)]
+pub struct StoredSession {
+    /// Its subscriptions.
+    pub permanent: Vec<Subscription>,
+    /// Whether anything waits in its mailbox.
+    pub has_mail: bool,
+}
+
 /// One session.
 pub struct SessionActor {
     /// What it is and what it decides.
@@ -50,28 +63,44 @@ pub struct SessionActor {
     renewing: Arc<Mutex<()>>,
     /// Places for the questions of connections to the back end, for those that have asked any.
     places: HashMap<ConnectionUid, Arc<Semaphore>>,
+    /// Counts it among the sessions.
+    _counted: CountedLife,
 }
 
 impl SessionActor {
-    /// A session without a connection yet; `permanent` are the token's stored subscriptions.
+    /// A session without a connection yet.
     pub fn new(
         project: ProjectId,
         identity: Identity,
-        permanent: Vec<Subscription>,
+        stored: StoredSession,
         supervisor: Supervisor,
     ) -> Self {
         let (window, share) =
             (supervisor.settings().window(), supervisor.windows().share(&project));
         let id = SessionId::from(clock::readable_id("session").as_str());
+        let restart = supervisor.restart();
         let (seed, epoch) = (uuid::Uuid::new_v4().to_string(), clock::epoch());
         let acting = SessionActing::new(&project, supervisor);
-        let beginning = Beginning { project, identity, permanent, id, seed, epoch, window, share };
+        let StoredSession { permanent, has_mail } = stored;
+        let beginning = Beginning {
+            project,
+            identity,
+            permanent,
+            has_mail,
+            restart,
+            id,
+            seed,
+            epoch,
+            window,
+            share,
+        };
         Self {
             machine: SessionMachine::new(beginning),
             acting,
             locks: HashMap::new(),
             renewing: Arc::default(),
             places: HashMap::new(),
+            _counted: CountedLife::begin(|all| &all.sessions_begun, |all| &all.sessions_ended),
         }
     }
 
@@ -103,6 +132,9 @@ impl Actor for SessionActor {
 
     /// Also after a crash: channels and the shard forget it, its connections are told to come back.
     fn stopped(&mut self, ctx: &mut Context<Self>) {
+        if std::thread::panicking() {
+            self.supervisor().forget_unheard();
+        }
         self.machine.ended(&mut self.acting);
         self.acting.leave_behind();
         if let Some(token) = self.machine.token() {

@@ -1,8 +1,11 @@
 //! What the actors live by; `config.rs` says where each value comes from.
 
 use crate::delivery::pressure;
+use crate::domain::{HistoryBounds, MailboxBounds, StateLogBounds};
 use crate::line::WindowBounds;
 use crate::protocol::{Rate, Timing};
+use crate::recorder::RecorderBounds;
+use crate::telemetry::LogShare;
 use std::time::Duration;
 
 /// Intervals and bounds of the actors.
@@ -46,10 +49,20 @@ pub struct Settings {
     /// How many secrets that nobody has one address may try in a minute, over HTTP and in IDENTIFY together; past it those
     /// of all such addresses take turns. Zero for no bound.
     pub auth_failures: u32,
+    /// What a channel keeps of its states that has the capability for it.
+    pub state_log: StateLogBounds,
     /// Whether frames may be compressed for clients that ask.
     pub has_zlib: bool,
+    /// What a channel keeps that keeps its messages; it may narrow that.
+    pub history: HistoryBounds,
+    /// What may wait in a token's mailbox; past it a mail is refused.
+    pub mailbox: MailboxBounds,
     /// How long a channel without subscribers and questions stays in memory.
     pub channel_idle: Duration,
+    /// Which connections get a line in the log when they end.
+    pub log_closes: LogShare,
+    /// What is recorded of what happens, for who looks.
+    pub recorder: RecorderBounds,
 }
 
 /// How much longer a line keeps what it said than anybody can be gone without being noticed.
@@ -102,8 +115,13 @@ impl Default for Settings {
             session_channels: 1000,
             token_connections: 1000,
             auth_failures: 60,
+            state_log: StateLogBounds::default(),
             has_zlib: true,
+            history: HistoryBounds::default(),
+            mailbox: MailboxBounds::default(),
             channel_idle: Duration::from_mins(1),
+            log_closes: LogShare::default(),
+            recorder: RecorderBounds::default(),
         }
     }
 }

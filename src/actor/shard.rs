@@ -10,24 +10,29 @@
 mod place;
 
 use super::channel::{self, ChannelActor, Surroundings};
+use super::clock;
 use super::directory::{Directory, DirectoryAnswer, Resolution};
-use super::session::{self, Identity, SessionActor};
+use super::session::{self, Identity, SessionActor, StoredSession};
 use super::supervisor::Supervisor;
 use super::tell::tell;
 use crate::ask::AskError;
-use crate::domain::{ChannelKey, LeapTokenId, ProjectId};
+use crate::domain::{Capabilities, Channel, ChannelKey, LeapTokenId, ProjectId};
 use crate::faults::{CrashPoint, pass};
-use crate::store::{ReadStore, Thing};
+use crate::store::{ReadStore, StoreResult, StoredLine, Thing};
 use actix::prelude::*;
 use std::collections::HashSet;
 use std::mem::take;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The way to a shard.
 pub type ShardPlace = place::ActorPlace<Shard>;
 
 /// Room in a shard's mailbox; past it askers wait.
 const MAILBOX: usize = 65_536;
+/// How often the recorder lets go of what is too old.
+const RECORDER_SWEEP: Duration = Duration::from_secs(5);
 
 /// Sent by the supervisor's handle: the actor of a channel. `NotFound(Channel)` if there is none.
 #[derive(Message)]
@@ -69,6 +74,8 @@ pub struct ChannelGone {
     pub address: Addr<ChannelActor>,
     /// Whether nothing that it had stored is still on its way.
     pub is_settled: bool,
+    /// Whether it crashed.
+    pub has_crashed: bool,
 }
 
 /// Sent by a session whose grace is over; answered when it has ended, or is in use again.
@@ -90,6 +97,11 @@ pub struct SessionGone {
     /// Its actor.
     pub address: Addr<SessionActor>,
 }
+
+/// Sent by the supervisor's handle: the sessions of tokens.
+#[derive(Message)]
+#[rtype(result = "Vec<(LeapTokenId, Addr<SessionActor>)>")]
+pub struct ListSessions;
 
 /// Sent by the supervisor's handle, and passed on to the actors: the project was deleted from the store.
 #[derive(Clone, Message)]
@@ -140,15 +152,17 @@ impl Shard {
         let (wanted, is_settled) = (key.clone(), !self.unsettled.remove(&key));
         let read = async move {
             if is_settled {
-                persistence.read(move |store| store.find_channel(&wanted)).await
+                persistence.read(move |store| find(store, &wanted)).await
             } else {
-                persistence.write(move |store| store.find_channel(&wanted)).await
+                persistence.write(move |store| find(store, &wanted)).await
             }
         };
         let started = read.into_actor(self).map(move |outcome, shard, ctx| {
             let outcome = outcome
                 .and_then(|stored| stored.ok_or(AskError::not_found(Thing::Channel)))
-                .map(|stored| ChannelActor::new(stored, shard.surroundings()).start());
+                .map(|(channel, line)| {
+                    ChannelActor::new(channel, line, shard.surroundings()).start()
+                });
             if shard.channels.loaded(&key, &outcome) {
                 shard.load_channel(key, ctx);
             }
@@ -162,7 +176,11 @@ impl Shard {
         let wanted = token.clone();
         let read = async move {
             let found = move |store: &mut dyn ReadStore| match store.find_token(&wanted)? {
-                Some(found) => Ok(Some((found, store.subscriptions_of(&wanted)?))),
+                Some(found) => {
+                    let permanent = store.subscriptions_of(&wanted)?;
+                    let has_mail = store.has_mail(&wanted)?;
+                    Ok(Some((found, StoredSession { permanent, has_mail })))
+                }
                 None => Ok(None),
             };
             persistence.read(found).await
@@ -170,10 +188,9 @@ impl Shard {
         let started = read.into_actor(self).map(move |outcome, shard, ctx| {
             let outcome = outcome
                 .and_then(|stored| stored.ok_or(AskError::not_found(Thing::Token)))
-                .map(|(found, subscriptions)| {
+                .map(|(found, stored)| {
                     let (project, supervisor) = (found.project.clone(), shard.supervisor.clone());
-                    SessionActor::new(project, Identity::Token(found), subscriptions, supervisor)
-                        .start()
+                    SessionActor::new(project, Identity::Token(found), stored, supervisor).start()
                 });
             if shard.sessions.loaded(&token, &outcome) {
                 shard.load_session(token, ctx);
@@ -186,11 +203,24 @@ impl Shard {
     fn surroundings(&self) -> Surroundings {
         Surroundings {
             persistence: self.supervisor.persistence().clone(),
-            settings: self.supervisor.settings().clone(),
+            settings: self.supervisor.settings(),
             windows: Arc::clone(self.supervisor.windows()),
+            comebacks_end: self.supervisor.comebacks_end(),
             shard: self.place.clone(),
+            recorder: Arc::clone(self.supervisor.recorder()),
         }
     }
+}
+
+/// A channel, and its line where the store counts that.
+fn find(
+    store: &mut dyn ReadStore,
+    key: &ChannelKey,
+) -> StoreResult<Option<(Channel, Option<StoredLine>)>> {
+    let Some(channel) = store.find_channel(key)? else { return Ok(None) };
+    let is_kept = channel.capabilities.contains(Capabilities::HISTORY);
+    let line = if is_kept { store.find_line(key)? } else { None };
+    Ok(Some((channel, line)))
 }
 
 /// Waits for what a directory promised.
@@ -203,6 +233,13 @@ impl Actor for Shard {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(RECORDER_SWEEP, |shard, ctx| {
+            for project in shard.supervisor.recorder().sweep(Instant::now(), clock::now()) {
+                let supervisor = shard.supervisor.clone();
+                let told = async move { supervisor.watch_frames(&project).await };
+                ctx.spawn(told.into_actor(shard));
+            }
+        });
     }
 
     /// In a crash, the next one is there before this one's mailbox closes: who is refused by that finds it. A shard that goes
@@ -332,7 +369,10 @@ impl Handler<ChannelGone> for Shard {
     type Result = ();
 
     fn handle(&mut self, gone: ChannelGone, _: &mut Context<Self>) {
-        let ChannelGone { key, address, is_settled } = gone;
+        let ChannelGone { key, address, is_settled, has_crashed } = gone;
+        if has_crashed {
+            self.supervisor.forget_unheard();
+        }
         if self.channels.forget(&key, &address) && !is_settled {
             self.unsettled.insert(key);
         }
@@ -344,6 +384,15 @@ impl Handler<SessionGone> for Shard {
 
     fn handle(&mut self, SessionGone { token, address }: SessionGone, _: &mut Context<Self>) {
         self.sessions.forget(&token, &address);
+    }
+}
+
+impl Handler<ListSessions> for Shard {
+    type Result = MessageResult<ListSessions>;
+
+    fn handle(&mut self, _: ListSessions, _: &mut Context<Self>) -> Self::Result {
+        let live = self.sessions.live();
+        MessageResult(live.map(|(token, session)| (token.clone(), session.clone())).collect())
     }
 }
 

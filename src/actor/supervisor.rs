@@ -3,32 +3,45 @@
 //! Its directory is sharded by the hash of the id. Each shard lives on a worker thread ([`Supervisor::settle_here`]),
 //! so that with one worker everything happens on one thread, without a switch between threads on the way of a message.
 
+mod comebacks;
 mod endings;
 mod known;
+mod mailing;
 mod questions;
+mod recording;
+mod sending;
 mod stopping;
+mod unheard;
 
 pub use questions::describe;
+pub use sending::{ChannelWay, Handover};
 
 use super::channel::{ChannelActor, ConnectionRef};
+use super::clock;
 use super::guesses::{Guess, GuessTurn, Guesses};
 use super::inbound::{InboundAccount, InboundBudget};
 use super::online::Online;
 use super::persistence::Persistence;
-use super::session::{Connect, Identity, SessionActor};
+use super::session::{Connect, Identity, SessionActor, StoredSession};
 use super::settings::Settings;
 use super::shard::{FindSession, ResolveChannel, ResolveSession, Shard, ShardPlace};
 use super::tell::tell;
 use crate::ask::AskError;
+use crate::channel::Moment;
 use crate::delivery::Undelivered;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, LocalFanout};
 use crate::delivery::{Exit, Report};
 use crate::domain::project::secret_hash;
-use crate::domain::{ChannelKey, ConnectionId, LeapTokenId, Permission, ProjectId};
+use crate::domain::{
+    ChannelKey, ConnectionId, LeapTokenId, Permission, ProjectId, SessionUid, Timestamp,
+};
 use crate::line::WindowBudget;
 use crate::protocol::{Close, CloseCode, Extension, Extensions, Identify};
+use crate::recorder::{FlightRecorder, Tape};
 use crate::store::{StoreError, Thing};
 use actix::prelude::*;
+use arc_swap::ArcSwap;
+use comebacks::Comebacks;
 use endings::KnownProjects;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
@@ -52,6 +65,8 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 struct SupervisorInner {
     /// Tells supervisors apart.
     number: u64,
+    /// When it began, and with it the server, by both clocks.
+    began: Moment,
     /// Where the shards are, as far as they have settled.
     shards: Vec<ShardPlace>,
     /// Held while one settles.
@@ -62,8 +77,8 @@ struct SupervisorInner {
     hasher: RandomState,
     /// The store.
     persistence: Persistence,
-    /// Intervals and bounds.
-    settings: Arc<Settings>,
+    /// Intervals and bounds, as they are now.
+    settings: ArcSwap<Settings>,
     /// Projects that are known to exist.
     projects: RwLock<KnownProjects>,
     /// Which leap tokens have a connection.
@@ -78,12 +93,18 @@ struct SupervisorInner {
     fanouts: Mutex<Vec<FanoutHandle>>,
     /// How far the stop is, and who has still to go.
     stopping: Stopping,
+    /// What is known of those who come back.
+    comebacks: Comebacks,
+    /// What happened lately, for who looks.
+    recorder: Arc<FlightRecorder>,
 }
 
 /// A place in a session; given back when dropped, by whoever held it last, unless the session knows already.
 pub struct Connected {
     /// The session.
     pub session: Addr<SessionActor>,
+    /// Which one it is to channels.
+    pub(super) uid: SessionUid,
     /// The connection that has the place.
     connection: ConnectionUid,
     /// Whether the session knows that the connection has gone.
@@ -102,7 +123,8 @@ impl Drop for Connected {
         if !self.is_told {
             let undelivered = Undelivered::default();
             let (connection, standing) = (self.connection, None);
-            let exit = Exit { connection, standing, is_settled: true, undelivered };
+            let (is_settled, has_spoken) = (true, false);
+            let exit = Exit { connection, standing, is_settled, has_spoken, undelivered };
             tell(&self.session, Report::Exit(exit));
         }
     }
@@ -113,12 +135,13 @@ impl Supervisor {
     pub fn new(shards: usize, persistence: Persistence, settings: Settings) -> Self {
         Self(Arc::new(SupervisorInner {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
+            began: Moment { instant: Instant::now(), time: clock::now() },
             shards: (0..shards.max(1)).map(|_| ShardPlace::default()).collect(),
             settling: Mutex::default(),
             settled: Notify::new(),
             hasher: RandomState::new(),
             persistence,
-            settings: Arc::new(settings),
+            settings: ArcSwap::from_pointee(settings),
             projects: RwLock::default(),
             online: Online::default(),
             guesses: Guesses::new(settings.auth_failures),
@@ -126,6 +149,8 @@ impl Supervisor {
             inbound: Arc::new(InboundBudget::new(settings.inbound_bytes)),
             fanouts: Mutex::default(),
             stopping: Stopping::default(),
+            comebacks: Comebacks::default(),
+            recorder: Arc::new(FlightRecorder::new(shards, settings.recorder)),
         }))
     }
 
@@ -186,9 +211,35 @@ impl Supervisor {
         &self.0.windows
     }
 
-    /// Intervals and bounds.
-    pub fn settings(&self) -> &Arc<Settings> {
-        &self.0.settings
+    /// What happened lately, for who looks.
+    pub fn recorder(&self) -> &Arc<FlightRecorder> {
+        &self.0.recorder
+    }
+
+    /// A project's tape, for what lives on this thread.
+    pub fn tape(&self, project: &ProjectId) -> Tape {
+        self.0.recorder.tape(project, clock::now())
+    }
+
+    /// Intervals and bounds, as they are now.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.0.settings.load_full()
+    }
+
+    /// Lets connections, sessions and channels that begin from now on live by these. The budgets that all share stay as
+    /// they were made.
+    pub(crate) fn change_settings(&self, settings: Arc<Settings>) {
+        self.0.settings.store(settings);
+    }
+
+    /// Until when those may come back who were connected when the server started.
+    pub(super) fn comebacks_end(&self) -> Instant {
+        self.0.began.instant + self.settings().session_grace
+    }
+
+    /// When the server started, while those may come back who were connected until then.
+    pub(super) fn restart(&self) -> Option<Timestamp> {
+        (Instant::now() < self.comebacks_end()).then_some(self.0.began.time)
     }
 
     /// The account of a connection that opens, with what its client may send in one piece until it has sent an IDENTIFY.
@@ -207,6 +258,17 @@ impl Supervisor {
             known.push(handle);
         }
         local
+    }
+
+    /// How many orders are on their way to fan-outs.
+    pub fn orders_waiting(&self) -> usize {
+        let known = self.0.fanouts.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().map(FanoutHandle::waiting_orders).sum()
+    }
+
+    /// How many bytes are held of what clients sent.
+    pub fn inbound_bytes(&self) -> usize {
+        self.0.inbound.used()
     }
 
     /// The fan-out of this number.
@@ -230,12 +292,22 @@ impl Supervisor {
 
     /// The actor of a channel, spawned if need be.
     pub(super) async fn channel(&self, key: &ChannelKey) -> Result<Addr<ChannelActor>, AskError> {
-        if let Some(known) = known::find(self.0.number, key) {
+        if let Some(known) = self.known_channel(key) {
             return Ok(known);
         }
         let found = self.shard(key).resolve(|| ResolveChannel(key.clone())).await?;
-        known::remember(self.0.number, key, &found);
+        self.remember_channel(key, &found);
         Ok(found)
+    }
+
+    /// The actor of a channel, if this thread knows it.
+    pub(super) fn known_channel(&self, key: &ChannelKey) -> Option<Addr<ChannelActor>> {
+        known::find(self.0.number, key)
+    }
+
+    /// Remembers the actor of a channel on this thread.
+    pub(super) fn remember_channel(&self, key: &ChannelKey, address: &Addr<ChannelActor>) {
+        known::remember(self.0.number, key, address);
     }
 
     /// The session of a token of this project, spawned if need be.
@@ -324,10 +396,12 @@ impl Supervisor {
         identity: Identity,
         connect: Connect,
     ) -> Result<Connected, Close> {
-        let session = SessionActor::new(project, identity, Vec::new(), self.clone()).start();
+        let session =
+            SessionActor::new(project, identity, StoredSession::default(), self.clone()).start();
         let connection = connect.connection.uid;
-        session.send(connect).await.unwrap_or_else(|_ended| Err(AskError::Closed.close()))?;
-        Ok(Connected { session, connection, is_told: false })
+        let entered = session.send(connect).await;
+        let uid = entered.unwrap_or_else(|_ended| Err(AskError::Closed.close()))?;
+        Ok(Connected { session, uid, connection, is_told: false })
     }
 
     /// Whether a token has a session in memory: then it is no guess.
@@ -354,7 +428,7 @@ impl Supervisor {
             match session.send(connect.clone()).await {
                 Ok(outcome) => {
                     return outcome
-                        .map(|()| Some(Connected { session, connection, is_told: false }));
+                        .map(|uid| Some(Connected { session, uid, connection, is_told: false }));
                 }
                 Err(_ended) => {}
             }

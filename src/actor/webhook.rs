@@ -6,6 +6,7 @@
 
 mod asked;
 mod authorizing;
+mod calling;
 mod endpoint_slots;
 mod posting;
 mod trying;

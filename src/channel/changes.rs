@@ -6,7 +6,7 @@
 
 use super::effects::{Answers, Application};
 use crate::ask::{AskError, ChangeError};
-use crate::domain::{State, StateChange, Version};
+use crate::domain::{Position, State, StateChange, Version};
 use crate::faults::{Fault, is_planted};
 use crate::store::{StoreError, Thing};
 use std::collections::VecDeque;
@@ -47,8 +47,8 @@ struct Pending<A> {
     version: Version,
     /// Who asked.
     asker: A,
-    /// How its commit ended, once it has.
-    outcome: Option<Result<(), AskError>>,
+    /// How its commit ended, once it has, and which place it took on a line that the store counts.
+    outcome: Option<Result<Option<Position>, AskError>>,
 }
 
 /// A change that is durable and was proposed.
@@ -206,13 +206,20 @@ impl<A> StateChanges<A> {
         pending.map(|pending| &pending.asker)
     }
 
+    /// The state before one that is under way to the store, if it was not shown.
+    pub fn before(&self, version: Version) -> Option<&State> {
+        let pending = self.pending.iter().find(|pending| pending.version.next() == version);
+        let proposed = self.proposed.iter().find(|proposed| proposed.version.next() == version);
+        pending.map(|pending| &pending.state).or_else(|| proposed.map(|proposed| &proposed.state))
+    }
+
     /// Notes how a commit ended.
-    pub fn committed(&mut self, version: Version, outcome: Result<(), AskError>) {
+    pub fn committed(&mut self, version: Version, outcome: Result<Option<Position>, AskError>) {
         if let Some(pending) = self.pending.iter_mut().find(|pending| pending.version == version) {
             pending.outcome = Some(outcome);
         }
         if is_planted(Fault::StateBeforeCommit) {
-            self.pending.iter_mut().for_each(|pending| pending.outcome = Some(Ok(())));
+            self.pending.iter_mut().for_each(|pending| pending.outcome = Some(Ok(None)));
         }
     }
 
@@ -220,19 +227,19 @@ impl<A> StateChanges<A> {
     pub fn next_durable(
         &mut self,
         answers: &mut impl Answers<Asker = A>,
-    ) -> Option<(State, Version)> {
+    ) -> Option<(State, Version, Option<Position>)> {
         while let Some(Pending { outcome: Some(outcome), state, version, asker }) =
             self.pending.pop_front_if(|pending| pending.outcome.is_some())
         {
             match outcome {
                 Err(_) if is_planted(Fault::FailedCommitPassedOver) => {
                     self.proposed.push_back(Proposed { state: state.clone(), version, asker });
-                    return Some((state, version));
+                    return Some((state, version, None));
                 }
-                Ok(()) => {
+                Ok(position) => {
                     let shown = state.clone();
                     self.proposed.push_back(Proposed { state, version, asker });
-                    return Some((shown, version));
+                    return Some((shown, version, position));
                 }
                 Err(error) => {
                     let fault = self.fault.get_or_insert_with(|| cause(error));
@@ -273,6 +280,17 @@ impl<A> StateChanges<A> {
     /// Whether nothing is under way.
     pub fn is_settled(&self) -> bool {
         self.pending.is_empty() && self.proposed.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Whether nothing is on its way to the store.
+    pub fn is_stored(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Why nothing is taken until the channel was read again; none where it is taken.
+    pub fn trouble(&self) -> Option<AskError> {
+        let doubt = || self.is_doubtful.then_some(AskError::Overloaded);
+        self.fault.clone().or_else(doubt)
     }
 
     /// The channel may be another in the store than is known: it must be read again.

@@ -1,10 +1,10 @@
 //! What a channel does to the world, as far as it decides it.
 
 use super::connection::{ConnectionRef, Worker};
-use crate::ask::ChangeError;
+use crate::ask::{AskError, ChangeError};
 use crate::bus::Bus;
 use crate::delivery::fanout::Order;
-use crate::domain::{SessionRef, State, StateChange, Version};
+use crate::domain::{Message, Position, SessionRef, State, StateChange, Version};
 use crate::line::Missing;
 use crate::protocol::{EncodedEvent, Profiles};
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use std::time::Duration;
 /// A word of a channel to one session.
 #[derive(Debug)]
 pub enum Word {
+    /// The channel lets in the session, which asked; what it says first is on its way behind this.
+    Admitted,
     /// What a connection that has gone has not heard, or what was said before the session was back.
     Missing {
         /// The messages.
@@ -36,6 +38,17 @@ pub struct Application {
     pub change: StateChange,
 }
 
+/// Something that happens on a channel, for who looks at what does.
+#[derive(Clone, Copy)]
+pub enum ChannelRecord<'a> {
+    /// Something is said to so many connections.
+    Said(&'a EncodedEvent, usize),
+    /// A session comes online.
+    Came(&'a SessionRef),
+    /// A session that was online leaves.
+    Went(&'a SessionRef),
+}
+
 /// Tells whoever asked for a state change what came of it.
 pub trait Answers {
     /// Who asks.
@@ -55,6 +68,10 @@ pub trait ChannelEffects: Answers {
     type Worker: Worker;
     /// Who orders what is said.
     type Bus: Bus;
+    /// What tells when it is stored what webhooks hear of a client's message.
+    type Stored: Clone;
+    /// Who waits until a message is kept.
+    type Publisher;
 
     /// Who orders what is said.
     fn bus(&mut self) -> &mut Self::Bus;
@@ -72,11 +89,20 @@ pub trait ChannelEffects: Answers {
     /// Stores a state. Comes back as [`committed`](super::ChannelMachine::committed).
     fn store(&mut self, state: &State, version: Version);
 
+    /// Keeps a message as the next on the line. Comes back as [`kept`](super::ChannelMachine::kept).
+    fn keep_message(&mut self, message: Message, publisher: Self::Publisher);
+
+    /// Tells whoever waits for a message where it stands, behind everything that was said before.
+    fn published(&mut self, publisher: Self::Publisher, outcome: Result<Position, AskError>);
+
     /// Applies a change that takes long. Comes back as [`applied`](super::ChannelMachine::applied).
     fn apply(&mut self, application: Application);
 
     /// Reads the channel again. Comes back as [`reloaded`](super::ChannelMachine::reloaded), before anything else.
     fn reload(&mut self);
+
+    /// Comes back as [`reload_again`](super::ChannelMachine::reload_again) after so long.
+    fn reload_in(&mut self, pause: Duration);
 
     /// Notes in the store that an ephemeral channel has had a subscriber. Comes back as
     /// [`marked`](super::ChannelMachine::marked).
@@ -101,8 +127,17 @@ pub trait ChannelEffects: Answers {
     /// Ends; nothing is asked of this machine any more.
     fn stop(&mut self);
 
+    /// Shows what happens to who looks, if anybody does.
+    fn record(&mut self, _: ChannelRecord<'_>) {}
+
     /// Orders one connection's fan-out about.
     fn order_one(&mut self, connection: &ConnectionRef<Self::Worker>, order: Order) {
         self.order(&connection.worker, order, connection.profile.into());
+    }
+
+    /// Hands one connection an event.
+    fn hand_one(&mut self, connection: &ConnectionRef<Self::Worker>, dispatch: &Arc<EncodedEvent>) {
+        let (uid, dispatch) = (connection.uid, Arc::clone(dispatch));
+        self.order_one(connection, Order::Direct { connection: uid, dispatch });
     }
 }

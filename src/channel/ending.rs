@@ -4,6 +4,7 @@ use super::ChannelMachine;
 use super::effects::{ChannelEffects, Word};
 use crate::delivery::fanout::Order;
 use crate::domain::Capabilities;
+use crate::faults::{Fault, is_planted};
 use crate::protocol::{EncodedEvent, Event};
 use std::sync::Arc;
 
@@ -28,6 +29,9 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     pub fn deleted(&mut self, effects: &mut E) {
         let dispatch = Arc::new(EncodedEvent::new(self.gone()));
         self.dissolve(Some(&dispatch), effects);
+        for connection in self.subscribers.late() {
+            effects.hand_one(connection, &dispatch);
+        }
         self.tell_deleted(effects);
         self.changes.end(effects);
         effects.stop();
@@ -88,7 +92,8 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// A token that was subscribed by the back end and has never been online is none yet: else the channel would end
     /// before anybody could come.
     pub(super) fn mark_subscribed(&mut self, effects: &mut E) {
-        if !self.is_marked && self.is_ephemeral() && self.had_subscriber {
+        let is_planted = is_planted(Fault::SubscriberUnnoted);
+        if !self.is_marked && self.is_ephemeral() && self.had_subscriber && !is_planted {
             self.is_marked = true;
             effects.mark_subscribed();
         }
@@ -103,13 +108,27 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// a subscriber.
     pub fn sweep(&mut self, effects: &mut E) {
         self.had_subscriber = true;
+        if is_planted(Fault::SweptThoughHeard) && self.is_ephemeral() {
+            return effects.delete();
+        }
         self.end_if_ephemeral(effects);
+    }
+
+    /// Nobody has used it for a while: whether it may sleep. One that is there still though its last subscriber has gone, as
+    /// the store took no deletion then, tries again instead.
+    pub fn may_sleep(&self, effects: &mut E) -> bool {
+        let is_left_over = self.is_ephemeral() && self.had_subscriber && !self.is_deleted;
+        if is_left_over {
+            self.end_if_ephemeral(effects);
+        }
+        !is_left_over
     }
 
     /// Deletes an ephemeral channel that has lost its last subscriber; nobody gets in meanwhile.
     pub(super) fn end_if_ephemeral(&self, effects: &mut E) {
         let is_left = self.had_subscriber && self.subscribers.is_empty();
-        if self.is_ephemeral() && is_left && !self.is_deleted {
+        let is_planted = is_planted(Fault::PassingStays);
+        if self.is_ephemeral() && is_left && !self.is_deleted && !is_planted {
             effects.delete();
         }
     }

@@ -9,30 +9,49 @@ mod changes;
 mod connection;
 mod effects;
 mod ending;
+mod keeping;
 mod presence;
+mod rereading;
+mod sent_ids;
+mod starting;
 mod subscribers;
 mod subscribing;
 
 pub use changes::StateChanges;
 pub use connection::{ConnectionRef, Worker};
-pub use effects::{Answers, Application, ChannelEffects, Word};
+pub use effects::{Answers, Application, ChannelEffects, ChannelRecord, Word};
+pub use keeping::{CaughtUp, StoredChannel};
 pub use presence::{MemberPlace, PresentPart};
+pub use sent_ids::{SentId, SentMessage};
+pub use starting::{KeptEvents, LateStart};
 pub use subscribers::Subscribers;
-pub use subscribing::{Card, Snapshot};
+pub use subscribing::{Admission, Card, SessionArrival, Snapshot};
 
 use crate::ask::{AskError, ChangeError};
 use crate::bus::{Bus, LineEntry, Ordered};
 use crate::delivery::fanout::Order;
-use crate::domain::channel::SubscriberKind;
 use crate::domain::{
-    Capabilities, Channel, ChannelKey, Epoch, Position, SessionUid, State, StateChange, Timestamp,
-    Version, Visibility,
+    Capabilities, Channel, ChannelKey, Epoch, Message, Position, SessionRef, SessionUid, State,
+    StateChange, Timestamp, Version, Visibility,
 };
 use crate::faults::{Fault, is_planted};
-use crate::line::{Accepted, Line, Missing, WindowBounds, WindowShare};
-use crate::protocol::{EncodedEvent, ErrorCode, Event};
+use crate::line::{Accepted, Line, WindowBounds, WindowShare};
+use crate::protocol::{EncodedEvent, Event, Refusal};
+use keeping::Keeping;
+use rereading::Rereading;
+use sent_ids::{IdBounds, SentIds};
+use std::mem::replace;
 use std::sync::Arc;
 use tokio::time::Instant;
+
+/// The session of a client that wants to say something.
+#[derive(Clone, Debug)]
+pub enum Speaker {
+    /// It says itself that it is subscribed.
+    Vouched(Card),
+    /// Its connection asks: the channel has to look.
+    Subscriber(SessionUid),
+}
 
 /// A moment, by both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -51,8 +70,14 @@ pub struct ChannelMachine<E: ChannelEffects> {
     channel: Channel,
     /// State changes under way.
     changes: StateChanges<E::Asker>,
+    /// Messages that are kept, under way.
+    keeping: Keeping<E::Publisher>,
+    /// Reads that failed.
+    rereading: Rereading,
     /// Who hears it.
     subscribers: Subscribers<E>,
+    /// The ids that clients gave what they said.
+    sent_ids: SentIds<E::Stored>,
     /// Connections that wait to be shown who is in.
     newcomers: Vec<(SessionUid, ConnectionRef<E::Worker>)>,
     /// `AVAILABLE` as it would be now, built when first needed.
@@ -82,8 +107,11 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         now: Instant,
     ) -> Self {
         Self {
+            sent_ids: SentIds::new(IdBounds::USUAL, Arc::clone(&share)),
             line: Line::new(epoch, window, share),
             changes: StateChanges::new(channel.state.clone(), channel.version),
+            keeping: Keeping::new(),
+            rereading: Rereading::default(),
             channel,
             subscribers: Subscribers::default(),
             newcomers: Vec::new(),
@@ -117,14 +145,16 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         &self.subscribers
     }
 
-    /// Whether nobody would miss it.
+    /// Whether nobody would miss it, also not what it remembers of clients' ids.
     pub fn is_idle(&self) -> bool {
-        self.subscribers.is_empty() && self.changes.is_settled()
+        let is_settled = self.changes.is_settled() && self.keeping.is_settled();
+        self.subscribers.is_empty() && is_settled && self.sent_ids.is_empty()
     }
 
     /// Whether nothing that it had stored can still change what the store has of this channel.
     pub fn is_settled(&self) -> bool {
-        self.is_deleted || (self.changes.is_settled() && self.deletions == 0)
+        let is_settled = self.changes.is_settled() && self.keeping.is_settled();
+        self.is_deleted || (is_settled && self.deletions == 0)
     }
 
     /// When it was last asked something.
@@ -137,30 +167,84 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         self.used = now;
     }
 
-    /// Lets go of messages that are too old.
+    /// Lets go of messages that are too old, and of clients' ids.
     pub fn expire(&mut self, now: Instant) {
         self.line.expire(now);
+        self.sent_ids.expire(now);
+    }
+
+    /// The session of a client that wants to say something here. It must be subscribed.
+    ///
+    /// # Errors
+    /// [`Refusal::NotSubscribed`] if the channel knows of no subscription.
+    pub fn speaker(&self, speaker: &Speaker) -> Result<Arc<SessionRef>, Refusal> {
+        match speaker {
+            Speaker::Vouched(card) => Ok(Arc::clone(&card.named)),
+            Speaker::Subscriber(uid) => {
+                self.subscribers.named(*uid).cloned().ok_or(Refusal::NotSubscribed)
+            }
+        }
+    }
+
+    /// The member that a client is, to be noted with what it does.
+    pub fn author(&self, speaker: &Speaker) -> Option<Arc<str>> {
+        let member = match speaker {
+            Speaker::Vouched(card) => Some(&card.member),
+            Speaker::Subscriber(uid) => self.subscribers.member(*uid),
+        };
+        member.map(|member| Arc::clone(&member.id))
     }
 
     /// Whether clients may do what needs this capability.
-    pub const fn lets_clients(&self, capability: Capabilities) -> bool {
-        self.channel.capabilities.contains(capability)
-    }
-
-    /// Whether somebody may subscribe.
     ///
     /// # Errors
-    /// [`ErrorCode::NotGranted`] if not.
-    pub fn admit(&self, who: SubscriberKind) -> Result<(), ErrorCode> {
-        if self.channel.visibility.admits(who) { Ok(()) } else { Err(ErrorCode::NotGranted) }
+    /// [`Refusal::MissingCapability`] if not.
+    pub fn lets_clients(&self, capability: Capabilities) -> Result<(), Refusal> {
+        if self.channel.capabilities.contains(capability) {
+            return Ok(());
+        }
+        Err(Refusal::MissingCapability(capability.name()))
     }
 
-    /// Proposes something to the line; what has its place at once is applied at once.
-    pub fn propose(&mut self, entry: LineEntry, now: Instant, effects: &mut E) {
-        self.used = now;
-        if let Some(ordered) = effects.bus().propose(&self.line, entry) {
-            self.apply(ordered, now, effects);
+    /// The message that a client published before under this id, if it did lately; it is not to be published again.
+    pub fn sent_before(
+        &mut self,
+        session: &SessionRef,
+        id: &Arc<str>,
+        now: Instant,
+    ) -> Option<SentMessage<E::Stored>> {
+        self.sent_ids.find(session, id, now).cloned()
+    }
+
+    /// A client's message was published under this id.
+    pub fn remember_sent(&mut self, id: SentId, sent: SentMessage<E::Stored>, now: Instant) {
+        self.sent_ids.remember(id, sent, now);
+    }
+
+    /// Publishes a client's message, which is remembered under its id; `stored` tells when what webhooks hear is stored.
+    pub fn publish_for(
+        &mut self,
+        session: &SessionRef,
+        (message, id): (Message, Option<Arc<str>>),
+        stored: E::Stored,
+        now: Instant,
+        effects: &mut E,
+    ) -> SentMessage<E::Stored> {
+        let position = self.propose(LineEntry::Message(message), now, effects);
+        let sent = SentMessage { position, stored };
+        if let Some(id) = id {
+            self.sent_ids.remember(SentId::of(session, &id), sent.clone(), now);
         }
+        sent
+    }
+
+    /// Proposes something to the line; what has its place at once is applied at once. Returns that place.
+    pub fn propose(&mut self, entry: LineEntry, now: Instant, effects: &mut E) -> Option<Position> {
+        self.used = now;
+        let ordered = effects.bus().propose(&self.line, entry)?;
+        let position = ordered.position;
+        self.apply(ordered, now, effects);
+        Some(position)
     }
 
     /// Applies what the line hands back. Where it has lost some of what comes before, what is durable is read again, and
@@ -169,7 +253,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         match self.line.accept(ordered.position) {
             Accepted::Next => {}
             Accepted::Repeat => return,
-            Accepted::Gap { lost } => self.tell_gap(lost, effects),
+            Accepted::Gap { lost } => self.tell_gap(lost, Some(ordered.position), effects),
         }
         match ordered.entry {
             LineEntry::Message(message) => {
@@ -192,59 +276,79 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     pub fn follow(&mut self, position: Position, effects: &mut E) {
         if position != self.line.position() {
             let lost = self.line.skip_to(position);
-            self.tell_gap(lost, effects);
+            self.tell_gap(lost, None, effects);
         }
     }
 
-    /// Something of the line is missing, and nobody here knows what: subscribers get the channel anew, sessions count what
-    /// they have missed, and what is durable is read again.
-    fn tell_gap(&mut self, lost: Option<u64>, effects: &mut E) {
-        let dispatch = self.available_here();
-        self.deliver(&dispatch, effects);
-        // Where nobody knows how much it was, it was something.
-        let lost = lost.unwrap_or(1);
-        for session in self.subscribers.sessions() {
-            let missing = Missing { events: Vec::new(), lost };
-            effects.tell(session, Word::Missing { missing, is_old: false });
-        }
+    /// Something of the line is missing, and nobody here knows what: subscribers get the channel anew, in front of what comes
+    /// next if that is here, sessions count what they have missed, and what is durable is read again.
+    fn tell_gap(&mut self, lost: Option<u64>, next: Option<Position>, effects: &mut E) {
+        self.tell_lost(lost, next, effects);
         self.doubt(effects);
-    }
-
-    /// The channel may be another in the store than is known here: it is read again, behind all that is under way.
-    pub fn doubt(&mut self, effects: &mut E) {
-        self.changes.doubt();
-        self.reload_if_due(effects);
-    }
-
-    /// Has the channel read again, if it must be and can be now.
-    fn reload_if_due(&self, effects: &mut E) {
-        if self.changes.needs_reload() {
-            effects.reload();
-        }
     }
 
     /// Shows a state, unless a newer one was shown already, and then answers whoever made it or one before it.
     fn show_state(&mut self, state: State, version: Version, now: Instant, effects: &mut E) {
         if version > self.channel.version || is_planted(Fault::OldStatesShown) {
-            self.channel.state = state.clone();
-            self.channel.version = version;
-            self.available = None;
             self.changes.observe(&state, version);
-            let channel = self.key().id.clone();
-            self.broadcast(Event::StateUpdate { channel, state, version }, now, effects);
+            let update = self.take_over(state, version);
+            self.say(update, now, effects);
         }
         self.changes.shown(self.channel.version, effects);
     }
 
+    /// The channel has this state from now on; how subscribers are told.
+    fn take_over(&mut self, state: State, version: Version) -> EncodedEvent {
+        let before = replace(&mut self.channel.state, state.clone());
+        let from = replace(&mut self.channel.version, version);
+        self.available = None;
+        let channel = self.key().id.clone();
+        let update = EncodedEvent::new(Event::StateUpdate { channel, state, version });
+        // The state before is held with the event, which is for those alone who want to know what has changed.
+        let is_wanted = from < version && self.subscribers.profiles().has_deltas();
+        if is_wanted { update.after(before, from) } else { update }
+    }
+
     /// Sends an event to every subscriber: at once to the connected, through their session to the others.
     fn broadcast(&mut self, event: Event, now: Instant, effects: &mut E) {
+        self.say(EncodedEvent::new(event), now, effects);
+    }
+
+    /// The same, of one that is made already.
+    fn say(&mut self, event: EncodedEvent, now: Instant, effects: &mut E) {
         self.used = now;
-        let dispatch = self.line.show(EncodedEvent::new(event), now);
+        let dispatch = self.line.show(event, now);
         self.spread(&dispatch, effects);
+    }
+
+    /// Shows one connection the state, if it hears the channel: the one in force, which has to be of this version if one
+    /// is named.
+    ///
+    /// # Errors
+    /// [`Refusal::NotSubscribed`], [`Refusal::VersionGone`].
+    pub fn show_state_to(
+        &self,
+        session: SessionUid,
+        connection: &ConnectionRef<E::Worker>,
+        wanted: Option<Version>,
+        effects: &mut E,
+    ) -> Result<(), Refusal> {
+        if !self.subscribers.has_connection(session, connection.uid) {
+            return Err(Refusal::NotSubscribed);
+        }
+        let Channel { state, version, .. } = &self.channel;
+        if wanted.is_some_and(|wanted| wanted != *version) {
+            return Err(Refusal::VersionGone);
+        }
+        let (channel, state, version) = (self.key().id.clone(), state.clone(), *version);
+        let dispatch = Arc::new(EncodedEvent::new(Event::StateAnswer { channel, state, version }));
+        effects.hand_one(connection, &dispatch);
+        Ok(())
     }
 
     /// Hands an event to every subscriber.
     fn spread(&mut self, dispatch: &Arc<EncodedEvent>, effects: &mut E) {
+        effects.record(ChannelRecord::Said(dispatch, self.subscribers.connection_count()));
         self.deliver(dispatch, effects);
         self.subscribers.keep(dispatch, effects);
     }
@@ -260,12 +364,15 @@ impl<E: ChannelEffects> ChannelMachine<E> {
 
     /// `AVAILABLE` with the state as subscribers know it; where the line stood when it was built.
     fn available(&mut self) -> Arc<EncodedEvent> {
-        let (channel, position) = (&self.channel, self.line.position());
-        let build = || {
-            let event = Event::Available { channel: channel.clone() };
-            Arc::new(EncodedEvent::new(event).said_at(position))
-        };
-        Arc::clone(self.available.get_or_insert_with(build))
+        let known = self.available.take();
+        let known = known.unwrap_or_else(|| self.available_at(self.line.position(), None));
+        Arc::clone(self.available.insert(known))
+    }
+
+    /// The same, with another place, and whether nothing is missing behind a position that was named.
+    fn available_at(&self, position: Position, recovered: Option<bool>) -> Arc<EncodedEvent> {
+        let event = Event::Available { channel: self.channel.clone(), recovered };
+        Arc::new(EncodedEvent::new(event).said_at(position))
     }
 
     /// The same, with where the line stands now.
@@ -273,6 +380,16 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         let position = self.line.position();
         self.available = self.available.take().filter(|known| known.position() == Some(position));
         self.available()
+    }
+
+    /// The same, right before this place: what stands there follows, and who drops what is not beyond the last that it saw
+    /// must not drop that.
+    fn available_before(&mut self, next: Position) -> Arc<EncodedEvent> {
+        if is_planted(Fault::AvailableAhead) {
+            return self.available_here();
+        }
+        let before = Position { offset: next.offset.saturating_sub(1), ..next };
+        self.available_at(before, None)
     }
 
     /// Takes a state change in.
@@ -292,6 +409,12 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// Who asked for the change that makes this version and is under way to the store.
     pub fn asker(&self, version: Version) -> Option<&E::Asker> {
         self.changes.asker(version)
+    }
+
+    /// The state before one that is under way to the store, as far as it is known here.
+    pub fn before(&self, version: Version) -> Option<&State> {
+        let shown = (self.channel.version.next() == version).then_some(&self.channel.state);
+        self.changes.before(version).or(shown)
     }
 
     /// Makes the changes that wait, up to one that is applied elsewhere.
@@ -314,54 +437,20 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         self.change_on(effects);
     }
 
-    /// What came of storing a state. Every one that is durable by now is proposed, oldest first.
+    /// What came of storing a state, which took a place on the line where the store counts it. Every one that is durable by
+    /// now is proposed, oldest first.
     pub fn committed(
         &mut self,
         version: Version,
-        outcome: Result<(), AskError>,
+        outcome: Result<Option<Position>, AskError>,
         now: Instant,
         effects: &mut E,
     ) {
         self.changes.committed(version, outcome);
-        while let Some((state, version)) = self.changes.next_durable(effects) {
-            self.propose(LineEntry::State { state, version }, now, effects);
+        while let Some((state, version, position)) = self.changes.next_durable(effects) {
+            self.place_state(state, version, position, now, effects);
         }
-        self.reload_if_due(effects);
-    }
-
-    /// The channel as the store has it: after a commit that was reported as failed and may stand after all, or where the
-    /// line has lost something. None if there is no such channel any more.
-    pub fn reloaded(
-        &mut self,
-        stored: Result<Option<Channel>, AskError>,
-        now: Instant,
-        effects: &mut E,
-    ) {
-        match stored {
-            Ok(Some(stored)) => self.go_on_from(stored, now, effects),
-            // Whoever deletes it is about to hear so, and then tells everybody.
-            Ok(None) if self.deletions > 0 => {}
-            Ok(None) => self.deleted(effects),
-            // Without its state the channel is of no use; whoever asks next has it loaded again.
-            Err(_) => effects.stop(),
-        }
-    }
-
-    /// Goes on from what the store has.
-    fn go_on_from(&mut self, stored: Channel, now: Instant, effects: &mut E) {
-        let (state, version) = (stored.state.clone(), stored.version);
-        let is_news = version != self.channel.version;
-        self.changes.reloaded(state.clone(), version);
-        self.channel = stored;
-        self.available = None;
-        if is_news {
-            self.used = now;
-            let channel = self.key().id.clone();
-            let update = Event::StateUpdate { channel, state, version };
-            // The line has not said this, and may say it yet: it has no place there.
-            self.spread(&Arc::new(EncodedEvent::new(update)), effects);
-        }
-        self.change_on(effects);
+        self.settle_line(effects);
     }
 
     /// The channel is open to others, or can do other things, from now on.

@@ -3,9 +3,8 @@
 //! A session is in from its first connection until it ends or unsubscribes: its grace hides a flicker.
 
 use super::connection::ConnectionRef;
-use super::effects::ChannelEffects;
+use super::effects::{ChannelEffects, ChannelRecord};
 use super::{ChannelMachine, Moment};
-use crate::delivery::fanout::Order;
 use crate::domain::listing::Start;
 use crate::domain::{Capabilities, Member, SessionUid, Timestamp};
 use crate::faults::{Fault, is_planted};
@@ -49,6 +48,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
             && let Some(named) = self.subscribers.named(session)
         {
             effects.came(named, || self.subscribers.online());
+            effects.record(ChannelRecord::Came(named));
         }
         let news = self.subscribers.come_in(session, now.time);
         if let Some(member) = news.filter(|_| self.has_presence()) {
@@ -119,9 +119,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
             let dispatch = Arc::new(EncodedEvent::new(event));
             for (session, connection) in &newcomers {
                 if self.subscribers.has_connection(*session, connection.uid) {
-                    let dispatch = Arc::clone(&dispatch);
-                    let order = Order::Direct { connection: connection.uid, dispatch };
-                    effects.order_one(connection, order);
+                    effects.hand_one(connection, &dispatch);
                 }
             }
         }

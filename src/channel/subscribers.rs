@@ -19,6 +19,8 @@ struct Attached<W> {
     connection: ConnectionRef<W>,
     /// The number of the last message before it came.
     since: u64,
+    /// Whether it does not hear the channel yet, because what it wants from before is being read.
+    is_late: bool,
 }
 
 impl<W> Attached<W> {
@@ -100,6 +102,11 @@ impl<E: ChannelEffects> Subscribers<E> {
         self.sessions.len() - self.detached.len()
     }
 
+    /// How many connections there are.
+    pub fn connection_count(&self) -> usize {
+        self.workers.iter().map(|(_, count)| count).sum()
+    }
+
     /// The workers to deliver to.
     pub fn workers(&self) -> impl Iterator<Item = &E::Worker> {
         self.workers.iter().map(|(worker, _)| worker)
@@ -173,6 +180,11 @@ impl<E: ChannelEffects> Subscribers<E> {
         self.sessions.get(&uid).map(|known| &known.named)
     }
 
+    /// A session as others see it.
+    pub fn member(&self, uid: SessionUid) -> Option<&Arc<Member>> {
+        self.sessions.get(&uid).map(|known| &known.member)
+    }
+
     /// Every connection.
     pub fn connections(&self) -> impl Iterator<Item = &ConnectionRef<E::Worker>> {
         let all = self.sessions.values().flat_map(|subscriber| &subscriber.connections);
@@ -201,19 +213,26 @@ impl<E: ChannelEffects> Subscribers<E> {
         known.present()
     }
 
+    /// The number of the last message before a connection of a session came; none if it is not here.
+    pub fn heard_from(&self, uid: SessionUid, connection: ConnectionUid) -> Option<u64> {
+        let known = self.sessions.get(&uid)?;
+        known.connections.iter().find(|one| one.is(connection)).map(|one| one.since)
+    }
+
     /// Whether a connection of a session is here.
     pub fn has_connection(&self, uid: SessionUid, connection: ConnectionUid) -> bool {
         let known = self.sessions.get(&uid);
         known.is_some_and(|known| known.connections.iter().any(|one| one.is(connection)))
     }
 
-    /// Every connection, with its session.
+    /// Every connection that hears the channel, with its session.
     pub fn with_sessions(&self) -> Vec<(SessionUid, ConnectionRef<E::Worker>)> {
         let of = |(uid, known): (&SessionUid, &SubscribedSession<E::Session, E::Worker>)| {
             let uid = *uid;
             known
                 .connections
                 .iter()
+                .filter(|one| !one.is_late)
                 .map(move |one| (uid, one.connection.clone()))
                 .collect::<Vec<_>>()
         };
@@ -235,14 +254,16 @@ impl<E: ChannelEffects> Subscribers<E> {
         since: u64,
     ) {
         let Some(subscriber) = self.sessions.get_mut(&uid) else { return };
-        if subscriber.connections.iter().any(|known| known.is(connection.uid)) {
+        if let Some(known) = subscriber.connections.iter_mut().find(|one| one.is(connection.uid)) {
+            known.is_late = false;
             return;
         }
         if subscriber.connections.is_empty() {
             // Most sessions have one and no more.
             subscriber.connections.reserve_exact(1);
         }
-        subscriber.connections.push(Attached { connection: connection.clone(), since });
+        let (connection_here, is_late) = (connection.clone(), false);
+        subscriber.connections.push(Attached { connection: connection_here, since, is_late });
         self.detached.swap_remove(&uid);
         self.profiles.add(connection.profile);
         let index = connection.worker.index();
@@ -250,6 +271,29 @@ impl<E: ChannelEffects> Subscribers<E> {
             Some((_, count)) => *count += 1,
             None => self.workers.push((connection.worker.clone(), 1)),
         }
+    }
+
+    /// The same of one that does not hear the channel yet, because what it wants from before is being read; it counts as
+    /// one that came now.
+    pub fn add_late(&mut self, uid: SessionUid, connection: &ConnectionRef<E::Worker>, since: u64) {
+        self.add_connection(uid, connection, since);
+        let known = self.sessions.get_mut(&uid).map(|known| &mut known.connections);
+        let known = known.and_then(|all| all.iter_mut().find(|one| one.is(connection.uid)));
+        if let Some(known) = known {
+            known.is_late = true;
+        }
+    }
+
+    /// Whether a connection is here that does not hear the channel yet.
+    pub fn is_late(&self, uid: SessionUid, connection: ConnectionUid) -> bool {
+        let all = self.sessions.get(&uid).map(|known| &known.connections);
+        all.is_some_and(|all| all.iter().any(|one| one.is_late && one.is(connection)))
+    }
+
+    /// The connections that do not hear the channel yet.
+    pub fn late(&self) -> impl Iterator<Item = &ConnectionRef<E::Worker>> {
+        let all = self.sessions.values().flat_map(|subscriber| &subscriber.connections);
+        all.filter(|one| one.is_late).map(|one| &one.connection)
     }
 
     /// Removes a connection that has gone; its session stays. None if it was not there. Unless it is settled what arrived,

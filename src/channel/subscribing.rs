@@ -1,12 +1,16 @@
 //! Sessions and connections come and go.
 
 use super::connection::ConnectionRef;
-use super::effects::{ChannelEffects, Word};
+use super::effects::{ChannelEffects, ChannelRecord, Word};
+use super::starting::{LateStart, replay};
 use super::{ChannelMachine, Moment};
 use crate::delivery::fanout::{ConnectionUid, Order};
-use crate::domain::{Channel, Member, Place, SessionRef, SessionUid, Since, Standing};
+use crate::domain::channel::SubscriberKind;
+use crate::domain::{
+    Channel, Member, Place, SessionRef, SessionUid, Since, Standing, StartingPoint,
+};
 use crate::faults::{Fault, is_planted};
-use crate::line::{Missing, Recovery};
+use crate::line::{Loan, Missing, Recovery};
 use crate::protocol::EncodedEvent;
 use std::sync::Arc;
 
@@ -21,27 +25,60 @@ pub struct Card {
     pub named: Arc<SessionRef>,
 }
 
+/// A session that wants to hear the channel, or held it while another machine had it.
+#[derive(Debug)]
+pub struct SessionArrival<S, W> {
+    /// The session.
+    pub session: Card,
+    /// The way to it.
+    pub way: S,
+    /// All its connections, as far as they do not hear the channel through their INIT.
+    pub connections: Vec<ConnectionRef<W>>,
+    /// Who asks to be let in; none where that is settled.
+    pub who: Option<SubscriberKind>,
+    /// From where one of the connections wants to hear the channel, and which.
+    pub start: Option<(ConnectionUid, StartingPoint)>,
+    /// Whether the session held the channel while another machine had it: then it has missed all that this one said so far.
+    pub is_return: bool,
+}
+
+/// What comes of a session's wish to hear the channel.
+pub enum Admission<W> {
+    /// The channel is not open to it.
+    Refused,
+    /// Its connections hear the channel.
+    Heard,
+    /// They do, but for one that wants more of before than is at hand.
+    Late(Box<LateStart<W>>),
+}
+
 /// A channel as it is when a connection begins to hear it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Snapshot {
     /// The channel.
     pub channel: Channel,
     /// Where its line stands.
     pub recovery: Recovery,
+    /// The room that messages take which were read from the store for this.
+    pub loans: Vec<Loan>,
 }
 
 impl<E: ChannelEffects> ChannelMachine<E> {
-    /// A session's connections hear the channel from now on, `AVAILABLE` first. One that held the channel while another
-    /// machine had it has missed all that this one said so far.
+    /// A session's connections hear the channel from now on, `AVAILABLE` first, if it is open to them.
     pub fn subscribe(
         &mut self,
-        session: Card,
-        way: E::Session,
-        connections: Vec<ConnectionRef<E::Worker>>,
-        is_return: bool,
+        arrival: SessionArrival<E::Session, E::Worker>,
         now: Moment,
         effects: &mut E,
-    ) {
+    ) -> Admission<E::Worker> {
+        let SessionArrival { session, way, mut connections, who, start, is_return } = arrival;
+        if who.is_some_and(|who| !self.channel.visibility.admits(who)) {
+            return Admission::Refused;
+        }
+        if matches!(who, Some(SubscriberKind::Token { .. })) {
+            // Before anybody hears of it: what a client does next finds a session that knows.
+            effects.tell(&way, Word::Admitted);
+        }
         let uid = session.uid;
         self.subscribers.add_session(session, way);
         if !connections.is_empty() {
@@ -50,18 +87,26 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         let missing = if is_return { self.line.after(0) } else { Missing::default() };
         let since = if is_return { 0 } else { self.line.last() };
         let shows_positions = connections.iter().any(|one| one.profile.has_positions);
-        let available = if shows_positions { self.available_here() } else { self.available() };
+        let first = missing.events.first().and_then(|event| event.position());
+        let available = match first {
+            Some(first) if shows_positions => self.available_before(first),
+            None if shows_positions => self.available_here(),
+            _ => self.available(),
+        };
+        let mut late = None;
         for connection in &connections {
-            self.join(uid, connection, Some(Arc::clone(&available)), since, effects);
-            for dispatch in &missing.events {
-                let dispatch = Arc::clone(dispatch);
-                effects
-                    .order_one(connection, Order::Direct { connection: connection.uid, dispatch });
+            if let Some((_, point)) = start.filter(|(asker, _)| *asker == connection.uid) {
+                late = self.start_at(uid, connection, point, effects);
+            } else {
+                self.join(uid, connection, Some(Arc::clone(&available)), since, effects);
+                replay(connection, &missing.events, effects);
             }
         }
         let events = if connections.is_empty() { missing.events } else { Vec::new() };
         self.hand(uid, Missing { events, lost: missing.lost }, false, effects);
+        connections.retain(|one| !late.as_ref().is_some_and(|late| late.is_of(one.uid)));
         self.show_presence(connections.into_iter().map(|one| (uid, one)), effects);
+        late.map_or(Admission::Heard, |late| Admission::Late(Box::new(late)))
     }
 
     /// Tells a session of what it had no room for, where nothing was said since that could have told it. To be called before
@@ -75,7 +120,8 @@ impl<E: ChannelEffects> ChannelMachine<E> {
 
     /// The channel as it is at this moment, with what was said after a position.
     pub fn snapshot(&self, since: Option<Since>) -> Snapshot {
-        Snapshot { channel: self.channel.clone(), recovery: self.line.recover(since) }
+        let (channel, recovery) = (self.channel.clone(), self.line.recover(since));
+        Snapshot { channel, recovery, loans: Vec::new() }
     }
 
     /// A connection that is just beginning hears the channel from now on, behind the channel as it is at this moment.
@@ -104,7 +150,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
 
     /// Puts a connection under the channel: it hears `first`, then everything that follows; it has missed nothing that has
     /// a number up to `since`.
-    fn join(
+    pub(super) fn join(
         &mut self,
         session: SessionUid,
         connection: &ConnectionRef<E::Worker>,
@@ -176,6 +222,9 @@ impl<E: ChannelEffects> ChannelMachine<E> {
             effects.went(named, || self.subscribers.online());
         }
         let Some(left) = self.subscribers.remove_session(session) else { return };
+        if left.present.is_some() {
+            effects.record(ChannelRecord::Went(named));
+        }
         let unavailable = Arc::new(EncodedEvent::new(self.gone()));
         for connection in left.connections {
             let is_asker = asker == Some(connection.uid);

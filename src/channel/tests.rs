@@ -1,5 +1,8 @@
 //! What presence costs, counted in what a channel orders: no time, no threads.
 
+mod keeping;
+mod starting;
+
 use super::*;
 use crate::bus::Local;
 use crate::delivery::fanout::ConnectionUid;
@@ -36,18 +39,45 @@ struct Notes {
     is_full: bool,
     /// How often newcomers were to be shown who is in.
     shows: usize,
+    /// Messages that are to be kept.
+    asked: Vec<Message>,
+    /// What publishers were told.
+    answers: Vec<(u64, Result<Position, AskError>)>,
+    /// How many were told of their state change.
+    changed: usize,
+    /// How often the channel was to be read again.
+    reloads: usize,
+    /// After how long it was to be tried again.
+    pauses: Vec<Duration>,
+    /// Whether it was to end.
+    is_stopped: bool,
+}
+
+impl Notes {
+    /// The positions of what rooms were handed.
+    fn positions(&self) -> Vec<Option<Position>> {
+        let position = |order: &Order| match order {
+            Order::Deliver { dispatch, .. } => Some(dispatch.position()),
+            _ => None,
+        };
+        self.orders.iter().filter_map(position).collect()
+    }
 }
 
 impl Answers for Notes {
     type Asker = ();
 
-    fn answer(&mut self, (): (), _: Result<(State, Version), ChangeError>) {}
+    fn answer(&mut self, (): (), _: Result<(State, Version), ChangeError>) {
+        self.changed += 1;
+    }
 }
 
 impl ChannelEffects for Notes {
     type Session = SessionUid;
     type Worker = Thread;
     type Bus = Local;
+    type Stored = ();
+    type Publisher = u64;
 
     fn bus(&mut self) -> &mut Local {
         &mut self.bus
@@ -70,9 +100,23 @@ impl ChannelEffects for Notes {
 
     fn store(&mut self, _: &State, _: Version) {}
 
+    fn keep_message(&mut self, message: Message, _: u64) {
+        self.asked.push(message);
+    }
+
+    fn published(&mut self, publisher: u64, outcome: Result<Position, AskError>) {
+        self.answers.push((publisher, outcome));
+    }
+
     fn apply(&mut self, _: Application) {}
 
-    fn reload(&mut self) {}
+    fn reload(&mut self) {
+        self.reloads += 1;
+    }
+
+    fn reload_in(&mut self, pause: Duration) {
+        self.pauses.push(pause);
+    }
 
     fn mark_subscribed(&mut self) {}
 
@@ -88,7 +132,9 @@ impl ChannelEffects for Notes {
 
     fn forget(&mut self) {}
 
-    fn stop(&mut self) {}
+    fn stop(&mut self) {
+        self.is_stopped = true;
+    }
 }
 
 /// A channel with presence that nobody hears yet.
@@ -112,20 +158,35 @@ fn now() -> Moment {
     Moment { instant: Instant::now(), time: Timestamp(1) }
 }
 
-/// Lets a session with one connection in.
-fn come_in(machine: &mut ChannelMachine<Notes>, notes: &mut Notes, number: usize) -> SessionUid {
-    let uid = SessionUid::next();
+/// A session, as it shows itself.
+fn card(number: usize) -> Card {
     let token = LeapTokenId::from(format!("leap_token_{number}").as_str());
     let member = Arc::new(Member::of_token(&token, &RawJson::trusted("{}")));
     let id = SessionId::from(format!("session_{number}").as_str());
-    let named = Arc::new(SessionRef { id, token: Some(token) });
-    let connection = ConnectionRef {
-        uid: ConnectionUid::next(),
-        worker: Thread(number % 2),
-        profile: Profile::default(),
+    Card { uid: SessionUid::next(), member, named: Arc::new(SessionRef { id, token: Some(token) }) }
+}
+
+/// A connection.
+fn connection(number: usize) -> ConnectionRef<Thread> {
+    let (uid, worker) = (ConnectionUid::next(), Thread(number % 2));
+    ConnectionRef { uid, worker, profile: Profile::default() }
+}
+
+/// Lets a session with one connection in.
+fn come_in(machine: &mut ChannelMachine<Notes>, notes: &mut Notes, number: usize) -> SessionUid {
+    let card = card(number);
+    let uid = card.uid;
+    let connection = connection(number);
+    let connections = vec![connection];
+    let arrival = SessionArrival {
+        session: card,
+        way: uid,
+        connections,
+        who: None,
+        start: None,
+        is_return: false,
     };
-    let card = Card { uid, member, named };
-    machine.subscribe(card, uid, vec![connection], false, now(), notes);
+    assert!(matches!(machine.subscribe(arrival, now(), notes), Admission::Heard));
     uid
 }
 
@@ -219,11 +280,31 @@ fn it_is_settled_when_nothing_of_it_is_on_its_way_to_the_store() {
     let change = || StateChange::Shallow(RawJson::trusted(r#"{"n":1}"#));
     machine.change(change(), None, (), Instant::now(), &mut notes);
     assert!(!machine.is_settled());
-    machine.committed(Version(2), Ok(()), Instant::now(), &mut notes);
+    machine.committed(Version(2), Ok(None), Instant::now(), &mut notes);
     assert!(machine.is_settled());
     machine.begin_deletion();
     assert!(!machine.is_settled());
     machine.change(change(), None, (), Instant::now(), &mut notes);
     machine.end_deletion(true, &mut notes);
     assert!(machine.is_settled(), "what follows a deletion finds no channel");
+}
+
+#[tokio::test]
+async fn a_channel_does_not_sleep_while_it_remembers_ids_that_may_come_again() {
+    let (mut machine, mut notes) = (channel(), Notes::default());
+    let id = SessionId::from("session_1");
+    let session = SessionRef { id, token: Some(LeapTokenId::from("leap_token_1")) };
+    let (name, start) = (Arc::<str>::from("a"), Instant::now());
+    let message = Message { event: "x".into(), data: RawJson::null() };
+    assert!(machine.is_idle());
+    let said = (message, Some(Arc::clone(&name)));
+    let first = machine.publish_for(&session, said, (), start, &mut notes);
+    assert_eq!(first.position, Some(machine.line().position()));
+    let almost = start + Duration::from_secs(299);
+    machine.expire(almost);
+    assert!(!machine.is_idle());
+    assert_eq!(machine.sent_before(&session, &name, almost), Some(first));
+    machine.expire(start + Duration::from_mins(5));
+    assert!(machine.is_idle());
+    assert_eq!(machine.sent_before(&session, &name, almost), None);
 }

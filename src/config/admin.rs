@@ -1,6 +1,6 @@
 //! The command line of `warren admin`.
 
-use super::ServeArgs;
+use super::{Config, ConfigError, ServeArgs};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -13,6 +13,9 @@ pub struct AdminArgs {
     /// Where the server keeps its data.
     #[command(flatten)]
     pub place: DataPlace,
+    /// Print one JSON document
+    #[arg(long, global = true)]
+    pub json: bool,
 }
 
 /// What `admin` can do.
@@ -51,6 +54,19 @@ pub struct DataPlace {
     /// The configuration file [default: warren.toml when it is there]
     #[arg(long, env = "WARREN_CONFIG", value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
+}
+
+impl DataPlace {
+    /// The folder. Where it is said here, mistakes in other settings keep nobody from it.
+    ///
+    /// # Errors
+    /// The settings that would say it cannot be used.
+    pub fn folder(self) -> Result<PathBuf, ConfigError> {
+        match self.data {
+            Some(data) => Ok(data),
+            None => Config::load(self.into()).map(|config| config.data),
+        }
+    }
 }
 
 impl From<DataPlace> for ServeArgs {

@@ -1,79 +1,131 @@
 //! `[limits]` of the configuration file.
 
+use super::units;
 use crate::actor::Settings;
-use crate::domain::KeyBounds;
+use crate::domain::{HistoryBounds, KeyBounds, MailboxBounds, StateLogBounds};
 use crate::protocol::{Rate, Timing};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The configuration file's table `[limits]`; 0 lifts a bound, but for what is kept for sessions.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Limits {
     /// Bytes of a message over HTTP, default 64 MiB, 0 for none; past it 413.
+    #[serde(deserialize_with = "units::bytes")]
     pub message_bytes: usize,
     /// Bytes of a channel's or token's state, default 1 MiB; past it 413.
+    #[serde(deserialize_with = "units::bytes")]
     pub state_bytes: usize,
     /// Bytes of a client's frame or fragmented message, default 1 MiB; past it close 1009.
+    #[serde(deserialize_with = "units::bytes")]
     pub frame_bytes: usize,
     /// Bytes that wait for a reader that takes nothing, default 1 MiB; past it close 4009.
+    #[serde(deserialize_with = "units::bytes")]
     pub outbox_bytes: usize,
     /// Milliseconds for which such a reader may take nothing, default 10,000; 0 for none.
+    #[serde(deserialize_with = "units::milliseconds")]
     pub outbox_patience_ms: u64,
     /// Bytes that wait for all readers of a worker, default 256 MiB, each frame counted once; past it the slowest are
     /// closed, 4009.
+    #[serde(deserialize_with = "units::bytes")]
     pub worker_outbox_bytes: usize,
     /// Bytes of the states in one INIT, default 64 MiB; past it close 4008.
+    #[serde(deserialize_with = "units::bytes")]
     pub init_bytes: usize,
     /// Bytes that the system keeps for a socket whose client does not read, default 256 KiB, 0 for the system's own bound;
     /// past it they wait in the outgoing queue.
+    #[serde(deserialize_with = "units::bytes")]
     pub send_buffer_bytes: usize,
     /// Events kept for a session without connections, default 256; past it the oldest go and INIT says how many.
+    #[serde(deserialize_with = "units::number")]
     pub replay_events: usize,
     /// Bytes kept likewise, default 1 MiB.
+    #[serde(deserialize_with = "units::bytes")]
     pub replay_bytes: usize,
     /// Bytes of messages that channels keep at hand for connections that may have broken, all together, default 256 MiB; a
     /// quarter of it for one project. Past it the oldest of a channel go, and INIT says how many are missed.
+    #[serde(deserialize_with = "units::bytes")]
     pub window_bytes: usize,
     /// Channels of a session, default 1000; past it a subscribe is refused.
+    #[serde(deserialize_with = "units::number")]
     pub session_channels: usize,
     /// Connections of a leap token, default 1000; past it a new one is closed, 4008.
+    #[serde(deserialize_with = "units::number")]
     pub token_connections: usize,
     /// Connections from one address, default 0 for no bound (behind a proxy all share one); past it 429.
+    #[serde(deserialize_with = "units::number")]
     pub address_connections: usize,
     /// Connections of one address that have not identified, default 2,000, 0 for no bound; past it 429.
+    #[serde(deserialize_with = "units::number")]
     pub address_unidentified: usize,
     /// Connections that have not identified in all, default 20,000, 0 for no bound; past it 503.
+    #[serde(deserialize_with = "units::number")]
     pub unidentified: usize,
     /// Bytes of a frame or fragmented message before IDENTIFY, default 16 KiB, at most `frame-bytes`; past it close 1009.
+    #[serde(deserialize_with = "units::bytes")]
     pub identify_bytes: usize,
     /// Bytes that all connections hold together of what their clients sent and is not served, default 256 MiB, a quarter of it
     /// for one project; past it those wait that would take more, and half frames are closed, 4008.
+    #[serde(deserialize_with = "units::bytes")]
     pub inbound_bytes: usize,
     /// Tokens that nobody has, tried by one address in a minute, default 60, 0 for no bound; past it 429 for the next that
     /// is wrong.
+    #[serde(deserialize_with = "units::number")]
     pub auth_failures: u32,
     /// Webhooks of a project, default 50, 0 for no bound; past it 409.
+    #[serde(deserialize_with = "units::number")]
     pub project_webhooks: usize,
     /// Seconds for which an `Idempotency-Key` stands for its call, default a day; 0 for none at all.
+    #[serde(deserialize_with = "units::whole_seconds")]
     pub idempotency_seconds: u64,
     /// Such keys of one project, default 100,000, 0 for no bound; past it the oldest go.
+    #[serde(deserialize_with = "units::number")]
     pub idempotency_keys: usize,
     /// Bytes of the answers to them, default 32 MiB, 0 for no bound; past it the oldest go.
+    #[serde(deserialize_with = "units::bytes")]
     pub idempotency_bytes: usize,
     /// Bytes that keys and answers take in memory, of all projects, default 128 MiB, 0 for no bound; past it the oldest of
     /// whoever has most go.
+    #[serde(deserialize_with = "units::bytes")]
     pub idempotency_memory_bytes: usize,
+    /// Versions of a state that a channel with `STATE_HISTORY` keeps, default 1,000, 0 for no bound; past it the oldest go.
+    #[serde(deserialize_with = "units::number")]
+    pub state_history_versions: u64,
+    /// Seconds for which it keeps one that is not in force any more, default 30 days, 0 for no bound.
+    #[serde(deserialize_with = "units::whole_seconds")]
+    pub state_history_seconds: u64,
+    /// Bytes that they take, default 64 MiB, 0 for no bound; past it the oldest go.
+    #[serde(deserialize_with = "units::stored_bytes")]
+    pub state_history_bytes: u64,
+    /// Messages that a channel with the capability `HISTORY` keeps, default 1,000, 0 for no bound; past it the oldest go.
+    #[serde(deserialize_with = "units::number")]
+    pub history_messages: u64,
+    /// Seconds for which it keeps them, default a day, 0 for no bound.
+    #[serde(deserialize_with = "units::whole_seconds")]
+    pub history_seconds: u64,
+    /// Bytes of them, default 16 MiB, 0 for no bound; one message of any size is kept.
+    #[serde(deserialize_with = "units::stored_bytes")]
+    pub history_bytes: u64,
+    /// Mails that wait for a token, default 1,000, 0 for no bound; past it 429.
+    #[serde(deserialize_with = "units::number")]
+    pub mailbox_messages: u64,
+    /// Bytes of them, default 4 MiB, 0 for no bound; past it 429.
+    #[serde(deserialize_with = "units::stored_bytes")]
+    pub mailbox_bytes: u64,
     /// Messages and state changes of one connection a second, default 1000, twice as many at once, 0 for no bound; past
     /// it the connection is closed, 4008.
+    #[serde(deserialize_with = "units::number")]
     pub publishes_per_second: u32,
     /// Milliseconds before the answer to a client's frame leaves, default 2: faster trips two official clients.
+    #[serde(deserialize_with = "units::milliseconds")]
     pub reply_floor_ms: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let (settings, keys) = (Settings::default(), KeyBounds::default());
+        let log = settings.state_log;
         Self {
             message_bytes: 64 << 20,
             state_bytes: settings.state_bytes,
@@ -99,6 +151,14 @@ impl Default for Limits {
             idempotency_keys: keys.keys,
             idempotency_bytes: keys.bytes,
             idempotency_memory_bytes: 128 << 20,
+            state_history_versions: log.versions,
+            state_history_seconds: log.age.as_secs(),
+            state_history_bytes: log.bytes,
+            history_messages: settings.history.messages,
+            history_seconds: settings.history.age.as_secs(),
+            history_bytes: settings.history.bytes,
+            mailbox_messages: settings.mailbox.messages,
+            mailbox_bytes: settings.mailbox.bytes,
             publishes_per_second: settings.timing.publishes.per_second,
             reply_floor_ms: 2,
         }
@@ -125,6 +185,33 @@ impl Limits {
         }
     }
 
+    /// What is kept of states.
+    const fn state_log(&self) -> StateLogBounds {
+        StateLogBounds {
+            versions: unbounded(self.state_history_versions),
+            bytes: unbounded(self.state_history_bytes),
+            age: Duration::from_secs(unbounded(self.state_history_seconds)),
+        }
+    }
+
+    /// What channels keep that keep their messages.
+    fn history(&self) -> HistoryBounds {
+        let lifted = |bound: u64| if bound == 0 { u64::MAX } else { bound };
+        HistoryBounds {
+            messages: lifted(self.history_messages),
+            bytes: lifted(self.history_bytes),
+            age: Duration::from_secs(lifted(self.history_seconds)),
+        }
+    }
+
+    /// What may wait for a token.
+    const fn mailbox(&self) -> MailboxBounds {
+        MailboxBounds {
+            messages: unbounded(self.mailbox_messages),
+            bytes: unbounded(self.mailbox_bytes),
+        }
+    }
+
     /// What the actors live by, as far as it is limits.
     pub(super) fn settings(&self) -> Settings {
         Settings {
@@ -143,9 +230,17 @@ impl Limits {
             session_channels: lifted(self.session_channels),
             token_connections: lifted(self.token_connections),
             auth_failures: self.auth_failures,
+            state_log: self.state_log(),
+            history: self.history(),
+            mailbox: self.mailbox(),
             ..Settings::default()
         }
     }
+}
+
+/// The same of what is stored.
+const fn unbounded(bound: u64) -> u64 {
+    if bound == 0 { u64::MAX } else { bound }
 }
 
 /// A bound of which 0 means none.

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// Room in the mailbox; the budget is spent before this is full.
 const MAILBOX: usize = 65_537;
@@ -43,6 +44,8 @@ static NEXT_FANOUT: AtomicUsize = AtomicUsize::new(0);
 struct Parcel {
     /// What to do.
     order: Order,
+    /// When it was given.
+    ordered: Instant,
     /// Given back when it is done.
     _share: OwnedSemaphorePermit,
 }
@@ -77,6 +80,12 @@ impl FanoutHandle {
         self.0.index
     }
 
+    /// How many orders wait in its mailbox, and to get into it.
+    pub fn waiting_orders(&self) -> usize {
+        let [queued, waiting] = [&self.0.queued, &self.0.waiting];
+        queued.load(Ordering::Relaxed) + waiting.load(Ordering::Relaxed)
+    }
+
     /// Sends an order if the budget allows it now; carries it out at once if that is possible.
     ///
     /// # Errors
@@ -85,7 +94,7 @@ impl FanoutHandle {
         let Err(order) = self.perform_here(order) else { return Ok(()) };
         match Arc::clone(&self.0.budget).try_acquire_many_owned(order.units()) {
             Ok(share) => {
-                self.post(order, share);
+                self.post(order, Instant::now(), share);
                 Ok(())
             }
             Err(_) => Err(order),
@@ -95,9 +104,10 @@ impl FanoutHandle {
     /// Sends an order as soon as the budget allows it.
     pub async fn send(&self, order: Order) {
         let Err(order) = self.perform_here(order) else { return };
+        let ordered = Instant::now();
         // The semaphore is never closed; were it, the thread would be gone and its connections too.
         if let Ok(share) = Arc::clone(&self.0.budget).acquire_many_owned(order.units()).await {
-            self.post(order, share);
+            self.post(order, ordered, share);
         }
     }
 
@@ -127,7 +137,7 @@ impl FanoutHandle {
         }
         HERE.with_borrow(|here| match here {
             Some(local) if local.handle.index() == self.index() => {
-                local.perform(order);
+                local.perform(order, None);
                 Ok(())
             }
             _ => Err(order),
@@ -135,10 +145,10 @@ impl FanoutHandle {
     }
 
     /// Puts an order into the mailbox.
-    fn post(&self, order: Order, share: OwnedSemaphorePermit) {
+    fn post(&self, order: Order, ordered: Instant, share: OwnedSemaphorePermit) {
         self.0.queued.fetch_add(1, Ordering::AcqRel);
         // Not full, because the budget is smaller; closed only when the thread and its connections have gone.
-        let _ = self.0.address.try_send(Parcel { order, _share: share });
+        let _ = self.0.address.try_send(Parcel { order, ordered, _share: share });
     }
 }
 
@@ -160,7 +170,7 @@ impl Handler<Parcel> for Fanout {
     type Result = ();
 
     fn handle(&mut self, parcel: Parcel, _: &mut Context<Self>) {
-        self.local.perform(parcel.order);
+        self.local.perform(parcel.order, Some(parcel.ordered));
         self.local.handle.0.queued.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -222,11 +232,16 @@ impl LocalFanout {
         Rc::clone(self.pressure.get_or_init(|| Rc::new(Pressure::new(bounds))))
     }
 
-    /// Carries out an order. A crash in it is not the sender's: its connections are sent away, and all others go on.
-    fn perform(&self, order: Order) {
+    /// Carries out an order; one of this thread was given just now. A crash in it is not the sender's: its connections are
+    /// sent away, and all others go on.
+    fn perform(&self, order: Order, ordered: Option<Instant>) {
         let concerned = order.concerns();
+        let is_event = matches!(order, Order::Deliver { .. } | Order::Direct { .. });
         if mishap::guarded(|| self.registry.borrow_mut().perform(order)).is_none() {
             self.registry.borrow_mut().give_up(concerned);
+        }
+        if is_event {
+            self.registry.borrow_mut().mark(|| ordered.unwrap_or_else(Instant::now));
         }
         self.plan_flush();
     }

@@ -5,6 +5,7 @@
 //! and an idle one none. Of what has arrived, only the last message of each line is remembered.
 
 use crate::domain::{LineId, Place, Standing};
+use crate::num;
 use crate::protocol::EncodedEvent;
 use std::collections::VecDeque;
 
@@ -99,7 +100,7 @@ impl Flight {
 
     /// So many bytes were written.
     pub(super) fn wrote(&mut self, bytes: usize) {
-        self.written = self.written.wrapping_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.written = self.written.wrapping_add(num::counter(bytes));
     }
 
     /// These messages end with the last byte written; true if it is time to ask what has arrived.

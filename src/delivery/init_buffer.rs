@@ -44,7 +44,7 @@ impl InitBuffer {
 
     /// Drops what a later event has made void: all but the last word about each state and each subscription.
     fn drop_void(&mut self) {
-        let (mut states, mut others) = (HashSet::new(), HashSet::new());
+        let (mut states, mut others, mut lost) = (HashSet::new(), HashSet::new(), HashSet::new());
         let mut has_own_state = false;
         let keep: Vec<_> = self
             .held
@@ -52,9 +52,14 @@ impl InitBuffer {
             .rev()
             .map(|dispatch| match dispatch.event() {
                 Event::StateUpdate { channel, .. } => {
-                    !others.contains(channel.as_str()) && states.insert(channel.as_str())
+                    let is_last =
+                        !others.contains(channel.as_str()) && states.insert(channel.as_str());
+                    if !is_last {
+                        lost.insert(channel.clone());
+                    }
+                    is_last
                 }
-                Event::Available { channel } => others.insert(channel.key.id.as_str()),
+                Event::Available { channel, .. } => others.insert(channel.key.id.as_str()),
                 Event::Unavailable { channel: Some(channel), is_unicast: false, .. } => {
                     others.insert(channel)
                 }
@@ -64,6 +69,13 @@ impl InitBuffer {
             .collect();
         let mut keep = keep.into_iter().rev();
         self.held.retain(|_| keep.next().unwrap_or(true));
+        // Nobody can apply a patch to a state that was let go.
+        for dispatch in &mut self.held {
+            if matches!(dispatch.event(), Event::StateUpdate { channel, .. } if lost.contains(channel))
+            {
+                *dispatch = Arc::new(dispatch.whole());
+            }
+        }
         self.bytes = self.held.iter().map(|dispatch| dispatch.size_hint()).sum();
     }
 
@@ -106,6 +118,7 @@ impl InitBuffer {
 mod tests {
     use super::*;
     use crate::domain::{ChannelId, Message, RawJson, State, Version};
+    use crate::protocol::Profile;
 
     /// A message of about so many bytes.
     fn message(name: &str, bytes: usize) -> Arc<EncodedEvent> {
@@ -157,6 +170,32 @@ mod tests {
         assert_eq!(names[0], "m", "{names:?}");
         assert_eq!(names[names.len() - 2..], ["a100", "b100"]);
         assert!(init_buffer.bytes <= 4000 && init_buffer.dropped() == 0, "{}", init_buffer.bytes);
+    }
+
+    #[test]
+    fn where_a_state_has_gone_the_one_behind_it_is_whole() {
+        let mut init_buffer = InitBuffer::default();
+        let at =
+            |number: i64| State::trusted(&format!(r#"{{"x":"{}","n":{number}}}"#, "x".repeat(300)));
+        let follows = |number: i64| {
+            let (channel, state) = (ChannelId::trusted("a"), at(number));
+            let event = Event::StateUpdate { channel, state, version: Version(number) };
+            let event = EncodedEvent::new(event);
+            Arc::new(event.after(at(number - 1), Version(number - 1)))
+        };
+        let deltas = Profile { has_versions: true, has_deltas: true, ..Profile::default() };
+        let is_whole = |dispatch: &Arc<EncodedEvent>| {
+            let frame = dispatch.frame(deltas);
+            !frame.windows(7).any(|window| window == b"\"from\":")
+        };
+        assert!(!is_whole(&follows(2)));
+        for number in 2..=6 {
+            init_buffer.hold(&follows(number), 2000);
+        }
+        // Some have gone, and what came behind those that were left goes on from them.
+        let held: Vec<_> = init_buffer.held().map(is_whole).collect();
+        assert!(held.len() < 5 && held[0], "{held:?}");
+        assert!(held[1..].iter().all(|is_whole| !is_whole), "{held:?}");
     }
 
     #[test]

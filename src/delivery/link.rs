@@ -2,6 +2,7 @@
 
 mod ending;
 mod hearing;
+mod watching;
 
 use super::connection_info::{ConnectionInfo, Origin};
 use super::fanout::{ConnectionUid, Owner};
@@ -16,6 +17,7 @@ use crate::faults::{Fault, is_planted};
 use crate::protocol::{
     Close, CloseCode, EncodedEvent, Event, Extension, Extensions, Profile, Wire,
 };
+use crate::recorder::ConnectionTape;
 use actix::prelude::*;
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
@@ -89,14 +91,22 @@ pub struct Link {
     told: Cell<LinkEnd>,
     /// What it was given at its beginning and has not been seen to take.
     owed: RefCell<Option<Box<Owed>>>,
+    /// How many messages its INIT said are missed.
+    missed: Cell<u64>,
     /// Whether its client may not have read what arrived since it was last heard.
     is_doubtful: Cell<bool>,
+    /// Whether its client has sent anything since INIT went out.
+    has_spoken: Cell<bool>,
     /// When it was last asked what has arrived, since the opening.
     settled: Cell<Duration>,
     /// Whom it belongs to, from the moment that it says so: a deletion that falls into the check must hit it too.
     owners: RefCell<Box<[Owner]>>,
     /// The channels that the client has asked for and whose `AVAILABLE` is not in the send queue, once for each question.
     awaited: RefCell<Vec<Box<str>>>,
+    /// Records what happens to it, for who looks; once it is known whose it is.
+    tape: RefCell<Option<Rc<ConnectionTape>>>,
+    /// Whether somebody wants to see its frames.
+    is_watched: Cell<bool>,
 }
 
 impl Link {
@@ -125,10 +135,14 @@ impl Link {
             gone: Cell::new(LinkEnd::Not),
             told: Cell::new(LinkEnd::Not),
             owed: RefCell::default(),
+            missed: Cell::default(),
             is_doubtful: Cell::default(),
+            has_spoken: Cell::default(),
             settled: Cell::default(),
             owners: RefCell::default(),
             awaited: RefCell::default(),
+            tape: RefCell::default(),
+            is_watched: Cell::default(),
         }
     }
 
@@ -152,9 +166,15 @@ impl Link {
     pub fn set_identity(&self, project: ProjectId, extensions: Extensions, wire: Wire) {
         self.project.replace(Some(project));
         self.extensions.set(extensions);
-        let has_versions = extensions.has(Extension::Version);
+        let has_deltas = extensions.has(Extension::Delta);
+        let has_versions = has_deltas || extensions.has(Extension::Version);
         let has_positions = extensions.has(Extension::Resume);
-        self.profile.set(Profile { has_versions, has_positions, wire });
+        self.profile.set(Profile { has_versions, has_positions, has_deltas, wire });
+    }
+
+    /// The project, once the client has said which.
+    pub fn project(&self) -> Option<ProjectId> {
+        self.project.borrow().clone()
     }
 
     /// The extensions that it has.
@@ -170,6 +190,16 @@ impl Link {
     /// The connection's public id.
     pub const fn cid(&self) -> &ConnectionId {
         &self.cid
+    }
+
+    /// How many messages its INIT said are missed.
+    pub const fn missed(&self) -> u64 {
+        self.missed.get()
+    }
+
+    /// The bytes that were written to its socket.
+    pub fn sent_bytes(&self) -> u64 {
+        self.send_queue.borrow().written()
     }
 
     /// Whether this is the connection of that public id, in that project.
@@ -206,6 +236,7 @@ impl Link {
         if needs.is_some_and(|needed| !self.extensions.get().has(needed)) {
             return false;
         }
+        self.pressure.cells().tallies.deliveries.add(1);
         if let Some(init_buffer) = self.init_buffer.borrow_mut().as_mut() {
             // Who is in comes fresh behind INIT.
             if needs != Some(Extension::Presence) {
@@ -213,8 +244,11 @@ impl Link {
             }
             return false;
         }
-        if let Event::Available { channel } = event {
+        if let Event::Available { channel, .. } = event {
             self.heard_available(channel.key.id.as_str());
+        }
+        if self.is_watched.get() {
+            self.record_event(dispatch);
         }
         let bytes = dispatch.frame(self.profile.get());
         let outcome = if event.is_answer() {
@@ -272,8 +306,9 @@ impl Link {
         self.profile.get()
     }
 
-    /// Writes a batch of its profile at once, or queues it and tells the writer.
-    pub(super) fn write(self: &Rc<Self>, batch: &FrameBatch) {
+    /// Writes a batch of its profile at once, or queues it and tells the writer; it is of so many events.
+    pub(super) fn write(self: &Rc<Self>, batch: &FrameBatch, events: u64) {
+        self.pressure.cells().tallies.deliveries.add(events);
         let outcome = self.send_queue.borrow_mut().write(batch);
         match outcome {
             Ok(false) => {}
@@ -320,8 +355,15 @@ impl Link {
         let Some(init_buffer) = self.init_buffer.take() else { return };
         let profile = self.profile.get();
         let missed = kept.missed.saturating_add(init_buffer.dropped());
+        self.pressure.cells().tallies.missed.add(missed);
+        self.missed.set(missed);
         let told = init.missing(init_buffer.dropped());
         let init = told.as_ref().unwrap_or(init);
+        if self.is_watched.get() {
+            let kept = kept.events.iter().map(|event| &**event);
+            let held = init_buffer.held().map(|event| &**event);
+            [init].into_iter().chain(kept).chain(held).for_each(|event| self.record_event(event));
+        }
         let mut send_queue = self.send_queue.borrow_mut();
         send_queue.hear(direct);
         match init.pieces(profile) {
@@ -349,6 +391,9 @@ impl Link {
 
     /// Writes a frame at once, before INIT too: heartbeats.
     pub fn send(self: &Rc<Self>, frame: Bytes) {
+        if self.is_watched.get() {
+            self.record_frame(&frame);
+        }
         let outcome = self.send_queue.borrow_mut().push_answer(frame);
         self.see_to(outcome);
         self.wake();
@@ -402,6 +447,7 @@ impl Link {
 
     /// Closes a reader that is too slow: what waits is dropped, a close frame takes its place.
     fn close_slow(self: &Rc<Self>, reason: String) {
+        self.pressure.cells().tallies.slow_consumers.add(1);
         self.send_queue.borrow_mut().clear();
         // At once, so that its session keeps what comes from now on: the connection's actor may not run before its socket
         // moves.
@@ -437,6 +483,8 @@ impl Laggard for Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.pressure.strike(self.uid);
+        let left = self.channels.get_mut().len();
+        self.pressure.cells().tallies.subscriptions_ended.add_size(left);
     }
 }
 
@@ -452,3 +500,6 @@ async fn drain(link: Rc<Link>, sink: Rc<dyn Sink>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

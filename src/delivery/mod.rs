@@ -16,5 +16,5 @@ pub mod send_queue;
 
 pub use connection_info::{ConnectionInfo, Origin};
 pub use link::{Link, Note};
-pub use report::{Exit, Home, Report, Reports, Settled, Undelivered};
+pub use report::{Exit, Heard, Home, Report, Reports, Settled, Undelivered};
 pub use send_queue::Sink;

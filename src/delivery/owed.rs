@@ -5,6 +5,7 @@
 //! what it got. If it ends before, the session gets it back.
 
 use super::report::{Home, Report, Undelivered};
+use crate::domain::LineId;
 use crate::protocol::EncodedEvent;
 use std::collections::VecDeque;
 use std::fmt;
@@ -105,6 +106,15 @@ impl Owed {
         while self.due.front().is_some_and(|due| due.end <= upto) {
             self.due.pop_front();
         }
+    }
+
+    /// The number of the first message of a line that has not arrived, if everything up to here has.
+    pub(super) fn first_due(&self, line: LineId, upto: u64) -> Option<u64> {
+        let late = self.due.iter().filter(|due| due.end > upto);
+        late.filter_map(|due| due.dispatch.place())
+            .filter(|place| place.line == line)
+            .map(|place| place.number)
+            .min()
     }
 
     /// Everything from here on is not going to be written.

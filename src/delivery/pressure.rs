@@ -4,11 +4,14 @@
 //! each of them adds what it costs to remember it.
 
 use super::fanout::ConnectionUid;
+use crate::metrics::{self, ThreadCells};
+use crate::num;
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -120,6 +123,8 @@ pub struct Pressure {
     waiting: RefCell<HashMap<ConnectionUid, Weak<dyn Laggard>, RandomState>>,
     /// Whether somebody is being given up now.
     is_relieving: Cell<bool>,
+    /// Where the worker counts.
+    cells: Arc<ThreadCells>,
 }
 
 impl Pressure {
@@ -130,7 +135,13 @@ impl Pressure {
             ledger: RefCell::default(),
             waiting: RefCell::default(),
             is_relieving: Cell::default(),
+            cells: metrics::here(),
         }
+    }
+
+    /// Where the worker counts.
+    pub(super) fn cells(&self) -> &ThreadCells {
+        &self.cells
     }
 
     /// The bounds.
@@ -138,14 +149,27 @@ impl Pressure {
         &self.bounds
     }
 
+    /// A socket took so many bytes in one write.
+    pub(super) fn note_write(&self, bytes: usize) {
+        self.cells.tallies.socket_writes.add(1);
+        self.cells.tallies.bytes_sent.add_size(bytes);
+    }
+
     /// A frame waits in one queue more.
     pub(super) fn hold(&self, frame: &Bytes) {
         self.ledger.borrow_mut().hold(frame);
+        self.show();
     }
 
     /// A frame waits in one queue less.
     pub(super) fn release(&self, frame: &Bytes) {
         self.ledger.borrow_mut().release(frame);
+        self.show();
+    }
+
+    /// Shows how much waits.
+    fn show(&self) {
+        self.cells.send_queue_bytes.set(num::counter(self.bytes()));
     }
 
     /// The bytes that wait.

@@ -26,6 +26,8 @@ pub struct Exit {
     pub standing: Option<Standing>,
     /// Whether nothing more will be known: no [`Settled`] follows.
     pub is_settled: bool,
+    /// Whether its client has sent anything since it was let in.
+    pub has_spoken: bool,
     /// What it was not sent besides.
     pub undelivered: Undelivered,
 }
@@ -37,8 +39,21 @@ pub struct Settled {
     pub connection: ConnectionUid,
     /// How far it had heard.
     pub standing: Option<Standing>,
+    /// Whether its client has sent anything since it was let in.
+    pub has_spoken: bool,
     /// What it was sent and did not take: the next one gets it or is told, if nobody else had it.
     pub undelivered: Undelivered,
+}
+
+/// How far a connection has heard its session's own line, as far as it was given that.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard {
+    /// The connection.
+    pub connection: ConnectionUid,
+    /// The number of the last message that has arrived, with all before it.
+    pub upto: u64,
+    /// Whether its client has sent anything since it was let in.
+    pub has_spoken: bool,
 }
 
 /// What whoever owns a connection is told of it.
@@ -48,11 +63,13 @@ pub enum Report {
     Exit(Exit),
     /// And its socket has ended.
     Settled(Settled),
+    /// It was asked how far it has heard.
+    Heard(Heard),
     /// What was kept found the connection that it was for gone.
     Returned(Undelivered),
 }
 
-/// Who owns a connection. There are at most three reports of each, and losing one would lose messages.
+/// Who owns a connection. There are at most three reports of each that are not asked for, and losing one would lose messages.
 pub trait Reports: Send + Sync {
     /// Tells it.
     fn report(&self, report: Report);

@@ -287,11 +287,13 @@ impl SendQueue {
         }
         match sink.try_write(&batch.bytes) {
             Ok(written) if written == batch.bytes.len() => {
+                self.pressure.note_write(written);
                 self.flight.wrote(written);
                 self.end_messages(batch.told);
                 Ok(false)
             }
             Ok(written) => {
+                self.pressure.note_write(written);
                 // The rest is owed, whatever the bound.
                 self.take_in(batch.clone(), false);
                 self.advance(written);
@@ -428,6 +430,7 @@ impl SendQueue {
             Some(mut bytes) => {
                 // Whoever asks would copy all of it, and say nothing until all of that has left.
                 bytes.truncate(CHUNK_BYTES);
+                self.pressure.note_write(bytes.len());
                 self.advance(bytes.len());
                 Poll::Ready(Some(bytes))
             }

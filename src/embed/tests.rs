@@ -1,10 +1,13 @@
+mod batches;
+
 use super::*;
 use crate::config::ServeArgs;
-use crate::domain::{LeapTokenId, Version};
+use crate::domain::{LeapTokenId, MailId, MailState, RawJson, StateChange, Version};
 use crate::http::NewToken;
 use crate::store::Thing;
 use serde_json::json;
 use std::path::Path;
+use std::time::Duration;
 
 /// The configuration of a server in this folder, and of no file of the working folder.
 fn config(folder: &Path) -> Config {
@@ -106,4 +109,81 @@ async fn tokens_are_made_found_and_deleted_in_their_project() {
     assert_eq!(tokens.find(&token.id).await, Err(no_token()));
     assert_eq!(tokens.delete(&LeapTokenId::from("leap_token_x")).await, Err(no_token()));
     warren.shutdown().await;
+}
+
+#[actix_rt::test]
+async fn mails_wait_and_can_be_asked_about_in_their_project() {
+    let folder = tempfile::tempdir().unwrap();
+    let warren = Warren::open(config(folder.path())).await.unwrap();
+    let tokens = warren.tokens("project_x");
+    let token = tokens.create(NewToken::default()).await.unwrap().id;
+    let hour = Duration::from_hours(1);
+    let mail = tokens.mail(&token, "A", "1", hour).await.unwrap();
+    assert_eq!(tokens.mail_status(&token, mail).await.unwrap().state, MailState::Queued);
+    let waiting = BatchItem::direct("project_x", &token, "A", &()).unwrap().waiting(hour);
+    let posted = warren.batch(vec![waiting]).await.unwrap().remove(0);
+    assert_eq!(version(posted), Ok(None));
+    let second = MailId(mail.0.next());
+    assert_eq!(tokens.mail_status(&token, second).await.unwrap().state, MailState::Queued);
+    let third = tokens.mail_status(&token, MailId(second.0.next())).await;
+    assert_eq!(third, Err(ApiError::NotFound(Thing::Mail)));
+    for ttl in [Duration::ZERO, Duration::from_hours(1000)] {
+        let refused = tokens.mail(&token, "A", "1", ttl).await;
+        assert!(matches!(refused, Err(ApiError::InvalidBody { field: Some("ttl"), .. })));
+    }
+    let others = warren.tokens("project_y");
+    let no_token = ApiError::NotFound(Thing::Token);
+    assert_eq!(others.mail(&token, "A", "1", hour).await, Err(no_token.clone()));
+    assert_eq!(others.mail_status(&token, mail).await, Err(no_token));
+    warren.shutdown().await;
+}
+
+#[actix_rt::test]
+async fn a_batch_is_carried_out_in_order_and_each_item_fails_for_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let warren = Warren::open(config(folder.path())).await.unwrap();
+    let room = Warren::channel("project_x", "hello").unwrap();
+    let missing = Warren::channel("project_x", "missing").unwrap();
+    let token = warren.tokens("project_x").create(NewToken::default()).await.unwrap();
+    let change = |channel, n: u64| {
+        let json = RawJson::parse(&format!("{{\"n\":{n}}}")).unwrap();
+        BatchItem::change(channel, StateChange::Shallow(json))
+    };
+    let outcomes = warren.batch(vec![
+        change(&room, 1),
+        BatchItem::publish(&room, "A", "1").unwrap(),
+        change(&missing, 2),
+        change(&room, 3).at(Version(2)),
+        change(&room, 4).at(Version(2)),
+        BatchItem::publish(&room, "A", "12345678").unwrap(),
+        BatchItem::direct("project_x", &token.id, "A", &()).unwrap(),
+        BatchItem::direct("project_y", &token.id, "A", &()).unwrap(),
+        change(&room, 5),
+    ]);
+    let outcomes: Vec<_> = outcomes.await.unwrap().into_iter().map(version).collect();
+    let conflict = ApiError::VersionConflict { current: Some(Version(3)) };
+    assert_eq!(
+        outcomes,
+        [
+            Ok(Some(Version(2))),
+            Ok(None),
+            Err(ApiError::NotFound(Thing::Channel)),
+            Ok(Some(Version(3))),
+            Err(conflict),
+            Err(ApiError::TooLarge { limit: 9, size: 10 }),
+            Ok(None),
+            Err(ApiError::NotFound(Thing::Token)),
+            Ok(Some(Version(4))),
+        ]
+    );
+    let kept = warren.state(&room).read().await.unwrap();
+    assert_eq!(kept.state.json().as_str(), r#"{"n":5}"#);
+    let many = vec![change(&room, 6); 1001];
+    assert!(matches!(warren.batch(many).await, Err(ApiError::InvalidBody { .. })));
+    warren.shutdown().await;
+}
+
+/// The version that an item made.
+fn version(outcome: BatchOutcome) -> Result<Option<Version>, ApiError> {
+    outcome.map(|made| made.map(|changed| changed.version))
 }

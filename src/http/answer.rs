@@ -2,10 +2,10 @@
 
 use super::envelope::Success;
 use super::error::{ApiError, mime};
-use crate::domain::KeptAnswer;
+use crate::domain::{KeptAnswer, Position};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName};
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -42,6 +42,21 @@ pub(crate) fn data<T: Serialize>(data: T) -> Answer {
 /// 204: done, and there is nothing to tell.
 pub(crate) fn done() -> HttpResponse {
     HttpResponse::NoContent().finish()
+}
+
+/// The header with the position of a message that was published.
+pub(crate) const WARREN_POSITION: HeaderName = HeaderName::from_static("warren-position");
+
+/// 204, of a message that stands here now.
+pub(crate) fn published(position: Position) -> HttpResponse {
+    HttpResponse::NoContent().insert_header((WARREN_POSITION, position.to_string())).finish()
+}
+
+/// The same, as it can be kept for who repeats the call.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of all that spells answers")]
+pub(crate) fn spelled_position(position: Position) -> Result<KeptAnswer, ApiError> {
+    let headers = vec![(WARREN_POSITION.as_str().to_owned(), position.to_string())];
+    Ok(KeptAnswer { status: 204, headers, body: Bytes::new() })
 }
 
 /// The status of a kept answer.

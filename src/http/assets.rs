@@ -1,11 +1,19 @@
-//! The console: files that are part of the binary, under a policy that lets them load nothing else.
+//! The quick-start page and the console: files that are part of the binary, under a policy that lets them load nothing
+//! else.
 
+mod files;
+
+use super::error::ApiError;
 use super::front::front;
+use super::observed::RoutePattern;
+use crate::metrics::Label;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use files::FILES;
 use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
@@ -15,69 +23,53 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 
 /// One file.
 struct Asset {
-    /// Where it is.
-    path: &'static str,
     /// Its content type.
     kind: &'static str,
     /// Its bytes.
     bytes: &'static [u8],
     /// Its strong entity tag.
-    tag: LazyLock<HeaderValue>,
+    tag: HeaderValue,
 }
 
-/// The files.
-static ASSETS: [Asset; 5] = [
-    Asset {
-        path: "/",
-        kind: "text/html; charset=utf-8",
-        bytes: include_bytes!("../../static/index.html"),
-        tag: LazyLock::new(|| tag_of(include_bytes!("../../static/index.html"))),
-    },
-    Asset {
-        path: "/static/style.css",
-        kind: "text/css; charset=utf-8",
-        bytes: include_bytes!("../../static/style.css"),
-        tag: LazyLock::new(|| tag_of(include_bytes!("../../static/style.css"))),
-    },
-    Asset {
-        path: "/static/app.js",
-        kind: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../../static/app.js"),
-        tag: LazyLock::new(|| tag_of(include_bytes!("../../static/app.js"))),
-    },
-    Asset {
-        path: "/static/leap.js",
-        kind: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../../static/leap.js"),
-        tag: LazyLock::new(|| tag_of(include_bytes!("../../static/leap.js"))),
-    },
-    Asset {
-        path: "/static/icon.svg",
-        kind: "image/svg+xml",
-        bytes: include_bytes!("../../static/icon.svg"),
-        tag: LazyLock::new(|| tag_of(include_bytes!("../../static/icon.svg"))),
-    },
-];
+/// The files by where they are.
+static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
+    let tagged = |&(path, bytes): &(&'static str, _)| {
+        (path, Asset { kind: kind_of(path), bytes, tag: tag_of(bytes) })
+    };
+    FILES.iter().map(tagged).collect()
+});
 
-/// Mounts every file at its path.
+/// Mounts the pages, and everything that belongs to them below `/static`.
 pub(crate) fn mount(config: &mut ServiceConfig) {
-    for asset in &ASSETS {
-        let serve = move |request: HttpRequest| async move { asset.serve(&request) };
-        config.service(web::resource(asset.path).wrap(from_fn(front)).route(web::get().to(serve)));
+    for page in ["/", "/console"] {
+        let show = move |request: HttpRequest| async move { found(page, &request) };
+        let resource = web::resource(page).app_data(RoutePattern(Label::Word(page)));
+        config.service(resource.wrap(from_fn(front)).route(web::get().to(show)));
     }
+    let part = |request: HttpRequest| async move {
+        found(&format!("/static/{}", request.match_info().query("file")), &request)
+    };
+    let parts =
+        web::resource("/static/{file:.+}").app_data(RoutePattern(Label::Word("/static/{file}")));
+    config.service(parts.wrap(from_fn(front)).route(web::get().to(part)));
+}
+
+/// The file that is there, if there is one.
+fn found(path: &str, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+    let asset = ASSETS.get(path).ok_or(ApiError::NoSuchPath)?;
+    Ok(asset.serve(request))
 }
 
 impl Asset {
     /// The file, or 304 for who has it already.
     fn serve(&self, request: &HttpRequest) -> HttpResponse {
-        let tag = LazyLock::force(&self.tag);
-        let mut answer = if is_known(request.headers(), tag) {
+        let mut answer = if is_known(request.headers(), &self.tag) {
             HttpResponse::NotModified().finish()
         } else {
             HttpResponse::Ok().content_type(self.kind).body(Bytes::from_static(self.bytes))
         };
         let headers = answer.headers_mut();
-        headers.insert(header::ETAG, tag.clone());
+        headers.insert(header::ETAG, self.tag.clone());
         for (name, value) in [
             // Ask each time: the files change with the binary, and a 304 costs next to nothing.
             (header::CACHE_CONTROL, "no-cache"),
@@ -88,6 +80,17 @@ impl Asset {
             headers.insert(name, HeaderValue::from_static(value));
         }
         answer
+    }
+}
+
+/// The content type of a path; what has no ending is a page.
+fn kind_of(path: &str) -> &'static str {
+    match path.rsplit_once('.') {
+        Some((_, "css")) => "text/css; charset=utf-8",
+        Some((_, "js")) => "text/javascript; charset=utf-8",
+        Some((_, "svg")) => "image/svg+xml",
+        Some((_, "txt")) => "text/plain; charset=utf-8",
+        _ => "text/html; charset=utf-8",
     }
 }
 
@@ -115,29 +118,65 @@ mod tests {
     use super::*;
     use actix_web::test::{TestRequest, call_service, init_service};
     use actix_web::{App, http::StatusCode};
+    use std::path::{Path, PathBuf};
+
+    /// What stands in a folder of the repository, files in folders included.
+    fn names_in(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let names = |path: PathBuf| {
+            if path.is_dir() { names_in(&path) } else { vec![path.display().to_string()] }
+        };
+        entries.flat_map(names).collect()
+    }
 
     #[actix_rt::test]
     async fn files_are_served_under_their_policy_and_revalidated() {
         let app = init_service(App::new().configure(mount)).await;
-        for asset in &ASSETS {
-            let request = TestRequest::with_uri(asset.path).to_request();
+        for (path, _) in FILES {
+            let request = TestRequest::with_uri(path).to_request();
             let response = call_service(&app, request).await;
-            assert_eq!(response.status(), StatusCode::OK, "{}", asset.path);
+            assert_eq!(response.status(), StatusCode::OK, "{path}");
             assert_eq!(response.headers().get(header::CONTENT_SECURITY_POLICY).unwrap(), POLICY);
             let tag = response.headers().get(header::ETAG).unwrap().clone();
-            let again =
-                TestRequest::with_uri(asset.path).insert_header((header::IF_NONE_MATCH, tag));
+            let again = TestRequest::with_uri(path).insert_header((header::IF_NONE_MATCH, tag));
             let response = call_service(&app, again.to_request()).await;
-            assert_eq!(response.status(), StatusCode::NOT_MODIFIED, "{}", asset.path);
+            assert_eq!(response.status(), StatusCode::NOT_MODIFIED, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_served() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("static");
+        for name in names_in(&root) {
+            let bytes = std::fs::read(&name).unwrap();
+            let is_page = name.ends_with("README.md");
+            assert!(is_page || FILES.iter().any(|(_, served)| *served == bytes), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_other_peoples_is_what_its_list_says() {
+        let list = include_str!("../../static/vendor/README.md");
+        for (path, bytes) in FILES
+            .iter()
+            .filter(|(path, _)| path.contains("/vendor/") && !path.contains(".LICENSE."))
+        {
+            let hash = Sha256::digest(bytes)
+                .iter()
+                .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+            assert!(list.contains(&hash), "{path} is {hash}");
         }
     }
 
     #[actix_rt::test]
-    async fn other_methods_are_refused_in_the_envelope() {
+    async fn other_methods_and_files_are_refused_in_the_envelope() {
         let app = init_service(App::new().configure(mount)).await;
-        let request = TestRequest::post().uri("/").to_request();
-        let response = call_service(&app, request).await;
-        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
-        assert_eq!(response.headers().get(header::CONTENT_TYPE).unwrap(), "application/json");
+        for path in ["/", "/console", "/static/app.js"] {
+            let response = call_service(&app, TestRequest::post().uri(path).to_request()).await;
+            assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+            assert_eq!(response.headers().get(header::CONTENT_TYPE).unwrap(), "application/json");
+        }
+        let request = TestRequest::get().uri("/static/nowhere.js").to_request();
+        assert_eq!(call_service(&app, request).await.status(), StatusCode::NOT_FOUND);
     }
 }

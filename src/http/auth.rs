@@ -4,7 +4,7 @@ use super::error::ApiError;
 use crate::actor::Persistence;
 use crate::actor::guesses::{Guess, Guesses};
 use crate::domain::project::secret_hash;
-use crate::domain::{Permissions, ProjectId};
+use crate::domain::{Permissions, ProjectId, ProjectToken};
 use crate::store::{ReadStore, SecretHash, StoreResult};
 use actix_web::http::header::{self, HeaderMap};
 use std::collections::HashMap;
@@ -48,11 +48,14 @@ impl Caller {
     }
 }
 
+/// Who asks, and the handle of the token by which it does.
+pub(crate) type NamedCaller = (Caller, Arc<str>);
+
 /// The callers that were found lately.
 #[derive(Default)]
 struct Remembered {
     /// By the hash of their secret, each with the time when the store was asked.
-    callers: HashMap<SecretHash, (Caller, Instant)>,
+    callers: HashMap<SecretHash, (NamedCaller, Instant)>,
     /// Rises with every deletion, so that a look-up which began before one is not remembered after it.
     generation: u64,
 }
@@ -88,6 +91,18 @@ impl Auth {
         secret: &str,
         address: impl FnOnce() -> Option<IpAddr>,
     ) -> Result<Option<Caller>, ApiError> {
+        Ok(self.identify_by_name(secret, address).await?.map(|(caller, _)| caller))
+    }
+
+    /// The same with the token's handle.
+    ///
+    /// # Errors
+    /// As [`Self::identify`].
+    pub(crate) async fn identify_by_name(
+        &self,
+        secret: &str,
+        address: impl FnOnce() -> Option<IpAddr>,
+    ) -> Result<Option<NamedCaller>, ApiError> {
         let look_up = match secret.split_once('_') {
             Some(("ptk", _)) => find_project_token,
             Some(("pat", _)) => find_admin_token,
@@ -136,7 +151,7 @@ impl Auth {
     pub fn forget_project(&self, project: &ProjectId) {
         let mut remembered = self.memory_mut();
         remembered.generation = remembered.generation.wrapping_add(1);
-        remembered.callers.retain(|_, (caller, _)| !caller.is_of(project));
+        remembered.callers.retain(|_, ((caller, _), _)| !caller.is_of(project));
     }
 
     /// The memory, to read. A panic elsewhere leaves nothing half-done in it.
@@ -152,13 +167,13 @@ impl Auth {
 
 impl Remembered {
     /// Who the secret belongs to, if the store said so lately.
-    fn find(&self, hash: &SecretHash) -> Option<&Caller> {
+    fn find(&self, hash: &SecretHash) -> Option<&NamedCaller> {
         let (caller, since) = self.callers.get(hash)?;
         (since.elapsed() < REMEMBERED_FOR).then_some(caller)
     }
 
     /// Keeps what was found, unless something was deleted since the look-up began.
-    fn remember(&mut self, hash: SecretHash, caller: Caller, asked: Instant, generation: u64) {
+    fn remember(&mut self, hash: SecretHash, caller: NamedCaller, asked: Instant, generation: u64) {
         if generation != self.generation {
             return;
         }
@@ -173,15 +188,22 @@ impl Remembered {
 }
 
 /// Looks a `ptk_` up.
-fn find_project_token(store: &mut dyn ReadStore, hash: &SecretHash) -> StoreResult<Option<Caller>> {
-    let found = store.find_project_token(hash)?;
-    Ok(found
-        .map(|token| Caller::Project { project: token.project, permissions: token.permissions }))
+fn find_project_token(
+    store: &mut dyn ReadStore,
+    hash: &SecretHash,
+) -> StoreResult<Option<NamedCaller>> {
+    let named = |ProjectToken { id, project, permissions, .. }: ProjectToken| {
+        (Caller::Project { project, permissions }, Arc::from(id.as_str()))
+    };
+    Ok(store.find_project_token(hash)?.map(named))
 }
 
 /// Looks a `pat_` up.
-fn find_admin_token(store: &mut dyn ReadStore, hash: &SecretHash) -> StoreResult<Option<Caller>> {
-    Ok(store.find_admin_token(hash)?.map(|_| Caller::Admin))
+fn find_admin_token(
+    store: &mut dyn ReadStore,
+    hash: &SecretHash,
+) -> StoreResult<Option<NamedCaller>> {
+    Ok(store.find_admin_token(hash)?.map(|token| (Caller::Admin, Arc::from(token.id.as_str()))))
 }
 
 /// The secret in the `Authorization` header, raw or after `Bearer `; none when there is not exactly one.
@@ -214,6 +236,11 @@ mod tests {
         headers
     }
 
+    /// Some operator.
+    fn admin() -> NamedCaller {
+        (Caller::Admin, Arc::from("pat_id_x"))
+    }
+
     #[test]
     fn secrets_come_raw_or_behind_bearer() {
         for line in ["ptk_a", " ptk_a ", "Bearer ptk_a", "bearer  ptk_a", "BEARER ptk_a"] {
@@ -228,7 +255,7 @@ mod tests {
     fn the_memory_is_bounded() {
         let mut memory = Remembered::default();
         for n in 0..MAX_REMEMBERED + 10 {
-            memory.remember(secret_hash(&n.to_string()), Caller::Admin, Instant::now(), 0);
+            memory.remember(secret_hash(&n.to_string()), admin(), Instant::now(), 0);
         }
         assert_eq!(memory.callers.len(), MAX_REMEMBERED);
     }
@@ -236,9 +263,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn after_a_minute_the_store_is_asked_again() {
         let (mut memory, hash) = (Remembered::default(), secret_hash("pat_a"));
-        memory.remember(hash, Caller::Admin, Instant::now(), 0);
+        memory.remember(hash, admin(), Instant::now(), 0);
         tokio::time::advance(Duration::from_secs(59)).await;
-        assert_eq!(memory.find(&hash), Some(&Caller::Admin));
+        assert_eq!(memory.find(&hash), Some(&admin()));
         tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(memory.find(&hash), None);
     }
@@ -246,7 +273,7 @@ mod tests {
     #[test]
     fn a_look_up_that_a_deletion_overtook_is_not_remembered() {
         let mut memory = Remembered { generation: 1, ..Remembered::default() };
-        memory.remember(secret_hash("ptk_a"), Caller::Admin, Instant::now(), 0);
+        memory.remember(secret_hash("ptk_a"), admin(), Instant::now(), 0);
         assert!(memory.callers.is_empty());
     }
 }

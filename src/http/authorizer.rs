@@ -91,7 +91,7 @@ async fn test(call: Call) -> Answer {
     let project = call.project().await?;
     let found = call.app.persistence.read(move |store| store.find_authorizer(&project)).await?;
     let authorizer = found.ok_or(ApiError::NotFound(Thing::Authorizer))?;
-    let trial = TryAuthorizer { authorizer, state_bytes: call.app.limits.state_bytes };
+    let trial = TryAuthorizer { authorizer, state_bytes: call.app.limits.get().state_bytes };
     let tried = call.app.persistence.hooks().try_authorizer(trial).await?;
     answer::data(tried.ok_or(ApiError::TestUnderWay)?)
 }

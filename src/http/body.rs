@@ -23,13 +23,18 @@ impl FromRequest for RequestBody {
 }
 
 impl RequestBody {
+    /// None: that of an item of a batch came with the batch.
+    pub(super) const fn none() -> Self {
+        Self(Payload::None)
+    }
+
     /// Reads the body to its end. It must be JSON by its content type, or have none.
     ///
     /// # Errors
     /// [`ApiError::UnsupportedMediaType`], [`ApiError::TooLarge`], [`ApiError::TooSlow`], [`ApiError::Overloaded`],
     /// [`ApiError::InvalidBody`].
     pub(crate) async fn json(self, call: &Call, content: Content) -> Result<Text, ApiError> {
-        match media_type(&call.request)?.as_deref() {
+        match media_type(call.request.headers())?.as_deref() {
             None | Some("application/json") => self.read(call, content).await,
             Some(other) => Err(ApiError::media_type(other, JSON)),
         }
@@ -44,8 +49,9 @@ impl RequestBody {
             let came = "compressed (`Content-Encoding`)".to_owned();
             return Err(ApiError::UnsupportedMediaType { came, wanted: "sent as it is" });
         }
-        let limits = &call.app.limits;
-        let bound = BodyBound::new(&call.request, limits.body(content), limits.told(content));
+        let limits = call.app.limits.get();
+        let bound =
+            BodyBound::new(call.request.headers(), limits.body(content), limits.told(content));
         match call.take_body() {
             Some(text) => bound.check(text),
             None => bound.read(self.0, call.app.body_budget.hold(&call.caller)).await,

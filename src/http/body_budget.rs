@@ -68,6 +68,11 @@ impl BodyBudget {
 }
 
 impl BodyHold {
+    /// Nothing, for the same project.
+    pub(super) fn nothing(&self) -> Self {
+        Self { budget: self.budget.clone(), project: self.project.clone(), bytes: 0 }
+    }
+
     /// Holds `size` bytes from now on. They are counted as they arrive, not as they are announced: to announce costs a
     /// client nothing.
     ///

@@ -3,6 +3,7 @@
 //! The HTTP layer reads ahead and tells nobody what it has. This follows along, only to know whether a request has begun:
 //! where it is wrong about one that the layer refuses, nothing depends on it, because the layer ends the connection.
 
+use crate::num;
 use httparse::{EMPTY_HEADER, Header, Request, Status};
 
 /// The most headers that the HTTP layer reads.
@@ -67,7 +68,7 @@ impl Borders {
             Self::Head(head) => Self::head(head, bytes),
             Self::Body { left, is_chunk } => {
                 let size = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-                let left = left.saturating_sub(u64::try_from(size).unwrap_or(u64::MAX));
+                let left = left.saturating_sub(num::counter(size));
                 (Self::body(left, is_chunk), size)
             }
             other => (other.line(bytes.first().copied().unwrap_or_default()), 1),

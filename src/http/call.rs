@@ -3,22 +3,24 @@
 //! Nothing of the body is read before: who may not ask cannot make the server hold bytes.
 
 use super::auth::{Caller, secret_of};
+use super::call_head::CallHead;
 use super::error::ApiError;
-use super::idempotency::{self, EarlyAnswer};
+use super::idempotency::{self, ClaimedKey, EarlyAnswer, RunningCall};
 use super::path::PathParts;
 use super::permissions::{self, Need};
-use super::text::Text;
-use super::{App, query};
+use super::text::{self, Text};
+use super::{App, query, recorded};
 use crate::actor::Receipt;
 use crate::domain::{
-    ChannelKey, EventKind, KeptAnswer, KeyedCall, LeapTokenId, Permission, Project, ProjectId,
+    ChannelKey, Digest, EventKind, KeptAnswer, LeapTokenId, Permission, Project, ProjectId,
 };
 use crate::store::Thing;
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use std::cell::Cell;
+use std::sync::Arc;
 
 /// What every handler below `/v1` is given first.
 pub(crate) struct Call {
@@ -26,14 +28,16 @@ pub(crate) struct Call {
     pub(crate) app: web::Data<App>,
     /// Who asks.
     pub(crate) caller: Caller,
-    /// The request itself, for headers and query.
-    pub(crate) request: HttpRequest,
+    /// The handle of its token.
+    pub(crate) by: Arc<str>,
+    /// Its headers and query.
+    pub(crate) request: CallHead,
     /// The parts of its path.
     pub(crate) parts: PathParts,
     /// Its body, which was read before because it has a key; none where it was not.
     came: Cell<Option<Text>>,
-    /// What its key stands for; none where it has none.
-    keyed: Option<KeyedCall>,
+    /// Its key; none where it has none.
+    key: Option<ClaimedKey>,
 }
 
 impl FromRequest for Call {
@@ -46,12 +50,12 @@ impl FromRequest for Call {
             return async { Ok(Self::of(request).await?) }.boxed_local();
         }
         let payload = payload.take();
-        async {
-            let mut call = Self::of(request).await?;
-            let (app, caller) = (&call.app, &call.caller);
-            let (body, keyed) = idempotency::enter(app, caller, &call.request, payload).await?;
-            call.came.set(Some(body));
-            call.keyed = Some(keyed);
+        async move {
+            let call = Self::of(request.clone()).await?;
+            let key = idempotency::key_of(request.headers())?;
+            let body = text::whole(&call.app, &call.caller, &request, payload).await?;
+            let (call, running) = call.under(key, body).await?;
+            request.extensions_mut().insert(running);
             Ok(call)
         }
         .boxed_local()
@@ -68,15 +72,60 @@ impl Call {
             let peer = request.peer_addr()?.ip();
             Some(app.proxies.client_of(peer, request.headers()))
         };
-        let caller = app.auth.identify(secret, address).await?.ok_or(ApiError::InvalidAuth)?;
+        let named = app.auth.identify_by_name(secret, address).await?;
+        let (caller, by) = named.ok_or(ApiError::InvalidAuth)?;
         let pattern = request.match_pattern().unwrap_or_default();
         let need = permissions::need_of(request.method(), &pattern);
         let need = need.ok_or_else(|| {
             ApiError::internal(&format!("{pattern} is missing in the table of permissions"))
         })?;
         need.check(&caller)?;
-        let parts = PathParts::of(&request).await?;
-        Ok(Self { app, caller, request, parts, came: Cell::default(), keyed: None })
+        let parts = PathParts::of(request.match_info())?;
+        let head = CallHead::Request(request.clone());
+        let call = Self { app, caller, by, request: head, parts, came: Cell::default(), key: None };
+        if let Ok(Some(project)) = call.named_project() {
+            recorded::note(&request, &call.app, &project, &call.parts, &call.by);
+        }
+        Ok(call)
+    }
+
+    /// An item of this call, which is a batch: its own route's row in the table is checked, as for a request.
+    pub(super) fn item(
+        &self,
+        request: CallHead,
+        pattern: &str,
+        parts: PathParts,
+    ) -> Result<Self, ApiError> {
+        let need = permissions::need_of(request.method(), pattern).ok_or(ApiError::NotInBatch)?;
+        need.check(&self.caller)?;
+        let (app, caller, by) = (self.app.clone(), self.caller.clone(), Arc::clone(&self.by));
+        Ok(Self { app, caller, by, request, parts, came: Cell::default(), key: None })
+    }
+
+    /// This call with its body.
+    pub(super) fn with(self, body: Text) -> Self {
+        self.came.set(Some(body));
+        self
+    }
+
+    /// This call under a key, which is under way from now on.
+    ///
+    /// The body comes first and whole: of one that breaks off, nothing is noted.
+    pub(super) async fn under(
+        self,
+        key: Digest,
+        body: Text,
+    ) -> Result<(Self, RunningCall), EarlyAnswer> {
+        let (app, caller) = (&self.app, &self.caller);
+        let (body, running) =
+            idempotency::enter(app, caller, self.request.head(), key, body).await?;
+        let key = Some(running.key());
+        Ok((Self { key, ..self.with(body) }, running))
+    }
+
+    /// The key of this call, if it has one.
+    pub(super) fn key(&self) -> Option<Digest> {
+        self.key.as_ref().map(ClaimedKey::digest)
     }
 
     /// The body, if it was read before.
@@ -89,17 +138,33 @@ impl Call {
         &self,
         spell: impl Fn(&T) -> Result<KeptAnswer, ApiError> + Send + Sync + 'static,
     ) -> Option<Receipt<T>> {
-        let keyed = self.keyed.clone()?;
-        idempotency::leave_to_store(&self.request);
-        Some(Receipt::new(keyed, self.app.limits.keys, move |value| spell(value).ok()))
+        self.leave_to_store();
+        self.receipt_if_stored(spell)
+    }
+
+    /// The same for a write of which it is known only later whether it is one: then the store keeps the answer, which
+    /// [`Self::leave_to_store`] says.
+    pub(super) fn receipt_if_stored<T: 'static>(
+        &self,
+        spell: impl Fn(&T) -> Result<KeptAnswer, ApiError> + Send + Sync + 'static,
+    ) -> Option<Receipt<T>> {
+        let key = self.key.as_ref()?;
+        Some(Receipt::new(key.call(), self.app.limits.get().keys, move |value| spell(value).ok()))
+    }
+
+    /// The store keeps the answer to this call, if it does what it asks for.
+    pub(super) fn leave_to_store(&self) {
+        if let Some(key) = &self.key {
+            key.leave_to_store();
+        }
     }
 
     /// The same where the answer holds a secret that is kept nowhere: it is in memory alone, and in the store stands that
     /// the call was carried out.
     pub(super) fn receipt_without_secret<T: 'static>(&self) -> Option<Receipt<T>> {
-        let keyed = self.keyed.clone()?;
+        let call = self.key.as_ref()?.call();
         let spell = |_: &T| Some(idempotency::secret_not_kept());
-        Some(Receipt::new(keyed, self.app.limits.keys, spell))
+        Some(Receipt::new(call, self.app.limits.get().keys, spell))
     }
 
     /// Asks for one flag more than the route needs.
@@ -136,7 +201,7 @@ impl Call {
     }
 
     /// The same, and for an admin checked to exist.
-    async fn known_project(&self) -> Result<Option<ProjectId>, ApiError> {
+    pub(super) async fn known_project(&self) -> Result<Option<ProjectId>, ApiError> {
         let Some(id) = self.named_project()? else { return Ok(None) };
         if self.caller == Caller::Admin {
             self.load_project(id.clone()).await?;

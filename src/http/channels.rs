@@ -8,15 +8,16 @@ use super::error::ApiError;
 use super::fields::{Fields, quoted};
 use super::limits::Content;
 use super::mounted::{Mounted, on};
-use super::views::ChannelView;
+use super::views::{ChannelView, HistoryView};
 use crate::actor::{Receipt, clock};
 use crate::domain::{
-    Capabilities, Channel, ChannelId, ChannelKey, EventKind, HookEvent, KeptAnswer, Project, State,
-    Version, Visibility,
+    Capabilities, Channel, ChannelId, ChannelKey, EventKind, HistoryLimits, HookEvent, KeptAnswer,
+    NewVersion, Project, State, Version, Visibility,
 };
-use crate::store::{StoreError, StoreResult, Thing, WriteStore};
+use crate::store::{ReadStore, StoreError, StoreResult, Thing, WriteStore};
 use actix_web::http::Method;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
@@ -38,13 +39,17 @@ struct ChannelBody<'a> {
 }
 
 /// Answers with one channel.
-fn one(channel: &Channel, project: &Project) -> Answer {
-    answer::data(ChannelBody { channel: ChannelView::new(channel, project) })
+fn one(channel: &Channel, limits: HistoryLimits, project: &Project) -> Answer {
+    answer::data(ChannelBody { channel: ChannelView::new(channel, project).narrowed(limits) })
 }
 
 /// The same for who repeats the call.
-fn spelled(channel: &Channel, project: &Project) -> Result<KeptAnswer, ApiError> {
-    answer::spelled(ChannelBody { channel: ChannelView::new(channel, project) })
+fn spelled(
+    channel: &Channel,
+    limits: HistoryLimits,
+    project: &Project,
+) -> Result<KeptAnswer, ApiError> {
+    answer::spelled(ChannelBody { channel: ChannelView::new(channel, project).narrowed(limits) })
 }
 
 /// `POST /channels` makes up an id, `PUT /channels/:id` takes the caller's.
@@ -56,18 +61,32 @@ async fn post(call: Call, body: RequestBody) -> Answer {
     };
     let key = ChannelKey { id, project: call.project().await? };
     let text = body.json(&call, Content::Record).await?;
-    let limit = call.app.limits.state_bytes;
-    let read = move |text: &str| {
-        let fields = Fields::parse(text, &["type", "state", "capabilities"])?;
-        let visibility = visibility(&fields)?.unwrap_or(Visibility::Private);
-        let capabilities = capabilities(&fields)?.unwrap_or_default();
-        Ok((visibility, capabilities, first_state(&fields, limit)?))
-    };
-    let (visibility, capabilities, state) = text.read(read).await?;
-    let receipt = call.receipt(|(channel, project)| spelled(channel, project));
-    let (channel, project) =
-        create(&call.app, key, visibility, capabilities, state, receipt).await?;
-    one(&channel, &project)
+    let limit = call.app.limits.get().state_bytes;
+    let read = move |text: &str| shape(text, limit);
+    let (kind, state) = text.read(read).await?;
+    let (.., limits) = kind;
+    let by = Some(Arc::clone(&call.by));
+    let receipt = call.receipt(move |(channel, project)| spelled(channel, limits, project));
+    let (channel, project) = create(&call.app, key, kind, state, by, receipt).await?;
+    one(&channel, limits, &project)
+}
+
+/// What a channel is: who may come in, what it can do, and what it narrows of what it keeps.
+pub(super) type Kind = (Visibility, Capabilities, HistoryLimits);
+
+/// Reads `{type?, state?, capabilities?, history?}`, states of at most `limit` bytes.
+///
+/// # Errors
+/// [`ApiError::InvalidBody`], [`ApiError::TooLarge`].
+pub(super) fn shape(text: &str, limit: usize) -> Result<(Kind, State), ApiError> {
+    let fields = Fields::parse(text, &["type", "state", "capabilities", "history"])?;
+    let visibility = visibility(&fields)?.unwrap_or(Visibility::Private);
+    let capabilities = capabilities(&fields)?.unwrap_or_default();
+    let history = history_limits(&fields)?.unwrap_or_default();
+    if history != HistoryLimits::default() && !capabilities.contains(Capabilities::HISTORY) {
+        return Err(ApiError::field("history", "needs the capability HISTORY"));
+    }
+    Ok(((visibility, capabilities, history), first_state(&fields, limit)?))
 }
 
 /// Creates a channel; returns it with its project.
@@ -77,18 +96,26 @@ async fn post(call: Call, body: RequestBody) -> Answer {
 pub(super) async fn create(
     app: &App,
     key: ChannelKey,
-    visibility: Visibility,
-    capabilities: Capabilities,
+    (visibility, capabilities, history): Kind,
     state: State,
+    by: Option<Arc<str>>,
     receipt: Option<Receipt<(Channel, Project)>>,
 ) -> Result<(Channel, Project), ApiError> {
-    let kind = EventKind::ChannelCreated;
+    let (kind, epoch) = (EventKind::ChannelCreated, clock::epoch());
     let is_wanted = app.persistence.hooks().wants(&key.project, kind);
     let (version, created_at) = (Version::FIRST, clock::now());
+    let bounds = app.supervisor.settings().state_log;
     let channel = Channel { key, visibility, capabilities, state, version, created_at };
     let create = move |store: &mut dyn WriteStore| {
         let project = existing(store.find_project(&channel.key.project)?, Thing::Project)?;
         store.create_channel(&channel)?;
+        if channel.capabilities.contains(Capabilities::STATE_HISTORY) {
+            let first = NewVersion::first(channel.state.clone(), version, created_at, by);
+            store.keep_version(&channel.key, &first, &bounds)?;
+        }
+        if capabilities.contains(Capabilities::HISTORY) {
+            store.open_line(&channel.key, epoch, history)?;
+        }
         Ok((channel, project))
     };
     let event = move |(channel, _): &(Channel, Project)| {
@@ -100,29 +127,58 @@ pub(super) async fn create(
 /// `GET /channels/:id`.
 async fn show(call: Call) -> Answer {
     let key = call.channel().await?;
-    let (channel, project) = call
+    let (channel, limits, project) = call
         .app
         .persistence
         .read(move |store| {
             let project = existing(store.find_project(&key.project)?, Thing::Project)?;
-            Ok((existing(store.find_channel(&key)?, Thing::Channel)?, project))
+            let channel = existing(store.find_channel(&key)?, Thing::Channel)?;
+            let limits = limits_of(store, &channel)?;
+            Ok((channel, limits, project))
         })
         .await?;
-    one(&channel, &project)
+    one(&channel, limits, &project)
+}
+
+/// What a channel has narrowed of what it keeps.
+pub(super) fn limits_of(
+    store: &mut dyn ReadStore,
+    channel: &Channel,
+) -> StoreResult<HistoryLimits> {
+    if !channel.capabilities.contains(Capabilities::HISTORY) {
+        return Ok(HistoryLimits::default());
+    }
+    Ok(store.find_line(&channel.key)?.map(|line| line.limits).unwrap_or_default())
 }
 
 /// `PATCH /channels/:id`: who may subscribe and what the channel can do.
 async fn update(call: Call, body: RequestBody) -> Answer {
     let key = call.channel().await?;
     let text = body.json(&call, Content::Record).await?;
-    let fields = Fields::parse(text.as_str(), &["type", "capabilities"])?;
+    let fields = Fields::parse(text.as_str(), &["type", "capabilities", "history"])?;
     let (visibility, capabilities) = (visibility(&fields)?, capabilities(&fields)?);
+    let history = history_limits(&fields)?;
     let project = call.load_project(key.project.clone()).await?;
+    let wanted = key.clone();
+    let (before, limits) = call
+        .app
+        .persistence
+        .read(move |store| {
+            let channel = existing(store.find_channel(&wanted)?, Thing::Channel)?;
+            Ok((channel.capabilities, limits_of(store, &channel)?))
+        })
+        .await?;
+    let keeps = capabilities.unwrap_or(before).contains(Capabilities::HISTORY);
+    if history.is_some() && !keeps {
+        return Err(ApiError::field("history", "needs the capability HISTORY"));
+    }
+    let limits = if keeps { history.unwrap_or(limits) } else { HistoryLimits::default() };
     let owner = project.clone();
-    let receipt = call.receipt(move |channel| spelled(channel, &owner));
+    let receipt = call.receipt(move |channel| spelled(channel, limits, &owner));
     let supervisor = &call.app.supervisor;
-    let channel = supervisor.update_channel(&key, visibility, capabilities, receipt).await?;
-    one(&channel, &project)
+    let channel =
+        supervisor.update_channel(&key, visibility, capabilities, history, receipt).await?;
+    one(&channel, limits, &project)
 }
 
 /// `DELETE /channels/:id`.
@@ -180,7 +236,7 @@ fn visibility(fields: &Fields<'_>) -> Result<Option<Visibility>, ApiError> {
 
 /// The field `capabilities`: the number or a list of names.
 fn capabilities(fields: &Fields<'_>) -> Result<Option<Capabilities>, ApiError> {
-    const REASON: &str = "must be a number from 0 to 31 or a list of capability names";
+    const REASON: &str = "must be a number from 0 to 63 or a list of capability names";
     let refused = || ApiError::field("capabilities", REASON);
     let Some(raw) = fields.given("capabilities") else { return Ok(None) };
     if raw.get().starts_with('[') {
@@ -198,6 +254,23 @@ fn capabilities(fields: &Fields<'_>) -> Result<Option<Capabilities>, ApiError> {
 fn unknown(name: &str) -> ApiError {
     let known = Capabilities::NAMED.map(|(known, _)| known).join(", ");
     ApiError::field("capabilities", format!("has no {}; the names are {known}", quoted(name)))
+}
+
+/// The field `history`: what the channel keeps, where that is less than others keep.
+///
+/// # Errors
+/// [`ApiError::InvalidBody`] when it is something else.
+fn history_limits(fields: &Fields<'_>) -> Result<Option<HistoryLimits>, ApiError> {
+    const REASON: &str = "must be {count?, seconds?}, each a whole number from 1";
+    let refused = || ApiError::field("history", REASON);
+    let Some(raw) = fields.given("history") else { return Ok(None) };
+    // A list of values would be read as one too.
+    let read = raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok());
+    let HistoryView { count, seconds } = read.flatten().ok_or_else(refused)?;
+    if count == Some(0) || seconds == Some(0) {
+        return Err(refused());
+    }
+    Ok(Some(HistoryLimits { count, seconds }))
 }
 
 /// The field `state`: an object of at most `limit` bytes; `{}` where it is missing or `null`.
@@ -229,7 +302,7 @@ mod tests {
         assert_eq!(read("0"), Ok(Some(0)));
         assert_eq!(read("[]"), Ok(Some(0)));
         assert_eq!(read(r#"["EPHEMERAL","HISTORY","EPHEMERAL"]"#), Ok(Some(17)));
-        for broken in ["32", "-1", "1.5", "1e400", "\"PRESENCE\"", "[\"x\"]", "[1]", "{}", "true"] {
+        for broken in ["64", "-1", "1.5", "1e400", "\"PRESENCE\"", "[\"x\"]", "[1]", "{}", "true"] {
             assert!(read(broken).is_err(), "{broken}");
         }
     }
@@ -252,6 +325,23 @@ mod tests {
         assert_eq!(read(r#"{"type":"public"}"#), Ok(Some(Visibility::Public)));
         assert_eq!(read(r#"{"type":null}"#), Ok(None));
         for broken in [r#"{"type":"Public"}"#, r#"{"type":0}"#, r#"{"type":""}"#] {
+            assert!(read(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn bounds_of_a_channel_are_whole_numbers_from_one() {
+        let read = |text: &str| {
+            let body = format!("{{\"history\":{text}}}");
+            history_limits(&Fields::parse(&body, &["history"]).unwrap())
+        };
+        assert_eq!(read("null"), Ok(None));
+        assert_eq!(read("{}"), Ok(Some(HistoryLimits::default())));
+        let both = HistoryLimits { count: Some(5), seconds: Some(60) };
+        assert_eq!(read(r#"{"count":5,"seconds":60}"#), Ok(Some(both)));
+        for broken in
+            ["5", "[]", r#"{"count":0}"#, r#"{"seconds":-1}"#, r#"{"count":1.5}"#, r#"{"bytes":1}"#]
+        {
             assert!(read(broken).is_err(), "{broken}");
         }
     }

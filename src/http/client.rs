@@ -1,7 +1,6 @@
 //! Which official client is asking, for the few answers on which they disagree (`docs/CLIENTS.md`, HTTP).
 
-use actix_web::HttpRequest;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 
 /// A client with wishes of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +16,9 @@ pub(crate) enum ClientWishes {
 }
 
 impl ClientWishes {
-    /// The client that sent this request, by its `User-Agent`.
-    pub(crate) fn of(request: &HttpRequest) -> Self {
-        let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    /// The client that sent these headers, by its `User-Agent`.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
         match agent {
             Some(agent) if agent.starts_with("hop_rs/") => Self::HopCrate,
             Some(agent) if agent.starts_with("hop_cli/") => Self::HopCli,

@@ -45,6 +45,16 @@ impl Tags {
         Self::read(headers, &IF_NONE_MATCH)
     }
 
+    /// Whether a call with these headers depends on the state that it finds.
+    pub(crate) fn are_in(headers: &HeaderMap) -> bool {
+        Self::if_match(headers).are_named() || Self::if_none_match(headers).are_named()
+    }
+
+    /// Whether the header names any.
+    pub(crate) const fn are_named(&self) -> bool {
+        matches!(self, Self::These(_))
+    }
+
     /// The tags of a header, of all its lines.
     fn read(headers: &HeaderMap, name: &HeaderName) -> Self {
         if !headers.contains_key(name) {

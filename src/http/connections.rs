@@ -15,6 +15,7 @@ use crate::ask::AskError;
 use crate::delivery::ConnectionInfo;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::{ChannelKey, LeapTokenId, ProjectId, Timestamp};
+use crate::num;
 use crate::store::Start;
 use actix_web::http::Method;
 use serde::Serialize;
@@ -136,7 +137,7 @@ impl List for ConnectionList {
 
     async fn total(&self) -> Result<u64, ApiError> {
         let total = self.part(Start::Skip(0), 0).await?.total;
-        Ok(u64::try_from(total).unwrap_or(u64::MAX))
+        Ok(num::counter(total))
     }
 
     /// By its number, which rises with each that comes.

@@ -52,15 +52,33 @@ pub(crate) struct Details<'a> {
     /// The version in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<Version>,
+    /// The oldest version that is kept.
+    #[serde(rename = "oldest", skip_serializing_if = "Option::is_none")]
+    pub(crate) oldest_version: Option<Version>,
     /// The bound that was exceeded, bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) limit: Option<usize>,
     /// By what, bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) size: Option<usize>,
+    /// The oldest position from which on nothing is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) oldest: Option<&'a str>,
+    /// What is wrong with the server.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(crate) reasons: &'a [HealthReason],
     /// Where the log says more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<&'a str>,
+}
+
+/// Something that is wrong with the server, or will be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct HealthReason {
+    /// A word for programs.
+    pub(crate) reason: &'static str,
+    /// A sentence for people.
+    pub(crate) message: String,
 }
 
 /// The text of an error's envelope.

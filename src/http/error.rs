@@ -76,6 +76,15 @@ pub enum ApiError {
         /// The version in force, where known.
         current: Option<Version>,
     },
+    /// The version is not kept; carries the oldest that is.
+    #[error("this version of the state is not kept: the oldest that is has the number {oldest}")]
+    VersionGone {
+        /// The oldest one.
+        oldest: Version,
+    },
+    /// There has never been such a version.
+    #[error("the state has no such version")]
+    NoSuchVersion,
     /// What came is no request, or one that could mean several things.
     #[error(
         "this is not a request that can be read: HTTP/1.1, one Host, a path in ASCII, well-formed headers"
@@ -124,6 +133,11 @@ pub enum ApiError {
         /// The limit.
         limit: usize,
     },
+    /// As much waits for the token as may.
+    #[error(
+        "the token's mailbox is full: as much waits for it as may, until it has heard some of that or its time is over"
+    )]
+    MailboxFull,
     /// Too many connections from one address.
     #[error("too many connections from this address: the limit is {0}")]
     RateLimited(usize),
@@ -135,6 +149,9 @@ pub enum ApiError {
     /// A test call of the project is under way, or too many of all.
     #[error("a test call is under way: try again when it has ended, after 10 s at most")]
     TestUnderWay,
+    /// As many wait for something to be recorded as may; carries that number.
+    #[error("too many wait for what is recorded: at most {0} for one project")]
+    TooManyWatchers(usize),
     /// The header `Idempotency-Key` holds no key.
     #[error("Idempotency-Key {0}")]
     InvalidIdempotencyKey(KeyError),
@@ -150,9 +167,23 @@ pub enum ApiError {
          what was made, and make another under another key"
     )]
     IdempotencyAnswerNotKept,
+    /// An item of a batch is none of the calls that one takes.
+    #[error(
+        "a batch takes messages (POST …/messages, …/publish, …/message) and state writes (PUT and PATCH …/state), by the \
+         paths of their own calls"
+    )]
+    NotInBatch,
     /// No such live connection in this project.
     #[error("connection not found")]
     NoSuchConnection,
+    /// What stands behind the position is not kept any more, or nobody knows what it is.
+    #[error(
+        "what came after this position is not kept any more: go on behind {oldest}, and what came before is lost"
+    )]
+    PositionGone {
+        /// The position behind which everything is kept.
+        oldest: String,
+    },
     /// Too much at once, here or in the database; trying again in a moment may help.
     #[error("the server is overloaded, try again in a moment")]
     Overloaded,
@@ -181,6 +212,7 @@ const fn noun(thing: Thing) -> &'static str {
         Thing::AdminToken => "admin token",
         Thing::Delivery => "delivery",
         Thing::Authorizer => "channel authorizer",
+        Thing::Mail => "message",
     }
 }
 
@@ -227,23 +259,32 @@ impl ApiError {
             Self::NotFound(Thing::Webhook) => "webhook_not_found",
             Self::NotFound(Thing::Delivery) => "delivery_not_found",
             Self::NotFound(Thing::Authorizer) => "authorizer_not_found",
+            Self::NotFound(Thing::Mail) => "message_not_found",
             Self::NoSuchPath => "not_found",
             Self::Exists(Thing::Channel) => "channel_exists",
             Self::Exists(Thing::Project) => "project_exists",
             Self::Exists(_) => "exists",
             Self::VersionConflict { .. } => "version_conflict",
+            Self::VersionGone { .. } => "version_gone",
+            Self::NoSuchVersion => "version_not_found",
             Self::Unreadable => "bad_request",
             Self::TooSlow => "timeout",
             Self::TooLarge { .. } | Self::PublicTooLarge { .. } | Self::HeadTooLong => "too_large",
             Self::UnsupportedMediaType { .. } => "unsupported_media_type",
             Self::MissingCapability(_) => "missing_capability",
             Self::LimitReached { .. } => "limit_reached",
-            Self::RateLimited(_) | Self::TooManyGuesses | Self::TestUnderWay => "rate_limited",
+            Self::RateLimited(_)
+            | Self::TooManyGuesses
+            | Self::TestUnderWay
+            | Self::TooManyWatchers(_) => "rate_limited",
+            Self::MailboxFull => "mailbox_full",
+            Self::NotInBatch => "not_in_batch",
             Self::NoSuchConnection => "connection_not_found",
             Self::InvalidIdempotencyKey(_) => "invalid_idempotency_key",
             Self::IdempotencyKeyReused(_) => "idempotency_key_reused",
             Self::IdempotencyAnswerNotKept => "idempotency_answer_not_kept",
             Self::IdempotencyInProgress => "idempotency_in_progress",
+            Self::PositionGone { .. } => "position_gone",
             Self::Overloaded => "overloaded",
             Self::StorageUnavailable => "storage_unavailable",
             Self::Stopping => "stopping",
@@ -262,12 +303,14 @@ impl ApiError {
                 details.permission = Some(flag.name());
             }
             Self::VersionConflict { current } => details.version = *current,
+            Self::VersionGone { oldest } => details.oldest_version = Some(*oldest),
             Self::TooLarge { limit, size } | Self::PublicTooLarge { limit, size } => {
                 (details.limit, details.size) = (Some(*limit), Some(*size));
             }
             Self::LimitReached { limit, .. } | Self::RateLimited(limit) => {
                 details.limit = Some(*limit);
             }
+            Self::PositionGone { oldest } => details.oldest = Some(oldest),
             Self::Internal { id } => details.id = Some(id),
             _ => {}
         }
@@ -283,6 +326,7 @@ impl ResponseError for ApiError {
             | Self::InvalidId(_)
             | Self::Unreadable
             | Self::InvalidIdempotencyKey(_)
+            | Self::NotInBatch
             | Self::ProjectRequired => StatusCode::BAD_REQUEST,
             Self::InvalidAuth => StatusCode::UNAUTHORIZED,
             Self::MissingPermission(_) | Self::CannotGrant(_) | Self::AdminOnly => {
@@ -291,16 +335,20 @@ impl ResponseError for ApiError {
             Self::NotFound(_)
             | Self::NoSuchChannel(_)
             | Self::NoSuchConnection
+            | Self::NoSuchVersion
             | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Exists(_)
             | Self::MissingCapability(_)
             | Self::LimitReached { .. }
             | Self::IdempotencyAnswerNotKept
             | Self::IdempotencyInProgress => StatusCode::CONFLICT,
+            Self::VersionGone { .. } | Self::PositionGone { .. } => StatusCode::GONE,
             Self::IdempotencyKeyReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::RateLimited(_) | Self::TooManyGuesses | Self::TestUnderWay => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            Self::RateLimited(_)
+            | Self::TooManyGuesses
+            | Self::TestUnderWay
+            | Self::MailboxFull
+            | Self::TooManyWatchers(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLong => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -322,7 +370,8 @@ impl ResponseError for ApiError {
             | Self::IdempotencyInProgress
             | Self::RateLimited(_)
             | Self::TooManyGuesses
-            | Self::TestUnderWay => {
+            | Self::TestUnderWay
+            | Self::TooManyWatchers(_) => {
                 answer.insert_header((header::RETRY_AFTER, "1"));
             }
             Self::StorageUnavailable => {
@@ -357,6 +406,7 @@ impl From<StoreError> for ApiError {
             StoreError::NotFound(thing) => Self::NotFound(thing),
             StoreError::NoSuchChannel(id) => Self::NoSuchChannel(id),
             StoreError::Exists(thing @ (Thing::Channel | Thing::Project)) => Self::Exists(thing),
+            StoreError::MailboxFull => Self::MailboxFull,
             // Its answer will be found by who asks again.
             StoreError::Answered => Self::IdempotencyInProgress,
             StoreError::VersionConflict => Self::VersionConflict { current: None },
@@ -398,7 +448,6 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Stale(current) => Self::VersionConflict { current: Some(current) },
-            ChangeError::MissingCapability(name) => Self::MissingCapability(name),
             ChangeError::Refused(error) => error.into(),
             ChangeError::Ask(error) => error.into(),
         }

@@ -1,8 +1,9 @@
 //! What happens to every request before it is routed and to every answer before it leaves.
 
 use super::error::ApiError;
+use super::observed::{self, ObservedCall};
 use super::visit::{UnderWay, Visit, announce_end};
-use super::{App, cors, guard, idempotency, path};
+use super::{App, cors, guard, idempotency, path, recorded};
 use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
@@ -38,8 +39,14 @@ where
     let app = request.app_data::<web::Data<App>>().cloned();
     let under_way = Visit::of(&request).map(UnderWay::begin);
     let asked = request.head().connection_type();
-    let mut response = answered(request, next).await?;
+    let observed = ObservedCall::of(&request);
+    request.extensions_mut().insert(observed.id().clone());
+    let answered = answered(request, next).await;
+    let mut response = answered.inspect_err(|_| observed.lost())?;
+    observed.answered(observed::route_of(response.request()), response.status());
+    recorded::answered(&response, &observed);
     let is_last = app.is_some_and(|app| app.supervisor.is_stopping());
+    observed.name(response.headers_mut());
     announce_end(response.response_mut(), asked, is_last);
     Ok(match under_way {
         Some(under_way) => under_way.answer(response),

@@ -3,6 +3,7 @@
 use super::error::ApiError;
 use super::list::List;
 use super::query::ListCursor;
+use crate::num;
 use crate::store::Start;
 use serde::Serialize;
 
@@ -52,7 +53,7 @@ impl List for HeldList {
     }
 
     async fn total(&self) -> Result<u64, ApiError> {
-        Ok(u64::try_from(self.items.len()).unwrap_or(u64::MAX))
+        Ok(num::counter(self.items.len()))
     }
 
     fn place((place, _): &Item) -> ListCursor {

@@ -10,25 +10,29 @@ use super::App;
 use super::answer;
 use super::auth::Caller;
 use super::error::{ApiError, mime};
-use super::text::{self, Text};
+use super::text::{Text, media_type};
 use crate::actor::clock;
 use crate::domain::{Digest, FirstCall, KeptAnswer, KeyBounds, KeyError, KeyScope, KeyedCall};
+use crate::metrics;
 use actix_web::body::{BoxBody, MessageBody as _};
-use actix_web::dev::{Payload, RequestHead, ServiceResponse};
+use actix_web::dev::{RequestHead, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
+use actix_web::{HttpMessage as _, HttpResponse, ResponseError};
 use memory::{KeyMemory, KeyState};
+use std::cell::Cell;
 use std::fmt;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 /// The header that names a call.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The header of an answer that was given before.
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The headers of an answer that are kept: those that say what was done.
-const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::CACHE_CONTROL];
+const KEPT_HEADERS: [HeaderName; 4] =
+    [header::CONTENT_TYPE, header::ETAG, header::CACHE_CONTROL, answer::WARREN_POSITION];
 
 /// The keys of all calls; cheap to clone, one for all workers.
 #[derive(Clone)]
@@ -52,10 +56,11 @@ impl CallKeys {
     pub(super) fn claim(&self, call: KeyedCall) -> Result<RunningCall, EarlyAnswer> {
         match self.memory().claim(&call, Instant::now()) {
             KeyState::New(number) => {
-                Ok(RunningCall { keys: self.clone(), call, number, is_for_store: false })
+                let key = ClaimedKey { call, is_for_store: Rc::default() };
+                Ok(RunningCall { keys: self.clone(), key, number })
             }
             KeyState::UnderWay => Err(ApiError::IdempotencyInProgress.into()),
-            KeyState::Answered(answer) => Err(EarlyAnswer::Answered(answer)),
+            KeyState::Answered(answer) => Err(EarlyAnswer::answered(answer)),
             KeyState::Reused(reused) => Err(ApiError::IdempotencyKeyReused(reused).into()),
         }
     }
@@ -65,24 +70,71 @@ impl CallKeys {
 pub(super) struct RunningCall {
     /// Where it is noted.
     keys: CallKeys,
-    /// The call.
-    call: KeyedCall,
+    /// The key with its call.
+    key: ClaimedKey,
     /// Its number there.
     number: u64,
+}
+
+/// The key of a call that is under way, as its handler knows it.
+#[derive(Clone)]
+pub(super) struct ClaimedKey {
+    /// The call.
+    call: KeyedCall,
     /// Whether the store keeps the answer to it, once it is carried out.
-    is_for_store: bool,
+    is_for_store: Rc<Cell<bool>>,
+}
+
+impl ClaimedKey {
+    /// The call.
+    pub(super) fn call(&self) -> KeyedCall {
+        self.call.clone()
+    }
+
+    /// The key alone.
+    pub(super) const fn digest(&self) -> Digest {
+        self.call.key
+    }
+
+    /// The store keeps the answer to this call, if it does what it asks for.
+    pub(super) fn leave_to_store(&self) {
+        self.is_for_store.set(true);
+    }
 }
 
 impl RunningCall {
-    /// Keeps the answer.
-    pub(super) fn keep(self, answer: KeptAnswer) {
-        self.keys.memory().keep(&self.call, self.number, answer, Instant::now());
+    /// The key with its call.
+    pub(super) fn key(&self) -> ClaimedKey {
+        self.key.clone()
+    }
+
+    /// Keeps the answer, if such an answer is kept; in any case the key is not under way any more.
+    pub(super) fn settle(self, response: HttpResponse) -> HttpResponse {
+        let is_in_store = self.key.is_for_store.get() && response.status().is_success();
+        // Who is told when to come again has no answer yet.
+        let is_to_come = response.headers().contains_key(header::RETRY_AFTER);
+        if is_in_store || is_to_come || !KeptAnswer::is_kept(response.status().as_u16()) {
+            return response;
+        }
+        let (response, body) = response.into_parts();
+        // What is written in pieces is no answer to a write.
+        let body = match body.try_into_bytes() {
+            Ok(body) => body,
+            Err(body) => return response.set_body(body),
+        };
+        let answer = KeptAnswer {
+            status: response.status().as_u16(),
+            headers: kept_headers(response.headers()),
+            body: body.clone(),
+        };
+        self.keys.memory().keep(&self.key.call, self.number, answer, Instant::now());
+        response.set_body(BoxBody::new(body))
     }
 }
 
 impl Drop for RunningCall {
     fn drop(&mut self) {
-        self.keys.memory().release(&self.call, self.number);
+        self.keys.memory().release(&self.key.call, self.number);
     }
 }
 
@@ -93,6 +145,14 @@ pub(crate) enum EarlyAnswer {
     Refused(ApiError),
     /// It was answered before.
     Answered(Arc<KeptAnswer>),
+}
+
+impl EarlyAnswer {
+    /// It was answered before, and is again.
+    fn answered(answer: Arc<KeptAnswer>) -> Self {
+        metrics::count(|cells| cells.tallies.idempotency_replays.add(1));
+        Self::Answered(answer)
+    }
 }
 
 impl From<ApiError> for EarlyAnswer {
@@ -143,7 +203,7 @@ pub(crate) fn is_keyed(head: &RequestHead) -> bool {
 ///
 /// # Errors
 /// [`ApiError::InvalidIdempotencyKey`].
-fn key_of(headers: &HeaderMap) -> Result<Digest, ApiError> {
+pub(super) fn key_of(headers: &HeaderMap) -> Result<Digest, ApiError> {
     let mut lines = headers.get_all(IDEMPOTENCY_KEY);
     let (Some(line), None) = (lines.next(), lines.next()) else {
         return Err(KeyError::Several.into());
@@ -159,24 +219,21 @@ pub(super) fn scope_of(caller: &Caller) -> KeyScope {
     }
 }
 
-/// Reads the body of a call with a key, and takes the key for it.
-///
-/// The body comes first and whole: of one that breaks off, nothing is noted.
+/// Takes the key of a call for it.
 ///
 /// # Errors
 /// [`EarlyAnswer`]: what is answered instead of carrying the call out.
 pub(super) async fn enter(
     app: &App,
     caller: &Caller,
-    request: &HttpRequest,
-    payload: Payload,
-) -> Result<(Text, KeyedCall), EarlyAnswer> {
-    let key = key_of(request.headers())?;
-    let text = text::whole(app, caller, request, payload).await?;
-    let method = request.method().clone();
-    let (path, query) = (request.uri().path().to_owned(), request.query_string().to_owned());
+    head: &RequestHead,
+    key: Digest,
+    text: Text,
+) -> Result<(Text, RunningCall), EarlyAnswer> {
+    let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+    let query = head.uri.query().unwrap_or_default().to_owned();
     // A body without a type is read as JSON.
-    let media_type = text::media_type(request).ok().flatten();
+    let media_type = media_type(head.headers()).ok().flatten();
     let media_type = media_type.unwrap_or_else(|| mime().to_owned());
     let (text, asked) = text
         .digested(move |text| {
@@ -190,10 +247,9 @@ pub(super) async fn enter(
     let running = app.keys.claim(keyed.clone())?;
     // What was done by a process before this one, or by a call that crashed, only the store knows.
     if let Some(answer) = in_store(app, &keyed).await? {
-        return Err(EarlyAnswer::Answered(Arc::new(answer)));
+        return Err(EarlyAnswer::answered(Arc::new(answer)));
     }
-    request.extensions_mut().insert(running);
-    Ok((text, keyed))
+    Ok((text, running))
 }
 
 /// The answer that the store has to a call.
@@ -201,18 +257,11 @@ async fn in_store(app: &App, keyed: &KeyedCall) -> Result<Option<KeptAnswer>, Ap
     let (scope, key) = (keyed.scope.clone(), keyed.key);
     let found = app.persistence.read(move |store| store.find_answer(&scope, &key)).await?;
     let Some(found) = found else { return Ok(None) };
-    if found.at <= clock::now().earlier(app.limits.keys.window) {
+    if found.at <= clock::now().earlier(app.limits.get().keys.window) {
         return Ok(None);
     }
     keyed.repeats(&found.first).map_err(ApiError::IdempotencyKeyReused)?;
     Ok(Some(found.answer))
-}
-
-/// The store keeps the answer to this call, if it does what it asks for.
-pub(super) fn leave_to_store(request: &HttpRequest) {
-    if let Some(running) = request.extensions_mut().get_mut::<RunningCall>() {
-        running.is_for_store = true;
-    }
 }
 
 /// What the store keeps of a call whose answer holds a secret.
@@ -223,29 +272,12 @@ pub(super) fn secret_not_kept() -> KeptAnswer {
     KeptAnswer { status, headers, body }
 }
 
-/// Keeps the answer to a call with a key, if such an answer is kept; in any case the key is not under way any more.
+/// Ends a request's call, if it has a key: its answer is kept, if such an answer is.
 pub(super) fn settle(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let running = response.request().extensions_mut().remove::<RunningCall>();
     let Some(running) = running else { return response };
-    let is_in_store = running.is_for_store && response.status().is_success();
-    // Who is told when to come again has no answer yet.
-    let is_to_come = response.headers().contains_key(header::RETRY_AFTER);
-    if is_in_store || is_to_come || !KeptAnswer::is_kept(response.status().as_u16()) {
-        return response;
-    }
     let (request, response) = response.into_parts();
-    let (response, body) = response.into_parts();
-    // What is written in pieces is no answer to a write.
-    let body = match body.try_into_bytes() {
-        Ok(body) => body,
-        Err(body) => return ServiceResponse::new(request, response.set_body(body)),
-    };
-    running.keep(KeptAnswer {
-        status: response.status().as_u16(),
-        headers: kept_headers(response.headers()),
-        body: body.clone(),
-    });
-    ServiceResponse::new(request, response.set_body(BoxBody::new(body)))
+    ServiceResponse::new(request, running.settle(response))
 }
 
 /// The headers of an answer that are kept.

@@ -1,6 +1,7 @@
 //! Whole answers for what never reaches a route: a connection's last words, with envelope and CORS as everywhere.
 
 use super::error::ApiError;
+use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::actor::clock;
 use actix_web::ResponseError as _;
 use actix_web::body::MessageBody as _;
@@ -13,8 +14,18 @@ pub(super) fn date() -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now))
 }
 
-/// The bytes of a refusal that ends its connection.
+/// The bytes of a refusal that ends its connection, of what is no request.
 pub(crate) fn last_words(error: &ApiError) -> Bytes {
+    words(error, None)
+}
+
+/// The same of a request with this name.
+pub(crate) fn last_words_to(error: &ApiError, id: &RequestId) -> Bytes {
+    words(error, Some(id))
+}
+
+/// The bytes of a refusal.
+fn words(error: &ApiError, id: Option<&RequestId>) -> Bytes {
     let answer = error.error_response();
     let mut text = BytesMut::from(format!("HTTP/1.1 {}\r\n", answer.status()).as_bytes());
     for (name, value) in answer.headers() {
@@ -22,6 +33,9 @@ pub(crate) fn last_words(error: &ApiError) -> Bytes {
         text.put_slice(b": ");
         text.put_slice(value.as_bytes());
         text.put_slice(b"\r\n");
+    }
+    if let Some(id) = id {
+        text.put_slice(format!("{X_REQUEST_ID}: {id}\r\n").as_bytes());
     }
     let body = answer.into_body().try_into_bytes().unwrap_or_default();
     let rest =
@@ -74,6 +88,15 @@ mod tests {
         assert_eq!(behind.0, before.len());
         let long = bare.replace("400 Bad Request", "431 Request Header Fields Too Large");
         assert!(instead_of(long.as_bytes()).unwrap().1.starts_with(b"HTTP/1.1 431 "));
+    }
+
+    #[test]
+    fn who_has_named_a_request_finds_the_name_in_its_refusal() {
+        let said = last_words_to(&ApiError::Overloaded, &RequestId::of(Some("named")));
+        let said = String::from_utf8(said.to_vec()).unwrap();
+        assert!(said.contains("\r\nx-request-id: named\r\ncontent-length: "), "{said}");
+        let nameless = last_words(&ApiError::Overloaded);
+        assert!(!String::from_utf8(nameless.to_vec()).unwrap().contains("x-request-id: "));
     }
 
     #[test]

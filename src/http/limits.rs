@@ -1,6 +1,9 @@
 //! The bounds that HTTP keeps.
 
 use crate::domain::KeyBounds;
+use crate::telemetry::LogShare;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
 
 /// What a request may bring; `config` fills it in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub struct HttpLimits {
     pub keys: KeyBounds,
     /// How many bytes the keys and answers that are held in memory take together; past it the oldest of whoever has most go.
     pub keys_memory_bytes: usize,
+    /// Which requests get a line in the log.
+    pub log_requests: LogShare,
 }
 
 impl Default for HttpLimits {
@@ -43,6 +48,7 @@ impl Default for HttpLimits {
             body_in_flight_bytes: 256 << 20,
             keys: KeyBounds::default(),
             keys_memory_bytes: 128 << 20,
+            log_requests: LogShare::default(),
         }
     }
 }
@@ -61,6 +67,8 @@ pub(crate) enum Content {
     Message,
     /// A channel's state or a patch of it.
     State,
+    /// Several calls, each with a body of its own.
+    Batch,
     /// Anything else: a channel, a token, a webhook, a list of tokens.
     Record,
 }
@@ -77,7 +85,7 @@ impl HttpLimits {
         match content {
             Content::Message => self.message().min(body),
             Content::State => self.state_bytes.min(body),
-            Content::Record => body,
+            Content::Record | Content::Batch => body,
         }
     }
 
@@ -87,6 +95,7 @@ impl HttpLimits {
             Content::Message => self.message().saturating_add(MESSAGE_FRAME_BYTES),
             Content::State => self.state_bytes.saturating_add(STATE_FRAME_BYTES),
             Content::Record => self.state_bytes.saturating_add(RECORD_FRAME_BYTES),
+            Content::Batch => self.longest_body(),
         };
         // A longer one could never be let in.
         wanted.min(self.share())
@@ -101,6 +110,27 @@ impl HttpLimits {
     /// How many bytes of the bodies of one project may be held at once.
     pub(crate) const fn share(&self) -> usize {
         self.body_in_flight_bytes / 2
+    }
+}
+
+/// The bounds as they are now; all clones have the same ones.
+#[derive(Clone)]
+pub struct LiveLimits(Arc<ArcSwap<HttpLimits>>);
+
+impl LiveLimits {
+    /// These, until they change.
+    pub(crate) fn new(limits: HttpLimits) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(limits)))
+    }
+
+    /// The bounds now.
+    pub(crate) fn get(&self) -> HttpLimits {
+        **self.0.load()
+    }
+
+    /// Changes them for every request that begins from now on. What was made by them, as the places of addresses, stays.
+    pub(crate) fn change(&self, limits: HttpLimits) {
+        self.0.store(Arc::new(limits));
     }
 }
 

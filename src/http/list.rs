@@ -7,6 +7,7 @@ use super::client::ClientWishes;
 use super::error::ApiError;
 use super::pieces;
 use super::query::{ListCursor, ListRange, ListStep};
+use crate::num;
 use crate::store::Start;
 use bytes::Bytes;
 use serde::Serialize;
@@ -61,7 +62,7 @@ pub(crate) async fn answer(list: impl List, wanted: ListRange) -> Answer {
 /// The same for one of the lists that the `hop` crate wants as a bare array.
 pub(crate) async fn answer_bare(call: &Call, list: impl List, wanted: ListRange) -> Answer {
     let is_step = matches!(wanted, ListRange::Step(_));
-    let is_bare = ClientWishes::of(&call.request) == ClientWishes::HopCrate && !is_step;
+    let is_bare = ClientWishes::of(call.request.headers()) == ClientWishes::HopCrate && !is_step;
     pieces::whole(ListWalk::new(list, wanted, is_bare).await?).await
 }
 
@@ -137,7 +138,7 @@ impl<L: List> ListWalk<L> {
 
     /// Goes on behind what was met.
     fn advance(&mut self, met: &[L::Item]) {
-        let count = u64::try_from(met.len()).unwrap_or(u64::MAX);
+        let count = num::counter(met.len());
         self.met = self.met.saturating_add(count);
         match (&self.part, &mut self.start) {
             // A page has an order of its own, in which only numbers say how far it is.
@@ -243,7 +244,7 @@ fn next_rows(rows: u64, bytes: usize) -> u64 {
     if bytes <= PIECE_BYTES {
         return rows.saturating_mul(2).min(MOST_ROWS);
     }
-    let times = u64::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(u64::MAX);
+    let times = num::counter(bytes.div_ceil(PIECE_BYTES));
     (rows / times).max(1)
 }
 

@@ -47,7 +47,7 @@ struct MemberView {
 impl MemberView {
     /// The operator in a project, with these permissions.
     fn new(call: &Call, joined_at: Timestamp, permissions: Permissions) -> Self {
-        let is_flags_text = ClientWishes::of(&call.request) == ClientWishes::Go;
+        let is_flags_text = ClientWishes::of(call.request.headers()) == ClientWishes::Go;
         let role = RoleView::new(permissions, is_flags_text);
         let (id, name) = (MEMBER_ID, OPERATOR);
         Self { id, name, username: name, mfa_enabled: false, joined_at, role }

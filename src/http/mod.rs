@@ -10,16 +10,20 @@ mod assembly;
 mod assets;
 mod auth;
 mod authorizer;
+mod batch;
 mod body;
 mod body_budget;
 mod borders;
 mod call;
+mod call_head;
 mod channel_list;
+mod channel_message;
 mod channels;
 mod client;
 mod conditions;
 mod connections;
 mod cors;
+mod declared;
 mod deliveries;
 mod envelope;
 mod error;
@@ -28,13 +32,20 @@ mod front;
 mod guard;
 mod health;
 mod held;
+mod history;
 mod idempotency;
+mod in_order;
+mod inspect;
+mod items;
 mod last_words;
 mod limits;
 mod list;
+mod mails;
 mod members;
 mod messages;
+mod metrics;
 mod mounted;
+mod observed;
 mod pace;
 mod path;
 mod pats;
@@ -48,14 +59,19 @@ mod projects;
 mod proxies;
 mod query;
 mod reach;
+mod recorded;
+mod request_id;
 mod routes;
+mod settings;
 mod state;
+mod state_log;
 mod subscribers;
 mod text;
 mod token_input;
 mod token_list;
 mod tokens;
 pub(crate) mod typed;
+pub(crate) mod typed_batch;
 mod users;
 mod views;
 mod visit;
@@ -64,14 +80,21 @@ pub(crate) mod ws;
 mod ws_frame;
 
 pub use auth::{Auth, Caller};
+pub(crate) use declared::bring_about;
+pub use declared::{
+    BroughtAbout, DeclareError, Declared, DeclaredAuthorizer, DeclaredChannel, DeclaredProject,
+    DeclaredWebhook,
+};
 pub use error::ApiError;
 pub use front::front;
-pub(crate) use last_words::{instead_of, last_words};
-pub use limits::HttpLimits;
+pub(crate) use last_words::{instead_of, last_words, last_words_to};
+pub use limits::{HttpLimits, LiveLimits};
+pub(crate) use observed::{ObservedCall, PUBLISH, SaidOfCall};
 pub use permissions::{Need, TABLE};
-pub(crate) use plain::{publish, published, published_last};
+pub(crate) use plain::{NotPublished, publish, published, published_last};
 pub use proxies::TrustedProxies;
 pub use token_input::NewToken;
+pub use typed_batch::{BatchItem, BatchOutcome};
 #[cfg(test)]
 pub(crate) use visit::KEEP_ALIVE_HINT;
 pub(crate) use visit::Visit;
@@ -81,8 +104,12 @@ use crate::webhook::Policy;
 use actix_web::web::{self, ServiceConfig};
 use addresses::Addresses;
 use body_budget::BodyBudget;
+use health::HealthAudience;
 use idempotency::CallKeys;
 use reach::Reach;
+use settings::ShownSettings;
+use std::path::Path;
+use std::sync::Arc;
 
 /// What every handler works with; cheap to clone, one for all worker threads.
 #[derive(Clone)]
@@ -94,7 +121,7 @@ pub struct App {
     /// Who a secret belongs to.
     pub auth: Auth,
     /// The bounds in force.
-    pub limits: HttpLimits,
+    pub limits: LiveLimits,
     /// Counts the connections of each address.
     addresses: Addresses,
     /// The same for those that have not identified.
@@ -107,6 +134,10 @@ pub struct App {
     body_budget: BodyBudget,
     /// Calls that are named by a key.
     keys: CallKeys,
+    /// What is shown of the settings.
+    pub(crate) settings: ShownSettings,
+    /// The store's file, where it is one.
+    database: Option<Arc<Path>>,
 }
 
 impl App {
@@ -123,14 +154,22 @@ impl App {
             persistence,
             supervisor,
             auth,
-            limits,
+            limits: LiveLimits::new(limits),
             addresses,
             unidentified,
             proxies,
             reach,
             body_budget,
             keys,
+            settings: ShownSettings::default(),
+            database: None,
         }
+    }
+
+    /// Tells of the room that this file of the store takes and has.
+    #[must_use]
+    pub fn with_database(self, file: &Path) -> Self {
+        Self { database: Some(file.into()), ..self }
     }
 
     /// Warns of addresses that this policy does not let webhooks call; without it, of all that are not public.
@@ -146,6 +185,15 @@ impl App {
     }
 }
 
+/// Mounts what the operator's own listener serves: the metrics and the health checks, without tokens.
+pub(crate) fn configure_for_operator(app: App) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        let data = web::Data::new(app);
+        health::mount(config, &data, HealthAudience::Operator);
+        metrics::mount_open(config, &data);
+    }
+}
+
 /// Mounts the API under `/v1`, the console at `/` and `/static`, and the health checks.
 ///
 /// Works in anybody's actix-web app. [`front()`] is put around everything mounted here; wrapping it around the whole
@@ -157,7 +205,8 @@ pub fn configure(app: App) -> impl FnOnce(&mut ServiceConfig) {
         config.app_data(data.clone());
         config.service(routes::api(data.clone()));
         assets::mount(config);
-        health::mount(config, &data);
+        health::mount(config, &data, HealthAudience::Public);
+        metrics::mount(config, &data);
         ws::mount(config, &data);
     }
 }

@@ -2,10 +2,9 @@
 
 use super::error::ApiError;
 use crate::domain::{ChannelId, ConnectionId, EventId, LeapTokenId, WebhookId};
-use actix_web::dev::ServiceRequest;
+use actix_web::dev::{Path, ServiceRequest, Url};
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
-use actix_web::{FromRequest as _, HttpRequest, web};
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -25,20 +24,21 @@ pub(crate) struct PathParts {
     cid: String,
     /// The id of an event that a webhook was sent.
     delivery: String,
+    /// A mail's id, not yet checked.
+    pub(crate) message: String,
 }
 
 impl PathParts {
-    /// Decodes the parts of the request's path.
+    /// Decodes the parts of a path that was matched with its route.
     ///
     /// # Errors
     /// [`ApiError::InvalidId`] where the escapes do not spell UTF-8; actix-web would put replacement characters there,
     /// and two different paths would mean one channel.
-    pub(crate) async fn of(request: &HttpRequest) -> Result<Self, ApiError> {
-        if std::str::from_utf8(&unescaped(request.path_raw())).is_err() {
+    pub(crate) fn of(matched: &Path<Url>) -> Result<Self, ApiError> {
+        if std::str::from_utf8(&unescaped(matched.get_ref().uri().path())).is_err() {
             return Err(ApiError::InvalidId("the path is not valid UTF-8".to_owned()));
         }
-        let parts = web::Path::<Self>::extract(request).await;
-        parts.map(web::Path::into_inner).map_err(|error| ApiError::InvalidId(error.to_string()))
+        matched.load().map_err(|error| ApiError::InvalidId(error.to_string()))
     }
 
     /// The channel's id.
@@ -67,18 +67,6 @@ impl PathParts {
     /// The webhook's id; whether there is one, the store knows.
     pub(crate) fn webhook(&self) -> WebhookId {
         WebhookId::from(self.webhook.as_str())
-    }
-}
-
-/// A request's path as it came, escapes included.
-trait RawPath {
-    /// The path before any decoding.
-    fn path_raw(&self) -> &str;
-}
-
-impl RawPath for HttpRequest {
-    fn path_raw(&self) -> &str {
-        self.uri().path()
     }
 }
 
@@ -125,7 +113,7 @@ pub(crate) fn straighten(request: &mut ServiceRequest) {
 ///
 /// A base URL with a slash at its end gives `//v1/…` in one client and `/v1//channels` in another, and the `hop` crate
 /// leaves a slash out of its token routes: `/v1channels/tokens`.
-fn straightened(path: &str) -> Option<String> {
+pub(super) fn straightened(path: &str) -> Option<String> {
     let glued = |path: &str| path.strip_prefix("/v1channels").map(str::to_owned);
     let is_glued = |rest: &String| rest.is_empty() || rest.starts_with('/');
     let single = path.contains("//").then(|| collapsed(path));

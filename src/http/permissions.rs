@@ -31,6 +31,10 @@ use Permission::{
 const DECIDES: &[Permission] =
     &[CreateWebhook, ReadChannels, ReadLeapTokens, ManageChannelSubscribers];
 
+/// What it takes to look at what is recorded: it shows what is said, and to whom. It is shown the tokens of clients, which
+/// are their secrets.
+const LOOKS: &[Permission] = &[ReadChannels, ReadLeapTokens];
+
 /// Every route below `/v1`, with what it needs (`docs/PROTOCOL.md`, HTTP).
 ///
 /// Listing a channel's tokens shows their secrets, so it needs `read_leap_tokens`.
@@ -43,6 +47,7 @@ pub const TABLE: &[(Method, &str, Need)] = &[
     (Method::GET, "channels/tokens/{token}/subscriptions", Flag(ReadLeapTokens)),
     (Method::POST, "channels/tokens/{token}/messages", Flag(MessageToken)),
     (Method::POST, "channels/tokens/{token}/message", Flag(MessageToken)),
+    (Method::GET, "channels/tokens/{token}/messages/{message}", Flag(MessageToken)),
     (Method::POST, "channels", Flag(CreateChannel)),
     (Method::GET, "channels", Flag(ReadChannels)),
     (Method::PUT, "channels/{channel}", Flag(CreateChannel)),
@@ -51,9 +56,13 @@ pub const TABLE: &[(Method, &str, Need)] = &[
     (Method::DELETE, "channels/{channel}", Flag(DeleteChannels)),
     (Method::GET, "channels/{channel}/stats", Flag(ReadChannels)),
     (Method::GET, "channels/{channel}/state", Flag(ReadChannels)),
+    (Method::GET, "channels/{channel}/state/history", Flag(ReadChannels)),
+    (Method::POST, "channels/{channel}/state/restore", Flag(UpdateChannelState)),
     (Method::PUT, "channels/{channel}/state", Flag(UpdateChannelState)),
     (Method::PATCH, "channels/{channel}/state", Flag(UpdateChannelState)),
     (Method::POST, "channels/{channel}/messages", Flag(PublishChannelMessages)),
+    (Method::GET, "channels/{channel}/messages", Flag(ReadChannels)),
+    (Method::DELETE, "channels/{channel}/messages", Flag(DeleteChannels)),
     (Method::POST, "channels/{channel}/publish", Flag(PublishChannelMessages)),
     (Method::POST, "channels/{channel}/subscribers", Flag(ManageChannelSubscribers)),
     (Method::PUT, "channels/{channel}/subscribers/{token}", Flag(ManageChannelSubscribers)),
@@ -66,6 +75,7 @@ pub const TABLE: &[(Method, &str, Need)] = &[
     (Method::GET, "channels/tokens/{token}/connections", Flag(ReadLeapTokens)),
     (Method::POST, "channels/connections/{cid}/messages", Flag(MessageToken)),
     (Method::DELETE, "channels/connections/{cid}", Flag(UpdateLeapToken)),
+    (Method::POST, "batch", AnyToken),
     (Method::GET, "projects", AdminOnly),
     (Method::POST, "projects", AdminOnly),
     (Method::GET, "projects/{project}", AnyToken),
@@ -91,6 +101,8 @@ pub const TABLE: &[(Method, &str, Need)] = &[
     (Method::PUT, "projects/{project}/channel-authorizer", All(DECIDES)),
     (Method::DELETE, "projects/{project}/channel-authorizer", Flag(DeleteWebhook)),
     (Method::POST, "projects/{project}/channel-authorizer/test", All(DECIDES)),
+    (Method::GET, "projects/{project}/inspect", All(LOOKS)),
+    (Method::GET, "settings", AdminOnly),
     (Method::GET, "users/@me", AnyToken),
     (Method::GET, "users/@me/pats", AdminOnly),
     (Method::POST, "users/@me/pats", AdminOnly),

@@ -10,67 +10,104 @@ use super::last_words::date;
 use super::limits::Content;
 use super::messages::{SHORT, message};
 use super::permissions::Need;
+use super::request_id::RequestId;
 use super::visit::KEEP_ALIVE_HINT;
-use crate::domain::{ChannelId, ChannelKey, Permission};
-use bytes::Bytes;
+use crate::actor::AskError;
+use crate::domain::{ChannelId, ChannelKey, Permission, Position};
+use crate::store::StoreError;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Why a message was not published.
+pub(crate) enum NotPublished {
+    /// As the route says it; the request may still go the long way, for nothing has happened.
+    Untried,
+    /// It was tried, and may have been published all the same: it must not be tried again.
+    Doubtful(ApiError),
+}
+
+impl<E: Into<ApiError>> From<E> for NotPublished {
+    /// What is wrong with a request the route says, which looks at it again.
+    fn from(_: E) -> Self {
+        Self::Untried
+    }
+}
+
 /// Publishes a body of JSON to a channel of the token's own project; `address` says where it comes from.
 ///
 /// # Errors
-/// As the route's, as far as they are looked at; the request may then still go the long way, for nothing has happened.
+/// [`NotPublished`].
 pub(crate) async fn publish(
     app: &App,
     authorization: &str,
     channel: &str,
     body: &[u8],
     address: impl FnOnce() -> IpAddr,
-) -> Result<(), ApiError> {
+) -> Result<Position, NotPublished> {
     let caller = app.auth.identify(secret_in(authorization), || Some(address())).await?;
     let caller = caller.ok_or(ApiError::InvalidAuth)?;
     Need::Flag(Permission::PublishChannelMessages).check(&caller)?;
-    let Caller::Project { project, .. } = caller else { return Err(ApiError::ProjectRequired) };
+    let Caller::Project { project, .. } = caller else { return Err(NotPublished::Untried) };
     let key = ChannelKey { project, id: ChannelId::parse(channel)? };
-    if body.len() > app.limits.body(Content::Message) {
-        return Err(ApiError::TooLarge {
-            limit: app.limits.told(Content::Message),
-            size: body.len(),
-        });
+    let limits = app.limits.get();
+    if body.len() > limits.body(Content::Message) {
+        return Err(NotPublished::Untried);
     }
     let text = std::str::from_utf8(body).ok().ok_or_else(|| ApiError::body("is not UTF-8"))?;
-    let message = message(text, &SHORT, app.limits.message())?;
-    Ok(app.supervisor.publish(&key, message).await?)
+    let message = message(text, &SHORT, limits.message())?;
+    match app.supervisor.publish(&key, message).await {
+        Ok(published) => Ok(published.position),
+        Err(error @ (AskError::Closed | AskError::Store(StoreError::Unavailable(_)))) => {
+            Err(NotPublished::Doubtful(error.into()))
+        }
+        Err(_) => Err(NotPublished::Untried),
+    }
 }
 
 thread_local! {
-    /// The answer, and until when its date is right.
+    /// What every answer begins with, and until when its date is right.
     static PUBLISHED: RefCell<Option<(Instant, Bytes)>> = const { RefCell::new(None) };
 }
 
-/// The whole answer to a message that was published, where it is the last of its connection.
-pub(crate) fn published_last() -> Bytes {
-    let usual = published();
-    let head = usual.strip_suffix(b"\r\n").unwrap_or(&usual);
-    Bytes::from([head, b"connection: close\r\n\r\n"].concat())
+/// How many bytes a position and an id take with their headers and what may follow.
+const REST_BYTES: usize = 136;
+
+/// The whole answer to a message that was published and stands there, where it is the last of its connection.
+pub(crate) fn published_last(position: Position, id: &RequestId) -> Bytes {
+    published_and(position, id, b"connection: close\r\n\r\n")
 }
 
-/// The whole answer to a message that was published.
-pub(crate) fn published() -> Bytes {
+/// The whole answer to a message that was published and stands there.
+pub(crate) fn published(position: Position, id: &RequestId) -> Bytes {
+    published_and(position, id, b"\r\n")
+}
+
+/// The answer with that behind its last header.
+fn published_and(position: Position, id: &RequestId, end: &[u8]) -> Bytes {
     let now = Instant::now();
-    PUBLISHED.with_borrow_mut(|made| match made {
-        Some((until, answer)) if now < *until => answer.clone(),
-        _ => made.insert((now + Duration::from_millis(500), written())).1.clone(),
+    PUBLISHED.with_borrow_mut(|made| {
+        let (_, head) = match made {
+            Some(known) if now < known.0 => known,
+            _ => made.insert((now + Duration::from_millis(500), written())),
+        };
+        let mut answer = BytesMut::with_capacity(head.len() + REST_BYTES);
+        answer.put_slice(head);
+        // It grows where it has to, so that this cannot fail.
+        let _ = write!(answer, "warren-position: {position}\r\nx-request-id: {id}\r\n");
+        answer.put_slice(end);
+        answer.freeze()
     })
 }
 
-/// The answer as of now.
+/// What an answer as of now begins with.
 fn written() -> Bytes {
     let date = date();
     Bytes::from(format!(
         "HTTP/1.1 204 No Content\r\naccess-control-expose-headers: {EXPOSED_HEADERS}\r\n\
-         access-control-allow-origin: *\r\nkeep-alive: {KEEP_ALIVE_HINT}\r\ndate: {date}\r\n\r\n"
+         access-control-allow-origin: *\r\nkeep-alive: {KEEP_ALIVE_HINT}\r\ndate: {date}\r\n"
     ))
 }

@@ -9,6 +9,7 @@ use super::query::{self, ListCursor};
 use crate::actor::Supervisor;
 use crate::actor::channel::{MemberPlace, PresentPart};
 use crate::domain::{ChannelKey, Permission, RawJson, Timestamp};
+use crate::num;
 use crate::protocol::PresentMember;
 use crate::store::Start;
 use actix_web::http::Method;
@@ -100,7 +101,7 @@ impl List for PresentMembers {
 
     async fn total(&self) -> Result<u64, ApiError> {
         let total = self.part(Start::Skip(0), 0).await?.total;
-        Ok(u64::try_from(total).unwrap_or(u64::MAX))
+        Ok(num::counter(total))
     }
 
     fn place(present: &PresentMember) -> ListCursor {

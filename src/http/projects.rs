@@ -108,7 +108,10 @@ async fn create(call: Call, body: RequestBody) -> Answer {
 }
 
 /// Reads `{name, namespace?}`.
-fn names(text: &str) -> Result<(String, Option<String>), ApiError> {
+///
+/// # Errors
+/// [`ApiError::InvalidBody`].
+pub(super) fn names(text: &str) -> Result<(String, Option<String>), ApiError> {
     let name = name(text)?;
     let fields = Fields::parse(text, &["namespace"])?;
     let namespace = fields.string("namespace")?;
@@ -139,7 +142,10 @@ fn is_namespace(word: &str) -> bool {
 }
 
 /// A namespace after a name, with an end of its own, so that two projects may have one name.
-fn derived_namespace(name: &str) -> Result<String, ApiError> {
+///
+/// # Errors
+/// [`ApiError::Internal`] without randomness.
+pub(super) fn derived_namespace(name: &str) -> Result<String, ApiError> {
     let lower = name.to_ascii_lowercase();
     let words = lower.split(|letter: char| !letter.is_ascii_alphanumeric());
     let word = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");

@@ -27,6 +27,16 @@ impl TrustedProxies {
         Self { networks: networks.into(), has_preface }
     }
 
+    /// The networks that are believed.
+    pub(crate) fn networks(&self) -> &[IpNet] {
+        &self.networks
+    }
+
+    /// Whether they begin each connection with a line of the PROXY protocol.
+    pub(crate) const fn has_preface(&self) -> bool {
+        self.has_preface
+    }
+
     /// Whether a connection from there begins with a line of the PROXY protocol.
     pub(crate) fn speaks_first(&self, peer: IpAddr) -> bool {
         self.has_preface && self.trusts(peer.to_canonical())

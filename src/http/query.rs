@@ -10,6 +10,8 @@ use serde::Deserialize;
 
 /// How many things a page or a step has when the caller does not say (`docs/PROTOCOL.md`, HTTP).
 const DEFAULT_PAGE_SIZE: u64 = 75;
+/// How many messages a page has when the caller does not say.
+const DEFAULT_MESSAGES: u64 = 100;
 /// The most things on one page.
 const MAX_PAGE_SIZE: u64 = 1000;
 /// The largest offset, which is the largest that a database column holds.
@@ -31,6 +33,14 @@ struct Parameters {
     sort_by: Option<String>,
     /// `asc` or `desc`.
     order_by: Option<String>,
+    /// The same, of messages.
+    order: Option<String>,
+    /// Only messages behind this position.
+    after: Option<String>,
+    /// Only messages before this position.
+    before: Option<String>,
+    /// The most messages.
+    limit: Option<String>,
 }
 
 impl Parameters {
@@ -103,6 +113,39 @@ pub(crate) fn wanted(query: &str) -> Result<ListRange, ApiError> {
 /// [`ApiError::InvalidQuery`] names the parameter at fault.
 pub(crate) fn wanted_sorted(query: &str) -> Result<ListRange, ApiError> {
     Parameters::parse(query)?.wanted()
+}
+
+/// What is asked of the messages that a channel keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HistoryQuery {
+    /// Only what stands behind this position.
+    pub(crate) after: Option<String>,
+    /// Only what stands before this one.
+    pub(crate) before: Option<String>,
+    /// Whether the newest come first.
+    pub(crate) is_descending: bool,
+    /// The most messages.
+    pub(crate) limit: u64,
+}
+
+/// What is asked of the messages that a channel keeps.
+///
+/// # Errors
+/// [`ApiError::InvalidQuery`] names the parameter at fault.
+pub(crate) fn history(query: &str) -> Result<HistoryQuery, ApiError> {
+    let Parameters { after, before, limit, order, .. } = Parameters::parse(query)?;
+    let is_descending = match order.as_deref() {
+        None | Some("asc") => false,
+        Some("desc") => true,
+        Some(_) => return Err(refused("order", "must be asc or desc")),
+    };
+    let limit = match limit.as_deref() {
+        None => DEFAULT_MESSAGES,
+        Some(text) => number(text)
+            .filter(|limit| (1..=MAX_PAGE_SIZE).contains(limit))
+            .ok_or(refused("limit", "must be 1 to 1000"))?,
+    };
+    Ok(HistoryQuery { after, before, is_descending, limit })
 }
 
 impl Parameters {
@@ -209,12 +252,12 @@ fn place(cursor: &str) -> Result<Option<ListCursor>, ApiError> {
 }
 
 /// A plain decimal number; neither a sign nor a space.
-fn number(text: &str) -> Option<u64> {
+pub(super) fn number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 /// The refusal of one parameter.
-const fn refused(field: &'static str, reason: &'static str) -> ApiError {
+pub(super) const fn refused(field: &'static str, reason: &'static str) -> ApiError {
     ApiError::InvalidQuery { field, reason }
 }
 
@@ -282,6 +325,28 @@ mod tests {
         }
         assert_eq!(fault(wanted("page=1&sortBy=id")), "sortBy");
         assert_eq!(fault(wanted("page=1&orderBy=desc")), "orderBy");
+    }
+
+    #[test]
+    fn messages_are_asked_for_by_position_and_number() {
+        let asked = history("after=1-2&limit=5&order=desc&x=1").unwrap();
+        assert_eq!((asked.after.as_deref(), asked.before.as_deref()), (Some("1-2"), None));
+        assert_eq!((asked.limit, asked.is_descending), (5, true));
+        let plain = history("before=1-2&order=asc").unwrap();
+        assert_eq!((plain.limit, plain.is_descending), (100, false));
+        for (query, fault) in [
+            ("limit=0", "limit"),
+            ("limit=1001", "limit"),
+            ("limit=", "limit"),
+            ("order=up", "order"),
+            ("after=1&after=2", "query"),
+        ] {
+            let refused = history(query);
+            assert!(
+                matches!(refused, Err(ApiError::InvalidQuery { field, .. }) if field == fault),
+                "{query}"
+            );
+        }
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Mounts every resource's routes under `/v1`.
 
 use super::front::front;
+use super::items::ItemRoutes;
 use super::mounted::Mounted;
+use super::observed::RoutePattern;
 use super::{
-    App, authorizer, channel_list, channels, connections, deliveries, members, messages, pats,
-    presence, project_changes, project_tokens, projects, state, subscribers, token_list, tokens,
-    users, webhooks,
+    App, authorizer, batch, channel_list, channels, connections, deliveries, history, inspect,
+    mails, members, messages, pats, presence, project_changes, project_tokens, projects, settings,
+    state, state_log, subscribers, token_list, tokens, users, webhooks,
 };
+use crate::metrics::Label;
 use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::from_fn;
 use actix_web::{Route, web};
@@ -22,9 +25,14 @@ fn all() -> Vec<Mounted> {
         channels::routes(),
         channel_list::routes(),
         state::routes(),
+        state_log::routes(),
         messages::routes(),
+        mails::routes(),
+        batch::routes(),
+        history::routes(),
         subscribers::routes(),
         projects::routes(),
+        settings::routes(),
         members::routes(),
         project_tokens::routes(),
         webhooks::routes(),
@@ -33,6 +41,7 @@ fn all() -> Vec<Mounted> {
         users::routes(),
         pats::routes(),
         project_changes::routes(),
+        inspect::routes(),
     ];
     resources.into_iter().flatten().collect()
 }
@@ -40,14 +49,17 @@ fn all() -> Vec<Mounted> {
 /// The API's scope.
 pub(crate) fn api(app: web::Data<App>) -> impl HttpServiceFactory + 'static {
     let mut patterns: IndexMap<&'static str, Vec<Route>> = IndexMap::new();
+    let mut items = ItemRoutes::default();
     for mounted in all() {
+        items.add(mounted.pattern, mounted.method, mounted.item);
         patterns.entry(mounted.pattern).or_default().push(mounted.route);
     }
     let scope = patterns.into_iter().fold(web::scope("/v1"), |scope, (pattern, routes)| {
         let resource = web::resource(format!("/{pattern}"));
+        let resource = resource.app_data(RoutePattern(Label::Below(pattern)));
         scope.service(routes.into_iter().fold(resource, actix_web::Resource::route))
     });
-    scope.app_data(app).wrap(from_fn(front))
+    scope.app_data(app).app_data(web::Data::new(items)).wrap(from_fn(front))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A channel's state: read, replaced, patched in three ways, each under a version.
+//! A channel's state: replaced, patched in three ways, each under a version. `state_log` reads it.
 
 use super::answer::Answer;
 use super::body::RequestBody;
@@ -6,6 +6,7 @@ use super::call::Call;
 use super::conditions::{self, Tags};
 use super::envelope::Success;
 use super::error::ApiError;
+use super::items::PreparedWrite;
 use super::limits::Content;
 use super::mounted::{Mounted, on};
 use super::text;
@@ -16,6 +17,7 @@ use crate::heavy;
 use crate::store::Thing;
 use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
+use std::sync::Arc;
 
 /// From so many bytes on, writing a state into an answer and naming it by a digest takes 5 ms or more: about 2 ns for each
 /// byte.
@@ -27,16 +29,14 @@ const REVALIDATE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-cache
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
-        on(Method::GET, "channels/{channel}/state", show),
-        on(Method::PUT, "channels/{channel}/state", replace),
-        on(Method::PATCH, "channels/{channel}/state", patch),
+        on(Method::PUT, "channels/{channel}/state", replace).with_writes(prepare_replace),
+        on(Method::PATCH, "channels/{channel}/state", patch).with_writes(prepare_patch),
     ]
 }
 
-/// `GET /channels/:id/state`; 304 for who has this version already.
-async fn show(call: Call) -> Answer {
-    let key = call.channel().await?;
-    let channel = find(&call, &key).await?;
+/// 200 with a channel's state, or one that it had; 304 for who has this version already.
+pub(super) async fn answer(call: &Call, channel: Channel) -> Answer {
+    let key = channel.key.clone();
     let is_heavy = channel.state.json().as_str().len() >= HEAVY_STATE;
     let (channel, tag) = elsewhere(is_heavy, &key.project, move || {
         let tag = tag_of(&channel);
@@ -53,19 +53,29 @@ async fn show(call: Call) -> Answer {
 
 /// `PUT /channels/:id/state`: the body is the new state; an empty one and `null` are `{}`.
 async fn replace(call: Call, body: RequestBody) -> Answer {
+    prepare_replace(call, body).await?.carry_out().await
+}
+
+/// The same up to where the channel is asked.
+async fn prepare_replace(call: Call, body: RequestBody) -> Result<PreparedWrite, ApiError> {
     let key = call.channel().await?;
     let text = body.json(&call, Content::State).await?;
     let change = StateChange::Replace(text.value().await?);
-    apply(&call, &key, change).await
+    prepare(&call, key, change).await
 }
 
 /// `PATCH /channels/:id/state`: the content type says which kind of patch the body is.
 async fn patch(call: Call, body: RequestBody) -> Answer {
+    prepare_patch(call, body).await?.carry_out().await
+}
+
+/// The same up to where the channel is asked.
+async fn prepare_patch(call: Call, body: RequestBody) -> Result<PreparedWrite, ApiError> {
     let key = call.channel().await?;
-    let kind = kind_of(text::media_type(&call.request)?.as_deref())?;
+    let kind = kind_of(text::media_type(call.request.headers())?.as_deref())?;
     let text = body.read(&call, Content::State).await?;
     let change = kind(text.value().await?);
-    apply(&call, &key, change).await
+    prepare(&call, key, change).await
 }
 
 /// The change that a content type stands for.
@@ -82,11 +92,20 @@ fn kind_of(media_type: Option<&str>) -> Result<fn(RawJson) -> StateChange, ApiEr
     }
 }
 
-/// Makes a change and answers with what came of it.
-async fn apply(call: &Call, key: &ChannelKey, change: StateChange) -> Answer {
-    let expected = expected(call, key).await?;
+/// Finds out all that it takes to make a change, and who makes it; answers with what came of it.
+pub(super) async fn prepare(
+    call: &Call,
+    key: ChannelKey,
+    change: StateChange,
+) -> Result<PreparedWrite, ApiError> {
+    let expected = expected(call, &key).await?;
     let receipt = call.receipt(kept);
-    at(key, call.app.supervisor.change_state(key, change, expected, receipt).await?).await
+    let (supervisor, by) = (call.app.supervisor.clone(), Arc::clone(&call.by));
+    let way = supervisor.way_to(&key).await?;
+    Ok(PreparedWrite::new(way, move |way| {
+        let changed = supervisor.send_change(way, change, expected, receipt, Some(by));
+        async move { at(&key, changed.await?).await }
+    }))
 }
 
 /// The state that `If-Match` and `If-None-Match` want the change to be made from.
@@ -95,7 +114,7 @@ async fn expected(call: &Call, key: &ChannelKey) -> Result<Expected, ApiError> {
     let (wanted, unwanted) = (Tags::if_match(headers), Tags::if_none_match(headers));
     // A state that was never written is the one that its channel was created with.
     let version = (unwanted == Tags::Any).then_some(Version::FIRST);
-    if !matches!(wanted, Tags::These(_)) && !matches!(unwanted, Tags::These(_)) {
+    if !wanted.are_named() && !unwanted.are_named() {
         return Ok(Expected { version, created_at: None });
     }
     let current = find(call, key).await?;
@@ -106,7 +125,7 @@ async fn expected(call: &Call, key: &ChannelKey) -> Result<Expected, ApiError> {
     })
     .await?;
     let is_wanted = wanted == Tags::Missing || wanted.hold(&tag);
-    let is_unwanted = matches!(unwanted, Tags::These(_)) && unwanted.hold_weakly(&tag);
+    let is_unwanted = unwanted.are_named() && unwanted.hold_weakly(&tag);
     let is_written = version.is_some_and(|first| first != current.version);
     if !is_wanted || is_unwanted || is_written {
         return Err(ApiError::VersionConflict { current: Some(current.version) });
@@ -121,7 +140,7 @@ fn tag_of(channel: &Channel) -> String {
 }
 
 /// The channel as it is stored, which is as its subscribers know it: changes are durable before anybody sees them.
-async fn find(call: &Call, key: &ChannelKey) -> Result<Channel, ApiError> {
+pub(super) async fn find(call: &Call, key: &ChannelKey) -> Result<Channel, ApiError> {
     let key = key.clone();
     let found = call.app.persistence.read(move |store| store.find_channel(&key)).await?;
     found.ok_or(ApiError::NotFound(Thing::Channel))

@@ -9,9 +9,10 @@ use crate::domain::RawJson;
 use crate::heavy;
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use std::ops::Range;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -44,8 +45,10 @@ pub(super) async fn whole(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<Text, ApiError> {
-    let limit = app.limits.longest_body();
-    BodyBound::new(request, limit, limit).read(payload, app.body_budget.hold(caller)).await
+    let limit = app.limits.get().longest_body();
+    BodyBound::new(request.headers(), limit, limit)
+        .read(payload, app.body_budget.hold(caller))
+        .await
 }
 
 /// How long a body may be.
@@ -59,9 +62,9 @@ pub(super) struct BodyBound {
 }
 
 impl BodyBound {
-    /// The bound on the body of this request, and the one that its sender is told.
-    pub(super) fn new(request: &HttpRequest, limit: usize, told: usize) -> Self {
-        Self { limit, told, announced: announced_bytes(request) }
+    /// The bound on the body behind these headers, and the one that its sender is told.
+    pub(super) fn new(headers: &HeaderMap, limit: usize, told: usize) -> Self {
+        Self { limit, told, announced: announced_bytes(headers) }
     }
 
     /// Takes a body that was read before, if it is not too long.
@@ -142,6 +145,12 @@ impl Text {
     pub(crate) fn as_str(&self) -> &str {
         // Checked in `new`; a second check costs little beside what parsing costs.
         std::str::from_utf8(&self.bytes).unwrap_or_default()
+    }
+
+    /// A piece of this text as a text of its own: it counts with the whole, which is to be held for as long.
+    pub(super) fn piece(&self, at: Range<usize>) -> Self {
+        let bytes = self.bytes.get(at).map(|piece| self.bytes.slice_ref(piece));
+        Self { bytes: bytes.unwrap_or_default(), held: self.held.nothing() }
     }
 
     /// Makes something of the text; of a large one on another thread, which nobody else waits for.
@@ -229,16 +238,16 @@ impl Pieces {
 }
 
 /// The length that the client announced.
-fn announced_bytes(request: &HttpRequest) -> Option<usize> {
-    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+fn announced_bytes(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The content type without its parameters, in lower case; none when there is none.
 ///
 /// # Errors
 /// [`ApiError::UnsupportedMediaType`] when it is not even text.
-pub(crate) fn media_type(request: &HttpRequest) -> Result<Option<String>, ApiError> {
-    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Ok(None) };
+pub(crate) fn media_type(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(None) };
     let unreadable = || ApiError::media_type(&value.as_bytes().escape_ascii().to_string(), JSON);
     let text = value.to_str().ok().ok_or_else(unreadable)?;
     let essence = text.split(';').next().unwrap_or_default().trim();
@@ -266,12 +275,12 @@ mod tests {
     fn content_types_are_read_without_parameters() {
         let read = |value: &'static str| {
             let request = TestRequest::default().insert_header((header::CONTENT_TYPE, value));
-            media_type(&request.to_http_request()).unwrap()
+            media_type(request.to_http_request().headers()).unwrap()
         };
         assert_eq!(read("Application/JSON; charset=utf-8").as_deref(), Some("application/json"));
         assert_eq!(read("text/plain").as_deref(), Some("text/plain"));
         assert_eq!(read(""), None);
-        assert_eq!(media_type(&TestRequest::default().to_http_request()).unwrap(), None);
+        assert_eq!(media_type(&HeaderMap::new()).unwrap(), None);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(crate) struct TokenBody<'a> {
 async fn post(call: Call, body: RequestBody) -> Answer {
     let project = call.project().await?;
     let text = body.json(&call, Content::Record).await?;
-    let limit = call.app.limits.state_bytes;
+    let limit = call.app.limits.get().state_bytes;
     let new = text.read(move |text| NewToken::parse(text, limit)).await?;
     if !(new.permanent.is_empty() && new.ephemeral.is_empty()) {
         call.require(Permission::ManageChannelSubscribers)?;
@@ -70,7 +70,7 @@ pub(crate) async fn create(
     if new.permanent.len() + new.ephemeral.len() > limit {
         return Err(AskError::TooManyChannels(limit).into());
     }
-    new.check(app.limits.state_bytes)?;
+    new.check(app.limits.get().state_bytes)?;
     let now = clock::now();
     let secret = clock::secret_id("leap_token")?;
     let token = LeapToken {
@@ -167,7 +167,7 @@ pub(super) async fn load(
 async fn update(call: Call, body: RequestBody) -> Answer {
     let (project, id) = call.token().await?;
     let text = body.json(&call, Content::Record).await?;
-    let limit = call.app.limits.state_bytes;
+    let limit = call.app.limits.get().state_bytes;
     let update = text.read(move |text| token_input::update(text, limit)).await?;
     let is_online = call.app.supervisor.online().holds(&id);
     let receipt = call.receipt(move |token| {

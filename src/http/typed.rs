@@ -4,15 +4,17 @@
 use super::App;
 use super::channels::{self, existing};
 use super::error::ApiError;
+use super::mails;
 use super::messages;
 use super::tokens;
 use crate::actor::{Changed, Expected};
 use crate::domain::{
-    Capabilities, Channel, ChannelKey, LeapToken, LeapTokenId, Message, ProjectId, RawJson, State,
-    StateChange, Version, Visibility,
+    Capabilities, Channel, ChannelKey, HistoryLimits, LeapToken, LeapTokenId, MailId, MailStatus,
+    Message, ProjectId, RawJson, State, StateChange, Version, Visibility,
 };
 use crate::store::Thing;
 use serde::Serialize;
+use std::time::Duration;
 
 pub(crate) use super::tokens::create as create_token;
 pub(crate) use super::tokens::erase as delete_token;
@@ -37,7 +39,8 @@ pub(crate) async fn create_channel(
     capabilities: Capabilities,
 ) -> Result<Channel, ApiError> {
     let (key, state) = (key.clone(), State::empty());
-    Ok(channels::create(app, key, visibility, capabilities, state, None).await?.0)
+    let kind = (visibility, capabilities, HistoryLimits::default());
+    Ok(channels::create(app, key, kind, state, None, None).await?.0)
 }
 
 /// Publishes a message.
@@ -50,10 +53,19 @@ pub(crate) async fn publish(
     event: &str,
     data: &(impl Serialize + ?Sized),
 ) -> Result<(), ApiError> {
+    let message = message(app, event, json(data)?)?;
+    app.supervisor.publish(key, message).await?;
+    Ok(())
+}
+
+/// A message of this name with this data.
+///
+/// # Errors
+/// [`ApiError::InvalidBody`] for a name that is too long, [`ApiError::TooLarge`].
+pub(crate) fn message(app: &App, event: &str, data: RawJson) -> Result<Message, ApiError> {
     messages::check_event(event, "event")?;
-    let data = json(data)?;
-    messages::check_data(data.as_str(), app.limits.message())?;
-    Ok(app.supervisor.publish(key, Message { event: event.into(), data }).await?)
+    messages::check_data(data.as_str(), app.limits.get().message())?;
+    Ok(Message { event: event.into(), data })
 }
 
 /// A channel's state as it is stored.
@@ -80,6 +92,35 @@ pub(crate) async fn change_state(
 ) -> Result<Changed, ApiError> {
     let expected = Expected { version, created_at: None };
     Ok(app.supervisor.change_state(key, change, expected, None).await?)
+}
+
+/// Puts a message into a token's mailbox, where it waits for so long.
+///
+/// # Errors
+/// As `POST /channels/tokens/:token/messages`.
+pub(crate) async fn mail(
+    app: &App,
+    project: ProjectId,
+    token: LeapTokenId,
+    message: Message,
+    ttl: Duration,
+) -> Result<MailId, ApiError> {
+    let ttl = messages::read_ttl(ttl.as_secs())?;
+    mails::put(app, project, token, message, ttl, None).await
+}
+
+/// What has become of a token's mail.
+///
+/// # Errors
+/// As `GET /channels/tokens/:token/messages/:id`.
+pub(crate) async fn find_mail(
+    app: &App,
+    project: &ProjectId,
+    token: LeapTokenId,
+    id: MailId,
+) -> Result<MailStatus, ApiError> {
+    let token = tokens::load(app, project, token).await?;
+    mails::find(app, token.id, id).await
 }
 
 /// A leap token of this project.

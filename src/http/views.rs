@@ -9,7 +9,7 @@ mod role;
 mod token;
 mod webhook;
 
-pub(crate) use channel::{ChannelView, StateView};
+pub(crate) use channel::{ChannelView, HistoryView, StateView};
 pub(crate) use delivery::DeliveryView;
 pub(crate) use project::{ProjectTokenView, ProjectView};
 pub(crate) use role::RoleView;

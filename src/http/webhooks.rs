@@ -19,6 +19,7 @@ use crate::actor::clock;
 use crate::domain::delivery::ROTATION;
 use crate::domain::webhook::{EVENTS, MAX_EVENTS, is_known_event, masked_secret, reveals};
 use crate::domain::{KeptAnswer, ProjectId, Webhook, WebhookId};
+use crate::num;
 use crate::store::{StoreError, Thing, WebhookUpdate, WriteStore};
 use crate::webhook::target::EndpointUrl;
 use actix_web::http::Method;
@@ -79,7 +80,7 @@ impl WebhookRemarks {
     /// What is said of one with this address.
     async fn of(call: &Call, url: &str) -> Arc<Self> {
         let warnings = warnings(call, "webhook_url", url).await;
-        Arc::new(Self { client: ClientWishes::of(&call.request), warnings })
+        Arc::new(Self { client: ClientWishes::of(call.request.headers()), warnings })
     }
 
     /// Answers with one webhook that was made or changed.
@@ -98,7 +99,7 @@ async fn list_all(call: Call) -> Answer {
     let wanted = query::wanted(call.request.query_string())?;
     let project = call.project().await?;
     let found = call.app.persistence.read(move |store| store.list_webhooks(&project)).await?;
-    let client = ClientWishes::of(&call.request);
+    let client = ClientWishes::of(call.request.headers());
     let mut shown = HeldList::new("webhooks");
     for webhook in &found {
         let masked = masked_secret(&webhook.secret);
@@ -125,7 +126,7 @@ async fn create(call: Call, body: RequestBody) -> Answer {
         disabled_at: None,
         created_at,
     };
-    let limit = call.app.limits.project_webhooks;
+    let limit = call.app.limits.get().project_webhooks;
     // Counted in the write itself: two at once cannot both be the last.
     let remarks = WebhookRemarks::of(&call, &webhook.url).await;
     let told = Arc::clone(&remarks);
@@ -134,7 +135,7 @@ async fn create(call: Call, body: RequestBody) -> Answer {
         None => Err(too_many(limit)),
     });
     let created = call.app.persistence.write_once(receipt, move |store| {
-        let most = u64::try_from(limit).unwrap_or(u64::MAX);
+        let most = num::counter(limit);
         if limit > 0 && store.count_webhooks(&webhook.project)? >= most {
             return Ok(None);
         }
@@ -148,7 +149,7 @@ async fn create(call: Call, body: RequestBody) -> Answer {
 }
 
 /// The refusal of one webhook more than there may be.
-const fn too_many(limit: usize) -> ApiError {
+pub(super) const fn too_many(limit: usize) -> ApiError {
     ApiError::LimitReached { what: "the project has too many webhooks", limit }
 }
 
@@ -241,7 +242,10 @@ fn require_readers(caller: &Caller, events: &[String]) -> Result<(), ApiError> {
 }
 
 /// Reads `{webhook_url?, events?}`.
-fn input(text: &str) -> Result<WebhookUpdate, ApiError> {
+///
+/// # Errors
+/// [`ApiError::InvalidBody`].
+pub(super) fn input(text: &str) -> Result<WebhookUpdate, ApiError> {
     let fields = Fields::parse(text, &["webhook_url", "events"])?;
     let url = fields.string("webhook_url")?.map(|url| url.trim().to_owned());
     if url.as_deref().is_some_and(|url| !is_address(url)) {
@@ -264,6 +268,13 @@ fn input(text: &str) -> Result<WebhookUpdate, ApiError> {
 /// Whether a webhook can be posted there; whether it may be, is decided when it is.
 pub(crate) fn is_address(url: &str) -> bool {
     EndpointUrl::parse(url).is_ok()
+}
+
+/// Whether a text can be a secret: `whsec_` and the base64 of as many bytes as Standard Webhooks wants.
+pub(super) fn is_secret(text: &str) -> bool {
+    let base64 = text.strip_prefix("whsec_").map(|rest| rest.trim_end_matches('='));
+    let bytes = base64.and_then(|base64| STANDARD_NO_PAD.decode(base64).ok());
+    bytes.is_some_and(|bytes| (24..=64).contains(&bytes.len()))
 }
 
 /// A secret: `whsec_` and base64, which Standard Webhooks libraries decode for the key.

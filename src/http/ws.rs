@@ -10,18 +10,21 @@ pub(crate) use super::ws_frame::MessageDecoder;
 use super::App;
 use super::error::ApiError;
 use super::front::front;
+use super::observed::RoutePattern;
 use super::visit::Visit;
 use super::ws_frame::Frames;
 use crate::actor::{Connection, Inbound, Socket, clock};
 use crate::delivery::{Link, Origin};
+use crate::metrics::Label;
 use crate::protocol::{Encoding, Wire};
+use crate::telemetry::Seldom;
 use actix::prelude::*;
 use actix_http::RequestHead;
 use actix_http::ws::{HandshakeError, Message, ProtocolError, verify_handshake};
 use actix_web::body::BodyStream;
 use actix_web::http::Version;
 use actix_web::http::header::{
-    CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+    CONTENT_LENGTH, HeaderValue, SEC_WEBSOCKET_KEY, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
@@ -114,9 +117,15 @@ pub(crate) fn echo<K>(connection: Connection<K>, head: &RequestHead) -> Connecti
 /// Mounts the socket at its addresses.
 pub(crate) fn mount(config: &mut ServiceConfig, app: &web::Data<App>) {
     for path in PATHS {
-        let resource = web::resource(*path).route(web::get().to(upgrade));
+        let resource = web::resource(*path).app_data(RoutePattern(Label::Word(path)));
+        let resource = resource.route(web::get().to(upgrade));
         config.service(resource.app_data(app.clone()).wrap(from_fn(front)));
     }
+}
+
+thread_local! {
+    /// Requests for sockets that proxies have made something else of.
+    static MANGLED: Seldom = const { Seldom::new() };
 }
 
 /// What the socket's URL may ask for.
@@ -205,6 +214,18 @@ fn is_upgraded(head: &RequestHead) -> bool {
     head.version >= Version::HTTP_11 && !has_body && head.headers.get_all(UPGRADE).any(is_word)
 }
 
+/// Says in the log that something on the way makes sockets impossible. A proxy that passes no upgrades on takes the headers
+/// out that are for the next hop alone, and leaves those of the handshake: by that it is known.
+fn warn_of_proxies(head: &RequestHead) {
+    let is_mangled = head.headers.contains_key(SEC_WEBSOCKET_KEY) && !is_upgraded(head);
+    if is_mangled && MANGLED.with(Seldom::is_due) {
+        tracing::warn!(
+            "a request for a socket has lost its `Upgrade` on the way: let the proxy pass upgrades on (OPERATING.md, TLS \
+            and proxies); said once a minute at most"
+        );
+    }
+}
+
 /// Upgrades a request to a socket.
 async fn upgrade(
     request: HttpRequest,
@@ -212,7 +233,9 @@ async fn upgrade(
     app: web::Data<App>,
 ) -> Result<HttpResponse, Error> {
     let address = request.peer_addr().map(|peer| peer.ip());
-    let Admitted { origin, wire, place, waiting } = admit(&app, request.head(), address)?;
+    let admitted = admit(&app, request.head(), address);
+    let Admitted { origin, wire, place, waiting } =
+        admitted.inspect_err(|_| warn_of_proxies(request.head()))?;
     let mut response = handshake(&request)?;
     let account = app.supervisor.inbound_account();
     let route = Route { assembly: Assembly::new(account.clone()), _place: place, waiting };

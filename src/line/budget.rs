@@ -50,7 +50,7 @@ impl WindowMeter {
 
 impl WindowShare {
     /// Takes so many bytes, if both the project and all together have them left.
-    pub(super) fn take(&self, bytes: usize) -> bool {
+    pub fn take(&self, bytes: usize) -> bool {
         if !self.own.take(bytes) {
             return false;
         }
@@ -62,9 +62,31 @@ impl WindowShare {
     }
 
     /// Gives so many bytes back.
-    pub(super) fn give(&self, bytes: usize) {
+    pub fn give(&self, bytes: usize) {
         self.own.give(bytes);
         self.all.give(bytes);
+    }
+}
+
+/// Bytes of a share that are on loan, for what is made of messages that are not in any window; they go back with this.
+#[derive(Debug)]
+pub struct Loan {
+    /// Whose they are.
+    share: Arc<WindowShare>,
+    /// How many.
+    bytes: usize,
+}
+
+impl Loan {
+    /// Borrows so many bytes, if the share has them left.
+    pub fn of(share: &Arc<WindowShare>, bytes: usize) -> Option<Self> {
+        share.take(bytes).then(|| Self { share: Arc::clone(share), bytes })
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.share.give(self.bytes);
     }
 }
 
@@ -111,5 +133,11 @@ mod tests {
         shares[0].give(60);
         assert!(shares[4].take(60) && !shares[4].take(1));
         assert!(!share("b").take(1), "the same share, however often asked for");
+        assert!(Loan::of(&shares[4], 1).is_none());
+        shares[1].give(1);
+        let loan = Loan::of(&shares[4], 1).unwrap();
+        assert!(!shares[1].take(1));
+        drop(loan);
+        assert!(shares[1].take(1), "what was lent comes back");
     }
 }

@@ -7,7 +7,7 @@
 mod budget;
 mod window;
 
-pub use budget::{WindowBudget, WindowShare};
+pub use budget::{Loan, WindowBudget, WindowShare};
 pub use window::{Missing, WindowBounds};
 
 use crate::domain::{Epoch, LineId, Place, Position, Since, Standing};
@@ -74,6 +74,11 @@ impl Line {
         self.window.forget(position.offset);
     }
 
+    /// What stands up to this place is nothing that would be missed: it goes on behind it, with all that it has at hand.
+    pub const fn pass_to(&mut self, position: Position) {
+        self.position = position;
+    }
+
     /// The place of the last that was said.
     pub const fn position(&self) -> Position {
         self.position
@@ -107,6 +112,11 @@ impl Line {
         self.last = self.last.saturating_add(lost);
         self.window.forget(position.offset);
         is_same.then_some(lost)
+    }
+
+    /// What stands before an offset is not at hand any more.
+    pub fn trim(&mut self, before: u64) {
+        self.window.trim(before);
     }
 
     /// Which one.
@@ -166,11 +176,37 @@ impl Line {
         self.between(number, self.last)
     }
 
-    /// All messages behind a position, in order; none if one of them is not at hand, or nobody knows.
-    pub fn since(&self, since: Since) -> Option<Vec<Arc<EncodedEvent>>> {
+    /// The offset of a position, if it is one of this line.
+    fn offset_of(&self, since: Since) -> Option<u64> {
         let Since(Some(Position { epoch, offset })) = since else { return None };
         let is_known = epoch == self.position.epoch && offset <= self.position.offset;
-        if is_known { self.window.since(offset) } else { None }
+        is_known.then_some(offset)
+    }
+
+    /// All messages behind a position, in order; none if one of them is not at hand, or nobody knows.
+    pub fn since(&self, since: Since) -> Option<Vec<Arc<EncodedEvent>>> {
+        self.window.since(self.offset_of(since)?)
+    }
+
+    /// The offset of a position of this line behind which something is not at hand; none of any other position.
+    pub fn lacks(&self, since: Since) -> Option<u64> {
+        self.offset_of(since).filter(|offset| !self.window.has_all_behind(*offset))
+    }
+
+    /// Whether so many of the newest messages are at hand, or all that there ever were.
+    pub fn has_newest(&self, count: u64) -> bool {
+        self.window.has_newest(count)
+    }
+
+    /// The newest messages, so many at most and as far as they are at hand.
+    pub fn newest(&self, count: u64) -> Vec<Arc<EncodedEvent>> {
+        self.window.newest(count)
+    }
+
+    /// Whether who hears what comes behind a number misses nothing that came behind a position.
+    pub fn is_heard(&self, since: Since, number: u64) -> bool {
+        let first = self.since(since).map(|events| events.first().and_then(|event| event.place()));
+        first.is_some_and(|first| first.is_none_or(|place| place.number > number))
     }
 
     /// Where it stands, and the messages behind a position, if somebody names one and they are all at hand.

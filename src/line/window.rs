@@ -1,6 +1,8 @@
 //! The newest messages of a line, bounded in number, bytes and age.
 
 use super::budget::WindowShare;
+use crate::faults::{Fault, is_planted};
+use crate::num;
 use crate::protocol::EncodedEvent;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,7 +37,7 @@ impl Missing {
 
     /// How many messages are missing.
     pub fn count(&self) -> u64 {
-        self.lost.saturating_add(u64::try_from(self.events.len()).unwrap_or(u64::MAX))
+        self.lost.saturating_add(num::counter(self.events.len()))
     }
 }
 
@@ -104,6 +106,13 @@ impl Window {
         }
     }
 
+    /// Lets go of what stands before an offset.
+    pub(super) fn trim(&mut self, before: u64) {
+        while self.entries.front().is_some_and(|oldest| offset(&oldest.message) < before) {
+            self.drop_oldest();
+        }
+    }
+
     /// Whether nothing is at hand.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -117,13 +126,31 @@ impl Window {
         self.gone = upto;
     }
 
+    /// Whether all messages behind an offset are at hand.
+    pub(super) fn has_all_behind(&self, after: u64) -> bool {
+        after >= self.gone || is_planted(Fault::GoneCalledRecovered)
+    }
+
+    /// Whether so many of the newest messages are at hand, or all that there ever were.
+    pub(super) fn has_newest(&self, count: u64) -> bool {
+        let at_hand = num::counter(self.entries.len());
+        at_hand >= count || self.has_all_behind(0)
+    }
+
     /// The messages behind an offset; none if one of them is not at hand.
     pub(super) fn since(&self, after: u64) -> Option<Vec<Arc<EncodedEvent>>> {
-        if after < self.gone {
+        if !self.has_all_behind(after) {
             return None;
         }
         let from = self.entries.partition_point(|entry| offset(&entry.message) <= after);
         Some(self.entries.range(from..).map(|entry| Arc::clone(&entry.message)).collect())
+    }
+
+    /// The newest messages, so many at most.
+    pub(super) fn newest(&self, count: u64) -> Vec<Arc<EncodedEvent>> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let from = self.entries.len().saturating_sub(count);
+        self.entries.range(from..).map(|entry| Arc::clone(&entry.message)).collect()
     }
 
     /// Lets go of the oldest message.
@@ -143,7 +170,7 @@ impl Window {
         let to = self.entries.partition_point(|entry| number(entry) <= upto).max(from);
         let events: Vec<_> =
             self.entries.range(from..to).map(|entry| Arc::clone(&entry.message)).collect();
-        let at_hand = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        let at_hand = num::counter(events.len());
         Missing { events, lost: upto.saturating_sub(after).saturating_sub(at_hand) }
     }
 }
@@ -203,6 +230,25 @@ mod tests {
         assert_eq!(numbers(&line.between(2, 4)), (vec![3, 4], 0));
         assert_eq!(numbers(&line.between(0, 1)), (vec![], 1));
         assert!(line.between(4, 2).is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_newest_are_given_out_and_who_came_in_time_has_heard_what_follows() {
+        let mut line = line(WindowBounds { events: 3, ..WIDE });
+        (0..5).for_each(|_| drop(line.say(message(1), Instant::now())));
+        let newest = |count| {
+            let events = line.newest(count);
+            events.iter().map(|event| event.place().unwrap().number).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            [0, 2, 3, u64::MAX].map(newest),
+            [vec![], vec![4, 5], vec![3, 4, 5], vec![3, 4, 5]]
+        );
+        let is_heard =
+            |offset, from| line.is_heard(Since(Some(Position { epoch: Epoch(1), offset })), from);
+        assert_eq!([3, 4, 5].map(|from| is_heard(3, from)), [true, false, false]);
+        assert!(is_heard(5, 5) && is_heard(2, 2), "nothing came in between");
+        assert!(!is_heard(1, 0) && !is_heard(6, 0), "nobody knows");
     }
 
     #[tokio::test]

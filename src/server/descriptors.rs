@@ -3,6 +3,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+/// With fewer a server is full before it is busy.
+pub(crate) const FEW: usize = 4096;
 /// What is kept for the process itself: the database and its readers, webhook calls, name look-ups, refusals.
 const RESERVED: usize = 160;
 /// The same for each worker: its poll, its timers, its listener.

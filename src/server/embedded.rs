@@ -38,7 +38,12 @@ pub(crate) async fn open(
     app.supervisor.ready().await;
     let sweeping = sweep(app.supervisor.clone(), config.settings.session_grace);
     let sweeping = actix_web::rt::spawn(sweeping);
-    Ok((app, first, RunningServer(Mutex::new(Some(RunningParts { held, threads, sweeping })))))
+    let running = RunningServer(Mutex::new(Some(RunningParts { held, threads, sweeping })));
+    if let Err(error) = http::bring_about(&app, &config.declared, &app.limits.get()).await {
+        running.end(&app.supervisor).await;
+        return Err(error.into());
+    }
+    Ok((app, first, running))
 }
 
 impl RunningServer {

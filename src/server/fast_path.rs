@@ -10,13 +10,15 @@ use super::prefixed::Prefixed;
 use super::{KEEP_ALIVE, REQUEST_TIMEOUT, give_up_on_dead_peers, upgrade};
 use crate::config::SocketWay;
 use crate::http;
+use crate::http::NotPublished;
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol};
 use actix_service::{Service, ServiceFactory as _, ServiceFactoryExt as _, map_config};
-use actix_web::App;
 use actix_web::dev::AppConfig;
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
+use actix_web::{App, ResponseError as _};
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::future::{Future as _, poll_fn};
 use std::io;
@@ -228,14 +230,30 @@ impl Incoming {
                 RequestKind::Publish(read) => {
                     let PlainPublish { channel, authorization, body, size, .. } = read;
                     let from = || shared.app.proxies.client_of(peer.ip(), &read.forwarding());
+                    let (app, said) = (&shared.app, read.said);
+                    let observed = http::ObservedCall::begin(app, &Method::POST, said, from);
                     let done = http::publish(&shared.app, authorization, channel, body, from).await;
-                    // Whatever is wrong with it, the HTTP layer knows how to say.
-                    if done.is_err() {
-                        break;
-                    }
+                    // Whatever is wrong with it, the HTTP layer knows how to say, unless it may have been done.
+                    let position = match done {
+                        Ok(position) => position,
+                        Err(NotPublished::Untried) => break,
+                        Err(NotPublished::Doubtful(error)) => {
+                            observed.answered(http::PUBLISH, error.status_code());
+                            let words = http::last_words_to(&error, observed.id());
+                            if self.write(words).await.is_ok() {
+                                self.finish().await;
+                            }
+                            return Wanted::Nothing;
+                        }
+                    };
+                    observed.answered(http::PUBLISH, StatusCode::NO_CONTENT);
                     self.read.advance(size);
                     let is_last = shared.app.supervisor.is_stopping();
-                    let answer = if is_last { http::published_last() } else { http::published() };
+                    let answer = if is_last {
+                        http::published_last(position, observed.id())
+                    } else {
+                        http::published(position, observed.id())
+                    };
                     if self.write(answer).await.is_err() {
                         return Wanted::Nothing;
                     }

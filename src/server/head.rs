@@ -2,6 +2,7 @@
 //!
 //! Only what is beyond doubt is taken; everything else, every mistake included, is left to the HTTP layer as it came.
 
+use crate::http::SaidOfCall;
 use crate::http::ws::PATHS;
 use actix_http::RequestHead;
 use actix_http::Uri;
@@ -37,6 +38,8 @@ pub(super) struct PlainPublish<'a> {
     pub(super) body: &'a [u8],
     /// The lines by which proxies say where it comes from.
     pub(super) hops: Vec<(HeaderName, &'a str)>,
+    /// What its sender calls it, empty where it has two names; and the trace that it is part of.
+    pub(super) said: SaidOfCall<'a>,
     /// The bytes of the whole request.
     pub(super) size: usize,
 }
@@ -160,6 +163,7 @@ impl<'a> PlainPublish<'a> {
             return None;
         }
         let (mut authorization, mut length, mut hops) = (None, None, Vec::new());
+        let mut said = SaidOfCall::default();
         for header in headers {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             let text = text_of(header)?;
@@ -185,6 +189,11 @@ impl<'a> PlainPublish<'a> {
                 if !text.eq_ignore_ascii_case("h2c") {
                     return None;
                 }
+            } else if is("x-request-id") {
+                // Of two names none counts.
+                said.id = Some(if said.id.is_none() { text } else { "" });
+            } else if is("traceparent") {
+                said.trace = Some(if said.trace.is_none() { text } else { "" });
             } else if is("x-forwarded-for") {
                 hops.push((X_FORWARDED_FOR, text));
             } else if is("forwarded") {
@@ -201,6 +210,7 @@ impl<'a> PlainPublish<'a> {
             authorization,
             body,
             hops,
+            said,
             size: head + length,
         }))
     }
@@ -231,13 +241,11 @@ const IGNORED: &[&str] = &[
     "sec-fetch-dest",
     "sec-fetch-mode",
     "sec-fetch-site",
-    "traceparent",
     "tracestate",
     "user-agent",
     "x-forwarded-host",
     "x-forwarded-proto",
     "x-real-ip",
-    "x-request-id",
 ];
 
 #[cfg(test)]

@@ -1,52 +1,115 @@
-//! Binds the address and starts what serves it.
+//! Binds the addresses and starts what serves them.
 
 use super::ServerError;
+use super::door::{BoundAddress, Listener};
 use super::workers::Workers;
-use crate::config::Config;
+use crate::config::{Config, ListenAddress};
 use crate::http;
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 /// How many connections the system keeps for us that have not been accepted yet.
 const BACKLOG: i32 = 4096;
 
-/// Binds the address and starts the worker threads, which accept so many connections together; each takes a
-/// shard of the supervisor in.
+/// Binds the addresses and starts the worker threads, which accept so many connections together; each takes a
+/// shard of the supervisor in. Returns where they listen, the first one first.
 pub(super) fn listen(
     config: &Config,
     app: &http::App,
     connections: usize,
-) -> Result<(Workers, SocketAddr), ServerError> {
-    let address = config.listen;
-    let failed = |source| ServerError::Listen { address, source };
-    let first = bind(address, false).map_err(failed)?;
-    let bound = first.local_addr().map_err(failed)?;
-    let workers = listeners(first, bound, config.workers)
-        .and_then(|listeners| Workers::start(listeners, app, config.socket, connections));
-    Ok((workers.map_err(failed)?, bound))
+) -> Result<(Workers, Vec<BoundAddress>), ServerError> {
+    let mut bound = Vec::new();
+    let mut listeners: Vec<Vec<Listener>> = (0..config.workers).map(|_| Vec::new()).collect();
+    for address in &config.listen {
+        let failed = |source| ServerError::Listen { address: address.to_string(), source };
+        for (place, shared) in bind_place(address, config.workers).map_err(failed)? {
+            bound.push(place);
+            listeners.iter_mut().zip(shared).for_each(|(worker, listener)| worker.push(listener));
+        }
+    }
+    let workers = Workers::start(listeners, app, config.socket, connections);
+    Ok((workers, bound))
+}
+
+/// An address with its listening sockets, one for each worker.
+type Shared = (BoundAddress, Vec<Listener>);
+
+/// Listens in one place: on each address that a name has. Of several, those may fail that the machine does not have.
+fn bind_place(place: &ListenAddress, workers: usize) -> io::Result<Vec<Shared>> {
+    let (host, port) = match place {
+        ListenAddress::Unix(path) => return Ok(vec![bind_unix(path, workers)?]),
+        ListenAddress::Tcp { host, port } => (host, *port),
+    };
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for address in (host.as_str(), port).to_socket_addrs()? {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    let (mut bound, mut failure) = (Vec::<Shared>::new(), None);
+    for mut address in addresses {
+        // A free port is the same one on all addresses of a name.
+        if let Some((BoundAddress::Tcp(first), _)) = bound.first() {
+            address.set_port(first.port());
+        }
+        match bind_tcp(address, workers) {
+            Ok(shared) => bound.push(shared),
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => failure = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match (failure, bound.is_empty()) {
+        (Some(error), true) => Err(error),
+        (None, true) => Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address")),
+        (Some(error), false) => {
+            tracing::warn!(%place, %error, "not on all addresses of this name is listened");
+            Ok(bound)
+        }
+        (None, false) => Ok(bound),
+    }
+}
+
+/// Listens on one address with a socket for each worker, among which the system shares connections out. The first is bound
+/// for itself: an address that another server has is not to be shared with that.
+fn bind_tcp(address: SocketAddr, workers: usize) -> io::Result<Shared> {
+    let first = bind(address, false)?;
+    if workers > 1 {
+        SockRef::from(&first).set_reuse_port(true)?;
+    }
+    let bound = first.local_addr()?.as_socket();
+    let bound = bound.ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let others = (1..workers).map(|_| bind(bound, true));
+    let all = std::iter::once(Ok(first)).chain(others);
+    let listeners = all.map(|socket| socket.map(|socket| Listener::Tcp(socket.into())));
+    Ok((BoundAddress::Tcp(bound), listeners.collect::<io::Result<_>>()?))
 }
 
 /// A listening socket, of an address that others may share or not; one that a server has just left can be taken at once.
-fn bind(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr, is_shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(is_shared)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
-/// So many listening sockets of one address, among which the system shares connections out. The first was bound for
-/// itself: an address that another server has is not to be shared with that.
-fn listeners(
-    first: TcpListener,
-    address: SocketAddr,
-    count: usize,
-) -> io::Result<Vec<TcpListener>> {
-    if count > 1 {
-        SockRef::from(&first).set_reuse_port(true)?;
+/// Listens on a Unix socket, which all workers accept from. One that a server has left behind is taken away first.
+fn bind_unix(path: &Path, workers: usize) -> io::Result<Shared> {
+    if let Ok(there) = path.symlink_metadata() {
+        if !there.file_type().is_socket() || UnixStream::connect(path).is_ok() {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        std::fs::remove_file(path)?;
     }
-    let others = (1..count).map(|_| bind(address, true));
-    std::iter::once(Ok(first)).chain(others).collect()
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    socket.listen(BACKLOG)?;
+    let sockets = (0..workers).map(|_| socket.try_clone());
+    let listeners = sockets.map(|socket| socket.map(|socket| Listener::Unix(socket.into())));
+    Ok((BoundAddress::Unix(path.to_owned()), listeners.collect::<io::Result<_>>()?))
 }

@@ -4,6 +4,7 @@
 
 use super::REQUEST_TIMEOUT;
 use crate::http::{self, ApiError, Visit};
+use crate::num;
 use actix_web::rt::net::TcpStream;
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::io;
@@ -107,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Prefixed<S> {
         }
         if self.read.is_empty() {
             let before = buffer.filled().len();
-            let most = u64::try_from(room).unwrap_or(u64::MAX);
+            let most = num::counter(room);
             let mut stream = Pin::new(&mut self.stream).take(most);
             if let Poll::Ready(done) = Pin::new(&mut stream).poll_read(cx, buffer) {
                 if let Some(came @ [_, ..]) = buffer.filled().get(before..) {

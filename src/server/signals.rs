@@ -10,8 +10,7 @@ const FILE_SIZE: i32 = 25;
 /// How long nothing is said of the same signal again: each failing write may bring one.
 const SILENCE: Duration = Duration::from_secs(10);
 /// The signals that mean nothing here and would end the process, cleanly or not, if nobody took them.
-const IGNORED: [(&str, SignalKind); 4] = [
-    ("SIGHUP", SignalKind::hangup()),
+const IGNORED: [(&str, SignalKind); 3] = [
     ("SIGUSR1", SignalKind::user_defined1()),
     ("SIGUSR2", SignalKind::user_defined2()),
     // The write that went too far fails all the same, and whoever made it deals with that.
@@ -51,6 +50,21 @@ impl Signals {
             () = received(&mut self.terminate) => {}
             () = received(&mut self.interrupt) => {}
         }
+    }
+}
+
+/// The signal to read the settings again.
+pub(super) struct Hangup(io::Result<Signal>);
+
+impl Hangup {
+    /// Takes it from now on: one that comes too early for it is answered later, and none ends the process.
+    pub(super) fn take() -> Self {
+        Self(signal(SignalKind::hangup()))
+    }
+
+    /// Waits for it.
+    pub(super) async fn received(&mut self) {
+        received(&mut self.0).await;
     }
 }
 

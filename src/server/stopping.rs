@@ -9,6 +9,9 @@ use tokio::time::timeout;
 /// How long sockets may take to end behind their close frame.
 const SOCKETS_TIME: Duration = Duration::from_secs(3);
 
+/// How long may be asked what sessions have not heard.
+const SESSIONS_TIME: Duration = Duration::from_secs(1);
+
 /// How long the database may take to put its log away.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
@@ -34,7 +37,7 @@ pub(super) async fn stop(stopper: &Stop, supervisor: &Supervisor) {
     stopper.finish().await;
 }
 
-/// Closes the sockets and waits for their end.
+/// Closes the sockets, waits for their end, and stores what did not come through.
 pub(super) async fn close_sockets(supervisor: &Supervisor) {
     let sockets = async {
         supervisor.close_all().await;
@@ -42,5 +45,8 @@ pub(super) async fn close_sockets(supervisor: &Supervisor) {
     };
     if timeout(SOCKETS_TIME, sockets).await.is_err() {
         tracing::warn!("stopped with sockets open");
+    }
+    if timeout(SESSIONS_TIME, supervisor.keep_unheard()).await.is_err() {
+        tracing::warn!("what tokens have not heard was not stored: `missed` will be null");
     }
 }

@@ -2,21 +2,23 @@
 //!
 //! A thread that accepted for all of them would be woken for each connection, and would have to wake a worker.
 
+use super::door::{Door, Listener};
 use super::fast_path;
 use super::fast_path::FastPath;
 use crate::config::SocketWay;
 use crate::http;
+use crate::telemetry::Seldom;
 use actix::Arbiter;
 use actix_http::error::DispatchError;
 use actix_service::Service;
+use futures_util::future::join_all;
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener as Listener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,8 +26,6 @@ use tokio_util::task::TaskTracker;
 const MAX_REFUSALS: usize = 32;
 /// How long one of them may take to read it.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
-/// How often a worker logs that it cannot accept.
-const LOG_PAUSE: Duration = Duration::from_mins(1);
 /// How long a worker leaves its listener alone that could not accept: for want of file descriptors, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How much longer a stopping worker accepts: those whom the system has connected by then would be reset.
@@ -92,32 +92,31 @@ impl Stop {
 pub(super) struct Workers {
     /// Says that they stop.
     stop: Stop,
-    /// One for each listener.
+    /// The threads.
     arbiters: Vec<Arbiter>,
 }
 
 impl Workers {
-    /// Starts a thread for each listener; each takes a shard of the supervisor in.
+    /// Starts a thread for each list of listeners; each takes a shard of the supervisor in.
     pub(super) fn start(
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Vec<Listener>>,
         app: &http::App,
         way: SocketWay,
         connections: usize,
-    ) -> io::Result<Self> {
+    ) -> Self {
         let places = Places::new(connections);
         let stop = Stop::new();
         let mut arbiters = Vec::new();
-        for listener in listeners {
-            listener.set_nonblocking(true)?;
+        for own in listeners {
             let arbiter = Arbiter::new();
             let (app, stop, places) = (app.clone(), stop.clone(), places.clone());
             arbiter.spawn_fn(move || {
                 app.supervisor.settle_here();
-                actix::spawn(work(listener, app, way, stop, places));
+                actix::spawn(work(own, app, way, stop, places));
             });
             arbiters.push(arbiter);
         }
-        Ok(Self { stop, arbiters })
+        Self { stop, arbiters }
     }
 
     /// What stops them.
@@ -135,20 +134,21 @@ impl Workers {
 }
 
 /// What one worker does until it is stopped.
-async fn work(listener: TcpListener, app: http::App, way: SocketWay, stop: Stop, places: Places) {
-    let opened = Listener::from_std(listener);
+async fn work(own: Vec<Listener>, app: http::App, way: SocketWay, stop: Stop, places: Places) {
+    let opened = own.into_iter().map(Listener::open).collect::<io::Result<Vec<Door>>>();
     // Who is accepted last still has a request to make.
     let place = stop.requests.token();
-    let (listener, fast_path) =
-        match (opened, fast_path::open(app, way, stop.idle_end.clone()).await) {
-            (Ok(listener), Some(fast_path)) => (listener, fast_path),
-            (opened, _) => {
-                tracing::error!(error = ?opened.err(), "a worker cannot serve");
-                return;
-            }
-        };
-    stop.listeners_end.run_until_cancelled(accept(&listener, &fast_path, &stop, &places)).await;
-    let _ = timeout(LAST_CONNECTIONS, accept(&listener, &fast_path, &stop, &places)).await;
+    let (doors, fast_path) = match (opened, fast_path::open(app, way, stop.idle_end.clone()).await)
+    {
+        (Ok(doors), Some(fast_path)) => (doors, fast_path),
+        (opened, _) => {
+            tracing::error!(error = ?opened.err(), "a worker cannot serve");
+            return;
+        }
+    };
+    let accept = || join_all(doors.iter().map(|door| accept(door, &fast_path, &stop, &places)));
+    stop.listeners_end.run_until_cancelled(accept()).await;
+    let _ = timeout(LAST_CONNECTIONS, accept()).await;
     drop(place);
 }
 
@@ -190,19 +190,18 @@ async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
 }
 
 /// Accepts connections for ever.
-async fn accept<S>(listener: &Listener, fast_path: &FastPath<S>, stop: &Stop, places: &Places)
+async fn accept<S>(door: &Door, fast_path: &FastPath<S>, stop: &Stop, places: &Places)
 where
     S: Service<fast_path::Request, Response = (), Error = DispatchError> + 'static,
 {
-    let mut logged: Option<Instant> = None;
-    let mut complain = |error: &dyn std::fmt::Display| {
-        if logged.is_none_or(|at| at.elapsed() >= LOG_PAUSE) {
-            logged = Some(Instant::now());
+    let seldom = Seldom::new();
+    let complain = |error: &dyn std::fmt::Display| {
+        if seldom.is_due() {
             tracing::warn!(%error, "connections are not accepted; said once a minute at most");
         }
     };
     loop {
-        match listener.accept().await {
+        match door.accept().await {
             Ok((stream, peer)) => {
                 let Ok(place) = Arc::clone(&places.served).try_acquire_owned() else {
                     complain(&"there are as many as the file descriptors allow");

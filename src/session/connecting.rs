@@ -4,6 +4,7 @@
 //! holds them back until INIT. So what follows INIT is exactly what happened after the states in it: no gap, no repeat.
 
 use super::effects::{SessionEffects, ToChannel};
+use super::resumers::Given;
 use super::resuming::GoingOn;
 use super::{Attendant, Identity, SessionMachine};
 use crate::channel::{ConnectionRef, Moment, Snapshot};
@@ -53,10 +54,18 @@ pub enum Sought<C> {
     Unknown(Close),
 }
 
+/// Connections that a channel is made known to.
+pub(super) struct Newcomers<W> {
+    /// Those past their INIT: they hear `AVAILABLE`.
+    pub(super) inside: Vec<ConnectionRef<W>>,
+    /// Those on their way in: they find it in their INIT.
+    pub(super) outside: Vec<ConnectionRef<W>>,
+}
+
 /// What INIT waits for.
 pub(super) struct Connecting<W> {
     /// The channels that have not answered.
-    waiting: HashSet<ChannelId>,
+    pub(super) waiting: HashSet<ChannelId>,
     /// The answers.
     snapshots: Vec<Snapshot>,
     /// What the session's own line has for it.
@@ -89,11 +98,28 @@ impl<E: SessionEffects> SessionMachine<E> {
         let (uid, since) = (connection.uid, self.line.last());
         let waiting = self.subscriptions.keys().cloned().collect();
         let named = connect.resume.as_ref().and_then(|resume| resume.direct);
-        let direct = self.line.recover(named);
+        let mut direct = self.line.recover(named);
+        let read = self.read_upto(named);
+        let mail_since = self.resume_mail(&read, &direct, effects);
+        let left_out = self.without_repeats(&read, &mut direct.events);
+        let is_whole = direct.standing.recovered == Some(true);
+        let begins = named.and_then(|Since(named)| named).filter(|_| is_whole);
+        let keeps_positions =
+            connect.extensions.is_some_and(|granted| granted.has(Extension::Resume));
+        let from = begins.unwrap_or(self.line.position()).offset;
+        let given = keeps_positions.then_some(Given { from, left_out });
         let snapshots = Vec::new();
         let connecting = Some(Box::new(Connecting { waiting, snapshots, direct, connect }));
-        let attendant =
-            Attendant { connection: connection.clone(), cid, address, since, connecting };
+        let attendant = Attendant {
+            connection: connection.clone(),
+            cid,
+            address,
+            since,
+            mail_since,
+            given,
+            came: now.instant,
+            connecting,
+        };
         self.connections.insert(uid, attendant);
         self.had_connections = true;
         if let Some(token) = self.token() {
@@ -125,7 +151,7 @@ impl<E: SessionEffects> SessionMachine<E> {
         Ok(())
     }
 
-    /// Asks a channel for a snapshot; false if the way to it is not known or has ended.
+    /// Asks a channel for a snapshot; false if it has to be taken up first, or the way to it is not known or has ended.
     fn attach(
         &self,
         id: &ChannelId,
@@ -133,7 +159,8 @@ impl<E: SessionEffects> SessionMachine<E> {
         effects: &mut E,
     ) -> bool {
         let Some(held) = self.subscriptions.get(id) else { return true };
-        let Some(channel) = held.channel.as_ref().filter(|channel| effects.is_live(channel)) else {
+        let known = held.channel.as_ref().filter(|_| !held.is_behind);
+        let Some(channel) = known.filter(|channel| effects.is_live(channel)) else {
             return false;
         };
         let known = self.connections.get(&connection.uid);
@@ -168,10 +195,11 @@ impl<E: SessionEffects> SessionMachine<E> {
         let nobody_waits = self.nobody_waits_for(id);
         let Some(held) = self.subscriptions.get_mut(id) else { return };
         let is_known = held.channel.as_ref() == Some(channel);
-        if is_known && effects.is_live(channel) && nobody_waits {
+        let is_back = std::mem::take(&mut held.is_behind);
+        if is_known && !is_back && effects.is_live(channel) && nobody_waits {
             return;
         }
-        let is_return = held.channel.is_some() && !is_known;
+        let is_return = is_back || (held.channel.is_some() && !is_known);
         held.channel = Some(channel.clone());
         let (mut inside, mut outside) = (Vec::new(), Vec::new());
         for attendant in self.connections.values_mut() {
@@ -186,9 +214,30 @@ impl<E: SessionEffects> SessionMachine<E> {
                 None => inside.push(attendant.connection.clone()),
             }
         }
-        effects.resubscribe(id, channel, self.card(), inside, is_return);
+        self.introduce(id, channel, Newcomers { inside, outside }, is_return, effects);
+    }
+
+    /// Makes a held channel known to connections. One that has just ended is looked for again.
+    pub(super) fn introduce(
+        &self,
+        id: &ChannelId,
+        channel: &E::Channel,
+        newcomers: Newcomers<E::Worker>,
+        is_return: bool,
+        effects: &mut E,
+    ) {
+        let Newcomers { inside, outside } = newcomers;
+        // Whoever attaches tells the channel of the session too.
+        let is_told = is_return || !inside.is_empty() || outside.is_empty();
+        if is_told {
+            effects.resubscribe(id, channel, self.card(), inside, is_return);
+        }
+        let mut is_heard = true;
         for connection in outside {
-            self.attach(id, &connection, effects);
+            is_heard &= self.attach(id, &connection, effects);
+        }
+        if !is_heard && !is_told {
+            effects.look_for(id);
         }
     }
 
@@ -265,6 +314,10 @@ impl<E: SessionEffects> SessionMachine<E> {
                 format!("the states of this token's channels have {bytes} bytes, at most {limit}");
             return self.close(uid, Close::new(CloseCode::RateLimited, reason), effects);
         }
+        if self.comeback.take().is_some() {
+            let before = self.token().map(|token| effects.unheard_before_start(&token.id));
+            self.replay.miss(before.unwrap_or_default());
+        }
         let (kept, resume) = (self.replay.take(), connect.resume.as_deref());
         let shows = connect.extensions.is_some_and(|granted| granted.has(Extension::Resume));
         let going_on = GoingOn::new(kept, shows, resume, &mut snapshots, direct, &self.named.id);
@@ -275,6 +328,7 @@ impl<E: SessionEffects> SessionMachine<E> {
         let init = Box::new(EncodedEvent::new(init));
         let direct = Place { line: self.line.id(), number: since };
         self.order_one(uid, Order::Init { connection: uid, init, kept, direct }, effects);
+        self.fetch_mail(effects);
         if connect.extensions.is_some_and(|extensions| extensions.has(Extension::Presence)) {
             effects.ask_who_is_in(uid);
         }

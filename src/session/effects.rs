@@ -3,9 +3,12 @@
 use crate::channel::{Card, ConnectionRef, Worker};
 use crate::delivery::Home;
 use crate::delivery::fanout::{ConnectionUid, Order};
-use crate::domain::{ChannelId, LeapTokenId, Member, SessionUid, Since, Standing, Timestamp};
+use crate::domain::{
+    ChannelId, Epoch, LeapTokenId, Member, SessionUid, Since, Standing, Timestamp,
+};
 use crate::line::WindowBounds;
 use crate::protocol::Profiles;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,7 +103,7 @@ pub trait SessionEffects {
         since: Option<Since>,
     );
 
-    /// The session holds the channel, and these connections are to hear it. Comes back as
+    /// The session holds the channel, and these connections, past their INIT, are to hear it. Comes back as
     /// [`unanswered`](super::SessionMachine::unanswered) where the channel has just ended.
     fn resubscribe(
         &mut self,
@@ -129,6 +132,9 @@ pub trait SessionEffects {
     /// Something becomes of an ephemeral subscription of a token.
     fn ephemeral(&mut self, id: &ChannelId, session: Card, what: Ephemeral);
 
+    /// How many messages from before the server's start the next connection of a token has missed.
+    fn unheard_before_start(&self, token: &LeapTokenId) -> u64;
+
     /// The session's token is online; none if it is not any more.
     fn set_online(&mut self, token: Option<&LeapTokenId>);
 
@@ -146,6 +152,17 @@ pub trait SessionEffects {
 
     /// Comes back as [`expire_token`](super::SessionMachine::expire_token) at that time; instead of the time before.
     fn watch_expiry(&mut self, at: Option<Timestamp>);
+
+    /// Reads some of what waits in the token's mailbox behind a number. Comes back as
+    /// [`mail_read`](super::SessionMachine::mail_read).
+    fn read_mail(&mut self, after: u64);
+
+    /// Comes back as [`look_at_mail`](super::SessionMachine::look_at_mail) after so long.
+    fn watch_mail(&mut self, pause: Duration);
+
+    /// Notes that mails of these numbers were delivered. Comes back as
+    /// [`mail_noted`](super::SessionMachine::mail_noted).
+    fn deliver_mail(&mut self, mailbox: Epoch, numbers: Vec<RangeInclusive<u64>>);
 
     /// Asks whether the session may end. Comes back as a question for [`may_end`](super::SessionMachine::may_end).
     fn retire(&mut self);

@@ -3,10 +3,14 @@
 //!
 //! It is told what happens, with the time as an argument, and says through [`SessionEffects`] what has to be done.
 
+mod asking;
 mod connecting;
 mod detaching;
 mod effects;
+mod mailbox;
+mod mailing;
 mod replay;
+mod resumers;
 mod resuming;
 mod subscribing;
 
@@ -18,15 +22,18 @@ pub use subscribing::{NoWay, WantedSubscription};
 use crate::channel::{Card, ConnectionRef};
 use crate::delivery::fanout::{ConnectionUid, Order};
 use crate::domain::{
-    ChannelId, ChannelKey, ConnectionId, Epoch, LeapToken, Member, ProjectId, SessionId,
-    SessionRef, SessionUid, Standing, Subscription, Timestamp,
+    ChannelId, ChannelKey, ConnectionId, Epoch, LeapToken, MISSED_UNKNOWN, Member, ProjectId,
+    SessionId, SessionRef, SessionUid, Standing, Subscription, Timestamp,
 };
 use crate::faults::{Fault, is_planted};
 use crate::line::{Line, WindowBounds, WindowShare};
 use crate::protocol::{Close, CloseCode, EncodedEvent, Event, Profiles};
+use asking::AskedChannel;
 use connecting::Connecting;
 use indexmap::IndexMap;
-use std::collections::HashSet;
+use mailbox::Mailbox;
+use resumers::Given;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -67,6 +74,8 @@ struct HeldSubscription<C> {
     is_ephemeral: bool,
     /// When it was made.
     since: Timestamp,
+    /// Whether the session has missed what the channel has said since the server started.
+    is_behind: bool,
 }
 
 /// A connection of the session.
@@ -79,6 +88,12 @@ struct Attendant<W> {
     address: Option<IpAddr>,
     /// The number of the last direct message before it came.
     since: u64,
+    /// The number behind which it was given mails: smaller than that where it goes on from a position.
+    mail_since: u64,
+    /// If its client keeps positions, what it was given of the line.
+    given: Option<Given>,
+    /// When it came.
+    came: Instant,
     /// What INIT still waits for; none once INIT is out.
     connecting: Option<Box<Connecting<W>>>,
 }
@@ -91,6 +106,12 @@ struct Parting {
     hoped: Option<Standing>,
     /// Where the other connections came to the session's line; none if it left nobody behind.
     others: Option<u64>,
+    /// Behind which number it was given mails.
+    mail_since: u64,
+    /// Whether it was there for so long that what its side acknowledged was read.
+    was_there: bool,
+    /// The places of what it was given at its beginning and was not sent.
+    left: Vec<u64>,
 }
 
 /// A session to be.
@@ -101,6 +122,10 @@ pub struct Beginning {
     pub identity: Identity,
     /// The token's stored subscriptions.
     pub permanent: Vec<Subscription>,
+    /// Whether anything waits in the token's mailbox.
+    pub has_mail: bool,
+    /// When the server started, where that is so short ago that whoever was connected until then may be coming back.
+    pub restart: Option<Timestamp>,
     /// Its name to webhooks.
     pub id: SessionId,
     /// Something unguessable.
@@ -129,8 +154,9 @@ pub struct SessionMachine<E: SessionEffects> {
     connections: IndexMap<ConnectionUid, Attendant<E::Worker>>,
     /// The subscriptions, in the order they were made.
     subscriptions: IndexMap<ChannelId, HeldSubscription<E::Channel>>,
-    /// Channels that are being subscribed and are not held yet: they count as held.
-    joining: HashSet<ChannelId>,
+    /// Channels that are being subscribed and are not held yet, which count as held; with the question to the channel,
+    /// while one is under way.
+    joining: HashMap<ChannelId, Option<AskedChannel<E::Channel>>>,
     /// How many channels have something under way about their subscription.
     questions: usize,
     /// What is kept while there is no connection.
@@ -141,8 +167,12 @@ pub struct SessionMachine<E: SessionEffects> {
     is_watching_line: bool,
     /// Connections whose sockets have not ended.
     parting: Vec<Parting>,
+    /// What is known of the token's mailbox.
+    mailbox: Mailbox,
     /// Whether it ever had a connection: only then is there anything to be graceful about.
     had_connections: bool,
+    /// When the server started, while its token, which was there before, has not been told what it has missed of that.
+    comeback: Option<Timestamp>,
     /// Whether a timer runs that ends it.
     has_grace: bool,
 }
@@ -150,11 +180,18 @@ pub struct SessionMachine<E: SessionEffects> {
 impl<E: SessionEffects> SessionMachine<E> {
     /// A session without a connection yet.
     pub fn new(beginning: Beginning) -> Self {
-        let Beginning { project, identity, permanent, id, seed, epoch, window, share } = beginning;
+        let Beginning { project, identity, permanent, has_mail, restart, .. } = beginning;
+        let Beginning { id, seed, epoch, window, share, .. } = beginning;
+        // Who was there before the start counts as having had a session that broke then.
+        let was_there = |since: Timestamp| restart.is_some_and(|restart| since < restart);
         let held = |subscription: Subscription| {
             let since = subscription.created_at;
-            (subscription.channel, HeldSubscription { channel: None, is_ephemeral: false, since })
+            let (is_ephemeral, is_behind) = (false, was_there(since));
+            let held = HeldSubscription { channel: None, is_ephemeral, since, is_behind };
+            (subscription.channel, held)
         };
+        let comeback =
+            restart.filter(|_| identity.token().is_some_and(|token| was_there(token.created_at)));
         let token = identity.token().map(|token| token.id.clone());
         Self {
             uid: SessionUid::next(),
@@ -163,16 +200,24 @@ impl<E: SessionEffects> SessionMachine<E> {
             identity,
             connections: IndexMap::new(),
             subscriptions: permanent.into_iter().map(held).collect(),
-            joining: HashSet::new(),
+            joining: HashMap::new(),
             questions: 0,
             replay: Replay::default(),
             line: Line::new(epoch, window, share),
             is_watching_line: false,
             parting: Vec::new(),
-            had_connections: false,
+            mailbox: Mailbox::new(has_mail),
+            // It counts as one whose connections broke then.
+            had_connections: comeback.is_some(),
+            comeback,
             has_grace: false,
             project,
         }
+    }
+
+    /// This session.
+    pub const fn uid(&self) -> SessionUid {
+        self.uid
     }
 
     /// The session as it shows itself to a channel.
@@ -206,6 +251,11 @@ impl<E: SessionEffects> SessionMachine<E> {
         self.connections.values().map(|attendant| attendant.connection.clone()).collect()
     }
 
+    /// One of them.
+    pub fn connection(&self, connection: ConnectionUid) -> Option<&ConnectionRef<E::Worker>> {
+        self.connections.get(&connection).map(|attendant| &attendant.connection)
+    }
+
     /// A connection's public id, and where its client is.
     pub fn client(&self, connection: ConnectionUid) -> Option<(&ConnectionId, Option<IpAddr>)> {
         self.connections.get(&connection).map(|known| (&known.cid, known.address))
@@ -216,6 +266,12 @@ impl<E: SessionEffects> SessionMachine<E> {
         self.subscriptions.values().filter_map(|held| held.channel.as_ref())
     }
 
+    /// The ways to the channels that know of the session: those that it holds, and those that it asks.
+    fn acquainted(&self) -> impl Iterator<Item = &E::Channel> {
+        let asked = self.asked().filter(|_| !is_planted(Fault::AskedNotTold));
+        self.channels().chain(asked.map(|(_, channel)| channel))
+    }
+
     /// Hands an event to every connection, or keeps it for the next one.
     pub fn dispatch(&mut self, event: Event, now: Instant, effects: &mut E) {
         let dispatch = self.line.say(EncodedEvent::new(event), now);
@@ -223,8 +279,13 @@ impl<E: SessionEffects> SessionMachine<E> {
         if self.connections.is_empty() {
             return self.replay.keep(dispatch, &effects.limits());
         }
+        self.spread(&dispatch, effects);
+    }
+
+    /// Hands something that was said to every connection.
+    fn spread(&self, dispatch: &Arc<EncodedEvent>, effects: &mut E) {
         for Attendant { connection, .. } in self.connections.values() {
-            let dispatch = Arc::clone(&dispatch);
+            let dispatch = Arc::clone(dispatch);
             let order = Order::Direct { connection: connection.uid, dispatch };
             effects.order(&connection.worker, order, connection.profile.into());
         }
@@ -272,7 +333,7 @@ impl<E: SessionEffects> SessionMachine<E> {
 
     /// Whether nobody is connected and nothing is under way.
     fn is_idle(&self) -> bool {
-        self.connections.is_empty() && self.questions == 0
+        self.connections.is_empty() && self.questions == 0 && self.mailbox.is_noted()
     }
 
     /// Starts what has to happen once nobody is connected: at once, or after the grace.
@@ -286,6 +347,7 @@ impl<E: SessionEffects> SessionMachine<E> {
                 effects.start_grace();
             }
             Identity::Token(_) => effects.retire(),
+            Identity::Anonymous | Identity::Project if is_planted(Fault::AnonymousStays) => {}
             Identity::Anonymous | Identity::Project => effects.stop(),
         }
     }
@@ -338,7 +400,7 @@ impl<E: SessionEffects> SessionMachine<E> {
         self.begin(effects);
         if member != *self.member {
             self.member = Arc::new(member);
-            for channel in self.channels() {
+            for channel in self.acquainted() {
                 let word = ToChannel::Rename(Arc::clone(&self.member));
                 effects.say(channel, self.uid, word);
             }
@@ -359,10 +421,27 @@ impl<E: SessionEffects> SessionMachine<E> {
         effects.stop();
     }
 
+    /// How many messages the next connection has missed or would be given.
+    pub fn unheard(&self, effects: &E) -> u64 {
+        let is_behind = self.subscriptions.values().any(|held| held.is_behind);
+        if is_behind || !self.connections.is_empty() || !self.parting.is_empty() {
+            return MISSED_UNKNOWN;
+        }
+        let token = self.token().filter(|_| self.comeback.is_some());
+        let before = token.map_or(0, |token| effects.unheard_before_start(&token.id));
+        self.replay.count().saturating_add(before)
+    }
+
     /// How many messages the next connection would get or be told of.
     #[cfg(test)]
     pub fn owed(&self) -> u64 {
         self.replay.count()
+    }
+
+    /// The order of direct messages.
+    #[cfg(test)]
+    pub const fn line(&self) -> &Line {
+        &self.line
     }
 
     /// It has ended, also by a crash: channels forget it, its connections are told to come back.
@@ -370,6 +449,9 @@ impl<E: SessionEffects> SessionMachine<E> {
         let card = self.card();
         for (id, held) in &self.subscriptions {
             effects.unsubscribe(id, held.channel.as_ref(), card.clone(), None);
+        }
+        for (id, channel) in self.asked() {
+            effects.unsubscribe(id, Some(channel), card.clone(), None);
         }
         for (id, held) in std::mem::take(&mut self.subscriptions) {
             self.tell_ephemeral(&id, held.is_ephemeral, false, effects);

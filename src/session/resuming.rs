@@ -3,6 +3,7 @@
 
 use crate::channel::Snapshot;
 use crate::domain::{ChannelId, Resume, SessionId};
+use crate::faults::{Fault, is_planted};
 use crate::line::Recovery;
 use crate::protocol::{EncodedEvent, Event, InitStanding};
 use std::sync::Arc;
@@ -31,7 +32,10 @@ impl GoingOn {
         if !has_positions {
             return Self { events, missed, standing: None };
         }
-        events.retain(|event| !resume.is_some_and(|resume| is_named(resume, event.event())));
+        events.retain(|event| {
+            let is_named = resume.is_some_and(|resume| is_named(resume, event.event()));
+            !is_named || is_planted(Fault::KeptBesideRecovered)
+        });
         for snapshot in &mut *snapshots {
             events.append(&mut snapshot.recovery.events);
         }
@@ -55,6 +59,7 @@ fn is_named(resume: &Resume, event: &Event) -> bool {
     match event {
         Event::Message { channel, .. } => is_named(channel),
         Event::DirectMessage { is_unicast, .. } => resume.direct.is_some() && !is_unicast,
+        Event::Mail { .. } => resume.direct.is_some(),
         _ => false,
     }
 }

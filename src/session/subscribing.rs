@@ -58,7 +58,7 @@ impl<E: SessionEffects> SessionMachine<E> {
             is_news: held.is_none() || must_store,
         };
         if held.is_none() {
-            self.joining.insert(id.clone());
+            self.joining.insert(id.clone(), None);
         }
         Ok(wanted)
     }
@@ -86,7 +86,8 @@ impl<E: SessionEffects> SessionMachine<E> {
         let was_ephemeral = before.is_some_and(|held| held.is_ephemeral);
         let is_ephemeral = is_ephemeral && !was_permanent;
         let since = before.map_or(now, |held| held.since);
-        let held = HeldSubscription { channel: Some(channel), is_ephemeral, since };
+        let is_behind = before.is_some_and(|held| held.is_behind);
+        let held = HeldSubscription { channel: Some(channel), is_ephemeral, since, is_behind };
         self.subscriptions.insert(id.clone(), held);
         self.tell_ephemeral(id, was_ephemeral, is_ephemeral, effects);
         self.joining.remove(id);

@@ -5,27 +5,28 @@ use super::happening::{
 };
 use super::network::Ways;
 use super::store::{Job, Kind};
-use crate::ask::ChangeError;
-use crate::channel::Card;
-use crate::channel::{Answers, Application, ChannelEffects, Word};
+use crate::ask::{AskError, ChangeError};
+use crate::channel::{Answers, Application, Card, ChannelEffects, SessionArrival, Word};
 use crate::delivery::Home;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, Order};
 use crate::delivery::outlet::Outlet;
 use crate::domain::{
-    ChannelId, LeapTokenId, SessionRef, SessionUid, Since, State, Timestamp, Version,
+    ChannelId, Epoch, LeapTokenId, MISSED_UNKNOWN, Message, Position, SessionRef, SessionUid,
+    Since, State, Timestamp, Version,
 };
 use crate::line::WindowBounds;
 use crate::protocol::{EncodedEvent, Profiles};
 use crate::session::{Ephemeral, SessionEffects, SessionLimits, ToChannel};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a session waits for somebody to come back.
-const GRACE: Duration = Duration::from_secs(30);
+pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 /// The bounds of a simulated session: small ones, so that they are met.
 pub(super) const LIMITS: SessionLimits = SessionLimits {
@@ -59,6 +60,11 @@ impl SimulatedChannelActing {
         self.post.borrow_mut().push(happening);
     }
 
+    /// The back end deletes the channel.
+    pub(super) fn delete_for_back_end(&self) {
+        self.say(Happening::Store(Job { by: self.place.clone(), kind: Kind::Delete }));
+    }
+
     /// What webhooks hear of a session.
     fn online(&self, session: &SessionRef, is_online: bool) {
         self.say(Happening::Online(self.place.clone(), session.id.clone(), is_online));
@@ -78,6 +84,8 @@ impl ChannelEffects for SimulatedChannelActing {
     type Session = Seat;
     type Worker = FanoutHandle;
     type Bus = Ways;
+    type Stored = ();
+    type Publisher = ();
 
     fn bus(&mut self) -> &mut Ways {
         &mut self.bus
@@ -106,6 +114,12 @@ impl ChannelEffects for SimulatedChannelActing {
         self.say(Happening::Store(Job { by: self.place.clone(), kind }));
     }
 
+    fn keep_message(&mut self, _: Message, (): ()) {
+        unreachable!("no channel here keeps its messages");
+    }
+
+    fn published(&mut self, (): (), _: Result<Position, AskError>) {}
+
     fn apply(&mut self, _: Application) {
         unreachable!("no change here is so large");
     }
@@ -114,10 +128,17 @@ impl ChannelEffects for SimulatedChannelActing {
         self.say(Happening::Reload(self.place.clone()));
     }
 
-    fn mark_subscribed(&mut self) {}
+    fn reload_in(&mut self, _: Duration) {
+        // Some of what else there is to do comes before it.
+        self.say(Happening::Channel(self.place.clone(), ForChannel::ReloadAgain));
+    }
+
+    fn mark_subscribed(&mut self) {
+        self.say(Happening::Store(Job { by: self.place.clone(), kind: Kind::Mark }));
+    }
 
     fn delete(&mut self) {
-        self.say(Happening::Store(Job { by: self.place.clone(), kind: Kind::Delete }));
+        self.say(Happening::Store(Job { by: self.place.clone(), kind: Kind::DeleteItself }));
     }
 
     fn show_newcomers_in(&mut self, pause: Duration) {
@@ -169,6 +190,10 @@ impl SimulatedSessionActing {
 }
 
 impl SessionEffects for SimulatedSessionActing {
+    fn unheard_before_start(&self, _: &LeapTokenId) -> u64 {
+        MISSED_UNKNOWN
+    }
+
     type Channel = Place;
     type Worker = FanoutHandle;
 
@@ -213,8 +238,15 @@ impl SessionEffects for SimulatedSessionActing {
         connections: Vec<Connection>,
         is_return: bool,
     ) {
-        let subscribe = ForChannel::Subscribe(session, self.seat, connections, is_return);
-        self.then(Happening::Channel(channel.clone(), subscribe));
+        let arrival = SessionArrival {
+            session,
+            way: self.seat,
+            connections,
+            who: None,
+            start: None,
+            is_return,
+        };
+        self.then(Happening::Channel(channel.clone(), ForChannel::Subscribe(arrival)));
     }
 
     fn unsubscribe(
@@ -259,6 +291,13 @@ impl SessionEffects for SimulatedSessionActing {
     }
 
     fn watch_expiry(&mut self, _: Option<Timestamp>) {}
+
+    /// Nothing is ever mailed.
+    fn read_mail(&mut self, _: u64) {}
+
+    fn watch_mail(&mut self, _: Duration) {}
+
+    fn deliver_mail(&mut self, _: Epoch, _: Vec<RangeInclusive<u64>>) {}
 
     fn retire(&mut self) {
         self.then(Happening::EndSession(self.seat, true));

@@ -71,11 +71,8 @@ impl World {
     pub(super) fn gap(&mut self, node: usize, id: &ChannelId, heard: usize) {
         self.tell(|| format!("{node}.{} gap", id.as_str()));
         let shown = self.shown(node, id);
-        let nodes = self.nodes.len();
-        for (token, client) in self.clients.iter_mut().enumerate() {
-            if token % nodes == node
-                && let Some(tenure) = client.tenures.get_mut(id)
-            {
+        for client in self.clients.iter_mut().filter(|client| client.home == node) {
+            if let Some(tenure) = client.tenures.get_mut(id) {
                 let since = shown.saturating_sub(heard).max(tenure.since);
                 *tenure = Tenure { since, has_gap: true };
             }

@@ -1,6 +1,7 @@
 //! A client: what it has been told, and whether that can be.
 
-use super::wire::{Frame, Wire};
+use super::following::Following;
+use super::wire::{Dispatch, Frame, Wire};
 use crate::delivery::Link;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,19 +46,40 @@ pub(super) struct Told {
 }
 
 impl Socket {
-    /// Reads so much; what is new goes to `told`. Returns how the server ended it, if it did.
-    pub(super) fn read(&mut self, bytes: usize, told: &mut Told) -> Option<u16> {
+    /// Reads so much; what is new goes to `told`, and to what a client remembers that goes on by itself. Returns how the
+    /// server ended it, if it did.
+    pub(super) fn read(
+        &mut self,
+        bytes: usize,
+        told: &mut Told,
+        following: &mut Option<Following>,
+    ) -> Option<u16> {
         for frame in self.wire.read(bytes) {
             match frame {
                 Frame::Close(code) => return Some(code),
-                Frame::Dispatch(name, channel, data) => self.take(&name, channel, &data, told),
+                Frame::Dispatch(dispatch) => self.take(dispatch, told, following.as_mut()),
             }
         }
         None
     }
 
     /// Takes one dispatch in.
-    fn take(&mut self, name: &str, channel: Option<String>, data: &Value, told: &mut Told) {
+    fn take(&mut self, dispatch: Dispatch, told: &mut Told, following: Option<&mut Following>) {
+        let has_place = matches!(
+            dispatch.name.as_str(),
+            "MESSAGE" | "DIRECT_MESSAGE" | "STATE_UPDATE" | "AVAILABLE"
+        );
+        assert!(following.is_some() || dispatch.at.is_none(), "who did not ask gets no places");
+        assert!(has_place || dispatch.at.is_none(), "{} has no place", dispatch.name);
+        if let Some(following) = following {
+            if dispatch.name == "INIT" {
+                following.init(&dispatch.data);
+            } else {
+                following.take(&dispatch);
+            }
+        }
+        let Dispatch { name, channel, data, .. } = dispatch;
+        let (name, data) = (name.as_str(), &data);
         if name == "INIT" {
             assert!(!self.has_init, "INIT comes once");
             self.has_init = true;

@@ -2,10 +2,10 @@
 
 use super::store::Job;
 use crate::ask::{AskError, ChangeError};
-use crate::channel::Card;
-use crate::channel::{ConnectionRef, Snapshot, Word};
+use crate::channel::{Card, ConnectionRef, SessionArrival, Snapshot, Word};
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
 use crate::delivery::{Home, Report, Reports};
+use crate::domain::channel::SubscriberKind;
 use crate::domain::{
     ChannelId, Message, SessionId, SessionUid, Since, State, StateChange, Timestamp, Version,
 };
@@ -46,8 +46,8 @@ pub(super) type Connection = ConnectionRef<FanoutHandle>;
 pub(super) enum ForChannel {
     /// A connection on its way in wants a snapshot.
     Attach(Card, Seat, Connection, Option<Since>),
-    /// A session's connections are to hear it; whether the session held it before.
-    Subscribe(Card, Seat, Vec<Connection>, bool),
+    /// A session's connections are to hear it.
+    Subscribe(SessionArrival<Seat, FanoutHandle>),
     /// A session's word.
     Word(SessionUid, ToChannel<FanoutHandle>),
     /// A session leaves.
@@ -60,10 +60,16 @@ pub(super) enum ForChannel {
     Committed(Version, Result<(), AskError>),
     /// The store has deleted the channel, or not.
     Deleted(bool),
+    /// The store has noted that the channel has had a subscriber, or not.
+    Marked(bool),
+    /// The server was started again, and whoever wanted to come back has.
+    Sweep,
     /// The back end deletes the channel.
     Delete,
     /// Newcomers are shown who is in.
     ShowNewcomers,
+    /// The pause after a read that failed is over.
+    ReloadAgain,
 }
 
 /// What comes to a session.
@@ -81,8 +87,14 @@ pub(super) enum ForSession {
     Unanswered(ChannelId),
     /// A channel is looked for.
     LookFor(ChannelId),
-    /// The client subscribes, or unsubscribes.
+    /// The client subscribes, as long as its session lasts or for good.
     Subscribe(ChannelId, bool),
+    /// The client subscribes for as long as the session lasts, as somebody whom channels may not let in.
+    SubscribeForNow(ChannelId, SubscriberKind),
+    /// A channel that was asked answers whether it lets the session in; none if it ended before it could.
+    Answered(ChannelId, Option<bool>),
+    /// The client unsubscribes.
+    Unsubscribe(ChannelId),
     /// Somebody sends a message to the token.
     Direct(Message),
     /// The channels are asked who is in.
@@ -91,6 +103,34 @@ pub(super) enum ForSession {
     GraceOver,
     /// The line is looked at.
     Expire,
+}
+
+impl ForSession {
+    /// The channel whose subscription this settles: only one such thing is under way at a time.
+    pub(super) fn settles(&self) -> Option<&ChannelId> {
+        match self {
+            Self::LookFor(id)
+            | Self::Subscribe(id, _)
+            | Self::SubscribeForNow(id, _)
+            | Self::Unsubscribe(id) => Some(id),
+            _ => None,
+        }
+    }
+}
+
+impl ForChannel {
+    /// What a session hears if this does not reach the channel, and which.
+    pub(super) fn unheard(&self, id: &ChannelId) -> Option<(Seat, ForSession)> {
+        match self {
+            Self::Subscribe(SessionArrival { way, who: Some(_), .. }) => {
+                Some((*way, ForSession::Answered(id.clone(), None)))
+            }
+            Self::Attach(_, seat, ..) | Self::Subscribe(SessionArrival { way: seat, .. }) => {
+                Some((*seat, ForSession::Unanswered(id.clone())))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// What a step brings about.

@@ -27,7 +27,7 @@ struct Log {
 pub(super) struct Network {
     /// The order of each channel.
     logs: BTreeMap<ChannelId, Log>,
-    /// How often it has lost its memory.
+    /// The last epoch that a line was given.
     epoch: u64,
     /// What is on its way to each node that has the channel in use.
     ways: BTreeMap<(usize, ChannelId), VecDeque<Ordered>>,
@@ -45,15 +45,17 @@ pub(super) type Shared = Rc<RefCell<Network>>;
 impl Network {
     /// A node has a channel in use from now on, whose last state is at this version in the store; where its line stands.
     pub(super) fn open(&mut self, node: usize, channel: &ChannelId, stored: Version) -> Position {
-        let epoch = Epoch(self.epoch);
-        let position = self.logs.entry(channel.clone()).or_insert_with(|| Log {
-            position: Position::start(epoch),
-            durable: stored,
-            early: BTreeMap::new(),
-            window: VecDeque::new(),
-        });
+        if !self.logs.contains_key(channel) {
+            self.epoch += 1;
+            let position = Position::start(Epoch(self.epoch));
+            let said = self.order.get(channel).map_or(0, Vec::len);
+            self.upto.insert((channel.clone(), position), said);
+            let (early, window) = (BTreeMap::new(), VecDeque::new());
+            let log = Log { position, durable: stored, early, window };
+            self.logs.insert(channel.clone(), log);
+        }
         self.ways.insert((node, channel.clone()), VecDeque::new());
-        position.position
+        self.logs[channel].position
     }
 
     /// A node does not use a channel any more.
@@ -64,7 +66,6 @@ impl Network {
     /// A channel was deleted: one that is made again is another.
     pub(super) fn forget(&mut self, channel: &ChannelId) {
         self.logs.remove(channel);
-        self.upto.retain(|(of, _), _| of != channel);
     }
 
     /// Orders an entry: a message behind everything, a state behind the one before it.

@@ -1,15 +1,17 @@
 //! One simulated server: its fan-out, the channels in use, the sessions.
 
 use super::acting::{LIMITS, Live, SimulatedChannelActing, SimulatedSessionActing};
-use super::happening::{ForChannel, ForSession, Place, Post, Reported, Seat};
+use super::happening::{ForChannel, ForSession, Happening, Place, Post, Reported, Seat};
 use super::network::{Shared, Ways};
 use crate::bus::{LineEntry, Local};
-use crate::channel::{ChannelMachine, Moment};
+use crate::channel::{Admission, ChannelMachine, Moment, SessionArrival};
 use crate::delivery::fanout::LocalFanout;
 use crate::delivery::outlet::Outlet;
+use crate::domain::channel::SubscriberKind;
 use crate::domain::{
     Channel, ChannelId, Epoch, LeapToken, ProjectId, RawJson, SessionId, Subscription, Timestamp,
 };
+use crate::faults::{Fault, is_planted};
 use crate::line::WindowBudget;
 use crate::session::{Beginning, Identity, SessionMachine, ToChannel};
 use std::collections::{BTreeMap, VecDeque};
@@ -31,6 +33,8 @@ pub(super) struct ChannelHere {
     pub(super) inbox: VecDeque<ForChannel>,
     /// Whether it waits until it is read again.
     pub(super) is_reloading: bool,
+    /// Whether it waits until it is deleted, as it wants to be.
+    pub(super) is_ending: bool,
 }
 
 /// A session.
@@ -43,6 +47,8 @@ pub(super) struct SessionHere {
     pub(super) inbox: VecDeque<ForSession>,
     /// Which incarnation.
     pub(super) seat: Seat,
+    /// The channels that are asked, with what waits for their answers.
+    pub(super) asking: BTreeMap<ChannelId, Vec<ForSession>>,
 }
 
 /// A server.
@@ -81,9 +87,11 @@ impl Node {
         let place = Place { node: self.index, channel: id.clone(), incarnation };
         let share = WindowBudget::new(1 << 30).share(&project);
         let (version, created_at) = (channel.version, channel.created_at);
+        // An epoch that the line before it had too.
+        let is_old = is_planted(Fault::EpochAgain);
         let mut machine = ChannelMachine::new(
             channel,
-            Epoch(1),
+            Epoch(if is_old { 1 } else { incarnation }),
             LIMITS.window,
             share,
             STATE_BYTES,
@@ -104,15 +112,16 @@ impl Node {
             outlet: Outlet::new(project),
             post: post.clone(),
         };
-        let here = ChannelHere { machine, acting, inbox: VecDeque::new(), is_reloading: false };
+        let (inbox, is_reloading, is_ending) = (VecDeque::new(), false, false);
+        let here = ChannelHere { machine, acting, inbox, is_reloading, is_ending };
         self.channels.insert(id, here);
         place
     }
 
-    /// Begins the session of a token, which is subscribed for good to these channels.
+    /// Begins a session, of a token which is subscribed for good to these channels, or without one.
     pub(super) fn begin(
         &mut self,
-        token: LeapToken,
+        identity: Identity,
         seat: Seat,
         permanent: Vec<Subscription>,
         (post, live, reported): (&Post, &Live, &Reported),
@@ -122,11 +131,13 @@ impl Node {
         let name = format!("session-{}-{}-{}", seat.node, seat.token, seat.incarnation);
         let machine = SessionMachine::new(Beginning {
             project: project.clone(),
-            identity: Identity::Token(token),
+            identity,
             permanent,
+            has_mail: false,
+            restart: None,
             id: SessionId::from(name.as_str()),
             seed: name,
-            epoch: Epoch(1),
+            epoch: Epoch(seat.incarnation),
             window: LIMITS.window,
             share,
         });
@@ -137,8 +148,25 @@ impl Node {
             outlet: Outlet::new(project),
             post: post.clone(),
         };
-        let inbox = VecDeque::new();
-        self.sessions.insert(seat.token, SessionHere { machine, acting, inbox, seat });
+        let (inbox, asking) = (VecDeque::new(), BTreeMap::new());
+        self.sessions.insert(seat.token, SessionHere { machine, acting, inbox, seat, asking });
+    }
+}
+
+impl SessionHere {
+    /// Tells a channel of the session and its connections.
+    pub(super) fn tell(&self, place: Place, who: Option<SubscriberKind>) {
+        let (session, connections) = (self.machine.card(), self.machine.connections());
+        let arrival = SessionArrival {
+            session,
+            way: self.seat,
+            connections,
+            who,
+            start: None,
+            is_return: false,
+        };
+        let subscribe = ForChannel::Subscribe(arrival);
+        self.acting.post.borrow_mut().push(Happening::Channel(place, subscribe));
     }
 }
 
@@ -151,11 +179,18 @@ impl ChannelHere {
                 machine.tell_missed(card.uid, acting);
                 let snapshot =
                     ForSession::Snapshot(connection.uid, Box::new(machine.snapshot(since)));
-                post.borrow_mut().push(super::happening::Happening::Session(seat, snapshot));
+                post.borrow_mut().push(Happening::Session(seat, snapshot));
                 machine.attach(card, seat, &connection, now, acting);
             }
-            ForChannel::Subscribe(card, seat, connections, is_return) => {
-                machine.subscribe(card, seat, connections, is_return, now, acting);
+            ForChannel::Subscribe(arrival) => {
+                let asker = arrival.who.map(|_| arrival.way);
+                let admitted = machine.subscribe(arrival, now, acting);
+                let is_in = !matches!(admitted, Admission::Refused);
+                if let Some(seat) = asker {
+                    let answer =
+                        ForSession::Answered(self.acting.place.channel.clone(), Some(is_in));
+                    post.borrow_mut().push(Happening::Session(seat, answer));
+                }
             }
             ForChannel::Word(session, word) => match word {
                 ToChannel::Detach { connection, standing, is_settled } => {
@@ -179,14 +214,18 @@ impl ChannelHere {
                 machine.change(change, if_version, (), now.instant, acting);
             }
             ForChannel::Committed(version, outcome) => {
+                let outcome = outcome.map(|()| None);
                 machine.committed(version, outcome, now.instant, acting);
             }
             ForChannel::Deleted(is_deleted) => machine.end_deletion(is_deleted, acting),
             ForChannel::Delete => {
                 machine.begin_deletion();
-                crate::channel::ChannelEffects::delete(acting);
+                acting.delete_for_back_end();
             }
+            ForChannel::Marked(is_marked) => machine.marked(is_marked),
+            ForChannel::Sweep => machine.sweep(acting),
             ForChannel::ShowNewcomers => machine.show_newcomers(acting),
+            ForChannel::ReloadAgain => machine.reload_again(acting),
         }
         self.acting.outlet.leave_behind();
     }

@@ -3,16 +3,17 @@
 use super::client::Socket;
 use super::happening::{Back, Seat};
 use super::node::{PROJECT, now, token};
-use super::world::{Ear, Later, QUEUES, SILENCE, World};
+use super::world::{Ear, Later, QUEUES, SILENCE, TOKENS, World};
 use crate::channel::ConnectionRef;
 use crate::delivery::fanout::ConnectionUid;
 use crate::delivery::{Link, Origin};
-use crate::domain::{ConnectionId, ProjectId, Subscription, Timestamp};
+use crate::domain::{ConnectionId, Epoch, Position, ProjectId, Subscription, Timestamp};
 use crate::protocol::{Close, Extensions, Wire as Form};
-use crate::session::Connect;
+use crate::session::{Connect, Identity};
 use actix::Actor as _;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -40,29 +41,44 @@ impl World {
         self.deliver();
     }
 
+    /// A client's session begins, if there is none.
+    fn begin_session(&mut self, client: usize) {
+        let node = self.node_of(client);
+        if self.nodes[node].sessions.contains_key(&client) {
+            return;
+        }
+        let incarnation = self.next();
+        let seat = Seat { node, token: client, incarnation };
+        let stored = self.clients[client].stored.iter();
+        let stored = stored.filter(|id| self.store.find(id).is_some());
+        let permanent =
+            stored.map(|id| Subscription { channel: id.clone(), created_at: Timestamp(1) });
+        let permanent = permanent.collect();
+        let around = (&self.post, &self.live, &self.reported);
+        let identity =
+            if client < TOKENS { Identity::Token(token(client)) } else { Identity::Anonymous };
+        self.nodes[node].begin(identity, seat, permanent, around);
+        self.note_direct(client, Position::start(Epoch(incarnation)));
+    }
+
     /// A token's client connects; a session is begun if there is none.
     pub(super) fn connect(&mut self, token_number: usize, room: usize) {
         let node = self.node_of(token_number);
-        if !self.nodes[node].sessions.contains_key(&token_number) {
-            let incarnation = self.next();
-            let seat = Seat { node, token: token_number, incarnation };
-            let stored = self.clients[token_number].stored.iter();
-            let stored = stored.filter(|id| self.store.find(id).is_some());
-            let permanent =
-                stored.map(|id| Subscription { channel: id.clone(), created_at: Timestamp(1) });
-            let permanent = permanent.collect();
-            let around = (&self.post, &self.live, &self.reported);
-            self.nodes[node].begin(token(token_number), seat, permanent, around);
-        }
+        self.begin_session(token_number);
         let (uid, number) = (ConnectionUid::next(), self.next());
         let cid = ConnectionId::from(format!("cid-{number}").as_str());
         let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
         let fanout = self.nodes[node].fanout.clone();
         let link = Rc::new(Link::new(uid, cid.clone(), origin, &fanout.pressure(QUEUES)));
         let wire = Rc::new(super::wire::Wire::new(room));
-        let extensions = Extensions::granted(&["version".to_owned(), "presence".to_owned()]);
+        let following = self.clients[token_number].following.as_ref();
+        let resume = following.map(|following| Arc::new(following.resume()));
+        let names = ["version", "presence", "resume"].map(str::to_owned);
+        let extensions = Extensions::granted(&names[..if resume.is_some() { 3 } else { 2 }]);
         link.set_identity(ProjectId::from(PROJECT), extensions, Form::default());
-        link.count();
+        if token_number < TOKENS {
+            link.count();
+        }
         link.push_to(wire.clone());
         link.set_actor(Ear { uid, notes: Rc::clone(&self.notes) }.start().recipient());
         fanout.register(&link);
@@ -75,10 +91,10 @@ impl World {
             cid,
             address: None,
             extensions,
-            resume: None,
+            resume,
         };
         let Some(here) = self.nodes[node].sessions.get_mut(&token_number) else { return };
-        if here.machine.card().uid.number() % 3 == 0 {
+        if token_number < TOKENS && here.machine.uid().number() % 3 == 0 {
             let refused = here.machine.connect(connect.clone(), now(), &mut here.acting);
             assert!(refused.is_err(), "a token let in for another project");
         }
@@ -118,7 +134,7 @@ impl World {
         let client = &mut self.clients[token];
         let Some(socket) = &mut client.socket else { return };
         let before = socket.read.len();
-        let closed = socket.read(bytes, &mut client.told);
+        let closed = socket.read(bytes, &mut client.told, &mut client.following);
         if socket.wire.is_read() {
             // A client that says something has read what has come to its side.
             socket.link.heard(Instant::now().duration_since(self.began));

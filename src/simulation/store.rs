@@ -4,7 +4,7 @@ use super::happening::Place;
 use crate::ask::AskError;
 use crate::domain::{Channel, ChannelId, State, Timestamp, Version};
 use crate::store::{StoreError, Thing};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A write.
 pub(super) struct Job {
@@ -18,8 +18,12 @@ pub(super) struct Job {
 pub(super) enum Kind {
     /// A state.
     Set(State, Version),
-    /// The channel is deleted.
+    /// The back end deletes the channel.
     Delete,
+    /// The channel deletes itself: it waits for that.
+    DeleteItself,
+    /// The channel has had a subscriber.
+    Mark,
 }
 
 /// The store.
@@ -27,6 +31,10 @@ pub(super) enum Kind {
 pub(super) struct Store {
     /// The channels.
     rows: BTreeMap<ChannelId, Channel>,
+    /// Those that are known to have had a subscriber and to go with the last.
+    marked: BTreeSet<ChannelId>,
+    /// Those of which that is to be written, and is not.
+    pub(super) unnoted: BTreeSet<ChannelId>,
     /// What is to be written, in order.
     pub(super) jobs: VecDeque<Job>,
     /// Whether nothing can be written now.
@@ -53,6 +61,11 @@ impl Store {
         self.rows.values()
     }
 
+    /// The channels that are known to have had a subscriber and to go with the last.
+    pub(super) fn marked(&self) -> Vec<ChannelId> {
+        self.marked.iter().cloned().collect()
+    }
+
     /// Writes what is next; `lies` says whether it stands though it is said to have failed.
     pub(super) fn write(&mut self, lies: bool) -> Option<(Job, Result<(), AskError>)> {
         let job = self.jobs.pop_front()?;
@@ -66,7 +79,7 @@ impl Store {
     }
 
     /// Carries a write out.
-    fn perform(&mut self, job: &Job) -> Result<(), AskError> {
+    pub(super) fn perform(&mut self, job: &Job) -> Result<(), AskError> {
         let id = &job.by.channel;
         let Some(row) = self.rows.get_mut(id) else {
             return Err(AskError::not_found(Thing::Channel));
@@ -80,8 +93,14 @@ impl Store {
                 Ok(())
             }
             Kind::Set(..) => Err(AskError::Store(StoreError::VersionConflict)),
-            Kind::Delete => {
+            Kind::Delete | Kind::DeleteItself => {
                 self.rows.remove(id);
+                self.marked.remove(id);
+                Ok(())
+            }
+            Kind::Mark => {
+                self.marked.insert(id.clone());
+                self.unnoted.remove(id);
                 Ok(())
             }
         }

@@ -1,6 +1,7 @@
 //! A socket that is read slowly, not at all, or cut, and whose bytes a client reads as frames.
 
 use crate::delivery::Sink;
+use crate::domain::Position;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -122,10 +123,22 @@ impl Sink for Wire {
 
 /// What a server says.
 pub(super) enum Frame {
-    /// A dispatch: its name, its channel, its data.
-    Dispatch(String, Option<String>, Value),
+    /// Something that happened.
+    Dispatch(Dispatch),
     /// The end.
     Close(u16),
+}
+
+/// Something that happened, as a client is told.
+pub(super) struct Dispatch {
+    /// Its name.
+    pub(super) name: String,
+    /// Its channel.
+    pub(super) channel: Option<String>,
+    /// Its data.
+    pub(super) data: Value,
+    /// Where it stands on its line, for those who asked.
+    pub(super) at: Option<Position>,
 }
 
 /// The next whole frame, taken from the front.
@@ -146,5 +159,10 @@ fn next_frame(half: &mut Vec<u8>) -> Option<Frame> {
     let value: Value = serde_json::from_slice(&payload).unwrap();
     let dispatch = &value["d"];
     let text = |name: &str| dispatch[name].as_str().map(str::to_owned);
-    Some(Frame::Dispatch(text("e").unwrap_or_default(), text("c"), dispatch["d"].clone()))
+    Some(Frame::Dispatch(Dispatch {
+        name: text("e").unwrap_or_default(),
+        channel: text("c"),
+        data: dispatch["d"].clone(),
+        at: text("s").map(|at| at.parse().unwrap()),
+    }))
 }

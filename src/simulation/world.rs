@@ -1,18 +1,19 @@
 //! The simulated world: servers, their clients, and what happens to them.
 
-use super::acting::Live;
+use super::acting::{GRACE, Live};
 use super::client::{Socket, Told};
+use super::following::Following;
 use super::happening::{ForChannel, ForSession, Happening, Place, Post, Reported, Seat};
 use super::network::Shared;
 use super::node::{Node, PROJECT};
 use super::random::Random;
-use super::store::Store;
+use super::store::{Kind, Store};
 use crate::delivery::fanout::ConnectionUid;
 use crate::delivery::pressure::QueueBounds;
 use crate::delivery::{Link, Note};
 use crate::domain::{
-    Capabilities, Channel, ChannelId, ChannelKey, Message, ProjectId, RawJson, SessionId, State,
-    Timestamp, Version, Visibility,
+    Capabilities, Channel, ChannelId, ChannelKey, Epoch, Message, Position, ProjectId, RawJson,
+    SessionId, State, Timestamp, Version, Visibility,
 };
 use actix::prelude::*;
 use std::cell::RefCell;
@@ -22,7 +23,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The channels that there may be.
-const CHANNELS: [&str; 3] = ["a", "b", "c"];
+pub(super) const CHANNELS: [&str; 4] = ["a", "b", "c", PASSING];
+
+/// The one that goes with its last subscriber; there is none where several servers might each take themselves for its last.
+pub(super) const PASSING: &str = "passing";
+
+/// How many clients have a token; those after them have none.
+pub(super) const TOKENS: usize = 4;
+/// How many clients there are.
+const CLIENTS: usize = 6;
 
 /// The queues of connections: small ones, so that they are met.
 pub(super) const QUEUES: QueueBounds =
@@ -63,10 +72,14 @@ pub(super) struct Tenure {
     pub(super) has_gap: bool,
 }
 
-/// A token and its client.
+/// A token and its client, or a client without one.
 pub(super) struct Client {
+    /// The node where its session is, if it has one, and where it goes next.
+    pub(super) home: usize,
     /// Its connection, if it has one.
     pub(super) socket: Option<Socket>,
+    /// What it remembers, if it goes on by itself.
+    pub(super) following: Option<Following>,
     /// What it was told since its session began.
     pub(super) told: Told,
     /// The channels that it hears.
@@ -75,6 +88,10 @@ pub(super) struct Client {
     pub(super) stored: BTreeSet<ChannelId>,
     /// The messages that were sent to the token since its session began.
     pub(super) direct: Vec<u64>,
+    /// The messages that were sent to it in all.
+    pub(super) all_direct: Vec<u64>,
+    /// How many of those had been said at each place of its line.
+    pub(super) direct_upto: HashMap<Position, usize>,
 }
 
 /// What happens later.
@@ -83,6 +100,8 @@ pub(super) enum Later {
     Session(Seat, ForSession),
     /// Newcomers are shown who is in.
     Show(Place),
+    /// A server that was started again looks for channels that nobody has come back to.
+    Sweep(usize),
     /// A server gives a socket up, whose client may not have read what arrived, or closes what has lingered.
     End(Rc<Link>, bool),
 }
@@ -111,6 +130,10 @@ pub(super) struct World {
     pub(super) later: Vec<(Instant, u64, Later)>,
     /// The messages of each channel, in their order, where a server is alone.
     pub(super) order: BTreeMap<ChannelId, Vec<u64>>,
+    /// How many messages of a channel had been said at each place of its line, where a server is alone.
+    pub(super) said: HashMap<(ChannelId, Position), usize>,
+    /// The channels that somebody has heard, with their beginnings.
+    pub(super) used: BTreeSet<(ChannelId, Timestamp)>,
     /// Who is online on a channel of a node, as webhooks were told.
     pub(super) online: BTreeMap<(usize, ChannelId), BTreeSet<SessionId>>,
     /// The versions that were answered for, with the channel's beginning.
@@ -141,25 +164,31 @@ impl World {
 
     /// So many servers.
     pub(super) fn with(random: Random, nodes: usize, network: Option<Shared>, seed: u64) -> Self {
-        let client = |_| Client {
+        let client = |index: usize| Client {
+            home: index % nodes,
             socket: None,
+            following: (index < TOKENS && index % 2 == 1).then(Following::default),
             told: Told::default(),
             tenures: BTreeMap::new(),
             stored: BTreeSet::new(),
             direct: Vec::new(),
+            all_direct: Vec::new(),
+            direct_upto: HashMap::new(),
         };
         let mut world = Self {
             random,
             nodes: (0..nodes).map(Node::new).collect(),
             network,
             store: Store::default(),
-            clients: (0..4).map(client).collect(),
+            clients: (0..CLIENTS).map(client).collect(),
             post: Post::default(),
             reported: Reported::default(),
             live: Live::default(),
             notes: Notes::default(),
             later: Vec::new(),
             order: BTreeMap::new(),
+            said: HashMap::new(),
+            used: BTreeSet::new(),
             online: BTreeMap::new(),
             answered: HashMap::new(),
             count: 0,
@@ -191,20 +220,24 @@ impl World {
         self.transcript = (self.transcript ^ what).wrapping_mul(0x0100_0000_01B3).rotate_left(17);
     }
 
-    /// The node where a token's clients are.
+    /// The node where a client's session is.
     pub(super) fn node_of(&self, token: usize) -> usize {
-        token % self.nodes.len()
+        self.clients[token].home
     }
 
     /// Makes a channel, if there is none of that name.
     pub(super) fn create(&mut self, name: &str) {
         let id = ChannelId::trusted(name);
-        if self.store.find(&id).is_some() {
+        let is_possible = name != PASSING || self.network.is_none();
+        if self.store.find(&id).is_some() || !is_possible {
             return;
         }
         let at = self.next();
-        let capabilities =
-            if name == "c" { Capabilities::PRESENCE } else { Capabilities::default() };
+        let capabilities = match name {
+            "c" => Capabilities::PRESENCE,
+            PASSING => Capabilities::EPHEMERAL,
+            _ => Capabilities::default(),
+        };
         self.store.create(Channel {
             key: ChannelKey { project: ProjectId::from(PROJECT), id },
             visibility: Visibility::Public,
@@ -245,6 +278,24 @@ impl World {
         }
     }
 
+    /// How many messages of a channel had been said at a place of its line.
+    pub(super) fn upto(&self, channel: &ChannelId, at: Position) -> usize {
+        match &self.network {
+            Some(network) => network.borrow().upto(channel, at),
+            None => self.said[&(channel.clone(), at)],
+        }
+    }
+
+    /// A server that is alone says how far a channel's line has come, from one place on.
+    pub(super) fn note_said(&mut self, channel: &ChannelId, from: Position) {
+        let Some(here) = self.nodes[0].channels.get(channel) else { return };
+        let (to, count) = (here.machine.line().position(), self.order(channel).len());
+        for offset in from.offset..=to.offset {
+            let at = Position { offset, ..to };
+            self.said.entry((channel.clone(), at)).or_insert(count);
+        }
+    }
+
     /// The incarnation of a channel on a node, which takes it into use; none if there is no such channel.
     pub(super) fn resolve(&mut self, node: usize, channel: &ChannelId) -> Option<Place> {
         if let Some(here) = self.nodes[node].channels.get(channel) {
@@ -261,6 +312,9 @@ impl World {
         let place = self.nodes[node].open(stored, incarnation, self.network.as_ref(), &self.post);
         self.live.borrow_mut().insert(place.clone());
         self.online.insert((node, channel.clone()), BTreeSet::new());
+        if self.network.is_none() {
+            self.note_said(channel, Position::start(Epoch(incarnation)));
+        }
         Some(place)
     }
 
@@ -311,16 +365,11 @@ impl World {
     pub(super) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Channel(place, what) => {
-                let unanswered = match &what {
-                    ForChannel::Attach(_, seat, ..) | ForChannel::Subscribe(_, seat, ..) => {
-                        Some(*seat)
-                    }
-                    _ => None,
-                };
+                let unheard = what.unheard(&place.channel);
                 if !self.hand_channel(&place, what)
-                    && let Some(seat) = unanswered
+                    && let Some((seat, word)) = unheard
                 {
-                    self.hand_session(seat, ForSession::Unanswered(place.channel));
+                    self.hand_session(seat, word);
                 }
             }
             Happening::Session(seat, what) => self.hand_session(seat, what),
@@ -330,7 +379,16 @@ impl World {
                 let is_grace = |later: &Later| matches!(later, Later::Session(to, ForSession::GraceOver) if *to == seat);
                 self.later.retain(|(_, _, later)| !is_grace(later));
             }
-            Happening::Store(job) => self.store.jobs.push_back(job),
+            Happening::Store(job) => {
+                let here = self.nodes[job.by.node].channels.get_mut(&job.by.channel);
+                if let Some(here) = here.filter(|here| here.acting.place == job.by) {
+                    here.is_ending |= matches!(job.kind, Kind::DeleteItself);
+                }
+                if matches!(job.kind, Kind::Mark) {
+                    self.store.unnoted.insert(job.by.channel.clone());
+                }
+                self.store.jobs.push_back(job);
+            }
             Happening::Reload(place) => {
                 let here = self.nodes[place.node].channels.get_mut(&place.channel);
                 if let Some(here) = here.filter(|here| here.acting.place == place) {
@@ -357,67 +415,6 @@ impl World {
         }
     }
 
-    /// A channel's incarnation ends.
-    pub(super) fn end_channel(&mut self, place: &Place) {
-        self.tell(|| format!("{}.{} ends", place.node, place.channel.as_str()));
-        let channels = &mut self.nodes[place.node].channels;
-        if channels.get(&place.channel).is_none_or(|here| here.acting.place != *place) {
-            return;
-        }
-        let Some(mut here) = channels.remove(&place.channel) else { return };
-        self.live.borrow_mut().remove(place);
-        here.machine.ended(&mut here.acting);
-        here.acting.outlet.leave_behind();
-        if let Some(network) = &self.network {
-            network.borrow_mut().close(place.node, &place.channel);
-        }
-        let refused = here.inbox.into_iter().filter_map(|what| match what {
-            ForChannel::Attach(_, seat, ..) | ForChannel::Subscribe(_, seat, ..) => Some(seat),
-            _ => None,
-        });
-        for seat in refused.collect::<Vec<_>>() {
-            self.hand_session(seat, ForSession::Unanswered(place.channel.clone()));
-        }
-        // What an incarnation had not handed over when it ended is known to be lost (a gap of docs/RUNTIME.md).
-        let nodes = self.nodes.len();
-        for (token, client) in self.clients.iter_mut().enumerate() {
-            if token % nodes == place.node {
-                client.tenures.remove(&place.channel);
-            }
-        }
-    }
-
-    /// A session ends, unless it is only asked whether it may and somebody has come.
-    pub(super) fn end_session(&mut self, seat: Seat, is_asked: bool) {
-        let sessions = &mut self.nodes[seat.node].sessions;
-        let may_end = |here: &super::node::SessionHere| {
-            here.seat == seat && (!is_asked || here.machine.may_end())
-        };
-        if !sessions.get(&seat.token).is_some_and(may_end) {
-            return;
-        }
-        let Some(mut here) = sessions.remove(&seat.token) else { return };
-        // Nobody came back for that in time.
-        self.clients[seat.token].told.missed += here.machine.owed();
-        here.machine.ended(&mut here.acting);
-        here.acting.outlet.leave_behind();
-        if is_asked {
-            let socket = self.clients[seat.token].socket.as_ref();
-            let is_left = socket.is_none_or(|socket| socket.link.is_gone());
-            assert!(is_left, "a session ended under its client");
-        }
-        self.forget_session(seat.token);
-    }
-
-    /// A client whose session has ended begins anew; what it heard until then had no hole.
-    pub(super) fn forget_session(&mut self, token: usize) {
-        self.check_heard(token, false);
-        let client = &mut self.clients[token];
-        client.told = Told::default();
-        client.tenures.clear();
-        client.direct.clear();
-    }
-
     /// So much time passes.
     pub(super) async fn pass(&mut self, time: Duration) {
         tokio::time::advance(time).await;
@@ -427,6 +424,7 @@ impl World {
             let Some((index, _)) = due.min_by_key(|(_, (at, turn, _))| (*at, *turn)) else { break };
             match self.later.remove(index).2 {
                 Later::Session(seat, what) => self.hand_session(seat, what),
+                Later::Sweep(node) => self.sweep(node),
                 Later::Show(place) => drop(self.hand_channel(&place, ForChannel::ShowNewcomers)),
                 Later::End(link, is_doubtful) => self.end(&link, is_doubtful),
             }
@@ -502,10 +500,28 @@ impl World {
             self.disconnect(token, false);
         }
         self.rest_briefly().await;
-        for token in 0..self.clients.len() {
-            if self.nodes[self.node_of(token)].sessions.contains_key(&token) {
+        for token in 0..TOKENS {
+            let has_session = self.nodes[self.node_of(token)].sessions.contains_key(&token);
+            // Who remembers how far it has heard may come back at any time.
+            if has_session || self.clients[token].following.is_some() {
                 self.connect(token, 1 << 20);
             }
+        }
+        self.rest().await;
+    }
+
+    /// Everybody goes for good.
+    pub(super) async fn leave(&mut self) {
+        for token in 0..self.clients.len() {
+            self.disconnect(token, false);
+        }
+        self.rest().await;
+        for _ in 0..2 {
+            self.pass(GRACE).await;
+            self.rest().await;
+        }
+        for node in 0..self.nodes.len() {
+            self.put_to_sleep(node, &ChannelId::trusted(PASSING));
         }
         self.rest().await;
     }

@@ -7,12 +7,17 @@ pub(crate) mod answers;
 pub(crate) mod authorizers;
 pub(crate) mod channels;
 pub(crate) mod groups;
+pub(crate) mod history;
+pub(crate) mod mailboxes;
 pub(crate) mod outbox;
 pub(crate) mod pages;
 pub(crate) mod projects;
+pub(crate) mod properties;
 pub(crate) mod registers;
+pub(crate) mod state_log;
 pub(crate) mod subscriptions;
 pub(crate) mod tokens;
+pub(crate) mod unheard;
 pub(crate) mod webhooks;
 
 use super::{Database, GroupStore, ReadStore, StoreResult, WriteStore};
@@ -223,6 +228,13 @@ macro_rules! run_contract_on {
             subscriptions::a_subscription_is_removed_alone,
             subscriptions::a_walk_through_a_channels_tokens_meets_each_once,
             subscriptions::a_tokens_channels_come_by_age_of_subscription,
+            mailboxes::mails_wait_in_their_order_also_over_a_restart,
+            mailboxes::what_was_delivered_waits_no_more_and_is_remembered,
+            mailboxes::a_mailbox_takes_no_more_than_its_bounds_and_what_left_makes_room,
+            mailboxes::what_is_over_expires_and_is_forgotten_in_small_steps,
+            mailboxes::only_the_newest_that_have_ended_are_remembered,
+            mailboxes::a_mailbox_is_its_tokens_and_goes_with_it,
+            mailboxes::a_deleted_project_takes_its_mailboxes_along_and_no_other,
             webhooks::a_webhook_comes_back_as_it_was,
             webhooks::webhooks_are_listed_by_project_oldest_first,
             webhooks::a_webhook_needs_its_project_and_a_new_id,
@@ -252,10 +264,32 @@ macro_rules! run_contract_on {
             answers::past_the_bounds_the_oldest_answers_go,
             answers::old_answers_are_forgotten_in_small_steps,
             answers::a_deleted_project_takes_its_answers_along,
+            history::a_line_goes_on_where_it_was_after_a_restart,
+            history::a_channel_that_keeps_nothing_has_no_line,
+            history::kept_messages_come_in_pages_both_ways,
+            history::what_is_beyond_the_bounds_is_gone_before_it_is_deleted,
+            history::a_channel_narrows_what_it_keeps,
+            history::what_is_gone_is_deleted_in_small_steps,
+            history::a_line_says_when_it_has_much_too_much,
+            history::lines_are_due_when_their_oldest_message_is_too_old,
+            history::what_was_trimmed_is_gone_at_once,
+            history::messages_go_with_their_channel_and_their_project,
+            history::a_line_that_is_closed_and_opened_begins_anew,
+            history::a_message_stands_and_falls_with_its_group,
+            state_log::every_version_comes_back_as_it_was,
+            properties::whatever_changes_and_comes_back_each_version_is_read_as_it_was,
+            state_log::versions_are_listed_newest_first_in_parts,
+            state_log::a_version_is_found_by_the_time_at_which_it_was_in_force,
+            state_log::versions_beyond_the_bounds_are_gone_before_they_are_deleted,
+            state_log::versions_are_deleted_in_small_steps_with_none_missing_behind,
+            state_log::a_log_is_due_when_its_oldest_version_is_too_old,
+            state_log::versions_go_with_their_channel_and_their_project,
+            state_log::a_version_stands_and_falls_with_its_state,
             authorizers::a_project_has_one_authorizer_or_none,
             registers::registers_are_found_in_order_after_a_restart,
             registers::a_register_goes_with_the_project_and_not_with_the_channel,
             registers::ephemeral_subscriptions_go_with_their_channel_and_who_is_online_does_not,
+            unheard::what_a_stop_left_is_taken_once,
             groups::an_empty_group_commits,
             groups::a_group_sees_its_own_writes,
             groups::readers_see_a_group_as_soon_as_it_returns_and_not_before,

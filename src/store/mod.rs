@@ -6,7 +6,10 @@
 
 pub mod answers;
 pub mod diesel;
+pub mod history;
+pub mod mailbox;
 pub mod outbox;
+pub mod state_log;
 
 #[cfg(test)]
 mod contract;
@@ -15,11 +18,16 @@ pub use crate::domain::listing::Start;
 pub use crate::domain::project::SecretHash;
 use crate::domain::{
     AdminToken, AdminTokenId, Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId,
-    Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, State, Subscription, Timestamp,
-    Version, Visibility, Webhook, WebhookId,
+    MISSED_UNKNOWN, Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, State, Subscription,
+    Timestamp, Version, Visibility, Webhook, WebhookId,
 };
 pub use answers::{ReadAnswers, StoredAnswer, WriteAnswers};
+pub use history::{
+    Appended, HistoryPage, KeptPage, NewMessage, PruneStep, ReadHistory, StoredLine, WriteHistory,
+};
+pub use mailbox::{MailPage, NewMail, ReadMailbox, WriteMailbox};
 pub use outbox::{AtomicWrite, ReadOutbox, WriteOutbox};
+pub use state_log::{FoundVersion, ReadStateLog, StateLogPage, WantedVersion, WriteStateLog};
 
 /// A kind of thing, for errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +48,8 @@ pub enum Thing {
     Delivery,
     /// Who answers subscribe requests.
     Authorizer,
+    /// A mail.
+    Mail,
 }
 
 /// Why a transaction did nothing.
@@ -60,6 +70,9 @@ pub enum StoreError {
     /// The call has been carried out and answered already, under the same key.
     #[error("the call was answered already")]
     Answered,
+    /// As much waits for a token as may.
+    #[error("the mailbox is full")]
+    MailboxFull,
     /// The database did not take it: busy, full, failing or gone. Trying later may help.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
@@ -131,6 +144,22 @@ pub struct WebhookUpdate {
     pub keep_previous_until: Option<Timestamp>,
 }
 
+/// What an orderly stop knew of what leap tokens have not heard: how many messages the next connection of each has missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unheard {
+    /// Of these.
+    pub tokens: Vec<(LeapTokenId, u64)>,
+    /// Of all others.
+    pub others: u64,
+}
+
+impl Default for Unheard {
+    /// Nobody knows.
+    fn default() -> Self {
+        Self { tokens: Vec::new(), others: MISSED_UNKNOWN }
+    }
+}
+
 /// The outcome of a transaction.
 pub type StoreResult<T> = Result<T, StoreError>;
 
@@ -139,7 +168,7 @@ pub type StoreResult<T> = Result<T, StoreError>;
 /// Each method fails with [`StoreError::Unavailable`], or with [`StoreError::Corrupt`] where it reads what was changed by
 /// hand, and with nothing else.
 #[expect(clippy::missing_errors_doc, reason = "the same errors everywhere, named once above")]
-pub trait ReadStore: ReadOutbox + ReadAnswers {
+pub trait ReadStore: ReadOutbox + ReadAnswers + ReadHistory + ReadStateLog + ReadMailbox {
     /// A project by id.
     fn find_project(&mut self, id: &ProjectId) -> StoreResult<Option<Project>>;
     /// All projects, oldest first.
@@ -169,6 +198,8 @@ pub trait ReadStore: ReadOutbox + ReadAnswers {
     fn list_admin_tokens(&mut self) -> StoreResult<Vec<AdminToken>>;
     /// A channel by key.
     fn find_channel(&mut self, key: &ChannelKey) -> StoreResult<Option<Channel>>;
+    /// Who may subscribe to a channel.
+    fn find_visibility(&mut self, key: &ChannelKey) -> StoreResult<Option<Visibility>>;
     /// The projects that have a channel of this id, two at most: enough to tell "unique on the server".
     fn projects_with_channel(&mut self, id: &ChannelId) -> StoreResult<Vec<ProjectId>>;
     /// One page of a project's channels.
@@ -229,7 +260,9 @@ pub trait ReadStore: ReadOutbox + ReadAnswers {
 ///
 /// Each method names the errors that are refusals of its own; besides, it fails as reading does.
 #[expect(clippy::missing_errors_doc, reason = "each method names its refusals in its own sentence")]
-pub trait WriteStore: ReadStore + WriteOutbox + WriteAnswers {
+pub trait WriteStore:
+    ReadStore + WriteOutbox + WriteAnswers + WriteHistory + WriteStateLog + WriteMailbox
+{
     /// Adds a project. Errors: `Exists(Project)` for a used id or namespace.
     fn create_project(&mut self, project: &Project) -> StoreResult<()>;
     /// Adds a project token. Errors: `NotFound(Project)`, `Exists(ProjectToken)` for a used secret or id.
@@ -286,6 +319,10 @@ pub trait WriteStore: ReadStore + WriteOutbox + WriteAnswers {
     ) -> StoreResult<bool>;
     /// Ends a permanent subscription; returns whether there was one.
     fn remove_subscription(&mut self, key: &ChannelKey, token: &LeapTokenId) -> StoreResult<bool>;
+    /// Notes what tokens have not heard, in place of what was noted before.
+    fn keep_unheard(&mut self, left: &Unheard) -> StoreResult<()>;
+    /// Returns what was noted, which is not any more; that nobody knows, where nothing was.
+    fn take_unheard(&mut self) -> StoreResult<Unheard>;
     /// Adds a webhook. Errors: `NotFound(Project)`, `Exists(Webhook)`.
     fn create_webhook(&mut self, webhook: &Webhook) -> StoreResult<()>;
     /// Changes a webhook and returns it as it is now; a new address or new names enable a disabled one. Errors: `NotFound(Webhook)`.

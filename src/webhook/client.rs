@@ -125,7 +125,7 @@ impl EndpointClient {
 
     /// The same with a resolver of the caller's.
     pub fn with_resolver(policy: Policy, resolver: Box<dyn Resolve>) -> Self {
-        Self { tls: tls().map(TlsConnector::from), policy, resolver }
+        Self { tls: connector(), policy, resolver }
     }
 
     /// Posts and waits for the status. An answer counts as soon as its head is there, however long its body is.
@@ -259,6 +259,16 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 /// An error of the HTTP client in words that name no more than the endpoint's owner may know.
 fn broken(error: &hyper::Error) -> CallError {
     CallError::Broken(format!("the connection broke: {error}"))
+}
+
+/// What speaks TLS to whoever is called; none where the crypto provider refuses.
+pub fn connector() -> Option<TlsConnector> {
+    tls().map(TlsConnector::from)
+}
+
+/// Whether there is any certificate to check others by.
+pub fn has_roots() -> bool {
+    !rustls_native_certs::load_native_certs().certs.is_empty()
 }
 
 /// TLS with the operating system's root certificates, among which an operator puts their own; none where the crypto

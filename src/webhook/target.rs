@@ -87,6 +87,12 @@ impl EndpointUrl {
         &self.url[BeforeHost..AfterPort]
     }
 
+    /// Host and port, where no policy says whether that may be dialled.
+    pub fn dial(&self) -> (String, u16) {
+        let host = self.url.host_str().unwrap_or_default();
+        (host.trim_matches(['[', ']']).to_owned(), self.port)
+    }
+
     /// The name that the endpoint's certificate has to be for; none without TLS.
     ///
     /// # Errors

@@ -18,6 +18,10 @@ export const PROJECT = 'project_test';
 export const PROJECT_TOKEN = `ptk_${'c2VjcmV0LWZvci10ZXN0cw'.repeat(2)}`;
 export const ADMIN_TOKEN = `pat_${'YWRtaW4tZm9yLXRlc3Rz'.repeat(2)}`;
 
+/** The processes that run. A test file that dies half-way must not leave its servers behind. */
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
 /** A server of its own per test file, on a free port, with a data folder that goes with it. */
 export async function startServer(env = {}, binary = BINARY) {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'warren-test-'));
@@ -43,8 +47,6 @@ class Server {
     this.#binary = binary;
     this.dataDir = dataDir;
     this.#env = env;
-    // A test file that dies half-way must not leave its server behind.
-    process.on('exit', () => this.#child?.kill('SIGKILL'));
   }
 
   get base() {
@@ -72,10 +74,11 @@ class Server {
       },
     });
     this.#child = child;
+    running.add(child);
     this.#exit = new Promise((resolve) => {
       child.once('error', (error) => resolve({ error }));
       child.once('exit', (code, signal) => resolve({ code, signal }));
-    });
+    }).finally(() => running.delete(child));
     createInterface({ input: child.stderr }).on('line', (line) => {
       this.#log.push(line);
       if (this.#log.length > 200) this.#log.shift();

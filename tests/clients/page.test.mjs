@@ -2,59 +2,28 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { chromium } from 'playwright-core';
+import { HOSTILE, overflow, startBrowser } from './browser.mjs';
 import { ROOT, startServer } from './harness.mjs';
-import { TIMEOUT_MS } from './inbox.mjs';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-const HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>';
 const run = promisify(execFile);
 
 let server;
 let browser;
-/** Everything a page complained about: script errors, CSP violations, failed loads. */
-let complaints = [];
-/** Set while the server is down on purpose: the browser logs each refused connection itself. */
-let isDown = false;
 
 before(async () => {
-  assert.ok(existsSync(CHROMIUM), `no browser at ${CHROMIUM}: install Chromium or set CHROMIUM`);
   server = await startServer();
-  browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+  browser = await startBrowser();
 });
-afterEach(async () => {
-  for (const context of browser?.contexts() ?? []) await context.close();
-  const found = complaints;
-  complaints = [];
-  assert.deepEqual(found, []);
-});
+afterEach(() => browser?.settle());
 after(async () => {
   await browser?.close();
   await server?.remove();
 });
 
-async function openPage(url, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
-  context.setDefaultTimeout(TIMEOUT_MS);
-  const page = await context.newPage();
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('console', (line) => {
-    if (['error', 'warning'].includes(line.type()) && !isDown) complaints.push(line.text());
-  });
-  page.on('dialog', (dialog) => complaints.push(`dialog: ${dialog.message()}`));
-  await page.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
-      console.error(`CSP violation: ${violatedDirective} ${blockedURI}`);
-    });
-  });
-  await page.goto(url);
-  return page;
-}
+const openPage = (url, options) => browser.open(url, options);
 
 /** The page's address for a channel of the test project. */
 const address = (channel, more = {}) => `${server.base}/#${new URLSearchParams({ project: server.project, channel, ...more })}`;
@@ -156,11 +125,11 @@ test('a channel that is not there can be made from the page', async () => {
   assert.equal(await text(page, '#state'), '');
   assert.match(await text(page, '#empty'), /Nothing arrives while/);
   await page.screenshot({ path: path.join(ROOT, 'target/quickstart-missing.png'), fullPage: true, animations: 'disabled' });
-  isDown = true; // The browser logs the refusal by itself.
+  browser.isDown = true; // The browser logs the refusal by itself.
   await page.fill('#field-project-token', 'ptk_wrong');
   await page.click('#maker button');
   await page.waitForFunction(() => /^Not created: /.test(document.getElementById('maker-note').textContent));
-  isDown = false;
+  browser.isDown = false;
   await page.fill('#field-project-token', server.token);
   await page.click('#maker button');
   await isConnected(page);
@@ -185,16 +154,41 @@ test('the newest message comes first and 200 are kept', async () => {
 test('after a crash of the server it reconnects and is live again', async () => {
   const page = await openPage(address('hello'));
   await isConnected(page);
-  isDown = true;
+  browser.isDown = true;
   await server.kill();
   await page.waitForSelector('#status[data-status="waiting"], #status[data-status="connecting"]');
   await server.start();
   await isConnected(page);
-  isDown = false;
+  browser.isDown = false;
   await server.ok('PUT', '/v1/channels/hello/state', { restarted: true });
   await stateShows(page, 'restarted');
   await server.publish('hello', 'BACK', {});
   await firstMessage(page).waitFor();
+});
+
+test('with a storage, a page that is loaded again goes on where it was: each message once', async () => {
+  await server.channel('diary', 'public');
+  const token = await server.leapToken({}, { channels: ['diary'] });
+  const page = await openPage(`${server.base}/`);
+  const begin = () => page.evaluate(async ({ project, token }) => {
+    const { connect } = await import('/static/warren.js');
+    window.heard = [];
+    const client = connect({ url: location.origin, project, token, storage: localStorage, retryMinMs: 20 });
+    const diary = client.subscribe('diary');
+    diary.on('message', ({ data, missed }) => window.heard.push([data, missed]));
+    await diary.ready;
+  }, { project: server.project, token });
+  const hears = (count) => page.waitForFunction((count) => window.heard.length >= count, count);
+  await begin();
+  for (let n = 0; n < 5; n += 1) await server.publish('diary', 'n', n);
+  await hears(5);
+  await page.reload();
+  for (let n = 5; n < 10; n += 1) await server.publish('diary', 'n', n);
+  await begin();
+  await hears(5);
+  await server.publish('diary', 'n', 10);
+  await hears(6);
+  assert.deepEqual(await page.evaluate(() => window.heard), [5, 6, 7, 8, 9, 10].map((n) => [n, 0]));
 });
 
 test('without a channel it asks for one, and remembers nothing in the query', async () => {
@@ -235,25 +229,24 @@ for (const colorScheme of ['light', 'dark']) {
     await isConnected(page);
     await server.publish('hello', 'LONG_NAME_'.repeat(20), { long: 'x'.repeat(500) });
     await firstMessage(page).waitFor();
-    const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    assert.equal(await overflow(), 0);
+    assert.equal(await overflow(page), 0);
     await page.goto(`${server.base}/#`);
     await page.waitForSelector('#chooser-form');
-    assert.equal(await overflow(), 0);
+    assert.equal(await overflow(page), 0);
   });
 }
 
 test('the page and its parts are served with the strict policy and the right types', async () => {
   const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
   let total = 0;
-  for (const [file, type] of [['/', 'text/html'], ['/static/app.js', 'text/javascript'], ['/static/leap.js', 'text/javascript'], ['/static/style.css', 'text/css'], ['/static/icon.svg', 'image/svg+xml']]) {
+  for (const [file, type] of [['/', 'text/html'], ['/static/app.js', 'text/javascript'], ['/static/warren.js', 'text/javascript'], ['/static/style.css', 'text/css'], ['/static/theme.css', 'text/css'], ['/static/theme.js', 'text/javascript'], ['/static/icon.svg', 'image/svg+xml']]) {
     const { status, headers, text: body } = await server.api('GET', file, undefined, { authorization: null });
     assert.equal(status, 200, file);
     assert.ok(headers['content-type'].startsWith(type), `${file}: ${headers['content-type']}`);
     if (file === '/') assert.equal(headers['content-security-policy'], policy);
     total += body.length;
   }
-  assert.ok(total < 40_000, `${total} bytes`);
+  assert.ok(total < 42_000, `${total} bytes`);
   for (const file of ['nothing.js', '..%2fCargo.toml', '../Cargo.toml']) {
     assert.ok((await server.api('GET', `/static/${file}`)).status >= 400, file);
   }

@@ -8,6 +8,7 @@ use crate::socket::{Dice, Http, Process, Socket};
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::thread;
@@ -284,4 +285,140 @@ fn a_second_server_on_the_same_data_refuses_to_start() {
     server.kill();
     // A killed server leaves no lock behind.
     Process::start(folder.path(), &[]).assert_well();
+}
+
+/// A token that is subscribed to these channels.
+fn token_of(http: &mut Http, channels: &[&str]) -> String {
+    let body = json!({"channels": channels}).to_string();
+    let made = http.data("POST", "/v1/channels/tokens", &body).unwrap();
+    made["token"]["id"].as_str().unwrap().to_owned()
+}
+
+/// Publishes these numbers to a channel.
+fn publish(http: &mut Http, channel: &str, numbers: Range<u64>) {
+    for number in numbers {
+        let body = json!({"e": "n", "d": number}).to_string();
+        http.call("POST", &format!("/v1/channels/{channel}/messages"), &body).unwrap();
+    }
+}
+
+/// Reads the messages of these channels with these numbers; of each channel in this order.
+fn hear(socket: &mut Socket, mut expected: HashMap<&str, Range<u64>>) {
+    while expected.values().any(|numbers| !numbers.is_empty()) {
+        let message = socket.expect("MESSAGE");
+        let numbers = expected.get_mut(message["c"].as_str().unwrap());
+        let next = numbers.and_then(Iterator::next).map(Value::from);
+        assert_eq!(next.as_ref(), Some(&message["d"]["d"]), "{message}");
+    }
+}
+
+#[test]
+fn who_comes_back_to_a_server_that_was_restarted_gets_what_was_said_since_the_start() {
+    const COUNT: u64 = 20;
+    for signal in ["KILL", "TERM"] {
+        let folder = TempDir::new().unwrap();
+        let server = Process::start(folder.path(), &[]);
+        let mut http = server.http();
+        for channel in ["a", "b", "late"] {
+            http.data("PUT", &format!("/v1/channels/{channel}"), r#"{"type":"public"}"#).unwrap();
+        }
+        let tokens: Vec<_> = (0..4).map(|_| token_of(&mut http, &["a", "b"])).collect();
+        let mut sockets = Vec::new();
+        for token in &tokens {
+            let (socket, init) = Socket::enter(server.address, Some(token));
+            assert!(init.get("missed").is_none(), "{init}");
+            sockets.push(socket);
+        }
+        publish(&mut http, "a", 0..COUNT);
+        server.signal(signal);
+        if signal == "TERM" {
+            // It is heard to the end.
+            for socket in &mut sockets {
+                socket.close_frame();
+            }
+        }
+        drop(sockets);
+        server.wait();
+
+        let server = Process::start(folder.path(), &[]);
+        let mut http = server.http();
+        let fresh = token_of(&mut http, &["a"]);
+        publish(&mut http, "a", COUNT..2 * COUNT);
+        publish(&mut http, "late", 0..COUNT);
+        let path = format!("/v1/channels/late/subscribers/{}", tokens[0]);
+        http.call("PUT", &path, "").unwrap();
+        for (token, n) in tokens.iter().zip((0..).step_by(2)) {
+            let (mut socket, init) = Socket::enter(server.address, Some(token));
+            // What it had not heard before a kill, nobody knows.
+            let missed = (signal == "KILL").then_some(&Value::Null);
+            assert_eq!(init.get("missed"), missed, "{signal}: {init}");
+            hear(&mut socket, HashMap::from([("a", COUNT..2 * COUNT), ("b", 0..n)]));
+            publish(&mut http, "b", n..n + 1);
+            hear(&mut socket, HashMap::from([("b", n..n + 1)]));
+            // It has shown that it is there: nothing of this comes again.
+            socket.beat_past_all();
+            drop(socket);
+            let path = format!("/v1/channels/tokens/{token}");
+            crate::scene::eventually("it has gone", || {
+                server.http().data("GET", &path, "").unwrap()["token"]["is_online"] == false
+            });
+            publish(&mut http, "b", n + 1..n + 2);
+            let (mut socket, init) = Socket::enter(server.address, Some(token));
+            assert!(init.get("missed").is_none(), "{init}");
+            hear(&mut socket, HashMap::from([("b", n + 1..n + 2)]));
+        }
+        // Who was not there before has missed nothing.
+        let (mut socket, init) = Socket::enter(server.address, Some(&fresh));
+        assert!(init.get("missed").is_none(), "{init}");
+        publish(&mut http, "a", 0..1);
+        hear(&mut socket, HashMap::from([("a", 0..1)]));
+        server.assert_well();
+    }
+}
+
+#[test]
+fn an_orderly_stop_leaves_to_the_next_start_what_was_not_heard() {
+    let folder = TempDir::new().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let mut http = server.http();
+    http.data("PUT", "/v1/channels/a", r#"{"type":"public"}"#).unwrap();
+    let tokens = [(); 3].map(|()| token_of(&mut http, &["a"]));
+    let [heard, away, never] = &tokens;
+    let (mut socket, _) = Socket::enter(server.address, Some(heard));
+    let (gone, _) = Socket::enter(server.address, Some(away));
+    drop(gone);
+    let path = format!("/v1/channels/tokens/{away}");
+    crate::scene::eventually("it has gone", || {
+        server.http().data("GET", &path, "").unwrap()["token"]["is_online"] == false
+    });
+    publish(&mut http, "a", 0..5);
+    hear(&mut socket, HashMap::from([("a", 0..5)]));
+    socket.beat_past_all();
+    server.signal("TERM");
+    assert_eq!(socket.expect_close().0, 4010);
+    drop(socket);
+    assert_eq!(server.wait(), Some(0));
+
+    let server = Process::start(folder.path(), &[]);
+    let mut http = server.http();
+    publish(&mut http, "a", 5..7);
+    let direct = format!("/v1/channels/tokens/{away}/messages");
+    http.data("POST", &direct, r#"{"e":"direct"}"#).unwrap();
+    // One has heard all, one had five messages to come; of who was not seen since the start before, nobody knows.
+    let missed = [(heard, None), (away, Some(json!(5))), (never, Some(Value::Null))];
+    for (token, missed) in missed {
+        let (mut socket, init) = Socket::enter(server.address, Some(token));
+        assert_eq!(init.get("missed"), missed.as_ref(), "{init}");
+        if token == away {
+            assert_eq!(socket.expect("DIRECT_MESSAGE")["d"]["e"], "direct");
+        }
+        hear(&mut socket, HashMap::from([("a", 5..7)]));
+        socket.beat_past_all();
+    }
+    server.assert_well();
+    // What a stop has left is for the next start alone.
+    server.kill();
+    let server = Process::start(folder.path(), &[]);
+    let (_, init) = Socket::enter(server.address, Some(heard));
+    assert_eq!(init.get("missed"), Some(&Value::Null), "{init}");
 }

@@ -1,12 +1,12 @@
 //! What a server does about the disk that it writes to: a database that somebody else has, that was replaced, that takes
 //! nothing, that a backup takes the place of.
 
-use crate::socket::{PATIENCE, Process, Socket};
+use crate::socket::{Http, PATIENCE, Process, Socket};
 use crate::support::receiver::{Receiver, says};
 use crate::support::{Answer, PROJECT, until};
 use serde_json::json;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Mutex, mpsc};
@@ -198,7 +198,7 @@ fn a_webhook_is_called_once_however_long_its_outcome_cannot_be_stored() {
     // Reading goes on meanwhile: the dispatcher looks into the outbox each second while something is due.
     thread::sleep(Duration::from_millis(2500));
     let path = format!("/v1/projects/@this/webhooks/{id}/deliveries?page=1&pageSize=10");
-    let states = |http: &mut crate::socket::Http| {
+    let states = |http: &mut Http| {
         let all = http.data("GET", &path, "").unwrap()["deliveries"].take();
         let all = all.as_array().unwrap().clone();
         all.into_iter().map(|it| (it["state"].clone(), it["attempts"].clone())).collect::<Vec<_>>()
@@ -285,4 +285,38 @@ fn a_start_that_fails_names_the_file() {
     let text = said();
     assert!(text.contains(&format!("{}: ", file.display())), "{text}");
     assert!(text.contains("not a database"), "{text}");
+}
+
+#[test]
+fn readiness_says_why_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[("WARREN_METRICS_LISTEN", "127.0.0.1:0")]);
+    let line = server.wait_for_log("metrics and health checks are served");
+    let operator = line.split("address=").nth(1).unwrap().split(' ').next().unwrap();
+    let mut operator = Http::connect(operator.parse().unwrap()).unwrap();
+    server.let_write(false);
+    assert_unavailable(&patch(&server, "lost"));
+    let reasons = |answer: &Answer| answer.json()["error"]["reasons"].clone();
+    let told = reasons(&wait_for_readiness(&server, 503));
+    assert_eq!(told[0]["reason"], "store", "{told}");
+    assert_eq!(told[0]["message"], "the database takes nothing", "{told}");
+    let told = reasons(&operator.call("GET", "/health/ready", "").unwrap());
+    let message = told[0]["message"].as_str().unwrap();
+    assert!(message.len() > "the database takes nothing: ".len(), "{told}");
+    server.let_write(true);
+    assert!(reasons(&wait_for_readiness(&server, 200)).is_null());
+
+    // A request that is still coming keeps the stop waiting, so that somebody can ask meanwhile.
+    let mut open = crate::support::raw(server.address);
+    open.write_all(
+        b"POST /v1/channels/hello/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n1",
+    )
+    .unwrap();
+    server.signal("TERM");
+    server.wait_for_log("stopping");
+    let told = until("it says so", || {
+        let answer = operator.call("GET", "/health/ready", "").unwrap();
+        if answer.status == 503 { Ok(reasons(&answer)) } else { Err(answer.text()) }
+    });
+    assert_eq!(told[0]["reason"], "stopping", "{told}");
 }

@@ -52,11 +52,18 @@ fn head(server: &Server, request: &str) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// The lines of an answer's head in a fixed order, without the date's time.
+/// The lines of an answer's head in a fixed order, without the date's time and what position and id are.
 fn lines(answer: &str) -> Vec<String> {
     let head = answer.split("\r\n\r\n").next().unwrap();
     let is_date = |line: &str| line.starts_with("date: ");
-    let plain = |line: &str| if is_date(line) { "date".to_owned() } else { line.to_owned() };
+    let is_position = |line: &str| line.starts_with("warren-position: ");
+    let is_id = |line: &str| line.starts_with("x-request-id: ");
+    let plain = |line: &str| match line {
+        line if is_date(line) => "date".to_owned(),
+        line if is_position(line) => "warren-position".to_owned(),
+        line if is_id(line) => "x-request-id".to_owned(),
+        line => line.to_owned(),
+    };
     let mut lines: Vec<_> = head.split("\r\n").map(plain).collect();
     lines.sort();
     lines

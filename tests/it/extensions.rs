@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Every extension that there is.
-const ALL: [&str; 6] = ["errors", "version", "presence", "token_state", "patch", "resume"];
+const ALL: [&str; 7] = ["errors", "version", "presence", "token_state", "patch", "resume", "delta"];
 
 /// Sends a dispatch with a name for it.
 fn send(socket: &mut Socket, reference: &str, event: &str, channel: &str, data: &Value) {
@@ -100,7 +100,8 @@ fn frames_with_a_ref_are_acknowledged_behind_what_they_did() {
     assert_eq!(answer(socket, "ACK"), json!({"ref": "é"}));
     send(socket, "", "MESSAGE", "room", &json!({"e": "x", "d": null}));
     socket.expect("MESSAGE");
-    assert_eq!(answer(socket, "ACK"), json!({"ref": ""}));
+    let said = answer(socket, "ACK");
+    assert_eq!((&said["ref"], keys(&said)), (&json!(""), vec!["ref", "s"]), "where it stands");
     for n in 2..5 {
         send(socket, &format!("n{n}"), "SET_CHANNEL_STATE", "room", &json!({"n": n}));
         assert_eq!(socket.expect("STATE_UPDATE")["d"], json!({"state": {"n": n}, "version": n}));
@@ -292,5 +293,104 @@ fn without_extensions_frames_are_exactly_those_of_hop() {
     let refused = json!({"graceful": false, "error_code": "UNKNOWN"});
     assert_eq!(plain.next()["d"], refused, "the last frame's answer comes next");
     crate::scene::assert_silent(&server, &mut plain, &cid(&init));
+    server.assert_well();
+}
+
+/// RFC 7396, as a client applies it.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else { return patch.clone_into(target) };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let Some(members) = target.as_object_mut() else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            members.shift_remove(name);
+        } else {
+            merge(members.entry(name).or_insert(Value::Null), value);
+        }
+    }
+}
+
+#[test]
+fn who_asks_for_deltas_has_the_state_and_nobody_else_sees_any() {
+    let server = Server::start();
+    create(&server, "room", "unprotected", &[]);
+    let (mut plain, _) = Socket::enter(server.address, None);
+    let (mut clever, _) = enter_with(server.address, None, &["delta"]);
+    plain.subscribe("room");
+    let available = clever.subscribe("room");
+    let (mut seen, mut version) = (available["state"].clone(), 1);
+    assert_eq!(available["version"], version);
+    let merged = "application/merge-patch+json";
+    let operations = "application/json-patch+json";
+    let long = "x".repeat(500);
+    let mut patches = 0;
+    for (kind, body) in [
+        (merged, json!({"text": long, "list": [1, null], "deep": {"a": {"b": 1}}})),
+        (merged, json!({"n": 1})),
+        (merged, json!({"deep": {"a": {"b": null, "c": 2}}})),
+        (operations, json!([{"op": "add", "path": "/list/0", "value": {"x": null}}])),
+        (operations, json!([{"op": "move", "from": "/n", "path": "/m"}])),
+        ("application/json", json!({"m": null})),
+        ("application/json", json!({"m": 5})),
+        (merged, json!({"text": null})),
+        (merged, json!({})),
+    ] {
+        let headers = [("Authorization", OWNER), ("Content-Type", kind)];
+        let body = body.to_string();
+        let path = "/v1/channels/room/state";
+        let whole = server.request("PATCH", path, &headers, body.as_bytes()).data();
+        assert_eq!(plain.expect("STATE_UPDATE")["d"], json!({"state": whole["state"]}));
+        let update = clever.expect("STATE_UPDATE")["d"].clone();
+        if update.get("patch").is_some() {
+            assert_eq!(keys(&update), ["version", "from", "patch"]);
+            assert_eq!(update["from"], version, "{update}");
+            merge(&mut seen, &update["patch"]);
+            patches += 1;
+        } else {
+            assert_eq!(keys(&update), ["state", "version"]);
+            seen = update["state"].clone();
+        }
+        version += 1;
+        assert_eq!((&update["version"], &whole["version"]), (&json!(version), &json!(version)));
+        assert_eq!(seen.to_string(), whole["state"].to_string());
+    }
+    // The first is no shorter, and null cannot be said.
+    assert_eq!(patches, 7);
+    server.assert_well();
+}
+
+#[test]
+fn a_client_that_asks_for_the_state_is_shown_it_alone() {
+    let server = Server::start();
+    create(&server, "room", "unprotected", &[]);
+    create(&server, "other", "unprotected", &[]);
+    let state = json!({"text": "x".repeat(100), "n": 1});
+    server.data("PUT", "/v1/channels/room/state", &state.to_string());
+    let (mut asker, init) = enter_with(server.address, None, &["delta", "errors"]);
+    let (mut other, other_init) = enter_with(server.address, None, &["delta"]);
+    for socket in [&mut asker, &mut other] {
+        socket.subscribe("room");
+    }
+    for (n, data) in [Value::Null, json!({}), json!({"version": 2})].iter().enumerate() {
+        send(&mut asker, &n.to_string(), "GET_CHANNEL_STATE", "room", data);
+        let shown = asker.expect("STATE_UPDATE");
+        assert_eq!((&shown["c"], &shown["u"]), (&json!("room"), &json!(true)));
+        assert_eq!(shown["d"], json!({"state": state, "version": 2}));
+        assert_eq!(answer(&mut asker, "ACK"), json!({"ref": n.to_string()}));
+    }
+    send(&mut asker, "g", "GET_CHANNEL_STATE", "room", &json!({"version": 1}));
+    refused(&mut asker, "g", "version_gone");
+    // Who does not hear a channel is not shown its state.
+    send(&mut asker, "o", "GET_CHANNEL_STATE", "other", &Value::Null);
+    assert_eq!(asker.expect("UNAVAILABLE")["d"]["error_code"], "UNKNOWN");
+    refused(&mut asker, "o", "not_subscribed");
+    crate::scene::assert_silent(&server, &mut asker, &cid(&init));
+    crate::scene::assert_silent(&server, &mut other, &cid(&other_init));
+    asker.send(
+        &json!({"op": 0, "d": {"e": "GET_CHANNEL_STATE", "c": "room", "d": {"version": "2"}}}),
+    );
+    assert_eq!(asker.expect_close().0, 4005);
     server.assert_well();
 }

@@ -41,6 +41,21 @@ fn an_admin_token_is_shown_once_listed_masked_and_gone_at_once() {
 }
 
 #[test]
+fn the_settings_in_force_are_the_operators_to_see_without_their_secrets() {
+    let server = Server::start();
+    assert_eq!(server.call("GET", "/v1/settings", Some(OWNER), "").status, 403);
+    let shown = server.call("GET", "/v1/settings", Some(ADMIN), "");
+    let settings = shown.data()["settings"].clone();
+    assert_eq!(settings["project"], PROJECT);
+    assert_eq!(
+        (&settings["admin-token"], &settings["project-token"]),
+        (&"(hidden)".into(), &"(hidden)".into())
+    );
+    assert!(settings["limits.state-bytes"].is_u64() && settings["listen"].is_array(), "{settings}");
+    assert!(!shown.text().contains(ADMIN) && !shown.text().contains(OWNER));
+}
+
+#[test]
 fn a_logout_deletes_the_token_by_its_secret() {
     let server = Server::start();
     let (_, secret) = new_pat(&server, "");

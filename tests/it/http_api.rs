@@ -444,7 +444,8 @@ fn the_operator_acts_in_every_project() {
 #[test]
 fn the_console_is_served_under_its_policy() {
     let server = Server::start();
-    for path in ["/", "/static/style.css", "/static/app.js", "/static/leap.js", "/static/icon.svg"]
+    for path in
+        ["/", "/console", "/static/console/main.js", "/static/style.css", "/static/warren.js"]
     {
         let file = server.call("GET", path, None, "");
         assert_eq!(file.status, 200, "{path}");

@@ -17,6 +17,8 @@ fn body(method: &str, pattern: &str) -> Option<&'static str> {
         }
         (_, "message") => r#"{"event":"A"}"#,
         (_, "messages" | "publish") => r#"{"e":"A"}"#,
+        ("POST", "restore") => r#"{"version":1}"#,
+        ("POST", "batch") => r#"{"items":[]}"#,
         ("POST", "subscribers") => r#"{"tokens":[]}"#,
         ("POST", "webhooks") => r#"{"webhook_url":"http://127.0.0.1:9","events":[]}"#,
         ("POST", "tokens") if pattern.starts_with("projects/") => r#"{"flags":0}"#,
@@ -90,7 +92,7 @@ impl Bench {
             let room = format!("room-{}", self.made);
             target.path = target.path.replace("{channel}", &room);
             if is_about_one(method, pattern) {
-                let able = r#"{"capabilities":["PRESENCE","HISTORY"]}"#;
+                let able = r#"{"capabilities":["PRESENCE","HISTORY","STATE_HISTORY"]}"#;
                 self.server.data("PUT", &format!("/v1/channels/{room}"), able);
             }
             target.ids.push(room);
@@ -111,6 +113,11 @@ impl Bench {
             } else {
                 self.server.new_leap_token()
             };
+            if pattern.contains("{message}") {
+                let path = format!("/v1/channels/tokens/{id}/messages");
+                let mail = self.server.data("POST", &path, r#"{"e":"E","ttl":60}"#);
+                target.fill("{message}", mail["id"].as_str().unwrap().to_owned());
+            }
             target.fill("{token}", id);
         }
         if pattern.contains("channel-authorizer") {

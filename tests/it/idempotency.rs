@@ -1,5 +1,6 @@
 //! Calls with an `Idempotency-Key`: what is repeated is answered again, and done once.
 
+use crate::scene::Config;
 use crate::socket::Socket;
 use crate::support::{ADMIN, Answer, OWNER, PATIENCE, Server, raw};
 use serde_json::{Value, json};
@@ -258,9 +259,7 @@ fn a_bodys_bounds_are_those_without_a_key() {
 
 #[test]
 fn past_its_bound_a_project_loses_its_oldest_keys_and_no_other_project_any() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("warren.toml"), "[limits]\nidempotency-keys = 5\n").unwrap();
-    let server = Server::start_in(folder, &[]);
+    let server = Config::limits("idempotency-keys = 5").start();
     server.data("PUT", "/v1/channels/room", "{}");
     let path = "/v1/channels/room/messages";
     let (_, token) = server.new_project("Other");
@@ -281,10 +280,7 @@ fn past_its_bound_a_project_loses_its_oldest_keys_and_no_other_project_any() {
 
 #[test]
 fn after_its_window_a_key_is_free() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = "[limits]\nidempotency-seconds = 0\n";
-    std::fs::write(folder.path().join("warren.toml"), settings).unwrap();
-    let server = Server::start_in(folder, &[]);
+    let server = Config::limits("idempotency-seconds = 0").start();
     server.data("PUT", "/v1/channels/room", "{}");
     let path = "/v1/channels/room/state";
     for version in 2..5 {

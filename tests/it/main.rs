@@ -17,7 +17,9 @@
 )]
 
 // What starts a server and speaks with it.
+#[cfg(feature = "bench")]
 mod bench_peer;
+mod record;
 mod scene;
 mod socket;
 mod support;
@@ -33,12 +35,18 @@ mod encodings;
 mod extensions;
 mod leap_codes;
 mod limits;
+mod lines;
+mod logs;
+mod looking_back;
+mod message_ids;
+mod metrics;
 mod proxies;
 mod quotas;
 mod resume;
 mod rust_clients;
 mod slow;
 mod stopping;
+mod warren_client;
 mod workers;
 mod ws_handshake;
 mod ws_limits;
@@ -46,22 +54,39 @@ mod ws_raw;
 
 // What it cannot: HTTP, what is stored, and what subscribers hear in whole messages, which the connection behind both
 // ways takes and gives alike. `one_meaning` itself compares the two readers of requests, of which that way has one.
+mod backups;
+mod batch;
+#[cfg(feature = "bench")]
 mod bench;
+#[cfg(feature = "cli")]
+mod cli;
 mod client_events;
+mod configuration;
 mod crash;
+mod declared;
+mod deploy;
 mod disks;
+mod doctor;
 mod ephemeral;
+mod history;
 mod http_admin;
 mod http_api;
 mod http_hop_crate;
 mod http_malformed;
 mod http_permissions;
 mod idempotency;
+mod inspector;
+mod kills;
+mod mailbox;
 mod odds;
 mod one_meaning;
+#[cfg(feature = "otel")]
+mod otel;
 mod patchers;
 mod presence;
+mod reload;
 mod sessions;
+mod state_history;
 mod unsubscribing;
 mod visibility;
 mod webhooks;

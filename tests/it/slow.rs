@@ -121,7 +121,7 @@ fn who_stops_reading_is_closed_and_harms_nobody() {
 }
 
 /// Whether sockets are a route of the HTTP layer, which does not say what has arrived and ends its streams itself.
-fn by_route() -> bool {
+pub(crate) fn by_route() -> bool {
     std::env::var("WARREN_SOCKET").is_ok_and(|way| way == "route")
 }
 

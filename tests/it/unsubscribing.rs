@@ -207,3 +207,38 @@ fn who_unsubscribes_right_after_available_hears_nothing_of_it() {
     }
     server.assert_well();
 }
+
+#[test]
+fn what_is_said_right_behind_a_subscribe_or_unsubscribe_counts_by_it() {
+    let server = Server::start();
+    create(&server, "room", "unprotected", &["CLIENT_PUBLISH"]);
+    let token = server.new_leap_token();
+    for token in [None, Some(token.as_str())] {
+        let (mut socket, _) = Socket::enter(server.address, token);
+        let text = |event: &str, data: Value| {
+            let d = json!({"e": event, "c": "room", "d": data});
+            frame::text(&json!({"op": 0, "d": d}).to_string())
+        };
+        let [subscribe, unsubscribe] =
+            ["SUBSCRIBE", "UNSUBSCRIBE"].map(|event| text(event, Value::Null));
+        let say = |name: String| text("MESSAGE", json!({"e": name, "d": null}));
+        socket.write(&[&*subscribe, &say("first".into())].concat());
+        socket.expect("AVAILABLE");
+        assert_eq!(socket.next()["d"]["e"], "first");
+        for n in 0..200 {
+            let [within, outside, again] =
+                ["within", "outside", "again"].map(|when| say(format!("{when} {n}")));
+            let all = [&*within, &within, &unsubscribe, &outside, &subscribe, &again];
+            socket.write(&all.concat());
+            for _ in 0..2 {
+                assert_eq!(socket.next()["d"]["e"], format!("within {n}"));
+            }
+            let refused = socket.next();
+            assert_eq!((&refused["e"], &refused["u"]), (&json!("UNAVAILABLE"), &json!(true)));
+            assert_eq!(refused["d"], json!({"graceful": false, "error_code": "UNKNOWN"}));
+            socket.expect("AVAILABLE");
+            assert_eq!(socket.next()["d"]["e"], format!("again {n}"));
+        }
+    }
+    server.assert_well();
+}

@@ -2,7 +2,7 @@
 
 use crate::socket::Socket;
 use crate::support::receiver::{Receiver, Says, says};
-use crate::support::{OWNER, Server, until};
+use crate::support::{OWNER, Server, authority, until};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -700,23 +700,7 @@ fn an_endpoint_that_asks_for_a_pause_gets_it() {
 
 /// An endpoint behind TLS with a certificate of an authority of its own, which is written to a file for the server.
 fn secure_endpoint(folder: &std::path::Path) -> (String, std::path::PathBuf) {
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-    let (root_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
-    let mut root = CertificateParams::new(Vec::new()).unwrap();
-    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = root.self_signed(&root_key).unwrap();
-    let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let leaf = leaf.signed_by(&key, &Issuer::new(root, root_key)).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![leaf.der().clone()],
-            rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        );
-    let config = Arc::new(config.unwrap());
+    let (config, authority) = authority();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -731,7 +715,7 @@ fn secure_endpoint(folder: &std::path::Path) -> (String, std::path::PathBuf) {
         }
     });
     let file = folder.join("authority.pem");
-    std::fs::write(&file, authority.pem()).unwrap();
+    std::fs::write(&file, authority).unwrap();
     (url, file)
 }
 

@@ -16,20 +16,21 @@ use actix::prelude::*;
 use std::sync::Arc;
 
 /// Runs a write that makes the channel what `changed` is, or deletes it, and records its event if that is wanted.
-pub(super) fn write_causing<F>(
+pub(super) fn write_causing<T, F>(
     acting: &ChannelActing,
     kind: EventKind,
     changed: &Channel,
-    receipt: Option<Receipt<()>>,
+    receipt: Option<Receipt<T>>,
     job: F,
-) -> impl Future<Output = Result<(), AskError>> + use<F>
+) -> impl Future<Output = Result<T, AskError>> + use<T, F>
 where
-    F: FnOnce(&mut dyn WriteStore) -> StoreResult<()> + Send + 'static,
+    T: Send + 'static,
+    F: FnOnce(&mut dyn WriteStore) -> StoreResult<T> + Send + 'static,
 {
     let persistence = acting.persistence();
     let is_wanted = persistence.hooks().wants(&changed.key.project, kind);
     let event = is_wanted.then(|| HookEvent::channel(clock::stamp(), kind, changed));
-    persistence.write_once_causing(receipt, is_wanted, job, |()| event.into_iter().collect())
+    persistence.write_once_causing(receipt, is_wanted, job, |_| event.into_iter().collect())
 }
 
 /// Deletes the channel from the store.

@@ -1,41 +1,104 @@
 //! What a channel's actor is asked.
 
-use super::super::event_log::ClientMessage;
+use super::super::event_log::{ClientMessage, EventStored};
 use super::super::receipt::Receipt;
 use super::super::session::SessionActor;
 use crate::ask::{AskError, ChangeError};
-use crate::channel::Card;
-use crate::channel::{MemberPlace, PresentPart};
+use crate::channel::{Card, MemberPlace, PresentPart, SentMessage, SessionArrival, Speaker};
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
-use crate::domain::channel::SubscriberKind;
 use crate::domain::{
-    Capabilities, Channel, Member, Message, SessionRef, SessionUid, Since, Standing, State,
-    StateChange, Timestamp, Version, Visibility,
+    Capabilities, Channel, HistoryLimits, Member, Message, Position, SessionRef, SessionUid, Since,
+    Standing, State, StateChange, Timestamp, Version, Visibility,
 };
-use crate::protocol::{ErrorCode, Refusal};
-use crate::store::Start;
+use crate::protocol::Refusal;
+use crate::store::{Appended, Start};
 use actix::prelude::*;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// A connection as channels and sessions know it.
 pub type ConnectionRef = crate::channel::ConnectionRef<FanoutHandle>;
 
-/// Sent by HTTP through the supervisor: publish. Answered when the message is on its way to every worker.
+/// Sent by HTTP through the supervisor: publish. Answered when the message is on its way to every worker, and durable where
+/// the channel keeps its messages.
 #[derive(actix::Message)]
-#[rtype(result = "()")]
-pub struct Publish(pub Message);
-
-/// Sent by a session for one of its connections: publish, if the channel lets clients; answers whether it does.
-#[derive(actix::Message)]
-#[rtype(result = "Result<(), Refusal>")]
-pub struct ClientPublish {
+#[rtype(result = "Result<Published, AskError>")]
+pub struct Publish {
     /// The message.
     pub message: Message,
-    /// What webhooks are told of it.
-    pub told: Option<ClientMessage>,
+    /// What the write leaves for who repeats the call, where there is one.
+    pub receipt: Option<Receipt<Appended>>,
 }
 
-/// Sent by HTTP through the supervisor, and by sessions: change the state. Answered when durable and dispatched.
+/// Sent by HTTP through the supervisor: publish, for who does not wait for one message before the next. Answered when it is
+/// on its way to every worker, or to the store.
+#[derive(actix::Message)]
+#[rtype(result = "Handed")]
+pub struct Hand {
+    /// The message.
+    pub message: Message,
+    /// What the write leaves for who repeats the call, where there is one.
+    pub receipt: Option<Receipt<Appended>>,
+    /// Whether it is to be published only where it is kept.
+    pub is_only_kept: bool,
+}
+
+/// What became of it.
+#[derive(actix::MessageResponse)]
+pub enum Handed {
+    /// It is published.
+    Published(Published),
+    /// It is on its way to the store; this tells when it is kept.
+    UnderWay(oneshot::Receiver<Result<Published, AskError>>),
+    /// Nothing: it would not be kept.
+    Declined,
+}
+
+/// A message that was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Where it stands on its channel's line.
+    pub position: Position,
+    /// Whether it is kept.
+    pub is_kept: bool,
+}
+
+/// Sent by a connection, or by its session for it: publish, if the channel lets clients; answers whether it does.
+#[derive(actix::Message)]
+#[rtype(result = "Result<ClientPublished, Refusal>")]
+pub struct ClientPublish {
+    /// The session.
+    pub speaker: Speaker,
+    /// The message.
+    pub message: Message,
+    /// What the client calls it.
+    pub id: Option<Arc<str>>,
+    /// What webhooks are told of it, and what tells when that is stored.
+    pub told: Option<(ClientMessage, EventStored)>,
+}
+
+/// A client's message that was published.
+pub struct ClientPublished {
+    /// It.
+    pub sent: SentMessage<Option<EventStored>>,
+    /// Whether that was done before, when it came under the same id.
+    pub is_repeat: bool,
+}
+
+/// Sent by a connection, or by its session for it: change the state, if the channel lets clients. Answered as
+/// [`ChangeState`] is.
+#[derive(actix::Message)]
+#[rtype(result = "Result<Version, Refusal>")]
+pub struct ClientChange {
+    /// The session.
+    pub speaker: Speaker,
+    /// The change.
+    pub change: StateChange,
+    /// Only if the state is at this version.
+    pub if_version: Option<Version>,
+}
+
+/// Sent by HTTP through the supervisor: change the state. Answered when durable and dispatched.
 #[derive(actix::Message)]
 #[rtype(result = "Result<Changed, ChangeError>")]
 pub struct ChangeState {
@@ -43,10 +106,10 @@ pub struct ChangeState {
     pub change: StateChange,
     /// Only if the state is the one that the asker means.
     pub expected: Expected,
-    /// Whether a client asks, which the channel must allow.
-    pub is_client: bool,
     /// What the write leaves for who repeats the call.
     pub receipt: Option<Receipt<Changed>>,
+    /// Who makes the change, where that is known: a token's handle or a member.
+    pub by: Option<Arc<str>>,
 }
 
 /// Which state a change was made from, as far as its asker says.
@@ -77,6 +140,8 @@ pub struct Update {
     pub visibility: Option<Visibility>,
     /// New capabilities, if any.
     pub capabilities: Option<Capabilities>,
+    /// New bounds on what is kept, if any.
+    pub history: Option<HistoryLimits>,
     /// What the write leaves for who repeats the call.
     pub receipt: Option<Receipt<Channel>>,
 }
@@ -86,29 +151,26 @@ pub struct Update {
 #[rtype(result = "Result<(), AskError>")]
 pub struct Delete(pub Option<Receipt<()>>);
 
+/// Sent by HTTP through the supervisor: what stands before a position is not kept any more.
+#[derive(actix::Message)]
+#[rtype(result = "Result<(), AskError>")]
+pub struct Trim {
+    /// The position.
+    pub before: Position,
+    /// What the write leaves for who repeats the call.
+    pub receipt: Option<Receipt<()>>,
+}
+
 /// Sent by HTTP through the supervisor: how many sessions are connected and subscribed.
 #[derive(actix::Message)]
 #[rtype(result = "u64")]
 pub struct OnlineCount;
 
-/// Sent by a session before it subscribes: may it?
+/// Sent by a session: its connections hear the channel from now on, `AVAILABLE` first. Answers whether it is let in, once
+/// that is on its way.
 #[derive(actix::Message)]
-#[rtype(result = "Result<(), ErrorCode>")]
-pub struct Admit(pub SubscriberKind);
-
-/// Sent by a session: its connections hear the channel from now on, `AVAILABLE` first.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub struct Subscribe {
-    /// The session.
-    pub session: Card,
-    /// Where snapshots and kept events go.
-    pub address: Addr<SessionActor>,
-    /// All its connections.
-    pub connections: Vec<ConnectionRef>,
-    /// Whether the session held the channel while another actor had it: then it has missed all that this one said so far.
-    pub is_return: bool,
-}
+#[rtype(result = "bool")]
+pub struct Subscribe(pub SessionArrival<Addr<SessionActor>, FanoutHandle>);
 
 /// Sent by a session for a connection that is just beginning: it hears the channel from now on; the channel as it is
 /// goes to the session, which builds INIT from it.
@@ -143,6 +205,18 @@ pub struct ShowPresence {
     pub session: SessionUid,
     /// The connection.
     pub connection: ConnectionRef,
+}
+
+/// Sent by a session for one of its connections: show it the state. Answers whether it is shown.
+#[derive(actix::Message)]
+#[rtype(result = "Result<(), Refusal>")]
+pub struct ShowState {
+    /// The session.
+    pub session: SessionUid,
+    /// The connection.
+    pub connection: ConnectionRef,
+    /// Which state; the one in force, if none is named.
+    pub version: Option<Version>,
 }
 
 /// Sent by a session: a connection has gone; the subscription stays.

@@ -14,10 +14,19 @@ impl<K> Connection<K> {
     #[must_use]
     pub fn echoing(mut self) -> Self {
         self.is_echo = true;
-        self.hello = None;
         // There is nobody to identify.
         self.account.raise(self.supervisor.settings().frame_bytes);
         self
+    }
+
+    /// What is said first: nothing by an echo.
+    pub(super) fn unless_echo(&self, hello: Option<Action>) -> Option<Action> {
+        if self.is_echo {
+            // Without HELLO, the answer to the handshake has nothing to leave with.
+            self.link.flush();
+            return None;
+        }
+        hello
     }
 
     /// What an echo does with a message; gives back what is not its own to answer.

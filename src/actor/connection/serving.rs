@@ -184,7 +184,7 @@ mod tests {
         let (kind, channel) = name.split_at(1);
         let channel = Some(channel.to_owned());
         let command = match kind {
-            "S" => ClientCommand::Subscribe { channel, is_ephemeral: false },
+            "S" => ClientCommand::Subscribe { channel, is_ephemeral: false, start: Ok(None) },
             _ => ClientCommand::Unsubscribe { channel },
         };
         ClientFrame { command, reference: Some(name.to_owned()), bytes: 100 }

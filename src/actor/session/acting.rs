@@ -8,15 +8,18 @@ use super::super::shard::RetireSession;
 use super::super::supervisor::Supervisor;
 use super::super::tell::tell;
 use super::{SessionActor, hooking, now};
-use crate::channel::Card;
-use crate::channel::ConnectionRef;
+use crate::channel::{Card, ConnectionRef, SessionArrival};
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, Order};
 use crate::delivery::outlet::Outlet;
 use crate::delivery::{Home, Report, Reports};
-use crate::domain::{ChannelId, ChannelKey, LeapTokenId, ProjectId, SessionUid, Since, Timestamp};
+use crate::domain::{
+    ChannelId, ChannelKey, Epoch, LeapTokenId, ProjectId, SessionUid, Since, Timestamp,
+};
 use crate::protocol::Profiles;
+use crate::recorder::Tape;
 use crate::session::{Ephemeral, SessionEffects, SessionLimits, SessionMachine, ToChannel};
 use actix::prelude::*;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +44,12 @@ enum SessionBegun {
     WatchLine(Duration),
     /// The token is looked at at that time.
     WatchExpiry(Option<Timestamp>),
+    /// Some of what waits behind a number in the token's mailbox is read.
+    ReadMail(u64),
+    /// It is looked after so long whether mails were heard.
+    WatchMail(Duration),
+    /// Mails of these numbers are noted as delivered.
+    DeliverMail(Epoch, Vec<RangeInclusive<u64>>),
     /// The shard is asked whether the session may end.
     Retire,
     /// The actor ends.
@@ -63,6 +72,8 @@ pub(super) struct SessionActing {
     outlet: Outlet,
     /// What is begun when the step is over.
     begun: Vec<SessionBegun>,
+    /// Records what happens here, for who looks.
+    tape: Tape,
     /// The way to everything else.
     supervisor: Supervisor,
 }
@@ -84,6 +95,7 @@ impl SessionActing {
             expiry: None,
             outlet: Outlet::new(project.clone()),
             begun: Vec::new(),
+            tape: supervisor.tape(project),
             supervisor,
         }
     }
@@ -96,6 +108,11 @@ impl SessionActing {
     /// The way to everything else.
     pub(super) const fn supervisor(&self) -> &Supervisor {
         &self.supervisor
+    }
+
+    /// The project's tape.
+    pub(super) const fn tape(&self) -> &Tape {
+        &self.tape
     }
 
     /// Sends what an actor that is about to end still has to send.
@@ -128,6 +145,10 @@ impl SessionActing {
 impl SessionEffects for SessionActing {
     type Channel = Addr<ChannelActor>;
     type Worker = FanoutHandle;
+
+    fn unheard_before_start(&self, token: &LeapTokenId) -> u64 {
+        self.supervisor.unheard_before_start(token)
+    }
 
     fn limits(&self) -> SessionLimits {
         let settings = self.supervisor.settings();
@@ -197,8 +218,15 @@ impl SessionEffects for SessionActing {
         is_return: bool,
     ) {
         let Some(address) = self.address.clone() else { return };
-        let subscribe = channel::Subscribe { session, address, connections, is_return };
-        self.watch(id, channel.send(subscribe));
+        let arrival = SessionArrival {
+            session,
+            way: address,
+            connections,
+            who: None,
+            start: None,
+            is_return,
+        };
+        self.watch(id, channel.send(channel::Subscribe(arrival)));
     }
 
     fn unsubscribe(
@@ -253,6 +281,18 @@ impl SessionEffects for SessionActing {
         self.begun.push(SessionBegun::WatchExpiry(at));
     }
 
+    fn read_mail(&mut self, after: u64) {
+        self.begun.push(SessionBegun::ReadMail(after));
+    }
+
+    fn watch_mail(&mut self, pause: Duration) {
+        self.begun.push(SessionBegun::WatchMail(pause));
+    }
+
+    fn deliver_mail(&mut self, mailbox: Epoch, numbers: Vec<RangeInclusive<u64>>) {
+        self.begun.push(SessionBegun::DeliverMail(mailbox, numbers));
+    }
+
     fn retire(&mut self) {
         self.begun.push(SessionBegun::Retire);
     }
@@ -303,6 +343,9 @@ impl SessionActor {
                 });
             }
             SessionBegun::WatchExpiry(at) => self.watch_expiry(at, ctx),
+            SessionBegun::ReadMail(after) => self.read_mail(after, ctx),
+            SessionBegun::WatchMail(pause) => Self::watch_mail(pause, ctx),
+            SessionBegun::DeliverMail(mailbox, numbers) => self.deliver_mail(mailbox, numbers, ctx),
             SessionBegun::Retire => self.retire(ctx),
             SessionBegun::Stop => {
                 self.acting.leave_behind();

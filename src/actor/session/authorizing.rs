@@ -1,16 +1,14 @@
 //! A token asks for a private channel that it was not granted: the project's back end may grant it now.
 
-use super::super::channel::ChannelActor;
 use super::super::clock;
 use super::SessionActor;
-use super::subscribing::{SubscribeAsker, SubscribeError, SubscriptionPlan};
+use super::planning::{SubscribeAsker, SubscribeError, SubscriptionPlan};
 use crate::actor::webhook::Ask;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::RawJson;
 use crate::domain::presence::fits_token;
 use crate::store::TokenUpdate;
 use crate::webhook::authorize::Verdict;
-use actix::Addr;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -36,7 +34,7 @@ impl SessionActor {
 impl SubscriptionPlan {
     /// Asks the project's back end, if it has somebody to be asked; a yes may make the subscription ephemeral or
     /// permanent, and may give the token a new state.
-    pub(super) async fn authorised(&mut self) -> Result<Addr<ChannelActor>, SubscribeError> {
+    pub(super) async fn authorised(&mut self) -> Result<(), SubscribeError> {
         let Some(asker) = self.asker.take() else { return Err(SubscribeError::NotGranted) };
         let SubscribeAsker { token, cid, address, since, places } = asker;
         let _place = places.acquire_owned().await;
@@ -54,16 +52,16 @@ impl SubscriptionPlan {
         };
         self.is_ephemeral = is_ephemeral.unwrap_or(self.is_ephemeral);
         self.token = (!self.is_ephemeral).then(|| token.id.clone());
-        let news = state.map(|state| self.checked(state)).transpose()?;
-        let address = self.supervisor.channel(&self.key).await?;
-        let Some(state) = news else { return Ok(address) };
+        self.who = None;
+        let Some(state) = state.map(|state| self.checked(state)).transpose()? else {
+            return Ok(());
+        };
         let update = TokenUpdate { state: Some(state), ..TokenUpdate::default() };
         let (project, id) = (token.project.clone(), token.id.clone());
         let write = persistence.write(move |store| store.update_token(&project, &id, &update));
         write.await?;
         // The session that asks here hears of it as of any change, before it joins the channel.
-        self.supervisor.token_changed(&token.id).await?;
-        Ok(address)
+        Ok(self.supervisor.token_changed(&token.id).await?)
     }
 
     /// A state for the token, within the bounds that hold for every state; a larger one is no proper answer.

@@ -2,13 +2,16 @@
 
 use super::super::channel::ConnectionPart;
 use super::super::shard::EndProject;
-use super::subscribing::{GrantedBy, SubscribeError};
+use super::planning::SubscribeError;
+use super::subscribing::GrantedBy;
 use super::{
-    Connect, Direct, EndIdleSession, FromChannel, Grant, ListTokenConnections, Revoke,
-    SessionActor, TokenChanged, TokenEnded, now,
+    Connect, CountUnheard, Direct, EndIdleSession, FromChannel, Grant, ListTokenConnections,
+    Revoke, SessionActor, TokenChanged, TokenEnded, now,
 };
 use crate::ask::AskError;
 use crate::delivery::Report;
+use crate::domain::SessionUid;
+use crate::metrics;
 use crate::protocol::{Close, Event};
 use crate::session::SessionMachine;
 use crate::store::Thing;
@@ -16,10 +19,11 @@ use actix::prelude::*;
 use tokio::time::Instant;
 
 impl Handler<Connect> for SessionActor {
-    type Result = Result<(), Close>;
+    type Result = Result<SessionUid, Close>;
 
-    fn handle(&mut self, connect: Connect, ctx: &mut Context<Self>) -> Result<(), Close> {
-        self.step(ctx, |machine, acting| machine.connect(connect, now(), acting))
+    fn handle(&mut self, connect: Connect, ctx: &mut Context<Self>) -> Result<SessionUid, Close> {
+        self.step(ctx, |machine, acting| machine.connect(connect, now(), acting))?;
+        Ok(self.machine.uid())
     }
 }
 
@@ -30,7 +34,7 @@ impl Handler<Report> for SessionActor {
         if let Report::Exit(exit) = &report {
             self.places.remove(&exit.connection);
         }
-        self.step(ctx, |machine, acting| machine.report(report, acting));
+        self.step(ctx, |machine, acting| machine.report(report, Instant::now(), acting));
     }
 }
 
@@ -96,9 +100,15 @@ impl Handler<Direct> for SessionActor {
         if !self.machine.is_of(&direct.project) {
             return Err(AskError::not_found(Thing::Token));
         }
+        metrics::count(|cells| cells.tallies.direct_messages.add(1));
+        self.record_direct(&direct.message);
         let event = Event::DirectMessage { message: direct.message, is_unicast: false };
         let now = Instant::now();
-        self.step(ctx, |machine, acting| machine.dispatch(event, now, acting));
+        self.step(ctx, |machine, acting| {
+            machine.dispatch(event, now, acting);
+            // It may have been begun for this message alone.
+            machine.check_idle(acting);
+        });
         Ok(())
     }
 }
@@ -116,6 +126,14 @@ impl Handler<TokenEnded> for SessionActor {
 
     fn handle(&mut self, TokenEnded(reason): TokenEnded, ctx: &mut Context<Self>) {
         self.step(ctx, |machine, acting| machine.end(reason, acting));
+    }
+}
+
+impl Handler<CountUnheard> for SessionActor {
+    type Result = MessageResult<CountUnheard>;
+
+    fn handle(&mut self, _: CountUnheard, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.machine.unheard(&self.acting))
     }
 }
 

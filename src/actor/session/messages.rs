@@ -7,8 +7,8 @@ use crate::channel::Snapshot;
 use crate::channel::Word;
 use crate::delivery::Report;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle};
-use crate::domain::{ChannelId, Message as Published, ProjectId, Version};
-use crate::protocol::{ClientFrame, Close, EncodedEvent, Extensions, Refusal};
+use crate::domain::{ChannelId, ChannelKey, Message as Published, ProjectId, SessionUid};
+use crate::protocol::{Acknowledged, ClientFrame, Close, EncodedEvent, Extensions, Refusal};
 use crate::store::Start;
 use actix::prelude::*;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub type Connect = crate::session::Connect<FanoutHandle>;
 
 impl Message for Connect {
-    type Result = Result<(), Close>;
+    type Result = Result<SessionUid, Close>;
 }
 
 /// Sent by a connection, or for it.
@@ -25,10 +25,18 @@ impl Message for Report {
     type Result = ();
 }
 
-/// Sent by a connection: a frame of its client. Answered when the next one may come, with the version that the frame
-/// made, if it changed a state.
+/// What became of a frame that was carried out.
+#[derive(Debug, Default)]
+pub struct CarriedOut {
+    /// What its client is told of that.
+    pub done: Acknowledged,
+    /// The channel that it went to, which takes the next one without asking here.
+    pub channel: Option<(ChannelKey, Addr<ChannelActor>)>,
+}
+
+/// Sent by a connection: a frame of its client. Answered when the next one may come.
 #[derive(actix::Message)]
-#[rtype(result = "Result<Option<Version>, Refusal>")]
+#[rtype(result = "Result<CarriedOut, Refusal>")]
 pub struct Serve {
     /// The connection.
     pub connection: ConnectionUid,
@@ -76,6 +84,11 @@ pub struct Direct {
     pub message: Published,
 }
 
+/// Sent by HTTP through the supervisor: there is something new in the token's mailbox.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct MailWaits;
+
 /// Sent by HTTP through the supervisor: the token was changed in the store, where the session reads what it is by now.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
@@ -85,6 +98,11 @@ pub struct TokenChanged;
 #[derive(actix::Message)]
 #[rtype(result = "()")]
 pub struct TokenEnded(pub &'static str);
+
+/// Sent by the supervisor when the server stops: how many messages has your next connection missed?
+#[derive(actix::Message)]
+#[rtype(result = "u64")]
+pub struct CountUnheard;
 
 /// Sent by the supervisor's shard: end if nobody needs you; answers whether it ends.
 #[derive(actix::Message)]

@@ -1,17 +1,21 @@
 //! A client's frames, as far as its session carries them out.
 
-use super::super::channel::{self, ChannelActor};
-use super::subscribing::{GrantedBy, SubscribeError};
-use super::{Serve, SessionActor};
+use super::super::channel::{ChannelActor, ClientChange, ClientPublish, ShowState};
+use super::super::clients::{self, AskedChange};
+use super::planning::SubscribeError;
+use super::subscribing::GrantedBy;
+use super::{CarriedOut, Serve, SessionActor};
 use crate::ask::AskError;
+use crate::channel::Speaker;
 use crate::delivery::fanout::ConnectionUid;
-use crate::domain::{ChannelId, HookEvent, Message, StateChange, Version};
-use crate::protocol::{ClientCommand, ErrorCode, Event, Extension, Refusal};
+use crate::domain::{ChannelId, ChannelKey, HookEvent, Message, Version};
+use crate::protocol::{ClientCommand, ErrorCode, Event, Refusal};
 use crate::session::NoWay;
 use actix::prelude::*;
+use std::sync::Arc;
 
 /// What comes of a client's frame.
-type Served = Result<Option<Version>, Refusal>;
+type Served = Result<CarriedOut, Refusal>;
 
 impl Handler<Serve> for SessionActor {
     type Result = ResponseActFuture<Self, Served>;
@@ -19,32 +23,35 @@ impl Handler<Serve> for SessionActor {
     fn handle(&mut self, serve: Serve, ctx: &mut Context<Self>) -> Self::Result {
         let Serve { connection, extensions, frame, is_hasty } = serve;
         match frame.command {
-            ClientCommand::Subscribe { channel, is_ephemeral } => {
-                self.serve_subscribe(connection, channel, is_ephemeral, ctx)
+            ClientCommand::Subscribe { channel, is_ephemeral, start } => {
+                // What cannot be read as a place was refused before it came here.
+                let granted_by = GrantedBy::Channel(connection, start.unwrap_or_default());
+                self.serve_subscribe(connection, channel, (is_ephemeral, granted_by), ctx)
             }
             ClientCommand::Unsubscribe { channel } => {
                 self.serve_unsubscribe(connection, channel.as_deref(), is_hasty)
             }
-            ClientCommand::Publish { channel, message } => {
-                self.serve_publish(connection, channel, message, ctx)
+            ClientCommand::Publish { channel, message, id } => {
+                self.serve_publish(connection, channel, (message, id), ctx)
             }
-            ClientCommand::SetState { channel, state } => {
-                self.serve_state(connection, channel, StateChange::Replace(state), None, ctx)
+            command @ (ClientCommand::SetState { .. } | ClientCommand::PatchState { .. }) => {
+                match clients::state_change(&command, extensions) {
+                    Ok(Some(asked)) => self.serve_state(connection, asked, ctx),
+                    Ok(None) => done(self, Ok(CarriedOut::default())),
+                    Err(refusal) => done(self, Err(refusal)),
+                }
             }
-            ClientCommand::PatchState { .. } if !extensions.has(Extension::Patch) => {
-                done(self, Err(Refusal::MissingExtension("patch")))
-            }
-            ClientCommand::PatchState { channel, patch, if_version } => {
-                self.serve_state(connection, channel, StateChange::Merge(patch), if_version, ctx)
+            ClientCommand::GetState { channel, version } => {
+                self.serve_get_state(connection, channel, version, ctx)
             }
             ClientCommand::PipeSubscribe { join_token } => {
                 self.answer(connection, Event::PipeUnavailable { join_token }, ctx);
-                done(self, Ok(None))
+                done(self, Ok(CarriedOut::default()))
             }
             ClientCommand::Unknown { name } => done(self, Err(Refusal::UnknownEvent(name))),
             ClientCommand::Identify(_)
             | ClientCommand::Heartbeat { .. }
-            | ClientCommand::Ignored => done(self, Ok(None)),
+            | ClientCommand::Ignored => done(self, Ok(CarriedOut::default())),
         }
     }
 }
@@ -60,16 +67,16 @@ impl SessionActor {
         &mut self,
         connection: ConnectionUid,
         channel: Option<String>,
-        is_ephemeral: bool,
+        (is_ephemeral, granted_by): (bool, GrantedBy),
         ctx: &mut Context<Self>,
     ) -> ResponseActFuture<Self, Served> {
         let Some(id) = channel.as_deref().and_then(|id| ChannelId::parse(id).ok()) else {
             self.refuse(connection, channel, ErrorCode::Unknown, ctx);
             return done(self, Err(Refusal::UnknownChannel));
         };
-        let subscribed = self.subscribe(id, is_ephemeral, GrantedBy::Channel(connection));
+        let subscribed = self.subscribe(id, is_ephemeral, granted_by);
         Box::pin(subscribed.map(move |outcome, actor: &mut Self, ctx| {
-            let Err(error) = outcome else { return Ok(None) };
+            let Err(error) = outcome else { return Ok(CarriedOut::default()) };
             Err(actor.on_subscribe_error(connection, channel, &error, ctx))
         }))
     }
@@ -123,25 +130,25 @@ impl SessionActor {
         is_hasty: bool,
     ) -> ResponseActFuture<Self, Served> {
         let Some(id) = channel.and_then(|id| ChannelId::parse(id).ok()) else {
-            return done(self, Ok(None));
+            return done(self, Ok(CarriedOut::default()));
         };
         let unsubscribed = self.unsubscribe(id, (!is_hasty).then_some(connection), None);
         Box::pin(unsubscribed.map(move |outcome, actor: &mut Self, ctx| match outcome {
-            Ok(()) => Ok(None),
+            Ok(()) => Ok(CarriedOut::default()),
             Err(error) => Err(actor.send_away(connection, &error, ctx)),
         }))
     }
 
-    /// The actor of a channel that the session is subscribed to; says so if it is not.
+    /// A channel that the session is subscribed to, and its actor; says so if it is not.
     fn subscribed(
         &mut self,
         connection: ConnectionUid,
         channel: Option<ChannelId>,
         ctx: &mut Context<Self>,
-    ) -> Result<Addr<ChannelActor>, Refusal> {
+    ) -> Result<(ChannelKey, Addr<ChannelActor>), Refusal> {
         let id = channel.as_ref().ok_or(NoWay::NotSubscribed);
-        match id.and_then(|id| self.machine.subscribed(id)) {
-            Ok(address) => Ok(address.clone()),
+        match id.and_then(|id| Ok((self.machine.key(id), self.machine.subscribed(id)?.clone()))) {
+            Ok(found) => Ok(found),
             // Held, but its actor is just being replaced: as after any crash, a frame may be lost.
             Err(NoWay::LookedFor) => Err(Refusal::Overloaded),
             Err(NoWay::NotSubscribed) => {
@@ -158,25 +165,22 @@ impl SessionActor {
         &mut self,
         connection: ConnectionUid,
         channel: Option<ChannelId>,
-        message: Message,
+        (message, id): (Message, Option<Arc<str>>),
         ctx: &mut Context<Self>,
     ) -> ResponseActFuture<Self, Served> {
         let event = channel.as_ref().and_then(|id| self.message_event(connection, id, &message));
-        let address = match self.subscribed(connection, channel, ctx) {
-            Ok(address) => address,
+        let (key, address) = match self.subscribed(connection, channel, ctx) {
+            Ok(found) => found,
             Err(refusal) => return done(self, Err(refusal)),
         };
+        let message = ClientPublish { speaker: self.speaker(), message, id, told: None };
         if let Some(event) = event {
             return self.publish_told(address, message, event);
         }
-        let Ok(publishing) = self.supervisor().publishing() else {
-            return done(self, Err(Refusal::Overloaded));
-        };
-        let published = address.send(channel::ClientPublish { message, told: None });
+        let supervisor = self.supervisor().clone();
         let served = async move {
-            let published = published.await;
-            drop(publishing);
-            published.unwrap_or(Err(Refusal::Overloaded)).map(|()| None)
+            let done = clients::publish(supervisor, address.clone(), message).await?;
+            Ok(CarriedOut { done, channel: Some((key, address)) })
         };
         Box::pin(served.into_actor(self))
     }
@@ -185,47 +189,76 @@ impl SessionActor {
     fn publish_told(
         &self,
         address: Addr<ChannelActor>,
-        message: Message,
+        message: ClientPublish,
         event: HookEvent,
     ) -> ResponseActFuture<Self, Served> {
         let supervisor = self.supervisor().clone();
         let served = async move {
-            let (told, stored) =
-                supervisor.persistence().hooks().log().make_room(event).await.unzip();
-            let publishing = supervisor.publishing().ok().ok_or(Refusal::Overloaded)?;
-            let published = address.send(channel::ClientPublish { message, told }).await;
-            drop(publishing);
-            published.unwrap_or(Err(Refusal::Overloaded))?;
-            if let Some(stored) = stored {
-                // Ends without an answer where it has to wait for the store.
-                let _ = stored.await;
-            }
-            Ok(None)
+            let told = supervisor.persistence().hooks().log().make_room(event).await;
+            let done =
+                clients::publish(supervisor, address, ClientPublish { told, ..message }).await?;
+            Ok(CarriedOut { done, channel: None })
         };
         Box::pin(served.into_actor(self))
+    }
+
+    /// The session, which knows that it is subscribed, as one that wants to say something.
+    fn speaker(&self) -> Speaker {
+        Speaker::Vouched(self.machine.card())
     }
 
     /// Carries out a client's SET_CHANNEL_STATE or PATCH_CHANNEL_STATE; the next frame waits for the outcome.
     fn serve_state(
         &mut self,
         connection: ConnectionUid,
-        channel: Option<ChannelId>,
-        change: StateChange,
-        if_version: Option<Version>,
+        AskedChange { channel, change, if_version }: AskedChange,
         ctx: &mut Context<Self>,
     ) -> ResponseActFuture<Self, Served> {
-        let address = match self.subscribed(connection, channel, ctx) {
-            Ok(address) => address,
+        let (key, address) = match self.subscribed(connection, channel, ctx) {
+            Ok(found) => found,
             Err(refusal) => return done(self, Err(refusal)),
         };
-        let expected = channel::Expected { version: if_version, created_at: None };
-        let changed =
-            address.send(channel::ChangeState { change, expected, is_client: true, receipt: None });
+        let change = ClientChange { speaker: self.speaker(), change, if_version };
         let served = async move {
-            let changed = changed.await.unwrap_or(Err(AskError::Closed.into()));
-            Ok(changed.map(|channel::Changed { version, .. }| Some(version))?)
+            let done = clients::change(address.clone(), change).await?;
+            Ok(CarriedOut { done, channel: Some((key, address)) })
         };
         Box::pin(served.into_actor(self))
+    }
+
+    /// Carries out a client's `GET_CHANNEL_STATE`: the channel shows it what everybody in it may see.
+    fn serve_get_state(
+        &mut self,
+        connection: ConnectionUid,
+        channel: Option<ChannelId>,
+        version: Option<Version>,
+        ctx: &mut Context<Self>,
+    ) -> ResponseActFuture<Self, Served> {
+        let (key, address) = match self.subscribed(connection, channel, ctx) {
+            Ok(found) => found,
+            Err(refusal) => return done(self, Err(refusal)),
+        };
+        let Some(asker) = self.machine.connection(connection).cloned() else {
+            return done(self, Ok(CarriedOut::default()));
+        };
+        let session = self.machine.uid();
+        let shown = address.send(ShowState { session, connection: asker, version });
+        let supervisor = self.supervisor().clone();
+        let served = async move {
+            match (shown.await.unwrap_or(Err(Refusal::Overloaded)), version) {
+                (Err(Refusal::VersionGone), Some(version)) => {
+                    let state = supervisor.kept_state(&key, version).await?;
+                    Ok(Some(Event::StateAnswer { channel: key.id, state, version }))
+                }
+                (shown, _) => shown.map(|()| None),
+            }
+        };
+        Box::pin(served.into_actor(self).map(move |served, actor: &mut Self, ctx| {
+            if let Some(event) = served? {
+                actor.answer(connection, event, ctx);
+            }
+            Ok(CarriedOut::default())
+        }))
     }
 
     /// Answers one connection that it is not subscribed.

@@ -1,4 +1,7 @@
-//! Subscribing and unsubscribing: checked, stored, then made known on the channel's ordered way.
+//! Subscribing and unsubscribing: let in, stored where it has to be, and made known on the channel's ordered way.
+//!
+//! Who lets the session in is asked one question: the store, in the transaction that stores the subscription; or, where
+//! nothing is stored, the channel, in the step in which it takes the session in.
 //!
 //! What concerns one channel happens one after the other (a lock per channel), so that a subscribe and an unsubscribe
 //! that follow each other cannot cross between the store and the channel.
@@ -6,136 +9,29 @@
 use super::super::channel::{self, ChannelActor};
 use super::super::clock;
 use super::super::receipt::Receipt;
-use super::super::supervisor::Supervisor;
 use super::SessionActor;
+use super::planning::{SubscribeError, SubscriptionPlan};
 use crate::ask::AskError;
+use crate::channel::SessionArrival;
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::channel::SubscriberKind;
-use crate::domain::{
-    ChannelId, ChannelKey, ConnectionId, EventKind, HookEvent, LeapToken, LeapTokenId,
-};
-use crate::protocol::ErrorCode;
+use crate::domain::{ChannelId, EventKind, StartingPoint};
 use crate::session::{SessionMachine, Sought};
-use crate::store::{StoreError, Thing, WriteStore};
+use crate::store::{Thing, WriteStore};
 use actix::prelude::*;
-use std::net::IpAddr;
 use std::sync::Arc;
-use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
 /// How often a channel that ends just when it is asked is looked for again.
 const ATTEMPTS: usize = 3;
 
-/// Why a subscription was not made.
-#[derive(Debug)]
-pub(super) enum SubscribeError {
-    /// The channel is not open to the asker.
-    NotGranted,
-    /// There is no such channel.
-    UnknownChannel,
-    /// The session has as many channels as it may have; carries the limit.
-    TooManyChannels(usize),
-    /// The token has gone meanwhile.
-    UnknownToken,
-    /// Somebody on the way gave no answer.
-    Ask(AskError),
-}
-
-impl From<AskError> for SubscribeError {
-    fn from(error: AskError) -> Self {
-        match error {
-            AskError::Store(StoreError::NotFound(Thing::Channel)) => Self::UnknownChannel,
-            AskError::Store(StoreError::NotFound(Thing::Token)) => Self::UnknownToken,
-            other => Self::Ask(other),
-        }
-    }
-}
-
 /// Who lets the session subscribe.
 pub(super) enum GrantedBy {
     /// The back end, by a call of its own; with what its write leaves for who repeats that.
     BackEnd(Option<Receipt<()>>),
-    /// The channel, if it lets this connection, which asks.
-    Channel(ConnectionUid),
-}
-
-/// On whose behalf a back end is asked.
-pub(super) struct SubscribeAsker {
-    /// The token.
-    pub(super) token: LeapToken,
-    /// The connection that wants the channel.
-    pub(super) cid: ConnectionId,
-    /// Where its client is, where the socket tells.
-    pub(super) address: Option<IpAddr>,
-    /// When it asked.
-    pub(super) since: Instant,
-    /// The places for its questions.
-    pub(super) places: Arc<Semaphore>,
-}
-
-/// What has to be done for one subscription, worked out under the channel's lock.
-pub(super) struct SubscriptionPlan {
-    /// The channel.
-    pub(super) key: ChannelKey,
-    /// Its actor, as far as known.
-    address: Option<Addr<ChannelActor>>,
-    /// Who asks; none if no question is needed.
-    subscriber: Option<SubscriberKind>,
-    /// The token to store a permanent subscription for; none if there is nothing to store.
-    pub(super) token: Option<LeapTokenId>,
-    /// Whether the subscription ends with the session.
-    pub(super) is_ephemeral: bool,
-    /// On whose behalf the back end may be asked for a grant.
-    pub(super) asker: Option<SubscribeAsker>,
-    /// What the write leaves for who repeats the call.
-    pub(super) receipt: Option<Receipt<()>>,
-    /// What webhooks hear of it if it is new and permanent.
-    event: Option<HookEvent>,
-    /// The way to the rest.
-    pub(super) supervisor: Supervisor,
-}
-
-impl SubscriptionPlan {
-    /// Checks and stores; returns the channel's actor and whether the subscription is ephemeral.
-    async fn carry_out(mut self) -> Result<(Addr<ChannelActor>, bool), SubscribeError> {
-        let address = match self.admitted().await {
-            Ok(address) => address,
-            Err(SubscribeError::NotGranted) => self.authorised().await?,
-            Err(error) => return Err(error),
-        };
-        if let Some(token) = self.token {
-            let (key, at, event) = (self.key, clock::now(), self.event);
-            let write = move |store: &mut dyn WriteStore| store.add_subscription(&key, &token, at);
-            let is_wanted = event.is_some();
-            let events = |is_new: &bool| event.into_iter().filter(|_| *is_new).collect();
-            let receipt = self.receipt.map(|receipt| receipt.of(()));
-            let persistence = self.supervisor.persistence();
-            persistence.write_once_causing(receipt, is_wanted, write, events).await?;
-        } else if self.receipt.is_some() {
-            // Nothing has to be stored for it, but that it was asked for.
-            self.supervisor.persistence().write_once(self.receipt, |_| Ok(())).await?;
-        }
-        Ok((address, self.is_ephemeral))
-    }
-
-    /// Finds the channel's actor and asks it, if it has to be asked.
-    async fn admitted(&self) -> Result<Addr<ChannelActor>, SubscribeError> {
-        let mut known = self.address.clone().filter(Addr::connected);
-        for _ in 0..ATTEMPTS {
-            let address = match known.take() {
-                Some(address) => address,
-                None => self.supervisor.channel(&self.key).await?,
-            };
-            let Some(subscriber) = self.subscriber else { return Ok(address) };
-            match address.send(channel::Admit(subscriber)).await {
-                Ok(Ok(())) => return Ok(address),
-                Ok(Err(ErrorCode::NotGranted)) => return Err(SubscribeError::NotGranted),
-                Ok(Err(ErrorCode::Unknown)) => return Err(SubscribeError::UnknownChannel),
-                Err(_ended) => {}
-            }
-        }
-        Err(SubscribeError::Ask(AskError::Closed))
-    }
+    /// The channel, if it lets this connection, which asks, and may want it from somewhere before now.
+    Channel(ConnectionUid, Option<StartingPoint>),
 }
 
 /// The outcome of subscribing.
@@ -187,36 +83,20 @@ impl SessionActor {
         is_ephemeral: bool,
         granted_by: GrantedBy,
     ) -> ResponseActFuture<Self, Subscribed> {
-        let (is_granted, asker, receipt) = match granted_by {
-            GrantedBy::BackEnd(receipt) => (true, None, receipt),
-            GrantedBy::Channel(asker) => (false, Some(asker), None),
-        };
         let (lock, since) = (self.lock(&id), Instant::now());
         let locked = async move { lock.lock_owned().await };
         Box::pin(locked.into_actor(self).then(move |guard, actor: &mut Self, _| {
             let is_ephemeral = is_ephemeral || actor.machine.token().is_none();
-            let plan = actor.plan(&id, is_ephemeral, is_granted);
-            let asker = asker.and_then(|asker| actor.asker(asker, since));
-            let checked =
-                async move { SubscriptionPlan { asker, receipt, ..plan? }.carry_out().await };
-            let joined = checked.into_actor(actor).then({
-                let id = id.clone();
-                move |outcome, actor: &mut Self, ctx| {
-                    let joined = outcome.map(|(address, is_ephemeral)| {
-                        actor.join(&id, &address, is_ephemeral, ctx)
-                    });
-                    // The outcome counts once the channel has put `AVAILABLE` on its way.
-                    async move { Ok(joined?.await.is_ok()) }.into_actor(actor)
-                }
-            });
-            joined.map(move |outcome: Result<bool, SubscribeError>, actor: &mut Self, ctx| {
-                if matches!(outcome, Ok(false)) {
-                    // The channel's actor ended just then: its successor has to answer.
-                    actor.look_for(id.clone(), ctx);
-                }
+            let made = match actor.plan(&id, is_ephemeral, granted_by, since) {
+                Ok(plan) if plan.asks_channel() => actor.ask_channel(plan, ATTEMPTS),
+                Ok(plan) => actor.store_and_join(plan),
+                Err(error) => actor.settled(Err(error)),
+            };
+            made.map(move |outcome, actor: &mut Self, ctx| {
                 actor.machine.settle_wanted(&id);
+                actor.record_subscribed(&id, &outcome);
                 actor.unlock(&id, guard, ctx);
-                outcome.map(|_| ())
+                outcome
             })
         }))
     }
@@ -226,39 +106,141 @@ impl SessionActor {
         &mut self,
         id: &ChannelId,
         is_ephemeral: bool,
-        is_granted: bool,
+        granted_by: GrantedBy,
+        since: Instant,
     ) -> Result<SubscriptionPlan, SubscribeError> {
+        let (connection, start, receipt) = match granted_by {
+            GrantedBy::BackEnd(receipt) => (None, None, receipt),
+            GrantedBy::Channel(connection, start) => (Some(connection), start, None),
+        };
+        let is_granted = connection.is_none();
         let wanted = self.machine.want(id, is_ephemeral, is_granted, &self.acting);
         let wanted = wanted.map_err(SubscribeError::TooManyChannels)?;
         let event = self.subscription_event(EventKind::ChannelSubscribed, id);
         Ok(SubscriptionPlan {
             key: self.machine.key(id),
             address: wanted.channel,
-            subscriber: wanted.subscriber,
+            who: wanted.subscriber,
             token: wanted.token,
             is_ephemeral,
-            asker: None,
-            receipt: None,
+            start: connection.zip(start),
+            asker: connection.and_then(|connection| self.asker(connection, since)),
+            receipt,
             event: event.filter(|_| wanted.is_news),
             supervisor: self.supervisor().clone(),
         })
     }
 
-    /// Notes a subscription and tells the channel, which answers every connection with `AVAILABLE`.
+    /// What is known without waiting.
+    fn settled(&self, outcome: Subscribed) -> ResponseActFuture<Self, Subscribed> {
+        Box::pin(async { outcome }.into_actor(self))
+    }
+
+    /// Asks the channel to let the session in, so often if it ends meanwhile; where it does not, a back end may.
+    fn ask_channel(
+        &mut self,
+        plan: SubscriptionPlan,
+        attempts: usize,
+    ) -> ResponseActFuture<Self, Subscribed> {
+        let found = async move { (plan.find().await, plan) };
+        let asked = found.into_actor(self).then(|(found, plan), actor: &mut Self, ctx| {
+            let asked = found.map(|address| {
+                let id = &plan.key.id;
+                actor.machine.ask(id, address.clone(), plan.is_ephemeral, clock::now());
+                actor.send_subscribe(&address, plan.who, plan.start, ctx)
+            });
+            async move {
+                match asked {
+                    Ok(asked) => (Ok(asked.await.ok()), plan),
+                    Err(error) => (Err(error), plan),
+                }
+            }
+            .into_actor(actor)
+        });
+        Box::pin(asked.then(move |(answer, mut plan), actor: &mut Self, ctx| {
+            let id = plan.key.id.clone();
+            match answer {
+                Ok(Some(true)) => {
+                    actor.step(ctx, |machine, acting| machine.let_in(&id, acting));
+                    actor.settled(Ok(()))
+                }
+                Ok(None) if !actor.machine.not_admitted(&id) => {
+                    // It has let the session in and ended then: its successor has to answer.
+                    actor.look_for(id, ctx);
+                    actor.settled(Ok(()))
+                }
+                Ok(None) if attempts > 1 => {
+                    plan.address = None;
+                    actor.ask_channel(plan, attempts - 1)
+                }
+                Ok(None) => actor.settled(Err(SubscribeError::Ask(AskError::Closed))),
+                Ok(Some(false)) => {
+                    actor.machine.not_admitted(&id);
+                    actor.authorise(plan)
+                }
+                Err(error) => actor.settled(Err(error)),
+            }
+        }))
+    }
+
+    /// Lets a back end decide, if there is one.
+    fn authorise(&mut self, mut plan: SubscriptionPlan) -> ResponseActFuture<Self, Subscribed> {
+        let authorised = async move { plan.authorised().await.map(|()| plan) };
+        Box::pin(authorised.into_actor(self).then(|plan, actor: &mut Self, _| match plan {
+            Ok(plan) => actor.store_and_join(plan),
+            Err(error) => actor.settled(Err(error)),
+        }))
+    }
+
+    /// Stores what has to be, then makes it known.
+    fn store_and_join(
+        &mut self,
+        mut plan: SubscriptionPlan,
+    ) -> ResponseActFuture<Self, Subscribed> {
+        let stored = async move { (plan.stored().await, plan) };
+        Box::pin(stored.into_actor(self).then(
+            |(stored, plan), actor: &mut Self, ctx| match stored {
+                Ok(Some(address)) => actor.join(&plan, &address, ctx),
+                Ok(None) => actor.authorise(plan),
+                Err(error) => actor.settled(Err(error)),
+            },
+        ))
+    }
+
+    /// Holds a subscription and tells the channel, which answers every connection with `AVAILABLE`.
     fn join(
         &mut self,
-        id: &ChannelId,
+        plan: &SubscriptionPlan,
         channel: &Addr<ChannelActor>,
-        is_ephemeral: bool,
         ctx: &mut Context<Self>,
-    ) -> Request<ChannelActor, channel::Subscribe> {
-        let held = channel.clone();
+    ) -> ResponseActFuture<Self, Subscribed> {
+        let (id, held, is_ephemeral) = (plan.key.id.clone(), channel.clone(), plan.is_ephemeral);
         self.step(ctx, |machine, acting| {
-            machine.hold(id, held, is_ephemeral, clock::now(), acting);
+            machine.hold(&id, held, is_ephemeral, clock::now(), acting);
         });
+        // The outcome counts once the channel has put `AVAILABLE` on its way.
+        let told = self.send_subscribe(channel, None, plan.start, ctx);
+        Box::pin(told.into_actor(self).map(move |told, actor: &mut Self, ctx| {
+            if told.is_err() {
+                // The channel's actor ended just then: its successor has to answer.
+                actor.look_for(id, ctx);
+            }
+            Ok(())
+        }))
+    }
+
+    /// Tells a channel of the session and all its connections.
+    fn send_subscribe(
+        &self,
+        channel: &Addr<ChannelActor>,
+        who: Option<SubscriberKind>,
+        start: Option<(ConnectionUid, StartingPoint)>,
+        ctx: &Context<Self>,
+    ) -> Request<ChannelActor, channel::Subscribe> {
         let (session, connections) = (self.machine.card(), self.machine.connections());
-        let (address, is_return) = (ctx.address(), false);
-        channel.send(channel::Subscribe { session, address, connections, is_return })
+        let (way, is_return) = (ctx.address(), false);
+        let arrival = SessionArrival { session, way, connections, who, start, is_return };
+        channel.send(channel::Subscribe(arrival))
     }
 
     /// Unsubscribes the session; `asker` is the connection that wants it, which is not told.
@@ -275,6 +257,7 @@ impl SessionActor {
             let removed = actor.remove(&id, receipt);
             removed.into_actor(actor).map(move |outcome, actor: &mut Self, ctx| {
                 if outcome.is_ok() {
+                    actor.record_unsubscribed(&id);
                     actor.step(ctx, |machine, acting| machine.give_up(&id, asker, acting));
                 }
                 actor.unlock(&id, guard, ctx);

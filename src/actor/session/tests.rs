@@ -14,12 +14,12 @@ use crate::delivery::fanout::{ConnectionUid, LocalFanout};
 use crate::delivery::{Exit, Report};
 use crate::delivery::{Link, Origin};
 use crate::domain::{
-    Capabilities, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, Project, RawJson,
-    State, Timestamp, Version, Visibility,
+    Capabilities, Channel, ChannelKey, ConnectionId, Epoch, HistoryLimits, LeapToken, LeapTokenId,
+    Project, RawJson, State, Timestamp, Version, Visibility,
 };
 use crate::protocol::{ClientCommand, ClientFrame, Extensions, Identify, Profile, Wire};
-use crate::store::TokenUpdate;
 use crate::store::diesel::SqliteDatabase;
+use crate::store::{Database, TokenUpdate};
 use futures_util::stream;
 use futures_util::task::noop_waker;
 use serde_json::Value;
@@ -88,12 +88,32 @@ async fn until(mut is_so: impl AsyncFnMut() -> bool) -> bool {
 impl World {
     /// A project with the token `leap_token_t` and these public channels, each with a capability.
     async fn with(channels: &[(&str, Capabilities)]) -> Self {
+        // After the start: nobody was connected before.
+        Self::of(channels, clock::after(Duration::from_mins(1)), &Settings::default()).await
+    }
+
+    /// The same, with a token that was created then.
+    async fn of(
+        channels: &[(&str, Capabilities)],
+        created_at: Timestamp,
+        settings: &Settings,
+    ) -> Self {
+        Self::over(|database| Arc::new(database), channels, created_at, settings).await
+    }
+
+    /// The same, with a database that something is made of before.
+    async fn over(
+        made: impl FnOnce(SqliteDatabase) -> Arc<dyn Database>,
+        channels: &[(&str, Capabilities)],
+        created_at: Timestamp,
+        settings: &Settings,
+    ) -> Self {
         tokio::time::pause();
         let (brake, parked) = mpsc::channel::<()>();
         tokio::task::spawn_blocking(move || parked.recv().ok());
         let folder = tempfile::tempdir().unwrap();
         let database = SqliteDatabase::open(&folder.path().join("warren.db"), 1).unwrap();
-        let persistence = Persistence::start(Arc::new(database)).unwrap();
+        let persistence = Persistence::start(made(database)).unwrap();
         for name in ["p", "other"] {
             let (id, namespace, name) = (ProjectId::from(name), name.to_owned(), String::new());
             let project = Project { id, name, namespace, created_at: Timestamp(1) };
@@ -101,17 +121,24 @@ impl World {
         }
         for (id, capabilities) in channels {
             let channel = channel_of(id, *capabilities);
-            persistence.write(move |store| store.create_channel(&channel)).await.unwrap();
+            let create = persistence.write(move |store| {
+                store.create_channel(&channel)?;
+                if channel.capabilities.contains(Capabilities::HISTORY) {
+                    store.open_line(&channel.key, Epoch(1), HistoryLimits::default())?;
+                }
+                Ok(())
+            });
+            create.await.unwrap();
         }
         let token = LeapToken {
             id: LeapTokenId::from("leap_token_t"),
             project: ProjectId::from("p"),
             state: RawJson::null(),
             expires_at: None,
-            created_at: Timestamp(1),
+            created_at,
         };
         persistence.write(move |store| store.create_token(&token, &[])).await.unwrap();
-        let supervisor = Supervisor::new(1, persistence, Settings::default());
+        let supervisor = Supervisor::new(1, persistence, *settings);
         supervisor.settle_here();
         let fanout = supervisor.fanout_here();
         Self { supervisor, fanout, _folder: folder, _brake: brake }
@@ -150,7 +177,9 @@ impl World {
     async fn disconnect(&self, fake: &Fake) -> Instant {
         self.fanout.unregister(&fake.link);
         let (connection, undelivered) = (fake.link.uid(), Undelivered::default());
-        let exit = Report::Exit(Exit { connection, standing: None, is_settled: true, undelivered });
+        let (standing, is_settled, has_spoken) = (None, true, false);
+        let exit = Exit { connection, standing, is_settled, has_spoken, undelivered };
+        let exit = Report::Exit(exit);
         fake.session.send(exit).await.unwrap();
         Instant::now()
     }
@@ -222,7 +251,11 @@ impl Fake {
 
     /// Subscribes and waits for the outcome.
     async fn subscribe(&self, channel: &str, is_ephemeral: bool) {
-        let command = ClientCommand::Subscribe { channel: Some(channel.to_owned()), is_ephemeral };
+        let command = ClientCommand::Subscribe {
+            channel: Some(channel.to_owned()),
+            is_ephemeral,
+            start: Ok(None),
+        };
         let frame = ClientFrame { command, reference: None, bytes: 0 };
         let (connection, extensions) = (self.link.uid(), Extensions::default());
         let served = self
@@ -230,7 +263,7 @@ impl Fake {
             .send(Serve { connection, extensions, frame, is_hasty: false })
             .await
             .unwrap();
-        assert_eq!(served, Ok(None));
+        assert!(served.is_ok());
         // The fan-out's pause between two flushes.
         tokio::time::advance(Duration::from_millis(10)).await;
         self.expect("AVAILABLE").await;
@@ -339,6 +372,14 @@ fn open(world: &World) -> (UnboundedSender<Inbound>, Rc<Link>) {
 
 /// As [`open`], and the connection's actor.
 fn open_as(world: &World) -> (UnboundedSender<Inbound>, Rc<Link>, Addr<Connection<Fed>>) {
+    open_with(world, "null")
+}
+
+/// The same, with these extensions.
+fn open_with(
+    world: &World,
+    extensions: &str,
+) -> (UnboundedSender<Inbound>, Rc<Link>, Addr<Connection<Fed>>) {
     let origin = Origin { address: None, user_agent: None, since: Timestamp(1), nonce: 0 };
     let (supervisor, account) = (world.supervisor.clone(), world.supervisor.inbound_account());
     let (connection, link) = Connection::open(supervisor, Fed, origin, Wire::default(), account);
@@ -349,7 +390,8 @@ fn open_as(world: &World) -> (UnboundedSender<Inbound>, Rc<Link>, Addr<Connectio
         ctx
     };
     let actor = ctx.run(connection);
-    let identify = r#"{"op":2,"d":{"project_id":"p","token":"leap_token_t"}}"#;
+    let who = r#""project_id":"p","token":"leap_token_t""#;
+    let identify = format!(r#"{{"op":2,"d":{{{who},"ext":{extensions}}}}}"#);
     sender.send(Inbound::Text(identify.into())).unwrap();
     (sender, link, actor)
 }
@@ -453,6 +495,9 @@ async fn rooms_go_with_their_channels_actors_however_those_end() {
 }
 
 mod crashes;
+mod direct;
 mod missing;
 mod online;
+mod restarts;
 mod shards;
+mod troubles;

@@ -59,6 +59,7 @@ impl Supervisor {
             // One that cannot be asked has nobody.
             let _ = shard.ask(|| EndProject(project.clone())).await;
         }
+        self.0.recorder.forget(project);
     }
 
     /// Sees to it that the event log knows who stands in the registers that a project's webhooks want to hear of; to be

@@ -1,22 +1,24 @@
 //! What HTTP asks the supervisor.
 
-use super::super::channel::{self, ChannelActor, ConnectionPart, ConnectionRef};
+use super::super::channel::{self, ChannelActor, ConnectionPart, ConnectionRef, Published};
+use super::super::clock;
 use super::super::receipt::Receipt;
 use super::super::session::{self, SessionActor};
 use super::super::shard::{FindChannel, FindSession};
-use super::{ATTEMPTS, Supervisor};
+use super::{ATTEMPTS, Supervisor, recording};
 use crate::ask::{AskError, ChangeError};
 use crate::channel::{MemberPlace, PresentPart};
 use crate::delivery::ConnectionInfo;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, LinkVisit, Order};
 use crate::domain::{
-    Capabilities, Channel, ChannelKey, ConnectionId, LeapTokenId, Message, ProjectId, StateChange,
-    Subscription, Visibility,
+    Capabilities, Channel, ChannelKey, ConnectionId, HistoryLimits, LeapTokenId, Message, Position,
+    ProjectId, State, StateChange, Subscription, Version, Visibility,
 };
 use crate::heavy;
+use crate::metrics;
 use crate::protocol::profiles::LEAST_HEAVY;
-use crate::protocol::{Close, CloseCode, EncodedEvent, Event, Profiles};
-use crate::store::{Start, Thing};
+use crate::protocol::{Close, CloseCode, EncodedEvent, Event, Profiles, Refusal};
+use crate::store::{Appended, FoundVersion, Start, Thing, WantedVersion};
 use actix::dev::MessageResponse;
 use actix::prelude::*;
 use std::collections::HashMap;
@@ -28,9 +30,36 @@ impl Supervisor {
     ///
     /// # Errors
     /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
-    pub async fn publish(&self, key: &ChannelKey, message: Message) -> Result<(), AskError> {
+    pub async fn publish(&self, key: &ChannelKey, message: Message) -> Result<Published, AskError> {
+        self.publish_once(key, message, None).await
+    }
+
+    /// The same for a call that may be repeated, where the channel keeps its messages.
+    ///
+    /// # Errors
+    /// As [`Self::publish`].
+    pub async fn publish_once(
+        &self,
+        key: &ChannelKey,
+        message: Message,
+        receipt: Option<Receipt<Appended>>,
+    ) -> Result<Published, AskError> {
         let _publishing = self.publishing()?;
-        self.ask_channel(key, || channel::Publish(message.clone())).await
+        let ask = || channel::Publish { message: message.clone(), receipt: receipt.clone() };
+        self.ask_channel(key, ask).await?
+    }
+
+    /// What stands on a channel's line before a position is not kept any more.
+    ///
+    /// # Errors
+    /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
+    pub async fn trim_channel(
+        &self,
+        key: &ChannelKey,
+        before: Position,
+        receipt: Option<Receipt<()>>,
+    ) -> Result<(), AskError> {
+        self.ask_channel(key, || channel::Trim { before, receipt: receipt.clone() }).await?
     }
 
     /// Changes a channel's state; done when the change is durable and on its way to every subscriber.
@@ -46,13 +75,25 @@ impl Supervisor {
         expected: channel::Expected,
         receipt: Option<Receipt<channel::Changed>>,
     ) -> Result<channel::Changed, ChangeError> {
-        let ask = || channel::ChangeState {
-            change: change.clone(),
-            expected,
-            is_client: false,
-            receipt: receipt.clone(),
-        };
-        self.ask_channel(key, ask).await?
+        let way = self.way_to(key).await?;
+        self.send_change(way, change, expected, receipt, None).await
+    }
+
+    /// A version of a channel's state that is not in force any more, for one of its subscribers.
+    ///
+    /// # Errors
+    /// [`Refusal::VersionGone`] where it is not kept; what reading fails with.
+    pub async fn kept_state(&self, key: &ChannelKey, version: Version) -> Result<State, Refusal> {
+        let (wanted, bounds) = (WantedVersion::Number(version), self.settings().state_log);
+        let of = key.clone();
+        let found = self
+            .persistence()
+            .read(move |store| store.find_version(&of, wanted, &bounds, clock::now()))
+            .await
+            .map_err(|error| Refusal::from(&error))?;
+        let Some(FoundVersion::Kept(_, stored)) = found else { return Err(Refusal::VersionGone) };
+        let rebuilt = heavy::run_in_turn(&key.project, move || stored.rebuilt()).await;
+        rebuilt.ok().and_then(Result::ok).ok_or(Refusal::Overloaded)
     }
 
     /// Changes who may subscribe and what the channel can do; what is `None` stays.
@@ -64,10 +105,11 @@ impl Supervisor {
         key: &ChannelKey,
         visibility: Option<Visibility>,
         capabilities: Option<Capabilities>,
+        history: Option<HistoryLimits>,
         receipt: Option<Receipt<Channel>>,
     ) -> Result<Channel, AskError> {
         let receipt = || receipt.clone();
-        let ask = || channel::Update { visibility, capabilities, receipt: receipt() };
+        let ask = || channel::Update { visibility, capabilities, history, receipt: receipt() };
         self.ask_channel(key, ask).await?
     }
 
@@ -145,6 +187,12 @@ impl Supervisor {
         message: Message,
     ) -> Result<(), AskError> {
         let _publishing = self.publishing()?;
+        if self.restart().is_some() {
+            // Who was there before the start may be on the way back: the session keeps it for them.
+            let (project, message) = (project.clone(), message);
+            let make = || session::Direct { project: project.clone(), message: message.clone() };
+            return self.ask_session(token, make).await?;
+        }
         for _ in 0..ATTEMPTS {
             let Some(live) = self.find_session(token).await? else { break };
             let direct = session::Direct { project: project.clone(), message: message.clone() };
@@ -260,10 +308,17 @@ impl Supervisor {
         message: Message,
     ) -> Result<bool, AskError> {
         let _publishing = self.publishing()?;
+        metrics::count(|cells| cells.tallies.direct_messages.add(1));
+        let tape = self.tape(project);
+        let recorded = recording::direct(&tape, &message);
         let event = Event::DirectMessage { message, is_unicast: true };
         let dispatch = Arc::new(EncodedEvent::new(event));
         self.make_for(project, cid, &dispatch).await;
-        self.visit(project, cid, LinkVisit::Deliver(dispatch)).await
+        let is_there = self.visit(project, cid, LinkVisit::Deliver(dispatch)).await?;
+        if let Some(recorded) = recorded {
+            recorded.handed(cid, is_there);
+        }
+        Ok(is_there)
     }
 
     /// Makes a large event in the form that a connection needs, outside its thread.
@@ -322,7 +377,7 @@ impl Supervisor {
     }
 
     /// The session of a token, only if there is one.
-    async fn find_session(
+    pub(super) async fn find_session(
         &self,
         token: &LeapTokenId,
     ) -> Result<Option<Addr<SessionActor>>, AskError> {
@@ -330,7 +385,7 @@ impl Supervisor {
     }
 
     /// Asks a channel; one that ends just then is looked for again.
-    async fn ask_channel<M>(
+    pub(super) async fn ask_channel<M>(
         &self,
         key: &ChannelKey,
         make: impl Fn() -> M,

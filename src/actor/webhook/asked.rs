@@ -4,6 +4,7 @@
 //! holds neither whom a question was about nor what was answered beside the decision.
 
 use crate::domain::{Authorizer, ProjectId, Timestamp};
+use crate::num;
 use crate::webhook::CallError;
 use crate::webhook::authorize::{NoDecision, Verdict};
 use serde::Serialize;
@@ -51,7 +52,7 @@ pub struct AuthorizerCall {
 impl AuthorizerCall {
     /// A question of that time which took so long.
     pub(super) fn new(at: Timestamp, took: Duration, answered: &AuthorizerAnswer) -> Self {
-        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let ms = num::counter(took.as_millis());
         let (outcome, status, reason) = match answered {
             Ok((status, Ok(Verdict::Granted { .. }))) => (Came::Granted, Some(*status), None),
             Ok((status, Ok(Verdict::Refused))) => (Came::Refused, Some(*status), None),

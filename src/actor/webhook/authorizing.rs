@@ -2,10 +2,12 @@
 
 use super::super::clock;
 use super::asked::AuthorizerAnswer;
+use super::calling::{self, CallPurpose};
 use super::{AuthorizerCall, WebhookSender};
 use crate::domain::{
     Authorizer, Channel, ChannelKey, ConnectionId, LeapToken, LeapTokenId, ProjectId, Timestamp,
 };
+use crate::faults::{CrashPoint, pass};
 use crate::webhook::authorize::{self, TIMEOUT, Verdict};
 use crate::webhook::signing::{self, CallHeaders};
 use crate::webhook::{CallError, EndpointCall, EndpointClient};
@@ -55,7 +57,7 @@ pub(super) async fn answered(
     let envelope = CallHeaders { id: &id, at, attempt: 1 };
     let headers = signing::headers(envelope, &[&authorizer.secret], &body);
     let call = EndpointCall { url: &authorizer.url, headers, body, timeout: TIMEOUT, turn: 0 };
-    let reply = client.ask(call, at).await?;
+    let reply = calling::call(client, CallPurpose::Authorizer, call, at).await?;
     Ok((reply.status, authorize::read(reply.status, reply.body.as_deref())))
 }
 
@@ -158,6 +160,7 @@ impl WebhookSender {
             answered.unwrap_or(Err(CallError::Timeout(TIMEOUT)))
         };
         ctx.spawn(called.into_actor(self).map(move |answered, actor, _| {
+            pass(CrashPoint::VerdictTold);
             actor.hooks().note(&authorizer, AuthorizerCall::new(at, begun.elapsed(), &answered));
             let verdict = match answered {
                 Ok((_, read)) => read.unwrap_or(Verdict::Refused),

@@ -2,6 +2,7 @@
 
 use super::{IN_FLIGHT, PER_ENDPOINT};
 use crate::domain::{DeliveryKey, DueDelivery, ProjectId, Timestamp, Webhook, WebhookId};
+use crate::num;
 use crate::store::{ReadStore, StoreResult};
 use std::collections::{HashMap, HashSet};
 
@@ -140,7 +141,7 @@ impl OutboxPlan {
                 continue;
             }
             // What is under way is still due in the outbox.
-            let limit = u64::try_from(room + slot.busy).unwrap_or(u64::MAX);
+            let limit = num::counter(room + slot.busy);
             let mut due = store.due_deliveries(&webhook.id, now, limit)?;
             due.retain(|due| !self.under_way.contains(&due.key));
             due.truncate(room);

@@ -2,12 +2,15 @@
 
 use super::super::clock;
 use super::super::persistence::Persistence;
+use super::calling::{self, CallPurpose};
 use crate::domain::{Attempt, DeliveryKey, DeliveryOutcome, DueDelivery, Timestamp, Webhook};
+use crate::metrics::{self, Family, Label};
 use crate::webhook::schedule::{Schedule, ScheduledAttempt};
 use crate::webhook::signing::{self, CallHeaders};
 use crate::webhook::{CallError, EndpointCall, EndpointClient, Reply};
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long an endpoint may take for its whole answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,8 +32,11 @@ pub(super) async fn attempt(
     let headers = signing::headers(envelope, &webhook.secrets(at), &due.body);
     let (body, turn) = (due.body, due.attempts);
     let call = EndpointCall { url: &webhook.url, headers, body, timeout: TIMEOUT, turn };
-    let answer = client.tell(call, at).await;
+    let begun = Instant::now();
+    let answer = calling::call(&client, CallPurpose::Webhook, call, at).await;
+    metrics::count(|cells| cells.webhook_time.note_time(begun.elapsed()));
     let attempt = judged(schedule, number, due.gives_up_at, &answer);
+    metrics::add(Family::WebhookDeliveries, [Label::Word(word_for(&attempt.outcome))]);
     note(&persistence, &key, &attempt).await;
     if attempt.outcome == DeliveryOutcome::Gone {
         persistence.refresh_hooks(&due.project).await;
@@ -52,6 +58,16 @@ async fn note(persistence: &Persistence, key: &DeliveryKey, attempt: &Attempt) {
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_SETBACK);
+    }
+}
+
+/// What an outcome is called where attempts are counted.
+const fn word_for(outcome: &DeliveryOutcome) -> &'static str {
+    match outcome {
+        DeliveryOutcome::Delivered => "delivered",
+        DeliveryOutcome::Retry(_) => "failed",
+        DeliveryOutcome::Dead => "dead",
+        DeliveryOutcome::Gone => "gone",
     }
 }
 

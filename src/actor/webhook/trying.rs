@@ -4,9 +4,11 @@ use super::super::clock;
 use super::WebhookSender;
 use super::asked::AuthorizerAnswer;
 use super::authorizing;
+use super::calling::{self, CallPurpose};
 use super::posting::TIMEOUT;
 use crate::domain::presence::fits_token;
 use crate::domain::{Authorizer, ProjectId, Timestamp, Webhook, WebhookId};
+use crate::num;
 use crate::webhook::authorize::{self, NoDecision, Verdict};
 use crate::webhook::signing::{self, CallHeaders};
 use crate::webhook::{CallError, EndpointCall};
@@ -93,7 +95,7 @@ impl Handler<TryWebhook> for WebhookSender {
             let envelope = CallHeaders { id: &id, at, attempt: 1 };
             let headers = signing::headers(envelope, &webhook.secrets(at), &body);
             let call = EndpointCall { url: &webhook.url, headers, body, timeout: TIMEOUT, turn: 0 };
-            let answer = client.tell(call, at).await;
+            let answer = calling::call(&client, CallPurpose::Webhook, call, at).await;
             let status = answer.as_ref().ok().map(|reply| reply.status);
             let ok = status.is_some_and(|status| (200..300).contains(&status));
             let reason = answer.err().map(|error| error.reason());
@@ -151,7 +153,7 @@ impl WebhookSender {
         let timed = async move {
             let begun = Instant::now();
             let tried = call.await;
-            let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let ms = num::counter(begun.elapsed().as_millis());
             Tried { ms, ..tried }
         };
         Box::pin(timed.into_actor(self).map(move |tried, actor, _| {

@@ -77,8 +77,9 @@ fn committed(
     version: Version,
     outcome: Result<(), AskError>,
 ) -> Vec<(State, Version)> {
-    changes.committed(version, outcome);
-    let shown: Vec<_> = std::iter::from_fn(|| changes.next_durable(&mut Told)).collect();
+    changes.committed(version, outcome.map(|()| None));
+    let next = || changes.next_durable(&mut Told).map(|(state, version, _)| (state, version));
+    let shown: Vec<_> = std::iter::from_fn(next).collect();
     if let Some((_, upto)) = shown.last() {
         changes.shown(*upto, &mut Told);
     }

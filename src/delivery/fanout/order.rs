@@ -79,6 +79,13 @@ pub enum Order {
         /// The session's own line, and the last message on it that comes before.
         direct: Place,
     },
+    /// Have a connection report how far it has heard its session's line.
+    Confirm {
+        /// The connection.
+        connection: ConnectionUid,
+        /// The line.
+        line: LineId,
+    },
     /// End a connection.
     Close {
         /// The connection.
@@ -111,6 +118,11 @@ pub enum Order {
         /// Where the answer goes.
         reply: oneshot::Sender<Vec<ConnectionInfo>>,
     },
+    /// Look whose frames of a project somebody wants to see by now.
+    Watch {
+        /// The project.
+        project: ProjectId,
+    },
     /// End those that belong to one owner.
     CloseOf {
         /// The owner.
@@ -140,9 +152,13 @@ impl Order {
             Self::Detach { channel, connection, .. } => (Some(*channel), Some(*connection)),
             Self::Direct { connection, .. }
             | Self::Init { connection, .. }
+            | Self::Confirm { connection, .. }
             | Self::Close { connection, .. }
             | Self::Visit { connection, .. } => (None, Some(*connection)),
-            Self::CloseAll { .. } | Self::CloseOf { .. } | Self::Describe { .. } => (None, None),
+            Self::CloseAll { .. }
+            | Self::CloseOf { .. }
+            | Self::Watch { .. }
+            | Self::Describe { .. } => (None, None),
         }
     }
 
@@ -166,9 +182,11 @@ impl Order {
             | Self::Detach { dispatch, .. }
             | Self::Dissolve { dispatch, .. } => (dispatch.as_deref(), &[]),
             Self::Init { init, kept, .. } => (Some(init), &kept.events),
-            Self::Close { .. }
+            Self::Confirm { .. }
+            | Self::Close { .. }
             | Self::CloseAll { .. }
             | Self::CloseOf { .. }
+            | Self::Watch { .. }
             | Self::Visit { .. }
             | Self::Describe { .. } => (None, &[]),
         };

@@ -6,9 +6,11 @@ use super::order::{LinkVisit, Order};
 use super::room::{AHEAD, Progress, Room, ServingQueue, ServingTurn, deliver};
 use super::uid::ConnectionUid;
 use crate::domain::{ChannelId, LineId};
+use crate::metrics;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::rc::Rc;
+use tokio::time::Instant;
 
 /// The connections of one thread, by themselves and by channel.
 #[derive(Default)]
@@ -40,6 +42,12 @@ impl Registry {
     /// Whether something has to be flushed.
     pub(super) fn has_news(&self) -> bool {
         !self.line.turns.is_empty()
+    }
+
+    /// Notes how long it takes from an order that has just been carried out until all who hear of it were written to;
+    /// of one at a time.
+    pub(super) fn mark(&mut self, ordered: impl FnOnce() -> Instant) {
+        self.line.mark(ordered);
     }
 
     /// How many channels have connections here.
@@ -99,6 +107,11 @@ impl Registry {
                 Some(link) => link.initialise(&init, kept, direct),
                 None => kept.give_back(),
             },
+            Order::Confirm { connection, line } => {
+                if let Some(link) = self.links.get(&connection) {
+                    link.confirm(line);
+                }
+            }
             Order::Close { connection, close } => {
                 if let Some(link) = self.links.get(&connection) {
                     link.note(Note::Close(close));
@@ -110,6 +123,9 @@ impl Registry {
             Order::CloseOf { owner, close } => {
                 let theirs = self.links.values().filter(|link| link.belongs_to(&owner));
                 theirs.for_each(|link| link.note(Note::Close(close.clone())));
+            }
+            Order::Watch { project } => {
+                self.links.values().for_each(|link| link.watch_again(&project));
             }
             Order::Visit { connection, cid, project, visit, reply } => {
                 let link = self.links.get(&connection).filter(|link| link.is(&cid, &project));
@@ -204,6 +220,14 @@ impl Registry {
                             send_away(&link);
                         }
                     }
+                }
+                // What was said while a room was served is written at its next turn, and that may be what the mark is about.
+                ServingTurn::Mark { ordered, is_late: false } if !again.is_empty() => {
+                    again.push(ServingTurn::Mark { ordered, is_late: true });
+                }
+                ServingTurn::Mark { ordered, .. } => {
+                    self.line.unmark();
+                    metrics::count(|cells| cells.delivery_time.note_time(ordered.elapsed()));
                 }
                 ServingTurn::Room(channel) => {
                     match guarded(|| self.flush_room(channel, most - writes, &mut again)) {

@@ -10,6 +10,7 @@ use super::super::link::Link;
 use super::super::send_queue::FrameBatch;
 use super::uid::ConnectionUid;
 use crate::domain::{ChannelId, LineId};
+use crate::num;
 use crate::protocol::{EncodedEvent, Event, Extension, Extensions, Profile};
 use bytes::BytesMut;
 use foldhash::fast::RandomState;
@@ -17,6 +18,7 @@ use indexmap::IndexMap;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// A log of more bytes is handed out event by event: putting it together would cost more than it saves.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -31,6 +33,13 @@ pub(super) enum ServingTurn {
     Link(Rc<Link>),
     /// A channel that has something in its log.
     Room(LineId),
+    /// Nobody: by now all have been written to who hear of an order that was given then.
+    Mark {
+        /// When it was given.
+        ordered: Instant,
+        /// Whether it has had a turn already.
+        is_late: bool,
+    },
 }
 
 /// Who waits to be served.
@@ -38,9 +47,24 @@ pub(super) enum ServingTurn {
 pub(super) struct ServingQueue {
     /// Whose turn it is, who waits longest first.
     pub(super) turns: VecDeque<ServingTurn>,
+    /// Whether a mark is among them: one at a time is sample enough.
+    is_marked: bool,
 }
 
 impl ServingQueue {
+    /// Notes when an order was given that has just been carried out, if none is noted already and anybody waits.
+    pub(super) fn mark(&mut self, ordered: impl FnOnce() -> Instant) {
+        if !self.is_marked && !self.turns.is_empty() {
+            self.is_marked = true;
+            self.turns.push_back(ServingTurn::Mark { ordered: ordered(), is_late: false });
+        }
+    }
+
+    /// A mark's turn has come.
+    pub(super) const fn unmark(&mut self) {
+        self.is_marked = false;
+    }
+
     /// Takes the connections that come next in line, until there are so many.
     pub(super) fn take_links(&mut self, group: &mut Vec<Rc<Link>>, most: usize) {
         while group.len() < most {
@@ -80,7 +104,7 @@ struct RoomLog {
 impl RoomLog {
     /// The number that the next event will have.
     fn end(&self) -> u64 {
-        self.first + u64::try_from(self.events.len()).unwrap_or(u64::MAX)
+        self.first + num::counter(self.events.len())
     }
 
     /// The events of these numbers.
@@ -123,8 +147,8 @@ impl Audience {
 struct Batches {
     /// Whether something in it is not for everybody.
     is_divided: bool,
-    /// What was put together.
-    made: Vec<(Audience, FrameBatch)>,
+    /// What was put together, and of how many events.
+    made: Vec<(Audience, FrameBatch, u64)>,
 }
 
 impl Batches {
@@ -143,30 +167,32 @@ impl Batches {
     }
 
     /// The events of these numbers, for a connection.
-    fn of(&mut self, link: &Link, log: &RoomLog, from: u64, to: u64) -> FrameBatch {
+    fn of(&mut self, link: &Link, log: &RoomLog, from: u64, to: u64) -> (FrameBatch, u64) {
         let audience = self.audience(link);
-        if let Some((_, made)) = self.made.iter().find(|(known, _)| *known == audience) {
-            return made.clone();
+        if let Some((_, made, events)) = self.made.iter().find(|(known, ..)| *known == audience) {
+            return (made.clone(), *events);
         }
-        let made = joined(audience, log, from, to);
-        self.made.push((audience, made.clone()));
-        made
+        let (made, events) = joined(audience, log, from, to);
+        self.made.push((audience, made.clone(), events));
+        (made, events)
     }
 }
 
-/// Events in one piece; a single one is not copied.
-fn joined(audience: Audience, log: &RoomLog, from: u64, to: u64) -> FrameBatch {
+/// Events in one piece, and how many they are; a single one is not copied.
+fn joined(audience: Audience, log: &RoomLog, from: u64, to: u64) -> (FrameBatch, u64) {
     let heard = || log.between(from, to).filter(|event| audience.hears(event.event()));
     let told = FlightCount { last: heard().filter_map(|event| event.place()).last(), strays: 0 };
     let mut events = heard().map(|event| event.frame(audience.profile));
     let first = events.next().unwrap_or_default();
-    let Some(second) = events.next() else { return FrameBatch { bytes: first, told } };
+    let Some(second) = events.next() else { return (FrameBatch { bytes: first, told }, 1) };
     let mut bytes = BytesMut::from(&first[..]);
     bytes.extend_from_slice(&second);
+    let mut count = 2;
     for event in events {
         bytes.extend_from_slice(&event);
+        count += 1;
     }
-    FrameBatch { bytes: bytes.freeze(), told }
+    (FrameBatch { bytes: bytes.freeze(), told }, count)
 }
 
 /// A flush that is under way.
@@ -356,10 +382,10 @@ impl SingleChannel {
         }
         let link = &self.link;
         match batches {
-            Some(batches) if self.next <= log.first && !link.is_gated() => {
-                let batch = batches.of(link, log, log.first, end);
+            Some(batches) if self.next <= log.first && !link.is_gated() && !link.is_watched() => {
+                let (batch, events) = batches.of(link, log, log.first, end);
                 if !batch.bytes.is_empty() {
-                    link.write(&batch);
+                    link.write(&batch, events);
                 }
             }
             _ => {

@@ -439,7 +439,7 @@ async fn what_is_said_during_a_flush_waits_for_the_next() {
 #[actix_rt::test]
 async fn nothing_waits_for_a_clock() {
     tokio::time::pause();
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let fanout = LocalFanout::here();
     let links = [(); 20].map(|()| connection(&fanout));
     let room = LineId::next();
@@ -452,7 +452,7 @@ async fn nothing_waits_for_a_clock() {
             assert!(heard(&fanout, link).await.contains(&name.to_owned()));
         }
     }
-    assert_eq!(tokio::time::Instant::now(), began);
+    assert_eq!(Instant::now(), began);
 }
 
 #[actix_rt::test]

@@ -1,8 +1,8 @@
 //! What did not reach a connection, told to its session when it goes.
 
 use super::{Link, LinkEnd, SETTLE_PAUSE};
-use crate::delivery::report::{Exit, Report, Settled, Undelivered};
-use crate::domain::Standing;
+use crate::delivery::report::{Exit, Heard, Report, Settled, Undelivered};
+use crate::domain::{LineId, Standing};
 use std::time::Duration;
 
 impl Link {
@@ -36,23 +36,19 @@ impl Link {
         let Some(session) = session.as_ref() else { return false };
         let (connection, gone) = (self.uid, self.gone.get());
         let (knew, is_counted) = (self.told.replace(gone), self.is_counted.get());
+        let has_spoken = self.has_spoken.get();
+        let exit = |(standing, undelivered), is_settled| {
+            Report::Exit(Exit { connection, standing, is_settled, has_spoken, undelivered })
+        };
         if gone == LinkEnd::Ended && knew < LinkEnd::Ended && (is_counted || knew < LinkEnd::Left) {
             let (standing, undelivered) = self.ended();
-            if knew < LinkEnd::Left {
-                let is_settled = true;
-                session.report(Report::Exit(Exit {
-                    connection,
-                    standing,
-                    is_settled,
-                    undelivered,
-                }));
+            session.report(if knew < LinkEnd::Left {
+                exit((standing, undelivered), true)
             } else {
-                session.report(Report::Settled(Settled { connection, standing, undelivered }));
-            }
+                Report::Settled(Settled { connection, standing, has_spoken, undelivered })
+            });
         } else if gone == LinkEnd::Left && knew < LinkEnd::Left {
-            let (standing, undelivered) = self.left();
-            let is_settled = !is_counted;
-            session.report(Report::Exit(Exit { connection, standing, is_settled, undelivered }));
+            session.report(exit(self.left(), !is_counted));
         }
         true
     }
@@ -83,8 +79,28 @@ impl Link {
         (standing, Undelivered { lost, ..owed })
     }
 
+    /// Tells the session how far its line was heard here by now, if that is counted. What was given at the beginning and has
+    /// not arrived was not heard.
+    pub(in crate::delivery) fn confirm(&self, line: LineId) {
+        let session = self.session.borrow();
+        let Some(session) = session.as_ref().filter(|_| self.gone.get() == LinkEnd::Not) else {
+            return;
+        };
+        let mut send_queue = self.send_queue.borrow_mut();
+        let Some(upto) = send_queue.standing().and_then(|standing| standing.of(line)) else {
+            return;
+        };
+        let arrived = send_queue.acknowledged().unwrap_or_else(|| send_queue.written());
+        let owed = self.owed.borrow();
+        let first = owed.as_ref().and_then(|owed| owed.first_due(line, arrived));
+        let upto = first.map_or(upto, |first| upto.min(first.saturating_sub(1)));
+        let (connection, has_spoken) = (self.uid, self.has_spoken.get());
+        session.report(Report::Heard(Heard { connection, upto, has_spoken }));
+    }
+
     /// The client sent something, so long after the opening: it is there.
     pub fn heard(&self, now: Duration) {
+        self.has_spoken.set(self.has_spoken.get() || !self.is_gated());
         let mut owed = self.owed.borrow_mut();
         if let Some(due) = owed.as_mut() {
             let send_queue = self.send_queue.borrow();

@@ -14,6 +14,7 @@ impl Link {
         let mut channels = self.channels.borrow_mut();
         let is_new = !channels.contains(&channel);
         if is_new {
+            self.pressure.cells().tallies.subscriptions_begun.add(1);
             channels.push(channel);
         }
         is_new
@@ -39,13 +40,20 @@ impl Link {
 
     /// Forgets a channel.
     pub(in crate::delivery) fn remove_channel(&self, channel: LineId) {
-        self.channels.borrow_mut().retain(|known| *known != channel);
+        let mut channels = self.channels.borrow_mut();
+        let before = channels.len();
+        channels.retain(|known| *known != channel);
+        let gone = before - channels.len();
+        drop(channels);
+        self.pressure.cells().tallies.subscriptions_ended.add_size(gone);
         self.send_queue.borrow_mut().detach(channel);
     }
 
     /// All its channels, forgotten with this.
     pub(in crate::delivery) fn take_channels(&self) -> Vec<LineId> {
-        self.channels.take()
+        let channels = self.channels.take();
+        self.pressure.cells().tallies.subscriptions_ended.add_size(channels.len());
+        channels
     }
 
     /// Notes that the client waits for a channel to be `AVAILABLE`.

@@ -4,6 +4,7 @@ use super::{SendQueue, Way};
 use crate::delivery::flight::FlightCount;
 use crate::domain::{LineId, Place, Standing};
 use crate::faults::{Fault, is_planted};
+use crate::num;
 
 impl SendQueue {
     /// The bytes of these messages have been written to the end.
@@ -97,12 +98,12 @@ impl SendQueue {
 
     /// How many bytes will have been written once nothing waits.
     pub fn end_bytes(&self) -> u64 {
-        self.written().saturating_add(u64::try_from(self.queued).unwrap_or(u64::MAX))
+        self.written().saturating_add(num::counter(self.queued))
     }
 
     /// How many bytes have not arrived, as far as that is known.
     pub fn left_bytes(&self) -> u64 {
-        let queued = u64::try_from(self.queued).unwrap_or(u64::MAX);
+        let queued = num::counter(self.queued);
         queued.saturating_add(self.unacknowledged().unwrap_or(0))
     }
 }

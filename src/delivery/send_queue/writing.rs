@@ -86,7 +86,10 @@ impl SendQueue {
         let mut is_left = false;
         while !is_left && let Some(bytes) = self.gather() {
             match sink.try_write(&bytes) {
-                Ok(written) => self.advance(written),
+                Ok(written) => {
+                    self.pressure.note_write(written);
+                    self.advance(written);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => is_left = true,
                 Err(_) => self.abandon(),
             }

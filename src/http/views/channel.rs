@@ -2,9 +2,10 @@
 
 use super::ProjectView;
 use crate::domain::{
-    Capabilities, Channel, ChannelId, Project, RawJson, Timestamp, Version, Visibility,
+    Capabilities, Channel, ChannelId, HistoryLimits, Project, RawJson, Timestamp, Version,
+    Visibility,
 };
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A channel.
 #[derive(Serialize)]
@@ -21,6 +22,9 @@ pub(crate) struct ChannelView<'a> {
     /// What it can do, as a number.
     #[serde(serialize_with = "bits")]
     capabilities: Capabilities,
+    /// What it narrowed of what it keeps; shown where it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<HistoryView>,
     /// When it was created.
     created_at: Timestamp,
     /// The whole project: the `hop` crate insists.
@@ -42,9 +46,34 @@ impl<'a> ChannelView<'a> {
             state: channel.state.json(),
             version: channel.version,
             capabilities: channel.capabilities,
+            history: None,
             created_at: channel.created_at,
             project: project.into(),
         }
+    }
+
+    /// The same with what it narrowed of what it keeps.
+    pub(crate) fn narrowed(self, limits: HistoryLimits) -> Self {
+        let history = (limits != HistoryLimits::default()).then(|| limits.into());
+        Self { history, ..self }
+    }
+}
+
+/// Narrower bounds, as they are written.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HistoryView {
+    /// The most messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<u64>,
+    /// How old a message may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seconds: Option<u64>,
+}
+
+impl From<HistoryLimits> for HistoryView {
+    fn from(HistoryLimits { count, seconds }: HistoryLimits) -> Self {
+        Self { count, seconds }
     }
 }
 

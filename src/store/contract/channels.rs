@@ -22,7 +22,7 @@ fn set(bench: &mut Bench, id: &str, text: &str, version: i64) -> StoreResult<()>
 }
 
 pub(crate) fn a_channel_comes_back_as_it_was(bench: &mut Bench) {
-    let everything = Capabilities::from_bits(31).unwrap();
+    let everything = Capabilities::from_bits(63).unwrap();
     let kinds = [
         (Visibility::Private, Capabilities::default()),
         (Visibility::Public, Capabilities::HISTORY),
@@ -100,6 +100,9 @@ pub(crate) fn an_update_changes_visibility_and_capabilities_only(bench: &mut Ben
     };
     assert_eq!(load(bench, "a", "room"), expected);
     assert_eq!(load(bench, "a", "other"), channel("a", "other", 1));
+    let found = |id| bench.read(|store| store.find_visibility(&key("a", id)));
+    let other = channel("a", "other", 1).visibility;
+    assert_eq!(["room", "other", "gone"].map(found), [Some(visibility), Some(other), None]);
 }
 
 pub(crate) fn a_missing_channel_is_not_updated(bench: &mut Bench) {

@@ -9,6 +9,7 @@ use crate::domain::{
     Digest, FirstCall, KeptAnswer, KeyBounds, KeyScope, KeyedCall, Permissions, ProjectId,
     Timestamp,
 };
+use crate::num;
 use crate::store::{ReadAnswers, StoreError, StoreResult, StoredAnswer, WriteAnswers};
 use bytes::Bytes;
 use diesel::prelude::*;
@@ -25,11 +26,6 @@ fn scope_text(scope: &KeyScope) -> &str {
         KeyScope::Project(project) => project.as_str(),
         KeyScope::Operator => "",
     }
-}
-
-/// A number of bytes or rows as SQL counts them.
-fn counted(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// What stands for the key of a row that gave its own away: shorter than any digest, and different in each row.
@@ -73,7 +69,7 @@ fn add(
         .first(connection)
         .optional()?;
     let (number, before) = last.map_or((1, 0), |(last, own, before)| (last + 1, before + own));
-    let bytes = counted(answer.len_bytes());
+    let bytes = sql_count(answer.len_bytes());
     // Pairs of strings: writing them cannot fail.
     let headers = serde_json::to_string(&answer.headers).unwrap_or_default();
     diesel::insert_into(answers::table)
@@ -98,7 +94,7 @@ fn add(
 fn delete_up_to(connection: &mut SqliteConnection, scope: &str, number: i64) -> StoreResult<u64> {
     let rows = answers::table.filter(answers::scope.eq(scope)).filter(answers::number.le(number));
     let deleted = diesel::delete(rows).execute(connection)?;
-    Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
+    Ok(num::counter(deleted))
 }
 
 /// A row as what it means.
@@ -182,8 +178,8 @@ impl WriteAnswers for SqliteStore<'_> {
                 .limit(STEP)
                 .load(connection)?;
             let is_over = |(number, before): &(i64, i64)| {
-                let is_many = newest - number >= counted(bounds.keys);
-                *number < newest && (is_many || end - before > counted(bounds.bytes))
+                let is_many = newest - number >= sql_count(bounds.keys);
+                *number < newest && (is_many || end - before > sql_count(bounds.bytes))
             };
             let over = oldest.into_iter().take_while(is_over).last();
             over.map_or(Ok(()), |(number, _)| delete_up_to(connection, scope, number).map(drop))

@@ -3,7 +3,7 @@
 use super::error::{found, refusal};
 use super::hot::SetState;
 use super::registers;
-use super::rows::{ChannelRow, all, one, sql_count};
+use super::rows::{ChannelRow, all, one, sql_count, visibility};
 use super::schema::{channels, seen_channels};
 use crate::domain::{
     Capabilities, Channel, ChannelId, ChannelKey, ProjectId, Register, State, Version, Visibility,
@@ -22,6 +22,16 @@ pub(super) fn find(
         .find((key.project.as_str(), key.id.as_str()))
         .select(ChannelRow::as_select());
     one(query.first(connection))
+}
+
+/// `ReadStore::find_visibility`.
+pub(super) fn find_visibility(
+    connection: &mut SqliteConnection,
+    key: &ChannelKey,
+) -> StoreResult<Option<Visibility>> {
+    let row = channels::table.find((key.project.as_str(), key.id.as_str()));
+    let word: Option<String> = row.select(channels::type_).first(connection).optional()?;
+    word.map(|word| visibility(&word)).transpose()
 }
 
 /// `ReadStore::projects_with_channel`.

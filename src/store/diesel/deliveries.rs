@@ -6,6 +6,7 @@ use crate::domain::delivery::{KEEP_FOR, KEEP_MOST, RETRY_FOR};
 use crate::domain::{
     Delivery, DeliveryKey, DeliveryState, EventId, HookEvent, ProjectId, Timestamp, WebhookId,
 };
+use crate::num;
 use crate::store::{Start, StoreResult};
 use diesel::prelude::*;
 
@@ -189,5 +190,5 @@ pub(super) fn prune(connection: &mut SqliteConnection, now: Timestamp) -> StoreR
             gone += diesel::delete(finished.filter(deliveries::seq.le(seq))).execute(connection)?;
         }
     }
-    Ok(u64::try_from(gone).unwrap_or(u64::MAX))
+    Ok(num::counter(gone))
 }

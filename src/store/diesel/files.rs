@@ -25,6 +25,18 @@ pub(super) fn prepare(path: &Path) -> StoreResult<String> {
         .ok_or_else(|| StoreError::Unavailable(format!("the path {} is not UTF-8", path.display())))
 }
 
+/// A URI of `SQLite`'s for a file, with what is to be said of it.
+pub(super) fn uri(path: &str, query: &str) -> String {
+    let escaped = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{escaped}?{query}")
+}
+
+/// As [`prepare`] says it, to look only: whoever opens it like this leaves its log as it is, where the last connection
+/// otherwise would put that into the file.
+pub(super) fn to_look(path: &Path) -> StoreResult<String> {
+    prepare(path).map(|whole| uri(&whole, "mode=ro"))
+}
+
 /// The database's file, taken by one process for itself; given back when this is dropped.
 ///
 /// The lock is on the file, so no other name of it, symbolic or hard link, leads around it, and of a kind (`flock`) that

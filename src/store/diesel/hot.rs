@@ -1,11 +1,11 @@
-//! The statement of the hot path, in a form that is prepared once and then kept.
+//! The statements of the hot paths, in a form that is prepared once and then kept.
 //!
 //! Diesel keeps prepared statements, but no UPDATE that it writes itself: which columns one sets may differ from call to
 //! call. Preparing it took a quarter of the writer's time.
 
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Text};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
 /// Puts a state in the place of the one of the version before.
@@ -44,3 +44,154 @@ impl QueryFragment<Sqlite> for SetState<'_> {
 }
 
 impl RunQueryDsl<SqliteConnection> for SetState<'_> {}
+
+/// The next place on a channel's line goes to a message of so many bytes.
+pub(super) struct AppendToLine<'a> {
+    /// The tenant.
+    pub(super) project: &'a str,
+    /// The channel.
+    pub(super) channel: &'a str,
+    /// The message's bytes.
+    pub(super) bytes: i64,
+}
+
+impl QueryId for AppendToLine<'_> {
+    type QueryId = AppendToLine<'static>;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+/// Epoch, place, number, bytes up to its end, number and bytes up to what was deleted, the channel's own bounds.
+impl Query for AppendToLine<'_> {
+    type SqlType =
+        (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, Nullable<BigInt>, Nullable<BigInt>);
+}
+
+impl QueryFragment<Sqlite> for AppendToLine<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql(
+            "UPDATE lines SET last_offset = last_offset + 1, last_number = last_number + 1, bytes = bytes + ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.bytes)?;
+        out.push_sql(" WHERE project_id = ");
+        out.push_bind_param::<Text, _>(self.project)?;
+        out.push_sql(" AND channel_id = ");
+        out.push_bind_param::<Text, _>(self.channel)?;
+        out.push_sql(
+            " RETURNING epoch, last_offset, last_number, bytes, gone_number, gone_bytes, max_messages, max_seconds",
+        );
+        Ok(())
+    }
+}
+
+impl RunQueryDsl<SqliteConnection> for AppendToLine<'_> {}
+
+/// The next place on a channel's line goes to something that is not kept there.
+pub(super) struct TakePlace<'a> {
+    /// The tenant.
+    pub(super) project: &'a str,
+    /// The channel.
+    pub(super) channel: &'a str,
+}
+
+impl QueryId for TakePlace<'_> {
+    type QueryId = TakePlace<'static>;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+/// Epoch and place.
+impl Query for TakePlace<'_> {
+    type SqlType = (BigInt, BigInt);
+}
+
+impl QueryFragment<Sqlite> for TakePlace<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("UPDATE lines SET last_offset = last_offset + 1 WHERE project_id = ");
+        out.push_bind_param::<Text, _>(self.project)?;
+        out.push_sql(" AND channel_id = ");
+        out.push_bind_param::<Text, _>(self.channel)?;
+        out.push_sql(" RETURNING epoch, last_offset");
+        Ok(())
+    }
+}
+
+impl RunQueryDsl<SqliteConnection> for TakePlace<'_> {}
+
+/// A version takes its place in a channel's log, which begins with it if there is none.
+pub(super) struct LogState<'a> {
+    /// The tenant.
+    pub(super) project: &'a str,
+    /// The channel.
+    pub(super) channel: &'a str,
+    /// The version.
+    pub(super) version: i64,
+    /// How many may be stored as patches behind a whole one.
+    pub(super) most_patches: i64,
+    /// What it takes as a patch, bytes.
+    pub(super) patch_bytes: i64,
+    /// What it takes as a whole, bytes.
+    pub(super) whole_bytes: i64,
+    /// When the version before is too old.
+    pub(super) aged_at: i64,
+    /// From how many versions on some are to be deleted.
+    pub(super) most_versions: i64,
+    /// From how many bytes on.
+    pub(super) most_bytes: i64,
+}
+
+impl QueryId for LogState<'_> {
+    type QueryId = LogState<'static>;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+/// The log, how many versions came since the last whole one (none where this is whole), and the bytes up to its end.
+impl Query for LogState<'_> {
+    type SqlType = (BigInt, BigInt, BigInt);
+}
+
+impl LogState<'_> {
+    /// Writes the condition under which the version is stored as a patch.
+    fn write_is_patch<'b>(&'b self, out: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("CASE WHEN last_version = excluded.last_version - 1 AND patches < ");
+        out.push_bind_param::<BigInt, _>(&self.most_patches)?;
+        out.push_sql(" THEN ");
+        Ok(())
+    }
+}
+
+impl QueryFragment<Sqlite> for LogState<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql(
+            "INSERT INTO state_logs (id, project_id, channel_id, last_version, patches, bytes, gone_version, \
+             gone_bytes, due_at) VALUES ((SELECT coalesce(max(id), 0) + 1 FROM state_logs), ",
+        );
+        out.push_bind_param::<Text, _>(self.project)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Text, _>(self.channel)?;
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(&self.version)?;
+        out.push_sql(", 0, ");
+        out.push_bind_param::<BigInt, _>(&self.whole_bytes)?;
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(&self.version)?;
+        out.push_sql(" - 1, 0, 9223372036854775807) ON CONFLICT (project_id, channel_id) DO UPDATE SET patches = ");
+        self.write_is_patch(&mut out)?;
+        out.push_sql("patches + 1 ELSE 0 END, bytes = bytes + ");
+        self.write_is_patch(&mut out)?;
+        out.push_bind_param::<BigInt, _>(&self.patch_bytes)?;
+        out.push_sql(
+            " ELSE excluded.bytes END, due_at = CASE WHEN excluded.last_version - gone_version > ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.most_versions)?;
+        out.push_sql(" OR bytes - gone_bytes > ");
+        out.push_bind_param::<BigInt, _>(&self.most_bytes)?;
+        out.push_sql(" THEN 0 ELSE min(due_at, ");
+        out.push_bind_param::<BigInt, _>(&self.aged_at)?;
+        out.push_sql(") END, last_version = excluded.last_version RETURNING id, patches, bytes");
+        Ok(())
+    }
+}
+
+impl RunQueryDsl<SqliteConnection> for LogState<'_> {}

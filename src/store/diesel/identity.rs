@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// What `SQLite` appends to a database's name for the files beside it: the log and its index.
-pub(super) const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
+/// What the names of a database's files end with: its own, that of `SQLite`'s log beside it, and of the log's index.
+pub const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 
 /// A file's device and number there.
 type Number = (u64, u64);

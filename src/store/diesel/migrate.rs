@@ -54,6 +54,16 @@ fn refuse_newer(connection: &mut SqliteConnection) -> StoreResult<()> {
     }
 }
 
+/// Refuses what is no database of Warren, or one of a newer one.
+pub(super) fn require_ours(connection: &mut SqliteConnection) -> StoreResult<()> {
+    refuse_newer(connection)?;
+    let applied = connection.applied_migrations().map_err(|error| failed(&*error))?;
+    if applied.is_empty() {
+        return Err(StoreError::Unavailable("it has no tables of Warren".to_owned()));
+    }
+    Ok(())
+}
+
 /// Makes up for the foreign keys that are off while migrations run.
 pub(super) fn check_references(connection: &mut SqliteConnection) -> StoreResult<()> {
     let dangling: i64 =

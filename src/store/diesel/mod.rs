@@ -9,12 +9,17 @@ mod answers;
 mod authorizers;
 mod channels;
 mod connection;
+mod copying;
 mod deliveries;
 mod error;
+mod examining;
 mod files;
+mod history;
 mod hot;
 mod identity;
+mod mailbox;
 mod migrate;
+mod orphaned_mail;
 mod outbox;
 mod pool;
 mod projects;
@@ -23,9 +28,11 @@ mod rows;
 /// Written by `diesel print-schema`; the migrations say what is what.
 mod schema;
 mod sending;
+mod state_log;
 mod store;
 mod subscriptions;
 mod tokens;
+mod unheard;
 mod webhooks;
 mod writer;
 
@@ -34,10 +41,12 @@ mod plans;
 #[cfg(test)]
 mod tests;
 
+pub use copying::{CopySource, check_copy, empty_log};
 pub use files::DatabaseLock;
 
 use super::{Database, GroupStore, ReadStore, StoreResult};
 use identity::DatabaseFiles;
+pub use identity::SUFFIXES;
 use pool::Readers;
 use std::path::Path;
 use std::sync::Arc;
@@ -85,16 +94,45 @@ impl SqliteDatabase {
         Self::open_as(path, 1, migrate::require_up_to_date)
     }
 
+    /// Opens the database at `path` only to look, which leaves all its files as they are.
+    ///
+    /// # Errors
+    /// As [`Self::open_beside`].
+    pub fn open_to_look(path: &Path) -> StoreResult<Self> {
+        Self::open_at(path, files::to_look(path), 1, migrate::require_up_to_date)
+    }
+
+    /// Reads every page of the database at `path`, which must be there, beside whoever has it open: what does not fit the
+    /// rest, or cannot be read. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`](super::StoreError::Unavailable) when it cannot even be opened.
+    pub fn examine(path: &Path) -> StoreResult<Vec<String>> {
+        let examined = files::to_look(path).and_then(|url| examining::faults(&url));
+        examined.map_err(|error| files::explain(path, error))
+    }
+
     /// Opens the database at `path` once its tables are as they have to be.
     fn open_as(
         path: &Path,
         readers: u32,
         see_to_tables: impl FnOnce(&str) -> StoreResult<()>,
     ) -> StoreResult<Self> {
-        let opened = files::prepare(path).and_then(|url| {
+        Self::open_at(path, files::prepare(path), readers, see_to_tables)
+    }
+
+    /// The same by another address of that file.
+    fn open_at(
+        path: &Path,
+        url: StoreResult<String>,
+        readers: u32,
+        see_to_tables: impl FnOnce(&str) -> StoreResult<()>,
+    ) -> StoreResult<Self> {
+        let opened = url.and_then(|url| {
             see_to_tables(&url)?;
             let readers = pool::open(&url, readers, pool::WAIT)?;
-            Ok(Self { identity: Arc::new(DatabaseFiles::of(&url)), readers, url })
+            let identity = Arc::new(DatabaseFiles::of(&files::prepare(path)?));
+            Ok(Self { url, readers, identity })
         });
         opened.map_err(|error| files::explain(path, error))
     }

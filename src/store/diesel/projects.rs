@@ -1,6 +1,7 @@
 //! Projects and their back ends' tokens.
 
 use super::error::{found, refusal};
+use super::orphaned_mail;
 use super::rows::{ProjectRow, ProjectTokenRow, Row as _, all, corrupt, one, sql_count};
 use super::schema::{answers, project_tokens, projects};
 use crate::domain::{Project, ProjectId, ProjectToken, ProjectTokenId};
@@ -79,13 +80,13 @@ pub(super) fn rename(
 }
 
 /// `WriteStore::delete_project`. What belongs to the project goes by the cascades of the tables, but for
-/// the answers to its calls.
+/// the answers to its calls and the mailboxes of its tokens.
 pub(super) fn delete(connection: &mut SqliteConnection, id: &ProjectId) -> StoreResult<()> {
     let deleted = diesel::delete(projects::table.find(id.as_str())).execute(connection)?;
     found(deleted, Thing::Project)?;
     let rows = answers::table.filter(answers::scope.eq(id.as_str()));
     diesel::delete(rows).execute(connection)?;
-    Ok(())
+    orphaned_mail::detach_all(connection, id)
 }
 
 /// `ReadStore::find_project_token`.

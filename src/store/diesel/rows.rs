@@ -33,9 +33,14 @@ pub(super) fn all<R: Row>(rows: QueryResult<Vec<R>>) -> StoreResult<Vec<R::Thing
     rows?.into_iter().map(R::into_domain).collect()
 }
 
-/// A number of rows as SQL counts them; what is larger than that means "all" anyway.
-pub(super) fn sql_count(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+/// A number of something as SQL has it: rows, bytes, places. What is larger than that means "all" anyway.
+pub(super) fn sql_count(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}
+
+/// A number that SQL has; none of ours is below zero.
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
 }
 
 /// Names a column whose value we never write.
@@ -124,12 +129,16 @@ pub(super) struct ChannelRow {
     state: String,
 }
 
+/// A visibility's word.
+pub(super) fn visibility(word: &str) -> StoreResult<Visibility> {
+    word.parse().ok().ok_or_else(|| corrupt("channels.type"))
+}
+
 impl Row for ChannelRow {
     type Thing = Channel;
 
     fn into_domain(self) -> StoreResult<Channel> {
-        let visibility: Visibility =
-            self.type_.parse().ok().ok_or_else(|| corrupt("channels.type"))?;
+        let visibility = visibility(&self.type_)?;
         let capabilities = u64::try_from(self.capabilities)
             .ok()
             .and_then(Capabilities::from_bits)

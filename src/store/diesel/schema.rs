@@ -82,6 +82,62 @@ diesel::table! {
 }
 
 diesel::table! {
+    lines (epoch) {
+        epoch -> BigInt,
+        project_id -> Nullable<Text>,
+        channel_id -> Nullable<Text>,
+        last_offset -> BigInt,
+        last_number -> BigInt,
+        bytes -> BigInt,
+        gone_offset -> BigInt,
+        gone_number -> BigInt,
+        gone_bytes -> BigInt,
+        trimmed_offset -> BigInt,
+        due_at -> BigInt,
+        max_messages -> Nullable<BigInt>,
+        max_seconds -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    mailboxes (epoch) {
+        epoch -> BigInt,
+        project_id -> Text,
+        token_id -> Nullable<Text>,
+        last_number -> BigInt,
+        messages -> BigInt,
+        bytes -> BigInt,
+    }
+}
+
+diesel::table! {
+    mails (epoch, state, number) {
+        epoch -> BigInt,
+        state -> BigInt,
+        number -> BigInt,
+        since -> BigInt,
+        due_at -> BigInt,
+        bytes -> BigInt,
+        event -> Text,
+        data -> Text,
+    }
+}
+
+diesel::table! {
+    messages (epoch, line_offset) {
+        epoch -> BigInt,
+        line_offset -> BigInt,
+        number -> BigInt,
+        bytes -> BigInt,
+        bytes_before -> BigInt,
+        published_at -> BigInt,
+        sender -> Nullable<Text>,
+        event -> Text,
+        data -> Text,
+    }
+}
+
+diesel::table! {
     project_tokens (id) {
         id -> Text,
         project_id -> Text,
@@ -119,6 +175,34 @@ diesel::table! {
 }
 
 diesel::table! {
+    state_logs (id) {
+        id -> BigInt,
+        project_id -> Nullable<Text>,
+        channel_id -> Nullable<Text>,
+        last_version -> BigInt,
+        patches -> BigInt,
+        bytes -> BigInt,
+        gone_version -> BigInt,
+        gone_bytes -> BigInt,
+        due_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    state_versions (log_id, version) {
+        log_id -> BigInt,
+        version -> BigInt,
+        changed_at -> BigInt,
+        state_bytes -> BigInt,
+        stored -> BigInt,
+        stored_before -> BigInt,
+        author -> Nullable<Text>,
+        patch -> Nullable<Text>,
+        state -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     subscriptions (project_id, channel_id, token_id) {
         project_id -> Text,
         channel_id -> Text,
@@ -134,6 +218,13 @@ diesel::table! {
         expires_at -> Nullable<BigInt>,
         created_at -> BigInt,
         state -> Text,
+    }
+}
+
+diesel::table! {
+    unheard (token_id) {
+        token_id -> Text,
+        missed -> Nullable<BigInt>,
     }
 }
 
@@ -169,11 +260,18 @@ diesel::allow_tables_to_appear_in_same_query!(
     deliveries,
     event_bodies,
     event_sequences,
+    lines,
+    mailboxes,
+    mails,
+    messages,
     project_tokens,
     projects,
     registers,
     seen_channels,
+    state_logs,
+    state_versions,
     subscriptions,
     tokens,
+    unheard,
     webhooks,
 );

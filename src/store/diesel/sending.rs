@@ -9,6 +9,7 @@ use crate::domain::{
     Attempt, DeliveryKey, DeliveryOutcome, DeliveryState, DueDelivery, EventId, ProjectId,
     Timestamp, Webhook, WebhookId,
 };
+use crate::num;
 use crate::store::{StoreResult, Thing};
 use diesel::dsl::exists;
 use diesel::prelude::*;
@@ -173,7 +174,7 @@ pub(super) fn bring_back(
             .set(deliveries::next_attempt_at.eq(latest.0))
             .execute(connection)?;
     }
-    Ok(u64::try_from(rows).unwrap_or(u64::MAX))
+    Ok(num::counter(rows))
 }
 
 /// `WriteStore::settle_delivery`.

@@ -1,6 +1,6 @@
 //! One connection as a store: which file answers which method.
 
-use super::{admin_tokens, channels, projects, subscriptions, tokens, webhooks};
+use super::{admin_tokens, channels, projects, subscriptions, tokens, unheard, webhooks};
 use crate::domain::{
     AdminToken, AdminTokenId, Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId,
     Project, ProjectId, ProjectToken, ProjectTokenId, State, Subscription, Timestamp, Version,
@@ -8,7 +8,7 @@ use crate::domain::{
 };
 use crate::store::{
     ChannelCursor, ChannelPage, ProjectCursor, ProjectTokenCursor, ReadStore, SecretHash, Start,
-    StoreError, StoreResult, TokenCursor, TokenUpdate, WebhookUpdate, WriteStore,
+    StoreError, StoreResult, TokenCursor, TokenUpdate, Unheard, WebhookUpdate, WriteStore,
 };
 use diesel::sqlite::SqliteConnection;
 
@@ -111,6 +111,10 @@ impl ReadStore for SqliteStore<'_> {
 
     fn find_channel(&mut self, key: &ChannelKey) -> StoreResult<Option<Channel>> {
         channels::find(self.connection, key)
+    }
+
+    fn find_visibility(&mut self, key: &ChannelKey) -> StoreResult<Option<Visibility>> {
+        channels::find_visibility(self.connection, key)
     }
 
     fn projects_with_channel(&mut self, id: &ChannelId) -> StoreResult<Vec<ProjectId>> {
@@ -275,6 +279,14 @@ impl WriteStore for SqliteStore<'_> {
 
     fn remove_subscription(&mut self, key: &ChannelKey, token: &LeapTokenId) -> StoreResult<bool> {
         self.write(|connection| subscriptions::remove(connection, key, token))
+    }
+
+    fn keep_unheard(&mut self, left: &Unheard) -> StoreResult<()> {
+        self.write(|connection| unheard::keep(connection, left))
+    }
+
+    fn take_unheard(&mut self) -> StoreResult<Unheard> {
+        self.write(unheard::take)
     }
 
     fn create_webhook(&mut self, webhook: &Webhook) -> StoreResult<()> {

@@ -204,7 +204,7 @@ fn a_value_that_we_never_write_is_told_apart() {
     let mut writer = database.writer().unwrap();
     writer.group(&mut |store| store.create_project(&project()).unwrap()).unwrap();
     writer.group(&mut |store| store.create_channel(&channel("x", 1)).unwrap()).unwrap();
-    for (column, value) in [("type", "'secret'"), ("capabilities", "-1"), ("capabilities", "32")] {
+    for (column, value) in [("type", "'secret'"), ("capabilities", "-1"), ("capabilities", "64")] {
         fixture.tamper("UPDATE channels SET type = 'public', capabilities = 0");
         fixture.tamper(&format!("UPDATE channels SET {column} = {value}"));
         let mut found = None;

@@ -1,6 +1,7 @@
 //! Leap tokens.
 
 use super::error::{found, is_missing_parent, refusal};
+use super::orphaned_mail;
 use super::rows::{Row as _, TokenRow, all, one, sql_count};
 use super::schema::{subscriptions, tokens};
 use super::subscriptions as subscribing;
@@ -158,12 +159,13 @@ pub(super) fn update(
         .ok_or(StoreError::NotFound(Thing::Token))
 }
 
-/// `WriteStore::delete_token`; its subscriptions go with it, by their foreign key.
+/// `WriteStore::delete_token`; its subscriptions go with it, by their foreign key, and its mailbox waits to be deleted.
 pub(super) fn delete(
     connection: &mut SqliteConnection,
     project: &ProjectId,
     id: &LeapTokenId,
 ) -> StoreResult<()> {
     let row = tokens::table.find(id.as_str()).filter(tokens::project_id.eq(project.as_str()));
-    found(diesel::delete(row).execute(connection)?, Thing::Token)
+    found(diesel::delete(row).execute(connection)?, Thing::Token)?;
+    orphaned_mail::detach(connection, id)
 }

@@ -40,6 +40,27 @@ pub fn new_token(server: &Server, body: &Value) -> String {
     made["token"]["id"].as_str().unwrap().to_owned()
 }
 
+/// A token that is subscribed to these channels.
+pub fn token_for(server: &Server, channels: &[&str]) -> String {
+    new_token(server, &json!({"channels": channels}))
+}
+
+/// A connection that wants to go on from there (extension `resume`), and INIT's data.
+pub fn resume(address: SocketAddr, token: Option<&str>, resume: &Value) -> (Socket, Value) {
+    let mut socket = Socket::open(address);
+    let identify =
+        json!({"project_id": PROJECT, "token": token, "ext": ["resume"], "resume": resume});
+    socket.send(&json!({"op": 2, "d": identify}));
+    let init = socket.expect("INIT");
+    (socket, init["d"].clone())
+}
+
+/// A position's parts: the epoch, and the offset in it.
+pub fn parts(position: &str) -> (String, u64) {
+    let (epoch, offset) = position.split_once('-').unwrap();
+    (epoch.to_owned(), offset.parse().unwrap())
+}
+
 /// Publishes to a channel.
 pub fn publish(server: &Server, channel: &str, event: &str, data: &Value) {
     let body = json!({"e": event, "d": data}).to_string();

@@ -3,9 +3,8 @@
 use super::{PATIENCE, frame};
 use crate::support::PROJECT;
 use serde_json::{Value, json};
-use socket2::SockRef;
-use socket2::{Domain, Type};
-use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use socket2::{Domain, SockRef, Type};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -39,6 +38,13 @@ impl Socket {
         assert_eq!(hello["op"], 1, "{hello}");
         assert!(hello["d"]["heartbeat_interval"].as_u64().is_some_and(|ms| ms > 0), "{hello}");
         socket
+    }
+
+    /// Opens a connection and reads HELLO; none where the server has gone, or goes meanwhile.
+    pub fn try_open(address: SocketAddr) -> Option<Self> {
+        let mut socket = Self::try_shake_hands([127, 0, 0, 1], address, b"", "/ws", "").ok()?;
+        let is_open = socket.try_head().ok()?.starts_with("HTTP/1.1 101 ");
+        (is_open && matches!(socket.receive(), Received::Text(_))).then_some(socket)
     }
 
     /// Opens a connection and reads nothing but the answer to the handshake.
@@ -92,21 +98,27 @@ impl Socket {
         target: &str,
         lines: &str,
     ) -> Self {
-        let raw = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        raw.bind(&SocketAddr::from((from, 0)).into()).unwrap();
-        raw.connect(&address.into()).unwrap();
+        Self::try_shake_hands(from, address, preface, target, lines).unwrap()
+    }
+
+    /// The same with a server that may have gone.
+    fn try_shake_hands(
+        from: [u8; 4],
+        address: SocketAddr,
+        preface: &[u8],
+        target: &str,
+        lines: &str,
+    ) -> io::Result<Self> {
+        let raw = socket2::Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        raw.bind(&SocketAddr::from((from, 0)).into())?;
+        raw.connect(&address.into())?;
         let stream = TcpStream::from(raw);
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         let mut socket = Self { stream: BufReader::new(stream) };
-        // Key and answer are the ones of RFC 6455 §1.3.
-        let request = format!(
-            "GET {target} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{lines}\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        );
-        socket.write(&[preface, request.as_bytes()].concat());
-        socket
+        socket.try_write(&[preface, handshake(target, lines).as_bytes()].concat())?;
+        Ok(socket)
     }
 
     /// Sends a request's head and returns the answer's bytes: the head alone of an upgrade, else all.
@@ -157,13 +169,18 @@ impl Socket {
         self.write(&frame::text(&payload.to_string()));
     }
 
+    /// Sends a payload to a server that may have gone.
+    pub fn try_send(&mut self, payload: &Value) -> io::Result<()> {
+        self.try_write(&frame::text(&payload.to_string()))
+    }
+
     /// Sends bytes.
     pub fn write(&mut self, bytes: &[u8]) {
         self.try_write(bytes).unwrap();
     }
 
     /// Sends bytes to a server that may have hung up already.
-    pub fn try_write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
     }
 
@@ -366,10 +383,25 @@ impl Socket {
 
     /// Reads a response's head.
     fn head(&mut self) -> String {
+        self.try_head().unwrap()
+    }
+
+    /// The same of a server that may have gone.
+    fn try_head(&mut self) -> io::Result<String> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            assert!(self.stream.read_line(&mut head).unwrap() > 0, "no whole answer: {head}");
+            if self.stream.read_line(&mut head)? == 0 {
+                return Err(io::Error::other(format!("no whole answer: {head}")));
+            }
         }
-        head
+        Ok(head)
     }
+}
+
+/// The request that asks for a socket, with these lines more. Key and answer are the ones of RFC 6455 §1.3.
+fn handshake(target: &str, lines: &str) -> String {
+    format!(
+        "GET {target} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{lines}\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
 }

@@ -23,8 +23,53 @@ impl Http {
 
     /// Sends a request and reads its answer; an error when the server has gone.
     pub fn call(&mut self, method: &str, path: &str, body: &str) -> io::Result<Answer> {
+        self.call_with("", method, path, body)
+    }
+
+    /// The same under a key, so that the call is done once however often it is made.
+    pub fn call_once(
+        &mut self,
+        key: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> io::Result<Answer> {
+        self.call_with(&format!("Idempotency-Key: {key}\r\n"), method, path, body)
+    }
+
+    /// The same with another token.
+    pub fn call_as(
+        &mut self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> io::Result<Answer> {
+        self.send(token, "", method, path, body)
+    }
+
+    /// The same with these lines more.
+    fn call_with(
+        &mut self,
+        lines: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> io::Result<Answer> {
+        self.send(OWNER, lines, method, path, body)
+    }
+
+    /// Sends a request and reads its answer.
+    fn send(
+        &mut self,
+        token: &str,
+        lines: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> io::Result<Answer> {
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: test\r\nAuthorization: {OWNER}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: test\r\nAuthorization: {token}\r\n{lines}\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );

@@ -42,6 +42,11 @@ impl Dice {
         Self(seed)
     }
 
+    /// Dice with this seed.
+    pub fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// Dice of their own for the `n`-th thread.
     pub fn fork(&mut self, n: u64) -> Self {
         Self(self.next() ^ n)

@@ -2,10 +2,12 @@
 //! wrong it is.
 
 mod answer;
+mod authority;
 pub mod receiver;
 pub mod start;
 
 pub use answer::Answer;
+pub use authority::authority;
 
 use serde_json::Value;
 use std::fmt::Debug;

@@ -6,6 +6,7 @@ use crate::actor::persistence::Persistence;
 use crate::ask::AskError;
 use crate::events::EventEntry;
 use crate::faults::{CrashPoint, pass};
+use crate::num;
 use futures_util::FutureExt as _;
 use std::collections::VecDeque;
 use std::mem::take;
@@ -86,7 +87,7 @@ impl Carrier {
         let Some(batch) = &self.batch else { return };
         self.crashes += 1;
         if self.crashes >= MOST_CRASHES {
-            self.log.log().left_out(u64::try_from(batch.len()).unwrap_or(u64::MAX));
+            self.log.log().left_out(num::counter(batch.len()));
             self.done();
         }
     }

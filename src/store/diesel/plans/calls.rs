@@ -3,15 +3,17 @@
 use super::super::store::SqliteStore;
 use crate::domain::{
     AdminTokenId, Attempt, Authorizer, Capabilities, Channel, ChannelId, ChannelKey, DeliveryKey,
-    DeliveryOutcome, Digest, EventId, EventKind, FirstCall, HookEvent, KeptAnswer, KeyBounds,
-    KeyScope, KeyedCall, LeapToken, LeapTokenId, Listed, Permissions, Project, ProjectId,
-    ProjectToken, ProjectTokenId, RawJson, Register, SessionId, SessionRef, Stamp, State,
-    Timestamp, Version, Visibility, Webhook, WebhookId,
+    DeliveryOutcome, Digest, Epoch, EventId, EventKind, FirstCall, HistoryBounds, HistoryLimits,
+    HookEvent, KeptAnswer, KeyBounds, KeyScope, KeyedCall, LeapToken, LeapTokenId, Listed, MailId,
+    MailboxBounds, Message, Permissions, Position, Project, ProjectId, ProjectToken,
+    ProjectTokenId, RawJson, Register, SessionId, SessionRef, Stamp, State, Timestamp, Version,
+    Visibility, Webhook, WebhookId,
 };
 use crate::store::{
-    ChannelCursor, ChannelPage, ChannelSort, ProjectCursor, ProjectTokenCursor, ReadAnswers as _,
+    ChannelCursor, ChannelPage, ChannelSort, HistoryPage, MailPage, NewMail, NewMessage,
+    ProjectCursor, ProjectTokenCursor, ReadAnswers as _, ReadHistory as _, ReadMailbox as _,
     ReadOutbox as _, ReadStore as _, Start, TokenCursor, TokenUpdate, WebhookUpdate,
-    WriteAnswers as _, WriteOutbox as _, WriteStore as _,
+    WriteAnswers as _, WriteHistory as _, WriteMailbox as _, WriteOutbox as _, WriteStore as _,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -138,6 +140,47 @@ pub(super) fn change(store: &mut SqliteStore<'_>) {
     store.keep_answer(&call(), Timestamp(1), &answer, &KeyBounds::default()).unwrap();
     store.claim_key(&call(), Timestamp(1)).unwrap();
     store.keep_answer(&call(), Timestamp(2), &answer, &KeyBounds::default()).unwrap();
+    keep_messages(store);
+    post_mails(store);
+}
+
+/// A mail whose time is over then.
+pub(super) fn mail(expires_at: i64) -> NewMail {
+    let (at, expires_at) = (Timestamp(1), Timestamp(expires_at));
+    NewMail { message: message().message, at, expires_at, epoch: Epoch(5) }
+}
+
+/// Calls what puts mails into mailboxes, and what takes them out.
+fn post_mails(store: &mut SqliteStore<'_>) {
+    let bounds = MailboxBounds { messages: 2, ..MailboxBounds::default() };
+    for expires_at in [1, 9, 9, 9] {
+        // The first makes room, the last finds none.
+        let _ = store.put_mail(&project(), &token(), &mail(expires_at), &bounds);
+    }
+    store.deliver_mail(Epoch(5), &(1..=2), Timestamp(2)).unwrap();
+    store.prune_mail(Timestamp(9), 9).unwrap();
+    store.prune_mail(Timestamp(i64::MAX), 9).unwrap();
+    store.put_mail(&project(), &token(), &mail(99), &bounds).unwrap();
+}
+
+/// A message that is to be kept.
+pub(super) fn message() -> NewMessage {
+    let message = Message { event: "e".into(), data: RawJson::null() };
+    NewMessage { message, from: None, at: Timestamp(1) }
+}
+
+/// Calls what keeps messages.
+fn keep_messages(store: &mut SqliteStore<'_>) {
+    let limits = HistoryLimits { count: Some(1), seconds: None };
+    let (bounds, now) = (HistoryBounds::default(), Timestamp(1));
+    store.open_line(&key(), Epoch(7), limits).unwrap();
+    store.narrow_line(&key(), limits).unwrap();
+    for _ in 0..3 {
+        store.append_message(&key(), &message(), &bounds).unwrap();
+    }
+    store.take_place(&key()).unwrap();
+    store.trim_line(&key(), Position { epoch: Epoch(7), offset: 1 }).unwrap();
+    store.prune_line(Epoch(7), &bounds, now, 1).unwrap();
 }
 
 /// Calls what reads.
@@ -158,6 +201,7 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
     store.find_admin_token(&[1; 32]).unwrap();
     store.list_admin_tokens().unwrap();
     store.find_channel(&key()).unwrap();
+    store.find_visibility(&key()).unwrap();
     store.projects_with_channel(&key().id).unwrap();
     store.count_channels(&project).unwrap();
     for sort in [ChannelSort::CreatedAt, ChannelSort::Id] {
@@ -193,6 +237,31 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
     store.next_answers(Some(&KeyScope::Operator)).unwrap();
     store.listed_after(None, 1).unwrap();
     store.listed_after(Some(&listed()), 1).unwrap();
+    read_messages(store);
+    let page = MailPage { after: 0, limit: 9, bytes: 1 << 20, now };
+    store.has_mail(&token()).unwrap();
+    store.waiting_mail(&token(), &page).unwrap();
+    store.find_mail(&token(), MailId(Position { epoch: Epoch(5), offset: 1 }), now).unwrap();
+    store.is_mail_due(now).unwrap();
+}
+
+/// Calls what reads messages.
+fn read_messages(store: &mut SqliteStore<'_>) {
+    let now = Timestamp(1);
+    store.find_line(&key()).unwrap();
+    store.due_lines(now, 1).unwrap();
+    for is_descending in [false, true] {
+        let page = HistoryPage {
+            after: Some(0),
+            before: Some(9),
+            is_descending,
+            limit: 2,
+            bytes: 1 << 20,
+            bounds: HistoryBounds::default(),
+            now,
+        };
+        store.kept_messages(&key(), &page).unwrap();
+    }
 }
 
 /// Calls what removes rows.
@@ -203,6 +272,9 @@ pub(super) fn remove(store: &mut SqliteStore<'_>) {
     store.strike_all(&project(), Register::Online).unwrap();
     store.remove_subscription(&key(), &token()).unwrap();
     store.delete_token(&project(), &token()).unwrap();
+    store.prune_mail(Timestamp(1), 9).unwrap();
+    store.close_line(&key()).unwrap();
+    store.prune_line(Epoch(7), &HistoryBounds::default(), Timestamp(1), 9).unwrap();
     store.delete_channel(&key()).unwrap();
     store.delete_webhook(&project(), &hook()).unwrap();
     store.delete_authorizer(&project()).unwrap();

@@ -1,0 +1,5 @@
+DROP TRIGGER channel_leaves_its_line;
+
+DROP TABLE messages;
+
+DROP TABLE lines;

@@ -1,0 +1,49 @@
+//! What is recorded of messages to one connection, for who looks, and whose frames are.
+
+use super::super::clock;
+use super::Supervisor;
+use crate::delivery::fanout::Order;
+use crate::domain::{ConnectionId, Message, ProjectId};
+use crate::recorder::{RecordKind, Recorded, RecordedBody, RecordedFacts, Tape};
+use std::sync::Arc;
+use std::sync::PoisonError;
+
+/// A message to a connection that will be recorded.
+pub(super) struct RecordedDirect<'a> {
+    /// The project's tape.
+    tape: &'a Tape,
+    /// What is known by now.
+    what: Recorded,
+}
+
+/// A message that is about to be handed to a connection; none where nothing is recorded.
+pub(super) fn direct<'a>(tape: &'a Tape, message: &Message) -> Option<RecordedDirect<'a>> {
+    tape.is_on().then(|| {
+        let body = RecordedBody::of(&message.data);
+        let body = if tape.hides(None) { body.hidden() } else { body };
+        let event = Some(Arc::clone(&message.event));
+        let what = Recorded { event, body, ..Recorded::new(RecordKind::Direct) };
+        RecordedDirect { tape, what }
+    })
+}
+
+impl RecordedDirect<'_> {
+    /// It was handed to this connection, if that was there.
+    pub(super) fn handed(self, cid: &ConnectionId, is_there: bool) {
+        let receivers = usize::from(is_there);
+        let facts = RecordedFacts::Said { receivers, position: None, version: None };
+        let connection = Some(cid.clone());
+        self.tape.record(clock::now(), Recorded { connection, facts, ..self.what });
+    }
+}
+
+impl Supervisor {
+    /// Sees to it that the frames of those connections of a project are recorded that somebody has chosen, and of no others;
+    /// to be called after every change of them.
+    pub async fn watch_frames(&self, project: &ProjectId) {
+        let fanouts = self.0.fanouts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for fanout in fanouts {
+            fanout.send(Order::Watch { project: project.clone() }).await;
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The operator's own listener: metrics and health checks on an address that the public does not reach, without tokens.
+//!
+//! It has a thread of its own, so that the numbers can be read while the workers have too much to do, and it is the last
+//! to go when the server stops.
+
+use super::ServerError;
+use crate::http;
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer};
+use std::net::{SocketAddr, TcpListener};
+
+/// The most connections at a time: a few who look.
+const MAX_CONNECTIONS: usize = 32;
+
+/// Serves on this address, if there is one.
+///
+/// # Errors
+/// [`ServerError::Listen`].
+pub(super) fn listen(
+    address: Option<SocketAddr>,
+    app: &http::App,
+) -> Result<Option<ServerHandle>, ServerError> {
+    let Some(address) = address else { return Ok(None) };
+    let failed = |source| ServerError::Listen { address: address.to_string(), source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let app = app.clone();
+    let routes = move || {
+        App::new().wrap(from_fn(http::front)).configure(http::configure_for_operator(app.clone()))
+    };
+    let server = HttpServer::new(routes)
+        .workers(1)
+        .max_connections(MAX_CONNECTIONS)
+        .disable_signals()
+        .listen(listener)
+        .map_err(failed)?
+        .run();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    tracing::info!(address = %bound, "metrics and health checks are served without tokens");
+    Ok(Some(handle))
+}

@@ -1,0 +1,168 @@
+// Every page of the console with something on it: narrow and wide, light and dark, by axe's rules and without a complaint.
+// The pictures are in target/console, to be looked at.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { after, afterEach, before, test } from 'node:test';
+import { overflow } from './browser.mjs';
+import { startConsole, visit } from './console-pages.mjs';
+import { ROOT } from './harness.mjs';
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const LONG = 'a-channel-with-a-name-that-goes-on-and-on-and-would-not-fit-into-any-column-of-a-narrow-screen';
+
+let desk;
+let server;
+let token;
+let webhook;
+const sockets = [];
+
+/** A project in which something happens. */
+async function furnish() {
+  await server.channel('room', 'public', { capabilities: ['PRESENCE', 'HISTORY', 'STATE_HISTORY', 'CLIENT_PUBLISH'], state: { topic: 'Tea', open: true } });
+  await server.channel(LONG, 'private', { state: { [LONG]: LONG } });
+  for (let n = 1; n <= 30; n += 1) await server.channel(`table-${n}`, ['private', 'public', 'unprotected'][n % 3], { capabilities: n % 4 });
+  for (const topic of ['Coffee', 'Cocoa', 'Water']) await server.ok('PATCH', '/v1/channels/room/state', { topic, seats: { free: topic.length, taken: ['Anna', 'Ben'] } });
+  for (const [event, data] of [['GREETING', { text: 'Hello, Warren', from: 'Anna' }], ['ORDER', { item: 'tea', n: 2 }], ['LONG', 'x'.repeat(600)], ['BILL', 12.5]]) await server.publish('room', event, data);
+  token = await server.leapToken({ name: 'Anna', public: { name: 'Anna', mood: 'curious' } }, { channels: ['room', LONG] });
+  for (let n = 1; n <= 5; n += 1) await server.leapToken({ name: `Guest ${n}` }, n === 3 ? { expires_at: '2020-01-01T00:00:00Z' } : { channels: ['room'] });
+  for (const identify of [{ token }, { token }, {}]) sockets.push(await server.connect(identify));
+  await sockets[2].subscribe('hello');
+  ({ webhook } = await server.ok('POST', '/v1/projects/@this/webhooks', { webhook_url: 'http://127.0.0.1:9/hooks', events: ['channel.created', 'channel.subscribed', 'token.created'] }));
+  await server.ok('PUT', '/v1/projects/@this/channel-authorizer', { url: 'http://127.0.0.1:9/authorize' });
+  await sockets[0].subscribe('table-3');
+  await server.channel('fresh', 'private');
+  await server.ok('POST', '/v1/projects/@this/tokens', { permissions: ['MANAGE_CHANNELS'] });
+}
+
+before(async () => {
+  desk = await startConsole({ WARREN_RECORDER_BYTES: '8388608' });
+  server = desk.server;
+  await furnish();
+});
+afterEach(() => desk?.browser.settle());
+after(async () => {
+  for (const socket of sockets) socket.cut();
+  await desk?.remove();
+});
+
+const ready = (page, text) => page.getByText(text).first().waitFor();
+
+/** Name of the picture, place, and what stands there once it is loaded. */
+const PLACES = [
+  ['overview', 'overview', (page) => ready(page, 'The channel authorizer did not grant')],
+  ['channels', 'channels', (page) => ready(page, 'Page 1 of 2')],
+  ['channel-create', 'channels', async (page) => {
+    await page.getByRole('button', { name: 'Create channel' }).click();
+    await page.getByRole('dialog').waitFor();
+  }],
+  ['channel-state', 'channels/room/state', async (page) => {
+    await ready(page, 'In force');
+    const field = page.getByRole('textbox', { name: 'State' });
+    await field.fill((await field.inputValue()).replace('"Water"', '"Wine"').replace('true', 'false'));
+  }],
+  ['channel-versions', 'channels/room/versions', async (page) => {
+    await page.getByRole('heading', { name: /^Version / }).waitFor();
+    await page.getByRole('button', { name: 'One version back' }).click();
+    await ready(page, 'What it changed');
+  }],
+  ['channel-messages', 'channels/room/messages', async (page) => {
+    await page.locator('summary', { hasText: 'GREETING' }).click();
+  }],
+  ['channel-people', 'channels/room/people', (page) => ready(page, /Members \(1\)/)],
+  ['channel-settings', 'channels/room/settings', (page) => ready(page, 'Delete the channel')],
+  ['tokens', 'tokens', (page) => ready(page, '6 leap tokens')],
+  ['token-create', 'tokens', (page) => page.getByRole('button', { name: 'Create token' }).click()],
+  ['token', 'tokens', async (page) => {
+    await page.getByRole('row', { name: 'Anna' }).getByRole('link').click();
+    await ready(page, 'permanent');
+  }],
+  ['connections', 'connections', (page) => ready(page, '3 connections')],
+  ['inspector', 'inspector', async (page) => {
+    await page.locator('main').getByText('Live', { exact: true }).waitFor();
+    await server.publish('room', 'GREETING', { text: 'Hello, Warren', from: 'Anna' });
+    await page.locator('.lines summary', { hasText: 'GREETING' }).first().click();
+    await page.getByRole('button', { name: 'Into the publish form' }).waitFor();
+  }],
+  ['inspector-republish', 'inspector', async (page) => {
+    await page.locator('main').getByText('Live', { exact: true }).waitFor();
+    await server.publish('room', 'ORDER', { item: 'tea', n: 2 });
+    await page.locator('.lines summary', { hasText: 'ORDER' }).first().click();
+    await page.getByRole('button', { name: 'Into the publish form' }).click();
+    await page.getByRole('dialog').waitFor();
+  }],
+  ['webhooks', 'webhooks', (page) => ready(page, 'refused by its address').catch(() => ready(page, 'failed'))],
+  ['webhook', () => `webhooks/${webhook.id}`, (page) => page.getByRole('row', { name: 'channel.created' }).waitFor()],
+  ['project-tokens', 'project-tokens', (page) => ready(page, '10 of 18')],
+  ['project-token-create', 'project-tokens', (page) => page.getByRole('button', { name: 'Create project token' }).click()],
+  ['settings', 'settings', (page) => ready(page, 'Takes requests')],
+];
+
+/** What axe finds that is serious. */
+async function findings(page) {
+  // As a function of the browser's own, because the page's policy lets no other script in.
+  await page.evaluate(await readFile(AXE, 'utf8'));
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  return violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))
+    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
+}
+
+const WINDOWS = [
+  ['light', { colorScheme: 'light', viewport: { width: 1280, height: 860 } }],
+  ['dark', { colorScheme: 'dark', viewport: { width: 1280, height: 860 } }],
+  ['narrow', { colorScheme: 'light', viewport: { width: 360, height: 740 } }],
+];
+
+for (const [name, place, isThere] of PLACES) {
+  test(`${name}: no serious finding, nothing sideways, in light, dark and at 360 px`, async () => {
+    for (const [look, options] of WINDOWS) {
+      const page = await desk.signIn(typeof place === 'function' ? place() : place, options);
+      await isThere(page);
+      await page.screenshot({ path: path.join(ROOT, `target/console/${name}-${look}.png`), fullPage: true, animations: 'disabled' });
+      assert.deepEqual(await findings(page), [], look);
+      assert.equal(await overflow(page), 0, look);
+      await page.context().close();
+    }
+  });
+}
+
+test('the way in: no serious finding, nothing sideways, in light, dark and at 360 px', async () => {
+  for (const [look, options] of WINDOWS) {
+    const page = await desk.browser.open(`${server.base}/console`, options);
+    await page.getByLabel('Project token or admin token').waitFor();
+    await page.screenshot({ path: path.join(ROOT, `target/console/sign-in-${look}.png`), fullPage: true, animations: 'disabled' });
+    assert.deepEqual(await findings(page), [], look);
+    assert.equal(await overflow(page), 0, look);
+  }
+});
+
+test('the theme that is chosen by hand stays, on both pages', async () => {
+  const page = await desk.signIn('', { colorScheme: 'light' });
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await background();
+  await page.getByRole('button', { name: 'Switch to dark colours' }).click();
+  assert.notEqual(await background(), light);
+  const dark = await background();
+  await page.reload();
+  assert.equal(await background(), dark);
+  await page.goto(`${server.base}/`);
+  assert.equal(await background(), dark);
+});
+
+test('nothing is asked of anybody else, and every part is of the server', async () => {
+  const page = await desk.browser.open('about:blank');
+  const asked = new Set();
+  page.on('request', (request) => asked.add(new URL(request.url()).origin));
+  await page.goto(`${server.base}/console`);
+  await page.getByLabel('Project token or admin token').fill(server.adminToken);
+  await page.keyboard.press('Enter');
+  desk.browser.expected = [/^404 .*metrics$/];
+  await page.getByRole('navigation', { name: 'Console' }).waitFor();
+  for (const place of ['overview', 'channels', 'tokens', 'connections', 'inspector', 'webhooks', 'project-tokens', 'settings']) {
+    await visit(page, place);
+    await page.locator(`.side a[href="#/${place}"][aria-current]`).waitFor();
+  }
+  assert.deepEqual([...asked], [server.base]);
+});
