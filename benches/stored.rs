@@ -28,6 +28,8 @@ use tempfile::TempDir;
 const CHANNELS: usize = 10_000;
 /// Tokens in use; each subscribes to an equal part of the channels.
 const TOKENS: usize = 250;
+/// How many of them subscribe at once.
+const AT_ONCE: usize = 50;
 /// How long the server may take to come to rest before it is weighed.
 const REST: Duration = Duration::from_millis(500);
 
@@ -133,16 +135,19 @@ fn run(folder: &Path, data: &Data) -> [f64; 6] {
     ]
 }
 
-/// Subscribes each socket to its part of the channels.
+/// Subscribes each socket to its part of the channels; a few sockets at a time, for each subscription is a write, and more
+/// of them than may wait would be refused.
 fn subscribe(sockets: &mut [Socket], channels: &[String]) {
-    for (socket, part) in sockets.iter_mut().zip(channels.chunks(CHANNELS / TOKENS)) {
-        for channel in part {
-            socket.ask_for(channel);
+    const EACH: usize = CHANNELS / TOKENS;
+    let parts = channels.chunks(EACH * AT_ONCE);
+    for (sockets, channels) in sockets.chunks_mut(AT_ONCE).zip(parts) {
+        for (socket, part) in sockets.iter_mut().zip(channels.chunks(EACH)) {
+            part.iter().for_each(|channel| socket.ask_for(channel));
         }
-    }
-    for socket in sockets {
-        for _ in 0..CHANNELS / TOKENS {
-            socket.wait_for("AVAILABLE");
+        for socket in sockets {
+            for _ in 0..EACH {
+                socket.wait_for("AVAILABLE");
+            }
         }
     }
 }
