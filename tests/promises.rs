@@ -80,6 +80,8 @@ impl Files {
             "rs" => is_rust_test(text, name),
             "go" => text.contains(&format!("func {name}(t *testing.T)")),
             "mjs" => is_node_test(text, name),
+            "py" => name.starts_with("test_") && text.contains(&format!("def {name}(")),
+            "sh" => name.starts_with("test_") && text.contains(&format!("\n{name}() {{")),
             _ => false,
         };
         (!exists).then(|| format!("{path} has no test {name}"))
@@ -197,6 +199,10 @@ fn a_wrong_name_is_caught() {
         ("`tests/clients/page.test.mjs: \"Copy copies\"`".to_owned(), false),
         ("`tests/clients/page.test.mjs: \"\"`".to_owned(), false),
         ("`tests/clients/go/rest_test.go::TestNothing`".to_owned(), false),
+        ("`tests/packages/image.py::test_it_runs`".to_owned(), true),
+        ("`tests/packages/image.py::test_nothing`".to_owned(), false),
+        ("`tests/packages/bare.sh::test_deb`".to_owned(), true),
+        ("`tests/packages/bare.sh::from_nothing`".to_owned(), false),
         (format!("{GAP}; `{here}::is_rust_test`"), false),
         ("somebody looked".to_owned(), false),
         (String::new(), false),

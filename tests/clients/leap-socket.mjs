@@ -23,8 +23,8 @@ export class LeapSocket {
   #socket;
 
   /** Connects and waits for HELLO, which has to be the first frame. */
-  static async open(url, { headers } = {}) {
-    const socket = new LeapSocket(new WebSocket(url, { headers }));
+  static async open(url, { headers, localAddress } = {}) {
+    const socket = new LeapSocket(new WebSocket(url, { headers, localAddress }));
     const first = await socket.inbox.next(() => true, 'the first frame');
     if (first.op !== Op.HELLO) throw new Error(`the first frame was ${first.raw}`);
     socket.hello = first.d;

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# What is released, on bare machines: first-message.sh FOLDER, where packaging/build.sh has put it. Needs root, and what
+# debian.sh and busybox.sh need.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+packages=$1
+rooms=$PWD/target/packages-test/rooms
+rm -rf "$rooms"
+mkdir -p "$rooms"
+(cd "$packages" && sha256sum --check --strict SHA256SUMS)
+
+tarball=$(ls "$packages"/warren-*.tar.gz)
+tests/packages/busybox.sh "$rooms/busybox"
+cp "$tarball" "$rooms/busybox"
+case "$tarball" in
+  *-musl.tar.gz) ;;
+  *)
+    echo 'SKIPPED: a machine without a C library: the program is not static (WARREN_DIST=1 builds one that is)'
+    tar xzf "$tarball" -C "$rooms" --strip-components 1 --wildcards '*/warren'
+    ldd "$rooms/warren" | grep -oE '/[^ ]+' | xargs cp -L --parents --target-directory "$rooms/busybox"
+    ;;
+esac
+tests/packages/room.sh "$rooms/busybox" timeout 60 tests/packages/bare.sh tarball "${tarball##*/}"
+
+if [ ! -e deploy/systemd/warren.service ]; then
+  echo 'SKIPPED: the Debian package: there is no service for it in deploy/systemd'
+  exit 0
+fi
+deb=$(ls "$packages"/warren_*.deb)
+tests/packages/debian.sh
+mkdir "$rooms/debian"
+tar --extract --directory "$rooms/debian" --file target/packages-test/debian.tar
+cp "$deb" "$rooms/debian"
+tests/packages/room.sh "$rooms/debian" timeout 60 tests/packages/bare.sh deb "${deb##*/}"
+rm -rf "$rooms"
