@@ -7,9 +7,10 @@
 ARG RUST=1.95
 
 FROM rust:${RUST}-alpine AS build
-# The C compiler for SQLite, ring and mimalloc, and the root certificates that webhooks are checked by.
+# The C compiler for SQLite, ring and mimalloc, the root certificates that webhooks are checked by, and Python for the list of
+# licences.
 # hadolint ignore=DL3018
-RUN apk add --no-cache gcc musl-dev ca-certificates
+RUN apk add --no-cache gcc musl-dev ca-certificates python3
 WORKDIR /build
 COPY . .
 RUN cargo build --locked --profile dist \

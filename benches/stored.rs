@@ -142,7 +142,9 @@ fn subscribe(sockets: &mut [Socket], channels: &[String]) {
     let parts = channels.chunks(EACH * AT_ONCE);
     for (sockets, channels) in sockets.chunks_mut(AT_ONCE).zip(parts) {
         for (socket, part) in sockets.iter_mut().zip(channels.chunks(EACH)) {
-            part.iter().for_each(|channel| socket.ask_for(channel));
+            for channel in part {
+                socket.ask_for(channel);
+            }
         }
         for socket in sockets {
             for _ in 0..EACH {

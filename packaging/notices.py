@@ -1,4 +1,4 @@
-"""Prints the licences of the crates that the program is made of, each text once, with the crates that it is of."""
+"""Prints the licences of what the program is made of, crates and scripts of its pages, each text once with what it is of."""
 
 import json
 import pathlib
@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+#: This repository.
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 #: Files that a licence wants to be passed on.
 NAMES = re.compile(r"(LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|UNLICENSE)", re.IGNORECASE)
 
@@ -15,7 +17,7 @@ def metadata():
     host = subprocess.run(["rustc", "-vV"], check=True, capture_output=True, text=True).stdout
     platform = re.search(r"^host: (.*)$", host, re.MULTILINE)[1]
     command = ["cargo", "metadata", "--locked", "--format-version=1", f"--filter-platform={platform}"]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT).stdout)
 
 
 def linked(said):
@@ -56,6 +58,13 @@ def main():
         print(f"{name}: {licence}{', ' + package['repository'] if package['repository'] else ''}")
         for text in texts(package):
             of_text.setdefault(text, []).append(name)
+    vendored = sorted(ROOT.glob("static/vendor/*.LICENSE.txt"))
+    if not vendored:
+        sys.exit("no licence in static/vendor")
+    for path in vendored:
+        name = f"{path.name.split('.')[0]}, in the pages"
+        print(f"{name}: static/vendor in the sources")
+        of_text.setdefault(path.read_text(encoding="utf-8").strip(), []).append(name)
     for text, names in of_text.items():
         print(f"\n{'=' * 78}\n{', '.join(dict.fromkeys(names))}\n{'-' * 78}\n{text}")
 
