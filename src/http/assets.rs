@@ -1,9 +1,9 @@
-//! The quick-start page and the console: files that are part of the binary, under a policy that lets them load nothing
-//! else.
+//! The quick-start page, the console and the API's description: files that are part of the binary, under a policy that lets
+//! them load nothing else.
 
 mod files;
 
-use super::error::ApiError;
+use super::error::{ApiError, mime};
 use super::front::front;
 use super::observed::RoutePattern;
 use crate::metrics::Label;
@@ -41,7 +41,7 @@ static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
 
 /// Mounts the pages, and everything that belongs to them below `/static`.
 pub(crate) fn mount(config: &mut ServiceConfig) {
-    for page in ["/", "/console"] {
+    for page in ["/", "/console", "/openapi.json", "/asyncapi.json"] {
         let show = move |request: HttpRequest| async move { found(page, &request) };
         let resource = web::resource(page).app_data(RoutePattern(Label::Word(page)));
         config.service(resource.wrap(from_fn(front)).route(web::get().to(show)));
@@ -86,6 +86,7 @@ impl Asset {
 /// The content type of a path; what has no ending is a page.
 fn kind_of(path: &str) -> &'static str {
     match path.rsplit_once('.') {
+        Some((_, "json")) => mime(),
         Some((_, "css")) => "text/css; charset=utf-8",
         Some((_, "js")) => "text/javascript; charset=utf-8",
         Some((_, "svg")) => "image/svg+xml",

@@ -17,6 +17,9 @@ use crate::store::Thing;
 use actix_web::http::Method;
 use serde::Serialize;
 
+/// The field of an authorizer that its owner sets.
+pub(super) const FIELDS: &[&str] = &["url"];
+
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
@@ -68,7 +71,7 @@ async fn show(call: Call) -> Answer {
 async fn set(call: Call, body: RequestBody) -> Answer {
     let project = call.project().await?;
     let text = body.json(&call, Content::Record).await?;
-    let url = Fields::parse(text.as_str(), &["url"])?.string("url")?;
+    let url = Fields::parse(text.as_str(), FIELDS)?.string("url")?;
     let url = url.ok_or_else(|| ApiError::field("url", "is missing"))?.trim().to_owned();
     if !is_address(&url) {
         return Err(ApiError::field("url", "must be an http:// or https:// address"));

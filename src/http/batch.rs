@@ -30,6 +30,12 @@ use reading::Item;
 use results::ItemResult;
 use std::collections::HashSet;
 
+#[cfg(test)]
+pub(super) use reading::FIELDS;
+#[cfg(test)]
+pub(super) use reading::HEADERS;
+#[cfg(test)]
+pub(super) use reading::ITEM_FIELDS;
 pub(super) use reading::MAX_ITEMS;
 
 /// The routes of this file.

@@ -31,6 +31,11 @@ pub(crate) fn routes() -> Vec<Mounted> {
     ]
 }
 
+/// The fields that a channel is made from.
+pub(super) const SHAPE_FIELDS: &[&str] = &["type", "state", "capabilities", "history"];
+/// Those of them that can be changed.
+pub(super) const UPDATE_FIELDS: &[&str] = &["type", "capabilities", "history"];
+
 /// `{channel}`.
 #[derive(Serialize)]
 struct ChannelBody<'a> {
@@ -79,7 +84,7 @@ pub(super) type Kind = (Visibility, Capabilities, HistoryLimits);
 /// # Errors
 /// [`ApiError::InvalidBody`], [`ApiError::TooLarge`].
 pub(super) fn shape(text: &str, limit: usize) -> Result<(Kind, State), ApiError> {
-    let fields = Fields::parse(text, &["type", "state", "capabilities", "history"])?;
+    let fields = Fields::parse(text, SHAPE_FIELDS)?;
     let visibility = visibility(&fields)?.unwrap_or(Visibility::Private);
     let capabilities = capabilities(&fields)?.unwrap_or_default();
     let history = history_limits(&fields)?.unwrap_or_default();
@@ -155,7 +160,7 @@ pub(super) fn limits_of(
 async fn update(call: Call, body: RequestBody) -> Answer {
     let key = call.channel().await?;
     let text = body.json(&call, Content::Record).await?;
-    let fields = Fields::parse(text.as_str(), &["type", "capabilities", "history"])?;
+    let fields = Fields::parse(text.as_str(), UPDATE_FIELDS)?;
     let (visibility, capabilities) = (visibility(&fields)?, capabilities(&fields)?);
     let history = history_limits(&fields)?;
     let project = call.load_project(key.project.clone()).await?;

@@ -1,6 +1,11 @@
 //! What HTTP answers when it cannot do what was asked: status, code, message, in one place.
 //!
-//! Every failure of a lower layer becomes one of these here and nowhere else. Codes are the table of `docs/PROTOCOL.md`, HTTP.
+//! Every failure of a lower layer becomes one of these here and nowhere else; what they are called on the wire is the table
+//! in `code`.
+
+mod code;
+
+pub(crate) use code::FailureCode;
 
 use super::{cors, envelope};
 use crate::actor::clock::NoRandomness;
@@ -240,55 +245,56 @@ impl ApiError {
         Self::Internal { id }
     }
 
-    /// The code of `docs/PROTOCOL.md`, by which clients branch.
-    pub(crate) const fn code(&self) -> &'static str {
+    /// What it is called on the wire, by which clients branch, and the status that goes with it.
+    pub(crate) const fn code(&self) -> FailureCode {
         match self {
-            Self::InvalidBody { .. } => "invalid_body",
-            Self::InvalidQuery { .. } => "invalid_query",
-            Self::InvalidId(_) => "invalid_id",
-            Self::ProjectRequired => "project_required",
-            Self::InvalidAuth => "invalid_auth",
+            Self::InvalidBody { .. } => FailureCode::InvalidBody,
+            Self::InvalidQuery { .. } => FailureCode::InvalidQuery,
+            Self::InvalidId(_) => FailureCode::InvalidId,
+            Self::ProjectRequired => FailureCode::ProjectRequired,
+            Self::InvalidAuth => FailureCode::InvalidAuth,
             Self::MissingPermission(_) | Self::CannotGrant(_) | Self::AdminOnly => {
-                "missing_permission"
+                FailureCode::MissingPermission
             }
-            Self::NotFound(Thing::Channel) | Self::NoSuchChannel(_) => "channel_not_found",
+            Self::NotFound(Thing::Channel) | Self::NoSuchChannel(_) => FailureCode::ChannelNotFound,
             Self::NotFound(Thing::Token | Thing::ProjectToken | Thing::AdminToken) => {
-                "token_not_found"
+                FailureCode::TokenNotFound
             }
-            Self::NotFound(Thing::Project) => "project_not_found",
-            Self::NotFound(Thing::Webhook) => "webhook_not_found",
-            Self::NotFound(Thing::Delivery) => "delivery_not_found",
-            Self::NotFound(Thing::Authorizer) => "authorizer_not_found",
-            Self::NotFound(Thing::Mail) => "message_not_found",
-            Self::NoSuchPath => "not_found",
-            Self::Exists(Thing::Channel) => "channel_exists",
-            Self::Exists(Thing::Project) => "project_exists",
-            Self::Exists(_) => "exists",
-            Self::VersionConflict { .. } => "version_conflict",
-            Self::VersionGone { .. } => "version_gone",
-            Self::NoSuchVersion => "version_not_found",
-            Self::Unreadable => "bad_request",
-            Self::TooSlow => "timeout",
-            Self::TooLarge { .. } | Self::PublicTooLarge { .. } | Self::HeadTooLong => "too_large",
-            Self::UnsupportedMediaType { .. } => "unsupported_media_type",
-            Self::MissingCapability(_) => "missing_capability",
-            Self::LimitReached { .. } => "limit_reached",
+            Self::NotFound(Thing::Project) => FailureCode::ProjectNotFound,
+            Self::NotFound(Thing::Webhook) => FailureCode::WebhookNotFound,
+            Self::NotFound(Thing::Delivery) => FailureCode::DeliveryNotFound,
+            Self::NotFound(Thing::Authorizer) => FailureCode::AuthorizerNotFound,
+            Self::NotFound(Thing::Mail) => FailureCode::MessageNotFound,
+            Self::NoSuchPath => FailureCode::NoSuchPath,
+            Self::Exists(Thing::Channel) => FailureCode::ChannelExists,
+            // Nothing else has a name that its maker chooses.
+            Self::Exists(_) => FailureCode::ProjectExists,
+            Self::VersionConflict { .. } => FailureCode::VersionConflict,
+            Self::VersionGone { .. } => FailureCode::VersionGone,
+            Self::NoSuchVersion => FailureCode::VersionNotFound,
+            Self::Unreadable => FailureCode::Unreadable,
+            Self::TooSlow => FailureCode::TooSlow,
+            Self::TooLarge { .. } | Self::PublicTooLarge { .. } => FailureCode::TooLarge,
+            Self::HeadTooLong => FailureCode::HeadTooLarge,
+            Self::UnsupportedMediaType { .. } => FailureCode::UnsupportedMediaType,
+            Self::MissingCapability(_) => FailureCode::MissingCapability,
+            Self::LimitReached { .. } => FailureCode::LimitReached,
             Self::RateLimited(_)
             | Self::TooManyGuesses
             | Self::TestUnderWay
-            | Self::TooManyWatchers(_) => "rate_limited",
-            Self::MailboxFull => "mailbox_full",
-            Self::NotInBatch => "not_in_batch",
-            Self::NoSuchConnection => "connection_not_found",
-            Self::InvalidIdempotencyKey(_) => "invalid_idempotency_key",
-            Self::IdempotencyKeyReused(_) => "idempotency_key_reused",
-            Self::IdempotencyAnswerNotKept => "idempotency_answer_not_kept",
-            Self::IdempotencyInProgress => "idempotency_in_progress",
-            Self::PositionGone { .. } => "position_gone",
-            Self::Overloaded => "overloaded",
-            Self::StorageUnavailable => "storage_unavailable",
-            Self::Stopping => "stopping",
-            Self::Internal { .. } => "internal",
+            | Self::TooManyWatchers(_) => FailureCode::RateLimited,
+            Self::MailboxFull => FailureCode::MailboxFull,
+            Self::NotInBatch => FailureCode::NotInBatch,
+            Self::NoSuchConnection => FailureCode::ConnectionNotFound,
+            Self::InvalidIdempotencyKey(_) => FailureCode::InvalidIdempotencyKey,
+            Self::IdempotencyKeyReused(_) => FailureCode::IdempotencyKeyReused,
+            Self::IdempotencyAnswerNotKept => FailureCode::IdempotencyAnswerNotKept,
+            Self::IdempotencyInProgress => FailureCode::IdempotencyInProgress,
+            Self::PositionGone { .. } => FailureCode::PositionGone,
+            Self::Overloaded => FailureCode::Overloaded,
+            Self::StorageUnavailable => FailureCode::StorageUnavailable,
+            Self::Stopping => FailureCode::Stopping,
+            Self::Internal { .. } => FailureCode::Internal,
         }
     }
 
@@ -320,69 +326,20 @@ impl ApiError {
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        match self {
-            Self::InvalidBody { .. }
-            | Self::InvalidQuery { .. }
-            | Self::InvalidId(_)
-            | Self::Unreadable
-            | Self::InvalidIdempotencyKey(_)
-            | Self::NotInBatch
-            | Self::ProjectRequired => StatusCode::BAD_REQUEST,
-            Self::InvalidAuth => StatusCode::UNAUTHORIZED,
-            Self::MissingPermission(_) | Self::CannotGrant(_) | Self::AdminOnly => {
-                StatusCode::FORBIDDEN
-            }
-            Self::NotFound(_)
-            | Self::NoSuchChannel(_)
-            | Self::NoSuchConnection
-            | Self::NoSuchVersion
-            | Self::NoSuchPath => StatusCode::NOT_FOUND,
-            Self::Exists(_)
-            | Self::MissingCapability(_)
-            | Self::LimitReached { .. }
-            | Self::IdempotencyAnswerNotKept
-            | Self::IdempotencyInProgress => StatusCode::CONFLICT,
-            Self::VersionGone { .. } | Self::PositionGone { .. } => StatusCode::GONE,
-            Self::IdempotencyKeyReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::RateLimited(_)
-            | Self::TooManyGuesses
-            | Self::TestUnderWay
-            | Self::MailboxFull
-            | Self::TooManyWatchers(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::HeadTooLong => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::TooLarge { .. } | Self::PublicTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Overloaded | Self::StorageUnavailable | Self::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+        self.code().status()
     }
 
     /// The envelope, with the CORS headers: after a crash nobody behind us can add them.
     fn error_response(&self) -> HttpResponse {
-        let mut answer = HttpResponse::build(self.status_code());
-        match self {
-            Self::Overloaded
-            | Self::Stopping
-            | Self::IdempotencyInProgress
-            | Self::RateLimited(_)
-            | Self::TooManyGuesses
-            | Self::TestUnderWay
-            | Self::TooManyWatchers(_) => {
-                answer.insert_header((header::RETRY_AFTER, "1"));
-            }
-            Self::StorageUnavailable => {
-                answer.insert_header((header::RETRY_AFTER, "5"));
-            }
-            Self::InvalidAuth => {
-                answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
-            }
-            _ => {}
+        let code = self.code();
+        let mut answer = HttpResponse::build(code.status());
+        if let Some(seconds) = code.retry_after() {
+            answer.insert_header((header::RETRY_AFTER, seconds));
         }
-        let text = envelope::failure(self.code(), &self.to_string(), self.details());
+        if code == FailureCode::InvalidAuth {
+            answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        let text = envelope::failure(code.word(), &self.to_string(), self.details());
         let mut answer = answer.content_type(mime()).body(text);
         cors::allow(answer.headers_mut());
         answer

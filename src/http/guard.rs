@@ -1,7 +1,7 @@
 //! The guard that puts the envelope around answers that lack it.
 
 use super::envelope::{Details, failure};
-use super::error::{NO_SUCH_PATH, mime};
+use super::error::{FailureCode, NO_SUCH_PATH, mime};
 use super::permissions;
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
@@ -18,7 +18,7 @@ pub(crate) fn guard(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBo
         return response;
     }
     let message = message_of(&response, status);
-    let text = failure(code_of(status), &message, Details::default());
+    let text = failure(FailureCode::of_status(status).word(), &message, Details::default());
     let allowed = (status == StatusCode::METHOD_NOT_ALLOWED)
         .then(|| response.request().match_pattern())
         .flatten()
@@ -37,23 +37,6 @@ pub(crate) fn guard(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBo
 fn is_json(response: &HttpResponse) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     kind.is_some_and(|kind| kind.starts_with(mime()))
-}
-
-/// The code for a status that came without one.
-fn code_of(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::UNAUTHORIZED => "invalid_auth",
-        StatusCode::FORBIDDEN => "missing_permission",
-        StatusCode::NOT_FOUND => "not_found",
-        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
-        StatusCode::REQUEST_TIMEOUT => "timeout",
-        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "too_large",
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
-        StatusCode::TOO_MANY_REQUESTS => "rate_limited",
-        StatusCode::SERVICE_UNAVAILABLE => "overloaded",
-        status if status.is_server_error() => "internal",
-        _ => "bad_request",
-    }
 }
 
 /// What to tell people: what the failure says of itself, or the status in words.

@@ -78,7 +78,7 @@ async fn ready(app: &App, audience: HealthAudience) -> Answer {
 /// Why the server is not ready, as any error with its reasons.
 fn refusal(error: &ApiError, reasons: &[HealthReason]) -> HttpResponse {
     let details = Details { reasons, ..Details::default() };
-    let text = envelope::failure(error.code(), &error.to_string(), details);
+    let text = envelope::failure(error.code().word(), &error.to_string(), details);
     error.error_response().set_body(BoxBody::new(text))
 }
 

@@ -18,6 +18,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use view::InspectBody;
 
+#[cfg(test)]
+pub(super) use query::MAX_ENTRIES;
+#[cfg(test)]
+pub(super) use query::MAX_WAIT;
+#[cfg(test)]
+pub(super) use query::names;
+
 /// How often a look that waits looks again.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 

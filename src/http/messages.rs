@@ -31,7 +31,7 @@ pub(crate) fn routes() -> Vec<Mounted> {
 /// What the fields of a message are called.
 pub(super) struct Names {
     /// All, with that which makes a direct message wait.
-    all: &'static [&'static str],
+    pub(super) all: &'static [&'static str],
     /// The event name.
     event: &'static str,
     /// The data.
@@ -41,7 +41,8 @@ pub(super) struct Names {
 /// `{e, d}`: everywhere but one place.
 pub(super) static SHORT: Names = Names { all: &["e", "d", TTL], event: "e", data: "d" };
 /// `{event, data}`: how the `hop` crate sends direct messages.
-static FULL: Names = Names { all: &["event", "data", TTL], event: "event", data: "data" };
+pub(super) static FULL: Names =
+    Names { all: &["event", "data", TTL], event: "event", data: "data" };
 /// For how many seconds a direct message waits for who may hear it.
 const TTL: &str = "ttl";
 

@@ -59,7 +59,11 @@ mod projects;
 mod proxies;
 mod query;
 mod reach;
+#[cfg(test)]
+mod read_names;
 mod recorded;
+#[cfg(test)]
+mod reference;
 mod request_id;
 mod routes;
 mod settings;

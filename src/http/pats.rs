@@ -17,6 +17,9 @@ use crate::domain::{AdminToken, AdminTokenId, Timestamp};
 use actix_web::http::Method;
 use serde::Serialize;
 
+/// The field of an admin token that its maker sets.
+pub(super) const FIELDS: &[&str] = &["name"];
+
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
@@ -88,7 +91,7 @@ async fn create(call: Call, body: RequestBody) -> Answer {
 
 /// Reads `{name?}`.
 fn name(text: &str) -> Result<Option<String>, ApiError> {
-    let name = Fields::parse(text, &["name"])?.string("name")?;
+    let name = Fields::parse(text, FIELDS)?.string("name")?;
     if name.as_deref().is_some_and(|name| !mint::is_name(name)) {
         let reason = format!("must be 1 to {} bytes of plain text", mint::MAX_NAME_BYTES);
         return Err(ApiError::field("name", reason));

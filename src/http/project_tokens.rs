@@ -24,6 +24,9 @@ use serde::Serialize;
 /// What hides the rest of a secret in lists.
 const STARS: &str = "****************";
 
+/// The fields of a new token.
+pub(super) const FIELDS: &[&str] = &["flags", "permissions"];
+
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
@@ -146,7 +149,7 @@ pub(crate) fn mint(
 
 /// Reads `{flags}` or `{permissions: [group names]}`; with both, all of them.
 fn permissions(text: &str) -> Result<Permissions, ApiError> {
-    let fields = Fields::parse(text, &["flags", "permissions"])?;
+    let fields = Fields::parse(text, FIELDS)?;
     let flags: Option<u64> = fields.typed("flags", "must be a number of permission bits")?;
     let flags = flags.map(Permissions::from_bits).transpose().map_err(|unknown| {
         ApiError::field("flags", format!("has bits that do not exist: {unknown}"))

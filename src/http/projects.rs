@@ -19,9 +19,13 @@ use actix_web::http::Method;
 use serde::Serialize;
 
 /// The longest name, bytes.
-const MAX_NAME_BYTES: usize = 256;
+pub(super) const MAX_NAME_BYTES: usize = 256;
 /// The longest namespace, characters.
-const MAX_NAMESPACE_LETTERS: usize = 64;
+pub(super) const MAX_NAMESPACE_LETTERS: usize = 64;
+/// The fields of a new project.
+pub(super) const NEW_FIELDS: &[&str] = &["name", "namespace"];
+/// The field that can be changed.
+pub(super) const RENAME_FIELDS: &[&str] = &["name"];
 
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
@@ -113,7 +117,7 @@ async fn create(call: Call, body: RequestBody) -> Answer {
 /// [`ApiError::InvalidBody`].
 pub(super) fn names(text: &str) -> Result<(String, Option<String>), ApiError> {
     let name = name(text)?;
-    let fields = Fields::parse(text, &["namespace"])?;
+    let fields = Fields::parse(text, NEW_FIELDS)?;
     let namespace = fields.string("namespace")?;
     if namespace.as_deref().is_some_and(|word| !is_namespace(word)) {
         let reason = "must be 1 to 64 lower-case letters, digits and hyphens";
@@ -127,7 +131,7 @@ pub(super) fn names(text: &str) -> Result<(String, Option<String>), ApiError> {
 /// # Errors
 /// [`ApiError::InvalidBody`].
 pub(crate) fn name(text: &str) -> Result<String, ApiError> {
-    let name = Fields::parse(text, &["name"])?.string("name")?.unwrap_or_default();
+    let name = Fields::parse(text, RENAME_FIELDS)?.string("name")?.unwrap_or_default();
     if name.trim().is_empty() || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
         let reason = format!("must be 1 to {MAX_NAME_BYTES} bytes of plain text");
         return Err(ApiError::field("name", reason));

@@ -13,7 +13,7 @@ const DEFAULT_PAGE_SIZE: u64 = 75;
 /// How many messages a page has when the caller does not say.
 const DEFAULT_MESSAGES: u64 = 100;
 /// The most things on one page.
-const MAX_PAGE_SIZE: u64 = 1000;
+pub(super) const MAX_PAGE_SIZE: u64 = 1000;
 /// The largest offset, which is the largest that a database column holds.
 const MAX_OFFSET: u64 = i64::MAX.unsigned_abs();
 
@@ -259,6 +259,12 @@ pub(super) fn number(text: &str) -> Option<u64> {
 /// The refusal of one parameter.
 pub(super) const fn refused(field: &'static str, reason: &'static str) -> ApiError {
     ApiError::InvalidQuery { field, reason }
+}
+
+/// What the parameters are called.
+#[cfg(test)]
+pub(in crate::http) fn names() -> &'static [&'static str] {
+    super::read_names::of::<Parameters>()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::fmt;
 /// The header, in requests and answers.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is taken from a client.
-const MAX_BYTES: usize = 128;
+pub(super) const MAX_BYTES: usize = 128;
 
 thread_local! {
     /// What this thread's ids begin with, and how many there were; nothing before the first.

@@ -62,18 +62,25 @@ pub(crate) fn api(app: web::Data<App>) -> impl HttpServiceFactory + 'static {
     scope.app_data(app).app_data(web::Data::new(items)).wrap(from_fn(front))
 }
 
+/// Every route, by its method and its pattern.
+#[cfg(test)]
+pub(super) fn names() -> Vec<String> {
+    all().iter().map(|mounted| format!("{} {}", mounted.method, mounted.pattern)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::http::permissions;
-    use actix_web::http::Method;
     use std::collections::BTreeSet;
 
     #[test]
     fn every_route_has_its_row_in_the_table_and_every_row_its_route() {
-        let row = |method: &Method, pattern: &str| format!("{method} {pattern}");
-        let mounted: Vec<String> = all().iter().map(|m| row(&m.method, m.pattern)).collect();
-        let listed: Vec<String> = permissions::TABLE.iter().map(|(m, p, _)| row(m, p)).collect();
+        let mounted = names();
+        let listed: Vec<String> = permissions::TABLE
+            .iter()
+            .map(|(method, pattern, _)| format!("{method} {pattern}"))
+            .collect();
         let set = |rows: &[String]| rows.iter().cloned().collect::<BTreeSet<_>>();
         assert_eq!(set(&mounted), set(&listed));
         assert_eq!(mounted.len(), set(&mounted).len(), "a route is mounted twice");

@@ -24,7 +24,9 @@ use std::sync::Arc;
 /// How many versions a part of the list has when the caller does not say.
 const DEFAULT_LIMIT: u64 = 100;
 /// The most of them.
-const MAX_LIMIT: u64 = 1000;
+pub(super) const MAX_LIMIT: u64 = 1000;
+/// The field that says what is brought back.
+pub(super) const RESTORE_FIELDS: &[&str] = &["version"];
 /// How many bytes of patches it has, roughly.
 const PAGE_BYTES: u64 = 4 << 20;
 /// From so many bytes read and written on, rebuilding a state takes 5 ms or more: up to 16 ns for each.
@@ -200,7 +202,7 @@ async fn list(call: Call) -> Answer {
 async fn restore(call: Call, body: RequestBody) -> Answer {
     let key = call.channel().await?;
     let text = body.json(&call, Content::Record).await?;
-    let fields = Fields::parse(text.as_str(), &["version"])?;
+    let fields = Fields::parse(text.as_str(), RESTORE_FIELDS)?;
     let version = fields.typed("version", "must be the number of a version")?;
     let version = version.ok_or_else(|| ApiError::field("version", "is missing: a number"))?;
     let channel = state::find(&call, &key).await?;
@@ -209,6 +211,12 @@ async fn restore(call: Call, body: RequestBody) -> Answer {
     let change = StateChange::Replace(state.json().clone());
     let write: PreparedWrite = state::prepare(&call, key, change).await?;
     write.carry_out().await
+}
+
+/// What the parameters are called.
+#[cfg(test)]
+pub(in crate::http) fn names() -> &'static [&'static str] {
+    super::read_names::of::<LogQuery>()
 }
 
 #[cfg(test)]

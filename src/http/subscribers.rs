@@ -15,7 +15,9 @@ use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 
 /// The most tokens in one call.
-const MAX_TOKENS: usize = 1000;
+pub(super) const MAX_TOKENS: usize = 1000;
+/// The fields of a call for many tokens.
+pub(super) const SUBSCRIBE_FIELDS: &[&str] = &["tokens", "ephemeral"];
 /// How many of them are being subscribed at a time.
 const AT_A_TIME: usize = 32;
 
@@ -104,7 +106,7 @@ async fn outcome(
         Ok(()) => SubscribeOutcome { token, subscribed: Some(true), error: None },
         Err(error) => {
             let error = ApiError::from(error);
-            let fault = SubscribeFault { code: error.code(), message: error.to_string() };
+            let fault = SubscribeFault { code: error.code().word(), message: error.to_string() };
             SubscribeOutcome { token, subscribed: None, error: Some(fault) }
         }
     }
@@ -112,7 +114,7 @@ async fn outcome(
 
 /// Reads `{tokens, ephemeral?}`.
 fn many(text: &str) -> Result<(Vec<LeapTokenId>, bool), ApiError> {
-    let fields = Fields::parse(text, &["tokens", "ephemeral"])?;
+    let fields = Fields::parse(text, SUBSCRIBE_FIELDS)?;
     let items = fields.items("tokens", MAX_TOKENS)?;
     let items = items.ok_or_else(|| ApiError::field("tokens", "is missing: a list of tokens"))?;
     let read = |item: &serde_json::value::RawValue| {

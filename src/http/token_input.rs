@@ -8,7 +8,11 @@ use crate::store::TokenUpdate;
 use serde_json::value::RawValue;
 
 /// The most default channels of one token.
-const MAX_CHANNELS: usize = 1000;
+pub(super) const MAX_CHANNELS: usize = 1000;
+/// The fields that a token is made from.
+pub(super) const NEW_FIELDS: &[&str] = &["state", "expires_at", "channels"];
+/// Those of them that can be changed.
+pub(super) const UPDATE_FIELDS: &[&str] = &["state", "expires_at"];
 
 /// A token to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +53,7 @@ impl NewToken {
     /// # Errors
     /// [`ApiError::InvalidBody`], [`ApiError::TooLarge`], [`ApiError::PublicTooLarge`], [`ApiError::InvalidId`].
     pub(crate) fn parse(text: &str, limit: usize) -> Result<Self, ApiError> {
-        let fields = Fields::parse(text, &["state", "expires_at", "channels"])?;
+        let fields = Fields::parse(text, NEW_FIELDS)?;
         let (mut permanent, mut ephemeral) = (Vec::new(), Vec::new());
         for item in fields.items("channels", MAX_CHANNELS)?.unwrap_or_default() {
             let (id, is_ephemeral) = default_channel(item)?;
@@ -75,7 +79,7 @@ impl NewToken {
 /// # Errors
 /// [`ApiError::InvalidBody`], [`ApiError::TooLarge`], [`ApiError::PublicTooLarge`].
 pub(crate) fn update(text: &str, limit: usize) -> Result<TokenUpdate, ApiError> {
-    let fields = Fields::parse(text, &["state", "expires_at"])?;
+    let fields = Fields::parse(text, UPDATE_FIELDS)?;
     let expires_at = fields.timestamp("expires_at")?;
     Ok(TokenUpdate {
         state: state(&fields, limit)?,

@@ -31,6 +31,9 @@ use std::sync::Arc;
 /// The random bytes of a secret.
 const SECRET_BYTES: usize = 33;
 
+/// The fields of a webhook that its owner sets.
+pub(super) const FIELDS: &[&str] = &["webhook_url", "events"];
+
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
@@ -246,7 +249,7 @@ fn require_readers(caller: &Caller, events: &[String]) -> Result<(), ApiError> {
 /// # Errors
 /// [`ApiError::InvalidBody`].
 pub(super) fn input(text: &str) -> Result<WebhookUpdate, ApiError> {
-    let fields = Fields::parse(text, &["webhook_url", "events"])?;
+    let fields = Fields::parse(text, FIELDS)?;
     let url = fields.string("webhook_url")?.map(|url| url.trim().to_owned());
     if url.as_deref().is_some_and(|url| !is_address(url)) {
         return Err(ApiError::field("webhook_url", "must be an http:// or https:// address"));

@@ -306,3 +306,9 @@ impl<S: Stream + 'static> Drop for Outgoing<S> {
         }
     }
 }
+
+/// What the parameters are called.
+#[cfg(test)]
+pub(in crate::http) fn names() -> &'static [&'static str] {
+    super::read_names::of::<Wishes>()
+}

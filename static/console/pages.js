@@ -1,6 +1,7 @@
 /** The pages, in the order in which they stand at the side. */
 
 import { html } from './hooks.js';
+import { ApiReference } from './pages/api_reference.js';
 import { Channel } from './pages/channel.js';
 import { Channels } from './pages/channels.js';
 import { Connections } from './pages/connections.js';
@@ -25,6 +26,7 @@ export const NAVIGATION = [
   { name: 'inspector', title: 'Inspector', Page: Inspector },
   { name: 'webhooks', title: 'Webhooks', Page: Webhooks, Thing: Webhook },
   { name: 'project-tokens', title: 'Project tokens', Page: ProjectTokens },
+  { name: 'api', title: 'API', Page: ApiReference },
   { name: 'settings', title: 'Settings', Page: Settings },
 ];
 

@@ -460,6 +460,22 @@ fn the_console_is_served_under_its_policy() {
 }
 
 #[test]
+fn the_descriptions_are_served_as_they_are_committed() {
+    let server = Server::start();
+    for (path, committed) in [
+        ("/openapi.json", include_str!("../../docs/openapi.json")),
+        ("/asyncapi.json", include_str!("../../docs/asyncapi.json")),
+    ] {
+        let served = server.call("GET", path, None, "");
+        assert_eq!((served.status, served.header("content-type")), (200, Some("application/json")));
+        assert_eq!(served.text(), committed, "{path}");
+        let tag = served.header("etag").unwrap_or_default();
+        let again = server.request("GET", path, &[("If-None-Match", tag)], b"");
+        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+    }
+}
+
+#[test]
 fn a_tag_is_of_one_channel_alone() {
     let server = Server::start();
     let path = "/v1/channels/room/state";

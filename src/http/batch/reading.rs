@@ -15,12 +15,17 @@ pub(in crate::http) const MAX_ITEMS: usize = 1000;
 /// The longest path of an item with its query, bytes: more than any route takes.
 const PATH_BYTES: usize = 4096;
 /// The headers that an item may have.
-const HEADERS: [HeaderName; 4] = [
+pub(in crate::http) const HEADERS: [HeaderName; 4] = [
     header::CONTENT_TYPE,
     header::IF_MATCH,
     header::IF_NONE_MATCH,
     HeaderName::from_static("idempotency-key"),
 ];
+
+/// The field of a batch.
+pub(in crate::http) const FIELDS: &[&str] = &["items"];
+/// The fields of an item.
+pub(in crate::http) const ITEM_FIELDS: &[&str] = &["method", "path", "body", "headers"];
 
 /// One item, still without a route.
 #[derive(Debug)]
@@ -44,7 +49,7 @@ pub(super) fn items(
     base: &str,
     query: &str,
 ) -> Result<Vec<Result<Item, ApiError>>, ApiError> {
-    let fields = Fields::parse(text, &["items"])?;
+    let fields = Fields::parse(text, FIELDS)?;
     let items = fields.items("items", MAX_ITEMS)?;
     let items = items.ok_or_else(|| ApiError::field("items", "is missing: a list of calls"))?;
     Ok(items.into_iter().map(|raw| item(text, raw, base, query)).collect())
@@ -55,7 +60,7 @@ fn item(text: &str, raw: &RawValue, base: &str, query: &str) -> Result<Item, Api
     if !raw.get().starts_with('{') {
         return Err(ApiError::body("an item must be an object: {method, path, body, headers?}"));
     }
-    let fields = Fields::parse(raw.get(), &["method", "path", "body", "headers"])?;
+    let fields = Fields::parse(raw.get(), ITEM_FIELDS)?;
     let method = fields.string("method")?;
     let method = method.ok_or_else(|| ApiError::field("method", "is missing"))?;
     let method = Method::from_bytes(method.as_bytes());

@@ -11,9 +11,9 @@ use std::time::Duration;
 /// How many entries there are when the caller does not say.
 const DEFAULT_ENTRIES: usize = 200;
 /// The most entries.
-const MAX_ENTRIES: usize = 1000;
+pub(in crate::http) const MAX_ENTRIES: usize = 1000;
 /// The longest that a look waits, seconds.
-const MAX_WAIT: u64 = 25;
+pub(in crate::http) const MAX_WAIT: u64 = 25;
 
 /// The parameters; others are ignored, as everywhere.
 #[derive(Deserialize, Default)]
@@ -114,6 +114,12 @@ fn kinds(list: Option<&str>) -> Result<Vec<RecordKind>, ApiError> {
     let words = list.into_iter().flat_map(|list| list.split(','));
     let kind = |word| RecordKind::from_word(word).ok_or(refused("kind", "names no kind of entry"));
     words.map(kind).collect()
+}
+
+/// What the parameters are called.
+#[cfg(test)]
+pub(in crate::http) fn names() -> &'static [&'static str] {
+    super::super::read_names::of::<InspectParameters>()
 }
 
 #[cfg(test)]

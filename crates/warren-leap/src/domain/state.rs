@@ -6,6 +6,7 @@ mod difference;
 mod operations;
 
 pub use difference::difference;
+pub use operations::MAX_OPERATIONS;
 
 use super::json::{self, JsonFault, RawJson};
 use indexmap::IndexMap;

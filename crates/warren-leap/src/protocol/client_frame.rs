@@ -13,9 +13,9 @@ use std::sync::Arc;
 /// How much of an unknown event's name is repeated, characters.
 const UNKNOWN_NAME_CHARS: usize = 64;
 /// The longest heartbeat tag or `ref` that is echoed, bytes.
-const TAG_MAX_BYTES: usize = 256;
+pub const TAG_MAX_BYTES: usize = 256;
 /// The longest id of a message, bytes.
-const ID_MAX_BYTES: usize = 128;
+pub const ID_MAX_BYTES: usize = 128;
 
 /// One client frame: what it says, and by what name its sender wants to hear of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

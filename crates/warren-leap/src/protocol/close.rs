@@ -37,6 +37,23 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// All that the server chooses itself, by their numbers.
+    pub const ALL: [Self; 13] = [
+        Self::Normal,
+        Self::ProtocolError,
+        Self::TooBig,
+        Self::Unknown,
+        Self::InvalidAuth,
+        Self::IdentifyTimeout,
+        Self::NotAuthenticated,
+        Self::UnknownOpcode,
+        Self::InvalidPayload,
+        Self::OutOfSync,
+        Self::RateLimited,
+        Self::SlowConsumer,
+        Self::GoingAway,
+    ];
+
     /// The answer to a client's close: its own code, or a normal end when it gave none.
     pub const fn echo(code: Option<u16>) -> Self {
         match code {
@@ -87,6 +104,11 @@ impl Close {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_rise() {
+        assert!(CloseCode::ALL.map(CloseCode::number).is_sorted_by(|one, next| one < next));
+    }
 
     #[test]
     fn reasons_fit_a_control_frame() {

@@ -21,7 +21,7 @@ pub enum Extension {
 
 impl Extension {
     /// All of them, by their name on the wire.
-    const NAMED: [(&'static str, Self); 7] = [
+    pub const NAMED: [(&'static str, Self); 7] = [
         ("errors", Self::Errors),
         ("version", Self::Version),
         ("presence", Self::Presence),

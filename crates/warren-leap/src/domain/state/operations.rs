@@ -11,7 +11,7 @@ use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::Value;
 
 /// The most operations of one patch; past it the patch is refused.
-const MAX_OPERATIONS: usize = 10_000;
+pub const MAX_OPERATIONS: usize = 10_000;
 /// How many bytes of JSON a patch may copy around before it is refused, as a multiple of the state's bound.
 ///
 /// `copy` can double a document with every operation.
