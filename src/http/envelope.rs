@@ -1,5 +1,6 @@
 //! The envelope around every answer.
 
+use super::explained::CodeLink;
 use crate::domain::Version;
 use serde::Serialize;
 
@@ -38,6 +39,8 @@ struct ErrorBody<'a> {
     /// What else is known.
     #[serde(flatten)]
     details: Details<'a>,
+    /// Where the code is explained.
+    docs: CodeLink<'a>,
 }
 
 /// What an error says beside code and message; absent where it does not apply.
@@ -83,7 +86,8 @@ pub(crate) struct HealthReason {
 
 /// The text of an error's envelope.
 pub(crate) fn failure(code: &str, message: &str, details: Details<'_>) -> String {
-    let failure = Failure { success: false, error: ErrorBody { code, message, details } };
+    let error = ErrorBody { code, message, details, docs: CodeLink(code) };
+    let failure = Failure { success: false, error };
     // Strings, numbers and nothing else: writing them cannot fail.
     serde_json::to_string(&failure).unwrap_or_default()
 }

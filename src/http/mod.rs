@@ -27,6 +27,7 @@ mod declared;
 mod deliveries;
 mod envelope;
 mod error;
+mod explained;
 mod fields;
 mod front;
 mod guard;

@@ -19,7 +19,10 @@ export function Trouble({ error }) {
   if (!error) return null;
   const { code, detail } = error;
   const text = code === 'missing_permission' ? `This token lacks the permission ${detail.permission}.` : error.message;
-  return html`<p class="notice bad" role="alert">${text} ${code && html`<code>${code}</code>`}</p>`;
+  const word = code && html`<code>${code}</code>`;
+  // Where the server explains it; the console and its book are mounted side by side.
+  const explained = detail?.docs ? html`<a href=${detail.docs.slice(1)} target="_blank" rel="noreferrer">${word}</a>` : word;
+  return html`<p class="notice bad" role="alert">${text} ${explained}</p>`;
 }
 
 /** A field with its label; `as` is `input`, `textarea` or `select`. */

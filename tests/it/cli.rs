@@ -121,7 +121,7 @@ fn what_is_refused_is_said_on_standard_error_with_an_exit_code_for_each_kind() {
     let (server, home) = (Server::start(), Home::new());
     home.remember(&server);
     let kinds: [(&[&str], i32, &str); 8] = [
-        (&["channels", "get", "nowhere"], 4, "channel_not_found"),
+        (&["channels", "get", "nowhere"], 4, "/docs/errors#channel_not_found"),
         (&["channels", "list", "--token", "ptk_wrong"], 3, "warren profiles set"),
         (&["projects", "list"], 3, "missing_permission"),
         (&["state", "set", "room", "{}", "--if-match", "\"x.1\""], 5, "version_conflict"),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// The server refused it.
-    #[error("{message} ({code}){}", hint(*status))]
+    #[error("{message} ({code}){}{}", hint(*status), explained(docs.as_deref()))]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -15,6 +15,8 @@ pub enum CliError {
         code: String,
         /// For people.
         message: String,
+        /// Where the server explains the code, if it says so.
+        docs: Option<String>,
     },
     /// Nobody answers.
     #[error(
@@ -86,6 +88,11 @@ const fn hint(status: u16) -> &'static str {
         429 | 503 => "; try again in a moment",
         _ => "",
     }
+}
+
+/// Where more is said.
+fn explained(docs: Option<&str>) -> String {
+    docs.map(|docs| format!("; more: {docs}")).unwrap_or_default()
 }
 
 impl CliError {

@@ -130,7 +130,14 @@ fn read(
     if let Some(field) = error.get("field").and_then(Value::as_str) {
         message = format!("{}: {message}", printable(field));
     }
-    Err(CliError::Refused { status, code: text("code"), message })
+    Err(CliError::Refused { status, code: text("code"), message, docs: docs(target, &error) })
+}
+
+/// Where the server explains an error: below its address, or, on a Unix socket, which has none for a browser, the path.
+pub(crate) fn docs(target: &Target, error: &Value) -> Option<String> {
+    let path = error.get("docs")?.as_str().filter(|path| path.starts_with('/'))?;
+    let server = if target.url.starts_with(UNIX) { "" } else { target.url.trim_end_matches('/') };
+    Some(printable(&format!("{server}{path}")))
 }
 
 /// Connects, sends and reads to the end.

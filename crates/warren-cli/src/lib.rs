@@ -283,7 +283,8 @@ async fn health(connect: &Connect, out: &mut (dyn Write + '_)) -> Result<(), Cli
         (message, "") => message,
         (message, reasons) => format!("{message}: {reasons}"),
     };
-    Err(CliError::Refused { status, code: said("/error/code"), message })
+    let docs = answer.get("error").and_then(|error| http::docs(&target, error));
+    Err(CliError::Refused { status, code: said("/error/code"), message, docs })
 }
 
 /// `profiles`.

@@ -337,6 +337,7 @@ fn of_errors() -> Models {
             ("size", number_from(0)),
             ("reasons", told(array(reason), "Of `/health/ready`: what is wrong.")),
             ("id", told(text(), "The log says more under it.")),
+            ("docs", told(text(), "Where the code is explained: a path below where the API is.")),
         ],
         &["field", "permission", "version", "oldest", "limit", "size", "reasons", "id"],
     );
