@@ -1,5 +1,5 @@
-//! The quick-start page, the console and the API's description: files that are part of the binary, under a policy that lets
-//! them load nothing else.
+//! The quick-start page, the console, the book and the API's description: files that are part of the binary, under a policy
+//! that lets them load nothing else.
 
 mod files;
 
@@ -16,6 +16,9 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
+
+/// The pages of the book, which `build.rs` renders out of `docs`: where each is, and its bytes.
+static BOOK: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/book.rs"));
 
 /// What the page may load and do: its own script, style, images and connections, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -36,22 +39,39 @@ static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
     let tagged = |&(path, bytes): &(&'static str, _)| {
         (path, Asset { kind: kind_of(path), bytes, tag: tag_of(bytes) })
     };
-    FILES.iter().map(tagged).collect()
+    FILES.iter().chain(BOOK).map(tagged).collect()
 });
 
-/// Mounts the pages, and everything that belongs to them below `/static`.
+/// Mounts the pages, those of the book below `/docs`, and everything that belongs to them below `/static`.
 pub(crate) fn mount(config: &mut ServiceConfig) {
-    for page in ["/", "/console", "/openapi.json", "/asyncapi.json"] {
+    for page in ["/", "/console", "/docs", "/openapi.json", "/asyncapi.json"] {
         let show = move |request: HttpRequest| async move { found(page, &request) };
         let resource = web::resource(page).app_data(RoutePattern(Label::Word(page)));
         config.service(resource.wrap(from_fn(front)).route(web::get().to(show)));
     }
+    let chapter = |request: HttpRequest| async move { found_chapter(&request) };
+    let chapters =
+        web::resource("/docs/{chapter:.*}").app_data(RoutePattern(Label::Word("/docs/{chapter}")));
+    config.service(chapters.wrap(from_fn(front)).route(web::get().to(chapter)));
     let part = |request: HttpRequest| async move {
         found(&format!("/static/{}", request.match_info().query("file")), &request)
     };
     let parts =
         web::resource("/static/{file:.+}").app_data(RoutePattern(Label::Word("/static/{file}")));
     config.service(parts.wrap(from_fn(front)).route(web::get().to(part)));
+}
+
+/// The chapter that is there. With a slash behind it, everything that its page leads to would be somewhere else.
+fn found_chapter(request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+    let path = format!("/docs/{}", request.match_info().query("chapter"));
+    match path.strip_suffix('/').filter(|bare| ASSETS.contains_key(bare)) {
+        Some(bare) => {
+            let name = bare.rsplit('/').next().unwrap_or_default();
+            let place = (header::LOCATION, format!("../{name}"));
+            Ok(HttpResponse::PermanentRedirect().insert_header(place).finish())
+        }
+        None => found(&path, request),
+    }
 }
 
 /// The file that is there, if there is one.
@@ -117,9 +137,12 @@ fn tag_of(bytes: &[u8]) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::error::FailureCode;
+    use crate::http::explained::CodeLink;
     use actix_web::test::{TestRequest, call_service, init_service};
     use actix_web::{App, http::StatusCode};
     use std::path::{Path, PathBuf};
+    use url::Url;
 
     /// What stands in a folder of the repository, files in folders included.
     fn names_in(folder: &Path) -> Vec<String> {
@@ -133,7 +156,7 @@ mod tests {
     #[actix_rt::test]
     async fn files_are_served_under_their_policy_and_revalidated() {
         let app = init_service(App::new().configure(mount)).await;
-        for (path, _) in FILES {
+        for (path, _) in FILES.iter().chain(BOOK) {
             let request = TestRequest::with_uri(path).to_request();
             let response = call_service(&app, request).await;
             assert_eq!(response.status(), StatusCode::OK, "{path}");
@@ -143,6 +166,47 @@ mod tests {
             let response = call_service(&app, again.to_request()).await;
             assert_eq!(response.status(), StatusCode::NOT_MODIFIED, "{path}");
         }
+    }
+
+    #[test]
+    fn every_error_leads_to_its_paragraph_in_the_page_that_is_served() {
+        for code in FailureCode::ALL {
+            let link = CodeLink(code.word()).to_string();
+            let (path, id) = link.split_once('#').unwrap();
+            let page = str::from_utf8(ASSETS.get(path).unwrap().bytes).unwrap();
+            assert!(page.contains(&format!("<h3 id=\"{id}\">")), "{link}");
+        }
+    }
+
+    /// What stands between two texts, each time.
+    fn between<'a>(page: &'a str, before: &str, behind: char) -> impl Iterator<Item = &'a str> {
+        page.split(before).skip(1).filter_map(move |rest| rest.split(behind).next())
+    }
+
+    #[test]
+    fn every_link_of_the_book_leads_to_something_that_is_served() {
+        let mut links = 0;
+        for (path, bytes) in BOOK {
+            let page = str::from_utf8(bytes).unwrap();
+            let base = Url::parse(&format!("http://server/realtime{path}")).unwrap();
+            for link in between(page, "href=\"", '"').chain(between(page, "src=\"", '"')) {
+                let url = base.join(link).unwrap();
+                if url.host_str() != Some("server") {
+                    continue;
+                }
+                let target = url
+                    .path()
+                    .strip_prefix("/realtime")
+                    .unwrap_or_else(|| panic!("{path}: {link}"));
+                let asset = ASSETS.get(target).unwrap_or_else(|| panic!("{path}: {link}"));
+                if let Some(id) = url.fragment() {
+                    let target = str::from_utf8(asset.bytes).unwrap();
+                    assert!(target.contains(&format!("id=\"{id}\"")), "{path}: {link}");
+                }
+                links += 1;
+            }
+        }
+        assert!(links > 500, "{links}");
     }
 
     #[test]
@@ -170,9 +234,19 @@ mod tests {
     }
 
     #[actix_rt::test]
+    async fn a_page_of_the_book_with_a_slash_behind_it_leads_to_the_page() {
+        let app = init_service(App::new().configure(mount)).await;
+        for (path, to) in [("/docs/", "../docs"), ("/docs/errors/", "../errors")] {
+            let response = call_service(&app, TestRequest::with_uri(path).to_request()).await;
+            assert_eq!(response.status(), StatusCode::PERMANENT_REDIRECT, "{path}");
+            assert_eq!(response.headers().get(header::LOCATION).unwrap(), to, "{path}");
+        }
+    }
+
+    #[actix_rt::test]
     async fn other_methods_and_files_are_refused_in_the_envelope() {
         let app = init_service(App::new().configure(mount)).await;
-        for path in ["/", "/console", "/static/app.js"] {
+        for path in ["/", "/console", "/docs", "/docs/errors", "/static/app.js"] {
             let response = call_service(&app, TestRequest::post().uri(path).to_request()).await;
             assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
             assert_eq!(response.headers().get(header::CONTENT_TYPE).unwrap(), "application/json");

@@ -101,6 +101,7 @@ function Frame() {
       <nav class="side" aria-label="Console">
         ${NAVIGATION.map(({ name: one, title: text }) => html`
           <a href=${`#/${one}`} aria-current=${one === name ? 'page' : undefined}>${text}</a>`)}
+        <a href="docs">Documentation</a>
       </nav>
       <main id="main" tabindex="-1" ref=${main}><${Guarded} key=${`${name}/${rest[0] ?? ''}`} Page=${Page} args=${rest} /></main>
     </div>`;

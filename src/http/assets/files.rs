@@ -64,6 +64,7 @@ files! {
     "/static/console/theme_button.js" => "static/console/theme_button.js",
     "/static/console/ui.js" => "static/console/ui.js",
     "/static/console/words.js" => "static/console/words.js",
+    "/static/docs.css" => "static/docs.css",
     "/static/icon.svg" => "static/icon.svg",
     "/static/style.css" => "static/style.css",
     "/static/theme.css" => "static/theme.css",

@@ -26,6 +26,6 @@ export function SignIn({ onToken, error }) {
       <//>
       <p class="muted">The first run of the server prints both tokens. Lost? <code>warren admin create-token</code> makes an admin token,
         with which project tokens can be made here.</p>
-      <p><a href="./">Watch one channel without a token</a></p>
+      <p><a href="./">Watch one channel without a token</a> · <a href="docs">Documentation</a></p>
     </main>`;
 }
