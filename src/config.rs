@@ -6,6 +6,7 @@ mod admin;
 mod args;
 mod declaring;
 mod doctor;
+mod draining;
 mod error;
 mod keys;
 mod layers;
@@ -26,6 +27,7 @@ pub use show::{ConfigArgs, ConfigTask, GivenFlags, config_task};
 
 use crate::actor::Settings;
 use crate::actor::webhook::Rules;
+use crate::delivery::Drain;
 use crate::domain::KeyBounds;
 use crate::http::{Declared, TrustedProxies};
 use crate::protocol::Timing;
@@ -95,6 +97,8 @@ pub struct Config {
     pub webhooks: Rules,
     /// What is not recorded, or not shown.
     pub recorder_rules: RecordRules,
+    /// How connections are sent away at a stop, and how many may come back in a second.
+    pub drain: Drain,
 }
 
 /// What a first run uses instead of generated values.
@@ -182,6 +186,7 @@ impl Config {
                 schedule: schedule(set.webhook_retry_ms)?,
             },
             recorder_rules: rules(set.recorder_hide, set.recorder_redact)?,
+            drain: draining::drain(set.drain_seconds, set.reconnect_rate, set.drain_to)?,
         })
     }
 }

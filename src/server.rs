@@ -5,12 +5,14 @@ pub(crate) mod descriptors;
 mod door;
 pub(crate) mod embedded;
 mod fast_path;
+mod handed;
 mod head;
 mod listen;
 mod operator;
 mod preface;
 mod prefixed;
 mod reload;
+mod service_manager;
 mod signals;
 mod stopping;
 mod unacknowledged;
@@ -18,7 +20,7 @@ mod upgrade;
 mod workers;
 
 use crate::actor::webhook::WebhookSender;
-use crate::actor::{AskError, Persistence, Supervisor, clock};
+use crate::actor::{Arrivals, AskError, Persistence, Supervisor, clock};
 use crate::config::Config;
 use crate::domain::ChannelKey;
 use crate::first_run::{self, FirstRun, FirstRunError};
@@ -27,7 +29,8 @@ use crate::store::diesel::{DatabaseLock, SqliteDatabase};
 use crate::store::{ReadStore, StoreError};
 use actix_web::rt::net::TcpStream;
 use door::BoundAddress;
-use listen::listen;
+use handed::HandedOver;
+use listen::{Listening, listen};
 pub use reload::ReadAgain;
 pub use reload::ReloadAnswer;
 pub(crate) use reload::ask as ask_to_reload;
@@ -97,6 +100,17 @@ pub enum ServerError {
         /// Why.
         source: io::Error,
     },
+    /// A socket that the service manager has handed over is of no use.
+    #[error("the socket `{name}` that was handed over (LISTEN_FDS) cannot be used: {why}")]
+    HandedOver {
+        /// What the service manager calls it.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// A second signal came while the server was stopping.
+    #[error("ended at once by a second signal: what was answered is stored, connections were cut")]
+    Interrupted,
     /// Reading or writing failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -110,36 +124,31 @@ const LOCK: &str = "warren.lock";
 /// # Errors
 /// [`ServerError`] when it cannot start.
 pub async fn run(config: Config, again: ReadAgain) -> Result<(), ServerError> {
+    let handed_over = HandedOver::take()?;
     signals::ignore_others();
     let hangup = Hangup::take();
-    let files = descriptors::limit();
-    if files < descriptors::FEW {
-        tracing::warn!(
-            files,
-            "few file descriptors, and each connection is one: raise the hard limit (`LimitNOFILE=`, \
-            `ulimit -Hn`)"
-        );
-    }
-    let connections = descriptors::connections(files, config.workers);
+    let connections = descriptors::connections(descriptors::plenty(), config.workers);
     let Opened { app, first, held } = open(&config, connections).await?;
     let supervisor = app.supervisor.clone();
     let mut signals = Signals::take();
-    let operator = operator::listen(config.metrics_listen, &app)?;
-    let (workers, bound) = listen(&config, &app, connections)?;
-    let (address, base) = announce(&bound, first.as_ref(), &held);
+    let operator = operator::listen(config.metrics_listen, handed_over.operator, &app)?;
+    let Listening { workers, places } = listen(&config, &app, connections, handed_over.public)?;
+    let (address, base) = announce(&places.bound, first.as_ref(), &held);
     let stopper = workers.stop();
+    let watching = actix_web::rt::spawn(service_manager::watch(workers.handles()));
     let mut running = actix_web::rt::spawn(workers.ended());
     supervisor.ready().await;
     if let Err(error) = http::bring_about(&app, &config.declared, &app.limits.get()).await {
         stopping::stop(&stopper, &supervisor).await;
         stopping::close(supervisor.persistence()).await;
-        bound.iter().for_each(BoundAddress::clear);
+        places.clear();
         return Err(error.into());
     }
     // Whoever is told that it is ready may ask.
     let reloading = reload_when_asked(&app, config.clone(), again, hangup);
     say(&format_args!("ready: {base}"));
     tracing::info!(%address, workers = config.workers, data = %config.data.display(), "ready");
+    service_manager::ready();
     let policy = config.webhooks.policy.clone();
     actix_web::rt::spawn(called::warn_of_refused(supervisor.persistence().clone(), policy));
     actix_web::rt::spawn(sweep(supervisor.clone(), config.settings.session_grace));
@@ -148,19 +157,25 @@ pub async fn run(config: Config, again: ReadAgain) -> Result<(), ServerError> {
         ended = &mut running => Some(ended),
     };
     reloading.abort();
-    stopping::stop(&stopper, &supervisor).await;
-    stopping::close(supervisor.persistence()).await;
-    let ended = match early {
-        Some(ended) => ended,
-        None => running.await,
+    watching.abort();
+    let taken_down = async {
+        stopping::stop(&stopper, &supervisor).await;
+        stopping::close(supervisor.persistence()).await;
+        match early {
+            Some(ended) => ended,
+            None => running.await,
+        }
+    };
+    let ended = tokio::select! {
+        ended = taken_down => ended.map_err(|error| ServerError::Io(io::Error::other(error))),
+        () = signals.stop() => Err(ServerError::Interrupted),
     };
     if let Some(operator) = operator {
         operator.stop(false).await;
     }
-    let ended = ended.map_err(io::Error::other);
-    bound.iter().for_each(BoundAddress::clear);
+    places.clear();
     tracing::info!(at = %clock::now(), "stopped");
-    Ok(ended?)
+    ended
 }
 
 /// Says where the server listens, and what a first run made; returns the place that is told, and what requests there begin
@@ -260,6 +275,18 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
     let app = app.with_proxies(config.proxies.clone());
     let app = app.with_webhook_policy(config.webhooks.policy.clone());
     let app = app.with_database(&config.database);
+    app.supervisor.set_drain(config.drain.clone());
+    // Nobody comes back to a database that was empty.
+    let app = if first.is_some() {
+        app
+    } else {
+        let stop = app.supervisor.stop_begun();
+        app.with_arrivals(Arrivals::expected(
+            config.drain.rate,
+            config.settings.session_grace,
+            stop,
+        ))
+    };
     app.settings.change(config.in_force());
     Ok(Opened { app, first, held: ServerLocks { data, _database: locked, sender } })
 }

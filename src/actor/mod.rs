@@ -3,6 +3,7 @@
 //! Outside this layer nobody sees an address or a context: HTTP and the server use [`Supervisor`] and [`Persistence`],
 //! whose methods are plain futures with typed errors.
 
+mod arrivals;
 pub mod channel;
 mod clients;
 pub mod clock;
@@ -27,6 +28,7 @@ pub mod tell;
 pub mod webhook;
 
 pub use crate::ask::{AskError, ChangeError};
+pub use arrivals::Arrivals;
 pub use channel::{Changed, Expected};
 pub use connection::{Connection, Inbound, Socket};
 pub use inbound::InboundAccount;

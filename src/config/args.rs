@@ -114,6 +114,18 @@ pub struct ServeArgs {
     #[arg(long, env = "WARREN_RECORDER_REDACT", value_delimiter = ',', value_name = "NAME,…")]
     #[serde(deserialize_with = "units::some_list")]
     pub recorder_redact: Option<Vec<String>>,
+    /// Seconds over which sockets are closed at a stop, no faster than reconnect-rate, so that another server can take their
+    /// clients in; 0 closes all at once [default: 0]
+    #[arg(long, env = "WARREN_DRAIN_SECONDS", value_parser = units::parse_seconds, value_name = "SECONDS")]
+    #[serde(deserialize_with = "units::some_seconds")]
+    pub drain_seconds: Option<f64>,
+    /// The socket of the server that clients are sent to at a stop, as `wss://b.example.com/ws`; needs drain-seconds
+    #[arg(long, env = "WARREN_DRAIN_TO", value_name = "URL")]
+    pub drain_to: Option<String>,
+    /// How many sockets may come back in a second after a restart; 0 for any number [default: 1000]
+    #[arg(long, env = "WARREN_RECONNECT_RATE", value_name = "N")]
+    #[serde(deserialize_with = "units::some_number")]
+    pub reconnect_rate: Option<u32>,
     /// Bounds; in the configuration file, by `WARREN_LIMITS__…` and by `--set limits.…`
     #[arg(skip)]
     pub limits: Limits,
@@ -150,6 +162,9 @@ impl ServeArgs {
             recorder_minutes: self.recorder_minutes.or(lower.recorder_minutes),
             recorder_hide: self.recorder_hide.or(lower.recorder_hide),
             recorder_redact: self.recorder_redact.or(lower.recorder_redact),
+            drain_seconds: self.drain_seconds.or(lower.drain_seconds),
+            drain_to: self.drain_to.or(lower.drain_to),
+            reconnect_rate: self.reconnect_rate.or(lower.reconnect_rate),
             limits: lower.limits,
         }
     }

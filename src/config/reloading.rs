@@ -9,6 +9,9 @@ const LIVE: &[&str] = &[
     "zlib",
     "log-requests",
     "log-closes",
+    "drain-seconds",
+    "drain-to",
+    "reconnect-rate",
     "limits.message-bytes",
     "limits.state-bytes",
     "limits.frame-bytes",
@@ -57,11 +60,17 @@ impl Config {
         }
         // What is not set any more.
         let is_gone = |(key, _): &&(String, String)| !all(wanted).iter().any(|(new, _)| new == key);
-        restart.extend(before.iter().filter(is_gone).map(|(key, _)| format!("{key} is not set")));
+        for (key, _) in before.iter().filter(is_gone) {
+            let told = format!("{key} is not set");
+            if LIVE.contains(&key.as_str()) { changed.push(told) } else { restart.push(told) }
+        }
         let set = ServeArgs {
             zlib: wanted.set.zlib,
             log_requests: wanted.set.log_requests,
             log_closes: wanted.set.log_closes,
+            drain_seconds: wanted.set.drain_seconds,
+            drain_to: wanted.set.drain_to.clone(),
+            reconnect_rate: wanted.set.reconnect_rate,
             limits: live_limits(&self.limits, &wanted.limits)?,
             ..self.set.clone()
         };
@@ -118,6 +127,18 @@ mod tests {
         let again = config.reconfigured(&wanted).unwrap();
         assert!(again.changed.is_empty(), "{:?}", again.changed);
         assert_eq!(again.restart, restart);
+    }
+
+    #[test]
+    fn where_clients_are_sent_can_be_said_and_taken_back_while_a_server_runs() {
+        let (here, there) =
+            (config(""), config("drain-seconds = 5\ndrain-to = \"wss://b.example.com/ws\""));
+        let Reconfigured { config: sends, changed, restart } = here.reconfigured(&there).unwrap();
+        assert_eq!(changed, ["drain-seconds = 5.0", "drain-to = \"wss://b.example.com/ws\""]);
+        assert!(restart.is_empty() && sends.drain == there.drain, "{restart:?}");
+        let Reconfigured { config, changed, .. } = sends.reconfigured(&here).unwrap();
+        assert_eq!(changed, ["drain-seconds = 0.0", "drain-to is not set"]);
+        assert_eq!(config.drain, here.drain);
     }
 
     #[test]

@@ -161,6 +161,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, String)> {
     let socket = config.socket.to_possible_value();
     let format = config.log_format.to_possible_value();
     let first = &config.first_run;
+    let drain = &config.drain;
     let hidden = |secret: &Option<String>| secret.as_ref().map(|_| HIDDEN.to_owned());
     let values = [
         ("listen", Some(list(config.listen.iter().map(ListenAddress::to_string).collect()))),
@@ -187,6 +188,9 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("recorder-minutes", Some((config.settings.recorder.age.as_secs() / 60).to_string())),
         ("recorder-hide", Some(list(config.recorder_rules.hidden()))),
         ("recorder-redact", Some(list(config.recorder_rules.redacted()))),
+        ("drain-seconds", Some(seconds(drain.over))),
+        ("drain-to", drain.to.as_deref().map(|to| text(to.to_owned()))),
+        ("reconnect-rate", Some(drain.rate.to_string())),
         ("webhook-retry-ms", Some(config.webhooks.schedule.first_pause.as_millis().to_string())),
     ];
     values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
@@ -199,7 +203,8 @@ mod tests {
     #[test]
     fn every_setting_is_shown() {
         let text = "project = \"project_x\"\nproject-token = \"ptk_0123456789abcdefghijklmn\"\n\
-            admin-token = \"pat_0123456789abcdefghijklmn\"\nmetrics-listen = \"127.0.0.1:9090\"";
+            admin-token = \"pat_0123456789abcdefghijklmn\"\nmetrics-listen = \"127.0.0.1:9090\"\n\
+            drain-seconds = 5\ndrain-to = \"wss://b.example.com/ws\"";
         let (_file, args) = super::super::tests::args(text);
         let (shown, _) = shown(args, &GivenFlags::default()).unwrap();
         let mut known: Vec<_> = keys::all().filter(|key| !key.ends_with(keys::FILE)).collect();

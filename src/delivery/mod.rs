@@ -4,6 +4,7 @@
 //! not heard goes upwards as a [`Report`] to whoever asked for it.
 
 mod connection_info;
+pub mod departures;
 pub mod fanout;
 pub mod flight;
 mod init_buffer;
@@ -15,6 +16,7 @@ mod report;
 pub mod send_queue;
 
 pub use connection_info::{ConnectionInfo, Origin};
+pub use departures::{Departures, Drain};
 pub use link::{Link, Note};
 pub use report::{Exit, Heard, Home, Report, Reports, Settled, Undelivered};
 pub use send_queue::Sink;

@@ -45,6 +45,8 @@ pub(crate) enum HealthAudience {
 struct HealthFacts {
     /// Whether the server was told to stop.
     is_stopping: bool,
+    /// How many connections have still to go, while they are being sent away.
+    leaving: Option<usize>,
     /// What the store says.
     store: Result<(), AskError>,
     /// The room on its disk, where that is known.
@@ -91,7 +93,8 @@ impl HealthFacts {
             Err(error) => Err(error),
         };
         let free_bytes = app.database.as_deref().and_then(free);
-        Self { is_stopping, store: store.map(drop), free_bytes }
+        let leaving = app.supervisor.leaving();
+        Self { is_stopping, leaving, store: store.map(drop), free_bytes }
     }
 
     /// What is answered instead of 200.
@@ -107,6 +110,10 @@ impl HealthFacts {
         let mut reasons = Vec::new();
         if self.is_stopping {
             reasons.push(because("stopping", "the server was told to stop"));
+        }
+        if let Some(leaving) = self.leaving {
+            let message = format!("connections are being closed: {leaving} are left");
+            reasons.push(HealthReason { reason: "draining", message });
         }
         if let Err(error) = &self.store {
             reasons.push(self.store_reason(error, audience));
@@ -156,7 +163,7 @@ mod tests {
     /// What is wrong where the store says this and has so much room.
     fn facts(store: Result<(), &str>, free_bytes: Option<u64>) -> HealthFacts {
         let store = store.map_err(|why| AskError::Store(StoreError::Unavailable(why.to_owned())));
-        HealthFacts { is_stopping: false, store, free_bytes }
+        HealthFacts { is_stopping: false, leaving: None, store, free_bytes }
     }
 
     /// The words of the reasons.
@@ -179,6 +186,8 @@ mod tests {
         let stopping = HealthFacts { is_stopping: true, ..failing };
         assert_eq!(stopping.error(), Some(ApiError::Stopping));
         assert_eq!(words(&stopping.reasons(HealthAudience::Public)), ["stopping", "store"]);
+        let draining = HealthFacts { is_stopping: true, leaving: Some(3), ..facts(Ok(()), None) };
+        assert_eq!(words(&draining.reasons(HealthAudience::Public)), ["stopping", "draining"]);
         let busy = HealthFacts { store: Err(AskError::Overloaded), ..facts(Ok(()), None) };
         assert_eq!(words(&busy.reasons(HealthAudience::Public)), ["overloaded"]);
     }

@@ -72,6 +72,11 @@ fn levels(app: &App) -> Vec<Gauge> {
             size(app.supervisor.orders_waiting()),
         ),
         gauge(
+            "warren_arrivals_waiting",
+            "Sockets that wait for their turn after a restart",
+            size(app.arrivals.waiting()),
+        ),
+        gauge(
             "warren_inbound_bytes",
             "Bytes that clients sent and that are not served",
             size(app.supervisor.inbound_bytes()),

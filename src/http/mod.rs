@@ -104,7 +104,7 @@ pub use typed_batch::{BatchItem, BatchOutcome};
 pub(crate) use visit::KEEP_ALIVE_HINT;
 pub(crate) use visit::Visit;
 
-use crate::actor::{Persistence, Supervisor};
+use crate::actor::{Arrivals, Persistence, Supervisor};
 use crate::webhook::Policy;
 use actix_web::web::{self, ServiceConfig};
 use addresses::Addresses;
@@ -143,6 +143,8 @@ pub struct App {
     pub(crate) settings: ShownSettings,
     /// The store's file, where it is one.
     database: Option<Arc<Path>>,
+    /// Where those wait who come back after a restart.
+    pub(crate) arrivals: Arrivals,
 }
 
 impl App {
@@ -168,6 +170,7 @@ impl App {
             keys,
             settings: ShownSettings::default(),
             database: None,
+            arrivals: Arrivals::default(),
         }
     }
 
@@ -175,6 +178,12 @@ impl App {
     #[must_use]
     pub fn with_database(self, file: &Path) -> Self {
         Self { database: Some(file.into()), ..self }
+    }
+
+    /// Lets these in by and by; without it, everybody comes in at once.
+    #[must_use]
+    pub fn with_arrivals(self, arrivals: Arrivals) -> Self {
+        Self { arrivals, ..self }
     }
 
     /// Warns of addresses that this policy does not let webhooks call; without it, of all that are not public.

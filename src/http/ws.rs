@@ -233,6 +233,7 @@ async fn upgrade(
     app: web::Data<App>,
 ) -> Result<HttpResponse, Error> {
     let address = request.peer_addr().map(|peer| peer.ip());
+    app.arrivals.turn().await.map_err(ApiError::from)?;
     let admitted = admit(&app, request.head(), address);
     let Admitted { origin, wire, place, waiting } =
         admitted.inspect_err(|_| warn_of_proxies(request.head()))?;

@@ -14,8 +14,20 @@ const MAX_CONNECTIONS: usize = 100_000;
 /// The part of the connections that sockets leave to requests: one in so many.
 const REQUESTS_PART: usize = 8;
 
+/// How many descriptors the process may have, after asking for as many as it is allowed to ask for; warns where that is few.
+pub(super) fn plenty() -> usize {
+    let files = limit();
+    if files < FEW {
+        tracing::warn!(
+            files,
+            "few file descriptors, and each connection is one: raise the hard limit (`LimitNOFILE=`, `ulimit -Hn`)"
+        );
+    }
+    files
+}
+
 /// How many descriptors the process may have, after asking for as many as it is allowed to ask for.
-pub(super) fn limit() -> usize {
+fn limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     // Where that is not granted, the lower bound stands.

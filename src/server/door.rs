@@ -53,6 +53,14 @@ pub(super) enum Listener {
 }
 
 impl Listener {
+    /// Another one of the same socket, for another thread.
+    pub(super) fn shared(&self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(listener) => listener.try_clone().map(Self::Tcp),
+            Self::Unix(listener) => listener.try_clone().map(Self::Unix),
+        }
+    }
+
     /// Takes it to this thread.
     pub(super) fn open(self) -> io::Result<Door> {
         match self {

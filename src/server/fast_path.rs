@@ -12,7 +12,7 @@ use crate::config::SocketWay;
 use crate::http;
 use crate::http::NotPublished;
 use actix_http::error::DispatchError;
-use actix_http::{HttpService, Protocol};
+use actix_http::{HttpService, Protocol, RequestHead};
 use actix_service::{Service, ServiceFactory as _, ServiceFactoryExt as _, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::http::{Method, StatusCode};
@@ -61,6 +61,14 @@ struct ListenerShared<S> {
     way: SocketWay,
     /// Says when the server stops and connections that wait for their next request end.
     idle_end: CancellationToken,
+}
+
+impl<S> ListenerShared<S> {
+    /// Lets a request for a socket in when it is its turn; none where it is refused, as the HTTP layer will say.
+    async fn admit(&self, head: &RequestHead, address: IpAddr) -> Option<http::ws::Admitted> {
+        self.app.arrivals.turn().await.ok()?;
+        http::ws::admit(&self.app, head, Some(address)).ok()
+    }
 }
 
 /// Sets up the fast path of this thread, with an HTTP layer of its own behind it; none if that cannot be set up.
@@ -221,8 +229,7 @@ impl Incoming {
                 },
                 RequestKind::Http => break,
                 RequestKind::Socket(head, size) => {
-                    let address = Some(peer.ip());
-                    let Ok(admitted) = http::ws::admit(&shared.app, &head, address) else { break };
+                    let Some(admitted) = shared.admit(&head, peer.ip()).await else { break };
                     let rest = self.read.get(size..).unwrap_or_default();
                     let running = upgrade::open(&shared.app, admitted, &head, self.stream, rest);
                     return Wanted::Socket(running);

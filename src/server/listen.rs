@@ -1,4 +1,4 @@
-//! Binds the addresses and starts what serves them.
+//! Binds the addresses, or takes over sockets that listen already, and starts what serves them.
 
 use super::ServerError;
 use super::door::{BoundAddress, Listener};
@@ -15,24 +15,76 @@ use std::path::Path;
 /// How many connections the system keeps for us that have not been accepted yet.
 const BACKLOG: i32 = 4096;
 
-/// Binds the addresses and starts the worker threads, which accept so many connections together; each takes a
-/// shard of the supervisor in. Returns where they listen, the first one first.
+/// What serves, and where.
+pub(super) struct Listening {
+    /// The threads.
+    pub(super) workers: Workers,
+    /// The addresses.
+    pub(super) places: ListeningPlaces,
+}
+
+/// Where a server listens.
+pub(super) struct ListeningPlaces {
+    /// The addresses, the first one first.
+    pub(super) bound: Vec<BoundAddress>,
+    /// Whether somebody else holds the sockets, and keeps them when this server has gone.
+    is_handed_over: bool,
+}
+
+impl ListeningPlaces {
+    /// Takes away what is left of the server's own.
+    pub(super) fn clear(&self) {
+        if !self.is_handed_over {
+            self.bound.iter().for_each(BoundAddress::clear);
+        }
+    }
+}
+
+/// Starts the worker threads, which accept so many connections together; each takes a shard of the supervisor in. Sockets that
+/// were handed over are accepted from, and without any, the addresses of the settings are bound.
 pub(super) fn listen(
     config: &Config,
     app: &http::App,
     connections: usize,
-) -> Result<(Workers, Vec<BoundAddress>), ServerError> {
+    handed_over: Vec<(BoundAddress, Listener)>,
+) -> Result<Listening, ServerError> {
+    let is_handed_over = !handed_over.is_empty();
+    let places = if is_handed_over {
+        tracing::info!("listening sockets were handed over: `listen` is not looked at");
+        share(handed_over, config.workers)?
+    } else {
+        bind_all(config)?
+    };
     let mut bound = Vec::new();
     let mut listeners: Vec<Vec<Listener>> = (0..config.workers).map(|_| Vec::new()).collect();
+    for (place, shared) in places {
+        bound.push(place);
+        listeners.iter_mut().zip(shared).for_each(|(worker, listener)| worker.push(listener));
+    }
+    let workers = Workers::start(listeners, app, config.socket, connections, is_handed_over);
+    Ok(Listening { workers, places: ListeningPlaces { bound, is_handed_over } })
+}
+
+/// Binds all addresses of the settings.
+fn bind_all(config: &Config) -> Result<Vec<Shared>, ServerError> {
+    let mut bound = Vec::new();
     for address in &config.listen {
         let failed = |source| ServerError::Listen { address: address.to_string(), source };
-        for (place, shared) in bind_place(address, config.workers).map_err(failed)? {
-            bound.push(place);
-            listeners.iter_mut().zip(shared).for_each(|(worker, listener)| worker.push(listener));
-        }
+        bound.extend(bind_place(address, config.workers).map_err(failed)?);
     }
-    let workers = Workers::start(listeners, app, config.socket, connections);
-    Ok((workers, bound))
+    Ok(bound)
+}
+
+/// Lets all workers accept from each of these sockets.
+fn share(
+    sockets: Vec<(BoundAddress, Listener)>,
+    workers: usize,
+) -> Result<Vec<Shared>, ServerError> {
+    let share = |(place, socket): (BoundAddress, Listener)| {
+        let others = (1..workers).map(|_| socket.shared()).collect::<io::Result<Vec<_>>>()?;
+        Ok((place, std::iter::once(socket).chain(others).collect()))
+    };
+    sockets.into_iter().map(share).collect::<io::Result<_>>().map_err(ServerError::Io)
 }
 
 /// An address with its listening sockets, one for each worker.

@@ -13,17 +13,22 @@ use std::net::{SocketAddr, TcpListener};
 /// The most connections at a time: a few who look.
 const MAX_CONNECTIONS: usize = 32;
 
-/// Serves on this address, if there is one.
+/// Serves on a socket that was handed over, else on this address, if there is one.
 ///
 /// # Errors
 /// [`ServerError::Listen`].
 pub(super) fn listen(
     address: Option<SocketAddr>,
+    handed_over: Option<TcpListener>,
     app: &http::App,
 ) -> Result<Option<ServerHandle>, ServerError> {
-    let Some(address) = address else { return Ok(None) };
-    let failed = |source| ServerError::Listen { address: address.to_string(), source };
-    let listener = TcpListener::bind(address).map_err(failed)?;
+    let named = || address.map_or_else(|| "metrics".to_owned(), |address| address.to_string());
+    let failed = |source| ServerError::Listen { address: named(), source };
+    let listener = match (handed_over, address) {
+        (Some(listener), _) => listener,
+        (None, Some(address)) => TcpListener::bind(address).map_err(failed)?,
+        (None, None) => return Ok(None),
+    };
     let bound = listener.local_addr().map_err(failed)?;
     let app = app.clone();
     let routes = move || {

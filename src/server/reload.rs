@@ -1,5 +1,6 @@
 //! Settings that change while the server runs: by SIGHUP, and by `warren reload` over a socket in the data folder.
 
+use super::service_manager;
 use crate::config::{Config, ConfigError, Reconfigured};
 use crate::http::{self, HttpLimits};
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,7 @@ impl Reloader {
     /// Reads the settings again, changes what can change, and says in the log what has, and what has not.
     pub(super) async fn reload(&self) -> ReloadAnswer {
         let mut running = self.running.lock().await;
+        service_manager::reloading();
         let answer = match (self.again)() {
             Ok(wanted) => self.change(&mut running, &wanted).await,
             Err(error) => ReloadAnswer::failed(&error),
@@ -89,6 +91,7 @@ impl Reloader {
         } else {
             tracing::info!(made = answer.made, adjusted = answer.adjusted, "reloaded");
         }
+        service_manager::ready();
         answer
     }
 
@@ -105,6 +108,7 @@ impl Reloader {
             Err(error) => return ReloadAnswer::failed(&error),
         };
         self.app.supervisor.change_settings(Arc::new(config.settings));
+        self.app.supervisor.set_drain(config.drain.clone());
         self.app.limits.change(limits);
         self.app.settings.change(config.in_force());
         *running = config;

@@ -8,7 +8,7 @@ use super::fast_path::FastPath;
 use crate::config::SocketWay;
 use crate::http;
 use crate::telemetry::Seldom;
-use actix::Arbiter;
+use actix::{Arbiter, ArbiterHandle};
 use actix_http::error::DispatchError;
 use actix_service::Service;
 use futures_util::future::join_all;
@@ -28,7 +28,8 @@ const MAX_REFUSALS: usize = 32;
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
 /// How long a worker leaves its listener alone that could not accept: for want of file descriptors, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How much longer a stopping worker accepts: those whom the system has connected by then would be reset.
+/// How much longer a stopping worker accepts from a socket of the server's own: those whom the system has connected by then
+/// would be reset.
 const LAST_CONNECTIONS: Duration = Duration::from_millis(20);
 
 /// How long a connection on which no request has begun is kept: a client that sends one now is answered, and told that it
@@ -52,17 +53,20 @@ pub(super) struct Stop {
     connections: TaskTracker,
     /// Says that the threads end.
     finished: CancellationToken,
+    /// Whether the listening sockets stay when the server has gone: who has not been accepted by then is the next one's.
+    is_handed_over: bool,
 }
 
 impl Stop {
     /// Nothing said yet.
-    fn new() -> Self {
+    fn new(is_handed_over: bool) -> Self {
         Self {
             listeners_end: CancellationToken::new(),
             idle_end: CancellationToken::new(),
             requests: TaskTracker::new(),
             connections: TaskTracker::new(),
             finished: CancellationToken::new(),
+            is_handed_over,
         }
     }
 
@@ -103,9 +107,10 @@ impl Workers {
         app: &http::App,
         way: SocketWay,
         connections: usize,
+        is_handed_over: bool,
     ) -> Self {
         let places = Places::new(connections);
-        let stop = Stop::new();
+        let stop = Stop::new(is_handed_over);
         let mut arbiters = Vec::new();
         for own in listeners {
             let arbiter = Arbiter::new();
@@ -122,6 +127,11 @@ impl Workers {
     /// What stops them.
     pub(super) fn stop(&self) -> Stop {
         self.stop.clone()
+    }
+
+    /// The ways to them.
+    pub(super) fn handles(&self) -> Vec<ArbiterHandle> {
+        self.arbiters.iter().map(Arbiter::handle).collect()
     }
 
     /// Waits until they were stopped, then ends them.
@@ -148,7 +158,9 @@ async fn work(own: Vec<Listener>, app: http::App, way: SocketWay, stop: Stop, pl
     };
     let accept = || join_all(doors.iter().map(|door| accept(door, &fast_path, &stop, &places)));
     stop.listeners_end.run_until_cancelled(accept()).await;
-    let _ = timeout(LAST_CONNECTIONS, accept()).await;
+    if !stop.is_handed_over {
+        let _ = timeout(LAST_CONNECTIONS, accept()).await;
+    }
     drop(place);
 }
 

@@ -1,4 +1,5 @@
-//! What `deploy/` says of metrics: every name in it is one that a server shows, and Prometheus' own tool finds the rules good.
+//! What `deploy/` says: every metric in it is one that a server shows, Prometheus' own tool finds the rules good, and systemd's
+//! its units.
 
 use crate::support::{ADMIN, Server};
 use serde_json::Value;
@@ -137,4 +138,43 @@ fn promtool_reads_what_is_drawn() {
     }
     fs::write(&file, rules).unwrap();
     run(&["check", "rules", file.to_str().unwrap()], None);
+}
+
+/// systemd's tool on copies of the units, in which one text stands for another, and this machine's binary for the installed one;
+/// whether it is content, and what it says. None where there is no such tool.
+fn systemd_analyze(args: &[&str], (old, new): (&str, &str)) -> Option<(bool, String)> {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        println!("SKIPPED: there is no systemd-analyze here (Debian: apt-get install systemd)");
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for unit in fs::read_dir(deployed("systemd")).unwrap() {
+        let unit = unit.unwrap();
+        let text = fs::read_to_string(unit.path()).unwrap();
+        let text = text.replace("/usr/bin/warren", env!("CARGO_BIN_EXE_warren"));
+        let text = text.replace(old, new);
+        fs::write(folder.path().join(unit.file_name()), text).unwrap();
+    }
+    let mut command = Command::new("systemd-analyze");
+    let output = command.current_dir(folder.path()).args(args).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+#[test]
+fn systemd_finds_its_units_good_and_the_service_locked_in() {
+    let verify =
+        ["verify", "--man=no", "./warren.service", "./warren.socket", "./warren-metrics.socket"];
+    // Of 100: below 20 is well protected, and a server cannot do without all, the network for one.
+    let rate = ["security", "--offline=true", "--threshold=20", "./warren.service"];
+    let none = ("\0", "");
+    let Some((is_good, said)) = systemd_analyze(&verify, none) else { return };
+    assert!(is_good && said.trim().is_empty(), "{said}");
+    let (is_good, said) = systemd_analyze(&rate, none).unwrap();
+    assert!(is_good, "{said}");
+    // It does look: what is wrong is said, and what is open is rated.
+    let (_, said) = systemd_analyze(&verify, ("Type=notify", "Type=nothing")).unwrap();
+    assert!(said.contains("Type=") || said.contains("service type"), "{said}");
+    let (is_good, said) = systemd_analyze(&rate, ("CapabilityBoundingSet=\n", "")).unwrap();
+    assert!(!is_good, "{said}");
 }

@@ -2,9 +2,9 @@
 //!
 //! 20 kills are part of the test run; environment variables make more of everything (`docs/testing.md`).
 
-mod hearers;
-mod load;
-mod size;
+pub mod hearers;
+pub mod load;
+pub mod size;
 
 use crate::record::{ClientId, EndOfLoad, Findings, Note, Promise, Record};
 use crate::socket::{Dice, Process};
@@ -12,28 +12,41 @@ use serde_json::json;
 use size::{Kind, Size};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// A message's number from here on is the last of its channel.
-const LAST: u64 = 1 << 40;
+pub const LAST: u64 = 1 << 40;
 
 /// What everybody shares.
-struct Scene {
+pub struct Scene {
     /// Where the server listens, whenever it runs.
-    address: SocketAddr,
+    pub address: SocketAddr,
     /// How much there is of everything.
-    size: Size,
+    pub size: Size,
     /// What was seen.
-    record: Record,
+    pub record: Record,
     /// Whether nothing more is begun.
-    is_over: AtomicBool,
+    pub is_over: AtomicBool,
     /// State changes that were answered.
     changes: AtomicU64,
     /// Calls under a key that had been carried out before they were answered.
     replayed: AtomicU64,
+    /// How many clients have been connected.
+    pub connected: AtomicUsize,
+    /// How many official clients applications have made.
+    pub made: AtomicUsize,
+}
+
+impl Scene {
+    /// Nothing has happened.
+    pub fn new(address: SocketAddr, size: Size) -> Self {
+        let (record, is_over, changes, replayed) = Default::default();
+        let (connected, made) = Default::default();
+        Self { address, size, record, is_over, changes, replayed, connected, made }
+    }
 }
 
 /// An address that a server can take again and again: nobody else listens there, and what connects is given none of it.
@@ -47,7 +60,7 @@ pub fn start(folder: &Path, address: SocketAddr) -> Process {
 }
 
 /// Makes the channels, and a token for each client that has one; it is subscribed to what its client hears.
-fn prepare(process: &Process, size: &Size) -> Vec<Option<String>> {
+pub fn prepare(process: &Process, size: &Size) -> Vec<Option<String>> {
     let mut http = process.http();
     for channel in size.channels() {
         let capabilities = if size::is_kept(&channel) { vec!["HISTORY"] } else { vec![] };
@@ -63,8 +76,8 @@ fn prepare(process: &Process, size: &Size) -> Vec<Option<String>> {
 }
 
 /// Notes of all official clients and all that they hear that nothing is owed now, or everything.
-fn note_of_officials(scene: &Scene, note: impl Fn(ClientId, String) -> Note) {
-    let is_official = |client: &ClientId| scene.size.kind(*client) == Kind::Official;
+pub fn note_of_officials(scene: &Scene, note: impl Fn(ClientId, String) -> Note) {
+    let is_official = |client: &ClientId| scene.size.kind(*client).is_official();
     for client in scene.size.clients().filter(is_official) {
         for channel in scene.size.heard_by(client) {
             scene.record.note(note(client, channel));
@@ -126,12 +139,11 @@ fn what_is_killed_again_and_again_under_load_loses_nothing_untold_and_says_nothi
     let process = start(folder.path(), address);
     let size = Size::new();
     let tokens = prepare(&process, &size);
-    let (record, is_over, changes, replayed) = Default::default();
-    let scene = Scene { address, size, record, is_over, changes, replayed };
+    let scene = Scene::new(address, size);
     let process = run(&scene, folder.path(), process, &tokens);
-    let findings = scene.record.check(|client| match scene.size.kind(client) {
-        Kind::Official => Promise::AtLeastOnce,
-        _ => Promise::ExactlyOnce,
+    let findings = scene.record.check(|client| {
+        let is_official = scene.size.kind(client).is_official();
+        if is_official { Promise::AtLeastOnce } else { Promise::ExactlyOnce }
     });
     let replayed = scene.replayed.load(Ordering::SeqCst);
     println!("{:?}: {}; {replayed} answers repeated", scene.size, findings.figures());

@@ -54,6 +54,7 @@ mod ws_raw;
 
 // What it cannot: HTTP, what is stored, and what subscribers hear in whole messages, which the connection behind both
 // ways takes and gives alike. `one_meaning` itself compares the two readers of requests, of which that way has one.
+mod activation;
 mod backups;
 mod batch;
 #[cfg(feature = "bench")]
@@ -67,6 +68,7 @@ mod declared;
 mod deploy;
 mod disks;
 mod doctor;
+mod drains;
 mod ephemeral;
 mod history;
 mod http_admin;

@@ -207,6 +207,7 @@ mod tests {
             (CloseCode::NotAuthenticated, CloseKind::NotIdentified),
             (CloseCode::UnknownOpcode, CloseKind::UnknownOpcode),
             (CloseCode::InvalidPayload, CloseKind::InvalidFrame),
+            (CloseCode::BadRoute, CloseKind::Moved),
             (CloseCode::OutOfSync, CloseKind::HeartbeatTimeout),
             (CloseCode::RateLimited, CloseKind::RateLimited),
             (CloseCode::SlowConsumer, CloseKind::SlowConsumer),

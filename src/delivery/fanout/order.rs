@@ -1,6 +1,7 @@
 //! What a fan-out is asked to do.
 
 use super::super::connection_info::ConnectionInfo;
+use super::super::departures::Departures;
 use super::super::owed::Kept;
 use super::uid::ConnectionUid;
 use crate::domain::project::SecretHash;
@@ -8,6 +9,7 @@ use crate::domain::{ChannelId, ConnectionId, LineId, Place, ProjectId};
 use crate::protocol::profiles::LEAST_HEAVY;
 use crate::protocol::{Close, EncodedEvent, Profiles};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// The budget of one fan-out, in units of [`UNIT_BYTES`]: 64 MiB of events on the way.
@@ -93,10 +95,12 @@ pub enum Order {
         /// Why.
         close: Close,
     },
-    /// End all connections of the thread.
-    CloseAll {
-        /// Why.
-        close: Close,
+    /// Send the thread's connections away: as many of those that there were at the first of these orders as are due by now.
+    SendAway {
+        /// What each is told.
+        departures: Arc<Departures>,
+        /// The time since the first of these orders.
+        since: Duration,
     },
     /// Do something to a connection that somebody knows by its public id; answers whether it is here.
     Visit {
@@ -155,7 +159,7 @@ impl Order {
             | Self::Confirm { connection, .. }
             | Self::Close { connection, .. }
             | Self::Visit { connection, .. } => (None, Some(*connection)),
-            Self::CloseAll { .. }
+            Self::SendAway { .. }
             | Self::CloseOf { .. }
             | Self::Watch { .. }
             | Self::Describe { .. } => (None, None),
@@ -184,7 +188,7 @@ impl Order {
             Self::Init { init, kept, .. } => (Some(init), &kept.events),
             Self::Confirm { .. }
             | Self::Close { .. }
-            | Self::CloseAll { .. }
+            | Self::SendAway { .. }
             | Self::CloseOf { .. }
             | Self::Watch { .. }
             | Self::Visit { .. }

@@ -1,5 +1,6 @@
 //! The connections of one thread, and how orders are carried out on them.
 
+use super::super::departures::Departures;
 use super::super::link::{Link, Note};
 use super::mishap::{guarded, send_away};
 use super::order::{LinkVisit, Order};
@@ -10,6 +11,7 @@ use crate::metrics;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The connections of one thread, by themselves and by channel.
@@ -21,6 +23,16 @@ pub(super) struct Registry {
     rooms: HashMap<LineId, Room, RandomState>,
     /// Who waits to be served.
     line: ServingQueue,
+    /// Those that are being sent away, from the first time on that anybody was.
+    leaving: Option<Leaving>,
+}
+
+/// The connections that there were when the first was sent away. Those that come later see by themselves that they have to go.
+struct Leaving {
+    /// How many there were.
+    all: usize,
+    /// Those that have not been told.
+    left: Vec<ConnectionUid>,
 }
 
 impl Registry {
@@ -117,9 +129,7 @@ impl Registry {
                     link.note(Note::Close(close));
                 }
             }
-            Order::CloseAll { close } => {
-                self.links.values().for_each(|link| link.note(Note::Close(close.clone())));
-            }
+            Order::SendAway { departures, since } => self.tell_leaving(&departures, since),
             Order::CloseOf { owner, close } => {
                 let theirs = self.links.values().filter(|link| link.belongs_to(&owner));
                 theirs.for_each(|link| link.note(Note::Close(close.clone())));
@@ -153,6 +163,20 @@ impl Registry {
             | Order::Detach { .. }
             | Order::Dissolve { .. }
             | Order::Direct { .. } => {}
+        }
+    }
+
+    /// Tells as many that they have to go as are due so long after the first.
+    fn tell_leaving(&mut self, departures: &Departures, since: Duration) {
+        let leaving = self.leaving.get_or_insert_with(|| {
+            let left: Vec<_> = self.links.keys().copied().collect();
+            Leaving { all: left.len(), left }
+        });
+        let remain = leaving.all - departures.due(leaving.all, since).min(leaving.all);
+        for uid in leaving.left.drain(remain.min(leaving.left.len())..) {
+            if let Some(link) = self.links.get(&uid) {
+                link.note(Note::Close(departures.next()));
+            }
         }
     }
 

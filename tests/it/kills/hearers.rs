@@ -3,11 +3,12 @@
 use super::size::Kind;
 use super::{LAST, Ordering, Scene};
 use crate::record::{ClientId, Follower, Note};
-use crate::socket::{Dice, Http, Stopwatch};
+use crate::socket::{Dice, Http, Socket, Stopwatch};
 use crate::support::{PATIENCE, PROJECT};
 use futures_util::future::join_all;
 use leap_client_rs::leap::types::Event as Official;
 use leap_client_rs::{LeapEdge, LeapOptions};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread::{self, Scope};
 use std::time::Duration;
@@ -31,7 +32,7 @@ pub fn spawn<'scope>(
                 threads.spawn(move || follow(scene, client, token));
             }
             Kind::Reader => drop(threads.spawn(move || read(scene, client))),
-            Kind::Own | Kind::Guest | Kind::Official => {}
+            Kind::Own | Kind::Guest | Kind::Official | Kind::Impatient => {}
         }
     }
     let of = |kinds: &'static [Kind]| {
@@ -41,7 +42,8 @@ pub fn spawn<'scope>(
     threads.spawn(move || {
         let all = of(&[Kind::Own, Kind::Guest]);
         let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
-        hear(scene, &runtime, all.map(|(client, token)| own(scene, client, token)));
+        let pauses = (Duration::from_millis(20), Duration::from_millis(200));
+        hear(scene, &runtime, all.map(|(client, token)| own(scene, client, token, pauses)));
         runtime.shutdown_background();
     });
     threads.spawn(move || {
@@ -60,9 +62,61 @@ pub fn spawn<'scope>(
 }
 
 /// Waits for these. Whoever has not heard the last by then never will, and the record says what is missing.
-fn hear(scene: &Scene, runtime: &Runtime, all: impl Iterator<Item: Future<Output = ()>>) {
-    let patience = PATIENCE * u32::try_from(2 + scene.size.kills / 10).unwrap();
+pub fn hear(scene: &Scene, runtime: &Runtime, all: impl Iterator<Item: Future<Output = ()>>) {
+    let size = scene.size.kills / 10 + u64::try_from(scene.size.connections() / 1000).unwrap();
+    let patience = PATIENCE * u32::try_from(2 + size).unwrap();
     runtime.block_on(async { drop(timeout(patience, join_all(all)).await) });
+}
+
+/// Hears as an official client in a browser does: it knows no positions, and when its connection ends it comes back at once,
+/// but for a second that lies between two attempts. Whatever it was told, it does not wait.
+pub fn impatient(scene: &Scene, client: ClientId, token: &str) {
+    let mut missing: BTreeSet<_> = scene.size.heard_by(client).into_iter().collect();
+    let mut lateness = Lateness::default();
+    let mut is_first = true;
+    while !missing.is_empty() && !lateness.is_late(scene) {
+        let attempt = Stopwatch::start();
+        if let Some(mut socket) = Socket::try_open(scene.address) {
+            let identify = json!({"op": 2, "d": {"project_id": PROJECT, "token": token}});
+            let mut is_open = socket.try_send(&identify).is_ok();
+            while is_open && !missing.is_empty() {
+                is_open = match socket.try_next() {
+                    Ok(dispatch) => {
+                        let is_init = dispatch["e"] == "INIT";
+                        if is_init && std::mem::take(&mut is_first) {
+                            scene.connected.fetch_add(1, Ordering::SeqCst);
+                        }
+                        impatient_takes(scene, client, &dispatch, &mut missing);
+                        true
+                    }
+                    Err(_) => false,
+                };
+            }
+        }
+        // Its library makes no two attempts within a second.
+        thread::sleep(Duration::from_secs(1).saturating_sub(attempt.elapsed()));
+    }
+}
+
+/// Takes a dispatch as it does.
+fn impatient_takes(
+    scene: &Scene,
+    client: ClientId,
+    dispatch: &Value,
+    missing: &mut BTreeSet<String>,
+) {
+    match dispatch["e"].as_str() {
+        Some("INIT") => scene.record.note(Note::Broke { client }),
+        Some("MESSAGE") => {
+            let channel = dispatch["c"].as_str().unwrap().to_owned();
+            let id = dispatch["d"]["d"].as_u64().unwrap();
+            if id >= LAST {
+                missing.remove(&channel);
+            }
+            scene.record.note(Note::Heard { client, channel, id });
+        }
+        _ => {}
+    }
 }
 
 /// Whether a client comes too late: whoever has not heard the last so long after the end never will, and the record says
@@ -81,7 +135,7 @@ impl Lateness {
 }
 
 /// Hears as a client that goes on by itself, and comes back.
-fn follow(scene: &Scene, client: ClientId, token: String) {
+pub fn follow(scene: &Scene, client: ClientId, token: String) {
     let channels = scene.size.heard_by(client).len();
     let mut follower = Follower::new(client, token, &scene.record);
     let (mut last, mut lateness) = (BTreeSet::new(), Lateness::default());
@@ -101,7 +155,7 @@ fn follow(scene: &Scene, client: ClientId, token: String) {
 }
 
 /// Reads what is kept, page by page, each from where the one before ended.
-fn read(scene: &Scene, client: ClientId) {
+pub fn read(scene: &Scene, client: ClientId) {
     let mut places: BTreeMap<_, _> =
         scene.size.heard_by(client).into_iter().map(|channel| (channel, String::new())).collect();
     for channel in places.keys().cloned() {
@@ -142,9 +196,14 @@ fn read_on(
 }
 
 /// Hears with Warren's own client, which comes back by itself.
-async fn own(scene: &Scene, client: ClientId, token: Option<&str>) {
-    let builder = Client::builder(format!("http://{}", scene.address), PROJECT)
-        .pauses(Duration::from_millis(20), Duration::from_millis(200));
+pub async fn own(
+    scene: &Scene,
+    client: ClientId,
+    token: Option<&str>,
+    (shortest, longest): (Duration, Duration),
+) {
+    let builder =
+        Client::builder(format!("http://{}", scene.address), PROJECT).pauses(shortest, longest);
     let builder = match token {
         Some(token) => builder.token(token),
         None => builder,
@@ -154,6 +213,7 @@ async fn own(scene: &Scene, client: ClientId, token: Option<&str>) {
         let channel = warren.subscribe(id).await.unwrap();
         own_channel(scene, client, &channel).await;
     });
+    scene.connected.fetch_add(1, Ordering::SeqCst);
     join_all(heard).await;
     warren.close().await;
 }
@@ -179,7 +239,7 @@ async fn own_channel(scene: &Scene, client: ClientId, from: &Channel) {
 
 /// Hears with an official client. Its application makes a new one when the server has gone (`lives` counts them), as the client
 /// itself does not always, and takes its time now and then. What it is owed is noted by those who start the server.
-async fn official(
+pub async fn official(
     scene: &Scene,
     client: ClientId,
     token: &str,
@@ -196,6 +256,9 @@ async fn official(
             tokio::time::sleep(Duration::from_millis(5)).await;
             continue;
         };
+        if scene.made.fetch_add(1, Ordering::SeqCst) < scene.size.officials {
+            scene.connected.fetch_add(1, Ordering::SeqCst);
+        }
         while !missing.is_empty() {
             let event = tokio::select! {
                 event = leap.listen() => event,

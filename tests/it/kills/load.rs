@@ -70,7 +70,7 @@ pub fn publish(scene: &Scene, by: u64, mut dice: Dice) {
         let channel = &channels[usize::try_from(dice.below(channels.len() as u64)).unwrap()];
         say(scene, &mut http, (by, channel, number));
         // A pace at which everybody else has the processor too.
-        thread::sleep(Duration::from_millis(2 * scene.size.publishers));
+        thread::sleep(Duration::from_millis(scene.size.pause));
     }
 }
 

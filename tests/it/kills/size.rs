@@ -6,8 +6,6 @@ use crate::record::ClientId;
 pub const WRITERS: u64 = 2;
 /// Clients that a test writes by hand, frame by frame.
 const FOLLOWERS: usize = 3;
-/// Channels whose messages are not kept.
-const PLAIN: usize = 3;
 
 /// What a client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +18,23 @@ pub enum Kind {
     Guest,
     /// Hop's.
     Official,
+    /// As Hop's in a browser: comes back at once, whatever it was told.
+    Impatient,
     /// Reads what is kept in pages over HTTP.
     Reader,
+}
+
+impl Kind {
+    /// Whether it knows no positions.
+    pub fn is_official(self) -> bool {
+        matches!(self, Self::Official | Self::Impatient)
+    }
+}
+
+/// A number that an environment variable says.
+pub fn number(name: &str, usual: u64) -> u64 {
+    let said = std::env::var(format!("WARREN_{name}")).ok();
+    said.map_or(usual, |text| text.parse().unwrap())
 }
 
 /// How much there is of everything.
@@ -31,47 +44,60 @@ pub struct Size {
     pub kills: u64,
     /// Threads that publish.
     pub publishers: u64,
+    /// How long a publisher pauses after each message, milliseconds.
+    pub pause: u64,
     /// Channels whose messages are kept (`HISTORY`).
-    kept: usize,
+    pub kept: usize,
     /// How many of those each client hears.
-    each: usize,
+    pub each: usize,
+    /// Channels whose messages are not kept.
+    pub plain: usize,
+    /// How many of those each client hears.
+    pub each_plain: usize,
     /// Warren's own clients with tokens.
-    own: usize,
+    pub own: usize,
     /// Those without.
-    guests: usize,
+    pub guests: usize,
     /// Official ones.
-    officials: usize,
+    pub officials: usize,
+    /// Those that come back at once.
+    pub impatient: usize,
 }
 
 impl Size {
     /// What the environment says, or what a test run has time for.
     pub fn new() -> Self {
-        let count = |name: &str, usual| {
-            let said = std::env::var(format!("WARREN_{name}")).ok();
-            said.map_or(usual, |text| text.parse().unwrap())
-        };
-        let many = |name: &str, usual| usize::try_from(count(name, usual)).unwrap();
-        let kept = many("KEPT", 4);
+        let many = |name: &str, usual| usize::try_from(number(name, usual)).unwrap();
+        let (kept, publishers) = (many("KEPT", 4), number("PUBLISHERS", 4));
         Self {
-            kills: count("KILLS", 20),
-            publishers: count("PUBLISHERS", 4),
+            kills: number("KILLS", 20),
+            publishers,
+            pause: 2 * publishers,
             kept,
             each: many("EACH", 3).min(kept),
+            plain: 3,
+            each_plain: 3,
             own: many("OWN", 6),
             guests: many("GUESTS", 2),
             officials: many("OFFICIALS", 4),
+            impatient: 0,
         }
     }
 
     /// All channels.
     pub fn channels(&self) -> Vec<String> {
         let kept = (0..self.kept).map(|n| format!("kept-{n}"));
-        kept.chain((0..PLAIN).map(|n| format!("plain-{n}"))).collect()
+        kept.chain((0..self.plain).map(|n| format!("plain-{n}"))).collect()
     }
 
     /// All clients; one more than the tokens' and guests' reads pages.
     pub fn clients(&self) -> std::ops::Range<ClientId> {
-        0..FOLLOWERS + self.own + self.guests + self.officials + 1
+        0..FOLLOWERS + self.own + self.guests + self.officials + self.impatient + 1
+    }
+
+    /// How many connections there are whose beginning is counted (`Scene::connected`).
+    pub fn connections(&self) -> usize {
+        self.own + self.guests + self.officials + self.impatient
     }
 
     /// What a client is.
@@ -81,6 +107,7 @@ impl Size {
             (Kind::Own, self.own),
             (Kind::Guest, self.guests),
             (Kind::Official, self.officials),
+            (Kind::Impatient, self.impatient),
         ];
         let mut upto = 0;
         for (kind, count) in kinds {
@@ -104,8 +131,10 @@ impl Size {
         if self.kind(client) == Kind::Reader {
             return kept.to_vec();
         }
-        let its = kept.iter().cycle().skip(client).take(self.each);
-        its.chain(plain).cloned().collect()
+        let part = |all: &[String], each| -> Vec<String> {
+            all.iter().cycle().skip(client % all.len()).take(each).cloned().collect()
+        };
+        [part(kept, self.each), part(plain, self.each_plain)].concat()
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Http, PATIENCE, Stopwatch};
 use crate::support::{start, until};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
@@ -26,7 +27,22 @@ impl Process {
 
     /// As [`Self::start`], its log being this.
     pub fn start_logging_to(log: Stdio, folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut child = command(folder, settings).stderr(log).spawn().unwrap();
+        Self::spawned(command(folder, settings).stderr(log), folder)
+    }
+
+    /// As [`Self::start`], on a listening socket that it is handed over.
+    pub fn start_on(
+        listener: impl Into<OwnedFd>,
+        folder: &Path,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let mut command = start::program_with(listener.into(), folder, settings);
+        Self::spawned(command.stderr(start::log_file(folder)), folder)
+    }
+
+    /// Runs a command that is the server, and waits until that is ready.
+    fn spawned(command: &mut Command, folder: &Path) -> Self {
+        let mut child = command.spawn().unwrap();
         let address = start::ready(&mut child);
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut process = Self { child, address: nowhere, log: folder.join("log") };
@@ -67,7 +83,12 @@ impl Process {
 
     /// Runs a server that cannot start, because another one has what it wants, to its end.
     pub fn run_to_end(folder: &Path, settings: &[(&str, &str)]) -> Output {
-        let mut child = command(folder, settings).stderr(Stdio::piped()).spawn().unwrap();
+        Self::run_command_to_end(command(folder, settings))
+    }
+
+    /// The same with this command.
+    pub fn run_command_to_end(mut command: Command) -> Output {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let since = Stopwatch::start();
         while child.try_wait().unwrap().is_none() {
             if since.elapsed() > PATIENCE {

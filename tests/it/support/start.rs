@@ -5,6 +5,7 @@ use super::{ADMIN, OWNER, PATIENCE, PROJECT};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -26,6 +27,19 @@ pub fn on_folder(mut command: Command, folder: &Path, settings: &[(&str, &str)])
         .envs(settings.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
+    command
+}
+
+/// What makes a descriptor that a command has as its standard input the one that it was handed over as (systemd's socket
+/// activation), for the program that is named behind it.
+const HAND_OVER: &str = r#"exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@""#;
+
+/// The server's program, handed this descriptor over.
+pub fn program_with(handed: OwnedFd, folder: &Path, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", HAND_OVER, "sh"]).arg(program().get_program());
+    let mut command = on_folder(command, folder, settings);
+    command.stdin(handed);
     command
 }
 

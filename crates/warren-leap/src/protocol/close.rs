@@ -1,7 +1,7 @@
 //! Close codes: the one table of numbers and their meaning (`docs/PROTOCOL.md`, Socket; `docs/CLIENTS.md`, Socket).
 
 /// The longest reason: a control frame has 125 bytes, two of which are the code (RFC 6455 §5.5).
-const REASON_MAX_BYTES: usize = 123;
+pub const REASON_MAX_BYTES: usize = 123;
 
 /// Why the server ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum CloseCode {
     UnknownOpcode,
     /// 4005: not a payload of Leap. Client: reconnect.
     InvalidPayload,
+    /// 4006: the server is elsewhere; the reason is its socket's whole URL. Client: connect there.
+    BadRoute,
     /// 4007: no heartbeat for too long. Client: reconnect.
     OutOfSync,
     /// 4008 (ours): too many frames. Client: reconnect later.
@@ -74,6 +76,7 @@ impl CloseCode {
             Self::NotAuthenticated => 4003,
             Self::UnknownOpcode => 4004,
             Self::InvalidPayload => 4005,
+            Self::BadRoute => 4006,
             Self::OutOfSync => 4007,
             Self::RateLimited => 4008,
             Self::SlowConsumer => 4009,

@@ -19,7 +19,7 @@ pub mod wire;
 pub mod zlib;
 
 pub use client_frame::{ClientCommand, ClientFrame, DecodeError, Identify};
-pub use close::{Close, CloseCode};
+pub use close::{Close, CloseCode, REASON_MAX_BYTES};
 pub use encoded_event::{
     Acknowledged, EncodedEvent, ErrorCode, Event, InitStanding, LineStanding, PresentMember,
     Profile, Scope,

@@ -1,6 +1,7 @@
 //! A fan-out that crashes over one connection or order.
 
 use super::*;
+use crate::delivery::{Departures, Drain};
 
 /// A socket that takes what it is given, until the server is to crash over it.
 #[derive(Default)]
@@ -144,8 +145,9 @@ async fn what_an_order_that_crashed_concerned_is_sent_away_and_nothing_else() {
     fanout.registry.borrow_mut().give_up(direct.concerns());
     tokio::task::yield_now().await;
     assert_eq!(all.each_ref().map(is_sent_away), [true, true, true, false]);
-    let close = Close::new(CloseCode::GoingAway, "");
-    fanout.registry.borrow_mut().give_up(Order::CloseAll { close }.concerns());
+    let departures = Arc::new(Departures::new(1, Drain::default()));
+    let order = Order::SendAway { departures, since: Duration::ZERO };
+    fanout.registry.borrow_mut().give_up(order.concerns());
     tokio::task::yield_now().await;
     assert!(is_sent_away(&all[3]));
 }
