@@ -80,10 +80,14 @@ pub fn info(place: DataPlace, is_json: bool, out: &mut dyn Write) -> Result<(), 
     database.read(&mut |store| found = store.list_projects())?;
     // A server that runs knows better than the settings of this command.
     let running = if lock.is_none() { server::address(&config.data) } else { None };
-    let configured = || config.listen.first().map(ToString::to_string).unwrap_or_default();
-    let base = match running.unwrap_or_else(configured) {
-        socket if socket.starts_with("unix:") => socket,
-        address => format!("http://{address}"),
+    let configured = || {
+        let first = config.listen.first();
+        first.and_then(|place| place.url(config.tls.is_some())).unwrap_or_default()
+    };
+    let base = match running {
+        Some(whole) if whole.starts_with("unix:") || whole.starts_with("https:") => whole,
+        Some(address) => format!("http://{address}"),
+        None => configured(),
     };
     let projects = found?;
     if is_json {
@@ -238,6 +242,7 @@ mod tests {
             id: "project_one".into(),
             name: "One".to_owned(),
             namespace: "one".to_owned(),
+            allowed_origins: crate::domain::AllowedOrigins::default(),
             created_at: Timestamp(0),
         };
         write(&database, |store| store.create_project(&project)).unwrap();

@@ -4,6 +4,7 @@
 
 mod admin;
 mod args;
+mod certificate;
 mod declaring;
 mod doctor;
 mod draining;
@@ -28,11 +29,13 @@ pub use show::{ConfigArgs, ConfigTask, GivenFlags, config_task};
 use crate::actor::Settings;
 use crate::actor::webhook::Rules;
 use crate::delivery::Drain;
-use crate::domain::KeyBounds;
+
+use crate::domain::{AllowedOrigins, KeyBounds};
 use crate::http::{Declared, TrustedProxies};
 use crate::protocol::Timing;
 use crate::recorder::{RecordRules, RecorderBounds};
 use crate::telemetry::LogShare;
+use crate::tls::CertificateSource;
 use crate::webhook::Policy;
 use crate::webhook::schedule::Schedule;
 use ipnet::IpNet;
@@ -53,6 +56,8 @@ const MAX_WORKERS: usize = 1024;
 pub struct Config {
     /// Where to listen; one place at least.
     pub listen: Vec<ListenAddress>,
+    /// What is shown to whoever speaks TLS, where that is spoken.
+    pub tls: Option<CertificateSource>,
     /// Where metrics and health checks are served without tokens, if anywhere.
     pub metrics_listen: Option<SocketAddr>,
     /// The folder for everything that is kept.
@@ -91,6 +96,8 @@ pub struct Config {
     set: ServeArgs,
     /// The bounds as they were set.
     pub limits: Limits,
+    /// Whose pages may come.
+    pub allowed_origins: AllowedOrigins,
     /// Whose word counts about where clients are.
     pub proxies: TrustedProxies,
     /// Where webhooks may call, and when they do so again.
@@ -133,7 +140,7 @@ impl Config {
 
     /// Checks the settings and puts the defaults where none are.
     fn of(set: ServeArgs) -> Result<Self, ConfigError> {
-        let whole = set.clone();
+        let (whole, tls) = (set.clone(), certificate::source(&set)?);
         let data = set.data.unwrap_or_else(|| PathBuf::from("./warren-data"));
         let database = match set.database {
             Some(url) => sqlite_path(&url)?,
@@ -154,6 +161,7 @@ impl Config {
         let has_preface = set.proxy_protocol.unwrap_or(false);
         Ok(Self {
             listen: listening(set.listen)?,
+            tls,
             metrics_listen: set.metrics_listen,
             data,
             database,
@@ -165,6 +173,7 @@ impl Config {
             declared: Declared::default(),
             set: whole,
             proxies: proxies(set.trusted_proxies.unwrap_or_default(), has_preface)?,
+            allowed_origins: AllowedOrigins::new(&set.allowed_origins.unwrap_or_default())?,
             first_run,
             settings: Settings {
                 timing: Timing { heartbeat, silence, ..limits.timing() },
@@ -193,7 +202,8 @@ impl Config {
 
 /// Where to listen.
 fn listening(set: Option<Vec<ListenAddress>>) -> Result<Vec<ListenAddress>, ConfigError> {
-    let default = || vec![ListenAddress::Tcp { host: "127.0.0.1".to_owned(), port: 8080 }];
+    let default =
+        || vec![ListenAddress::Tcp { host: "127.0.0.1".to_owned(), port: 8080, is_plain: false }];
     match set {
         Some(places) if places.is_empty() => {
             Err(ConfigError::OutOfRange { name: "listen", range: "one place at least" })

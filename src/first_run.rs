@@ -4,8 +4,8 @@ use crate::actor::{AskError, Persistence, clock, mint};
 use crate::config::FirstRunValues;
 use crate::domain::project::{hint_of, secret_hash};
 use crate::domain::{
-    Capabilities, Channel, ChannelId, ChannelKey, Permissions, Project, ProjectId, ProjectToken,
-    ProjectTokenId, State, Version, Visibility,
+    AllowedOrigins, Capabilities, Channel, ChannelId, ChannelKey, Permissions, Project, ProjectId,
+    ProjectToken, ProjectTokenId, State, Version, Visibility,
 };
 use crate::store::ReadStore;
 use std::fmt;
@@ -80,6 +80,7 @@ pub async fn set_up(
         id: first.project.clone(),
         name: "Default".to_owned(),
         namespace: "default".to_owned(),
+        allowed_origins: AllowedOrigins::default(),
         created_at: now,
     };
     let token = ProjectToken {

@@ -8,7 +8,7 @@
 //!    ↖ store, webhook, events, heavy ↗
 //! ```
 //!
-//! `metrics` stands below all that counts something: `delivery`, `actor`, `http`; `telemetry` below all that logs by share;
+//! `tls`, which reads certificates, stands below `config`; `metrics` stands below all that counts something: `delivery`, `actor`, `http`; `telemetry` below all that logs by share;
 //! `recorder` below what records something: `delivery`, `actor`, `http`.
 //!
 //! The load tester `warren-bench` stands beside them: it speaks to a server from outside, and only `cli` knows it,
@@ -45,6 +45,7 @@ pub mod session;
 mod simulation;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod webhook;
 
 pub use embed::Warren;

@@ -1,20 +1,29 @@
 //! Wires store, supervisor and HTTP together, and takes them down in order.
 
 pub(crate) mod called;
+mod client_stream;
 pub(crate) mod descriptors;
 mod door;
 pub(crate) mod embedded;
 mod fast_path;
 mod handed;
+mod handshake;
 mod head;
 mod listen;
 mod operator;
 mod preface;
 mod prefixed;
+mod raw_stream;
+mod record_ledger;
 mod reload;
+#[cfg(feature = "acme")]
+mod renewal;
+mod served_certificate;
 mod service_manager;
 mod signals;
 mod stopping;
+mod system_stream;
+mod tls_halves;
 mod unacknowledged;
 mod upgrade;
 mod workers;
@@ -27,6 +36,9 @@ use crate::first_run::{self, FirstRun, FirstRunError};
 use crate::http;
 use crate::store::diesel::{DatabaseLock, SqliteDatabase};
 use crate::store::{ReadStore, StoreError};
+use crate::tls::CertificateError;
+#[cfg(feature = "acme")]
+use crate::tls::CertificateSource;
 use actix_web::rt::net::TcpStream;
 use door::BoundAddress;
 use handed::HandedOver;
@@ -35,6 +47,7 @@ pub use reload::ReadAgain;
 pub use reload::ReloadAnswer;
 pub(crate) use reload::ask as ask_to_reload;
 use reload::{ControlSocket, Reloader};
+use served_certificate::ServedCertificate;
 use signals::{Hangup, Signals};
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
@@ -92,6 +105,9 @@ pub enum ServerError {
     /// Something that is declared cannot be.
     #[error(transparent)]
     Declared(#[from] http::DeclareError),
+    /// The certificate cannot be shown.
+    #[error("tls-cert, tls-key: {0}")]
+    Certificate(#[from] CertificateError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -132,7 +148,10 @@ pub async fn run(config: Config, again: ReadAgain) -> Result<(), ServerError> {
     let supervisor = app.supervisor.clone();
     let mut signals = Signals::take();
     let operator = operator::listen(config.metrics_listen, handed_over.operator, &app)?;
-    let Listening { workers, places } = listen(&config, &app, connections, handed_over.public)?;
+    let certificate = ServedCertificate::open(&config, &app)?;
+    let handshakes = certificate.as_ref().map(|one| one.handshakes()).transpose()?;
+    let public = listen::Speaking { handed_over: handed_over.public, tls: handshakes.as_ref() };
+    let Listening { workers, places } = listen(&config, &app, connections, public)?;
     let (address, base) = announce(&places.bound, first.as_ref(), &held);
     let stopper = workers.stop();
     let watching = actix_web::rt::spawn(service_manager::watch(workers.handles()));
@@ -145,7 +164,7 @@ pub async fn run(config: Config, again: ReadAgain) -> Result<(), ServerError> {
         return Err(error.into());
     }
     // Whoever is told that it is ready may ask.
-    let reloading = reload_when_asked(&app, config.clone(), again, hangup);
+    let reloading = reload_when_asked(&app, config.clone(), certificate, again, hangup);
     say(&format_args!("ready: {base}"));
     tracing::info!(%address, workers = config.workers, data = %config.data.display(), "ready");
     service_manager::ready();
@@ -185,7 +204,7 @@ fn announce(
     first: Option<&FirstRun>,
     held: &ServerLocks,
 ) -> (String, String) {
-    let main = bound.iter().find(|place| matches!(place, BoundAddress::Tcp(_))).or(bound.first());
+    let main = bound.iter().find(|place| !matches!(place, BoundAddress::Unix(_))).or(bound.first());
     let address = main.map(ToString::to_string).unwrap_or_default();
     let base = main.map(BoundAddress::base).unwrap_or_default();
     if let Err(error) = writeln!(&held.data, "{address}") {
@@ -202,15 +221,17 @@ fn announce(
     (address, base)
 }
 
-/// Reads the settings again whenever somebody wants that, by signal or by socket, until it is aborted.
+/// Reads the settings again whenever somebody wants that, by signal or by socket, and the certificate also when its files
+/// change, until it is aborted.
 fn reload_when_asked(
     app: &http::App,
     config: Config,
+    certificate: Option<Rc<ServedCertificate>>,
     again: ReadAgain,
     mut hangup: Hangup,
 ) -> tokio::task::JoinHandle<()> {
     let control = ControlSocket::listen(&config.data);
-    let reloader = Reloader::new(app.clone(), config, again);
+    let reloader = Reloader::new(app.clone(), config, certificate.clone(), again);
     actix_web::rt::spawn(async move {
         let by_socket = async {
             match control {
@@ -224,8 +245,24 @@ fn reload_when_asked(
                 reloader.reload().await;
             }
         };
-        tokio::join!(by_socket, by_signal);
+        let by_file = async {
+            if let Some(certificate) = certificate {
+                keep_good(&certificate).await;
+            }
+        };
+        tokio::join!(by_socket, by_signal, by_file);
     })
+}
+
+/// Keeps the certificate in force good, for ever: orders it, or looks whether somebody has put another one there.
+async fn keep_good(certificate: &ServedCertificate) {
+    #[cfg(feature = "acme")]
+    {
+        if let CertificateSource::Acme(settings) = &certificate.source {
+            return renewal::renew(certificate, settings).await;
+        }
+    }
+    certificate.watch().await;
 }
 
 /// A server that nobody can reach yet.
@@ -273,6 +310,7 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
     persistence.launch_mailbox_pruning();
     let app = http::App::new(persistence, supervisor, limits);
     let app = app.with_proxies(config.proxies.clone());
+    let app = app.with_allowed_origins(config.allowed_origins.clone());
     let app = app.with_webhook_policy(config.webhooks.policy.clone());
     let app = app.with_database(&config.database);
     app.supervisor.set_drain(config.drain.clone());

@@ -56,6 +56,9 @@ pub trait Socket: Unpin + 'static {
     /// Whether the client ended the stream in order, as far as the socket tells: then it was there to the end.
     fn has_ended_well(&self) -> bool;
 
+    /// The origin of the page that opened it, if one did; told once.
+    fn take_page(&mut self) -> Option<Box<str>>;
+
     /// Its client is known by now.
     fn on_identified(&mut self);
 }
@@ -435,6 +438,7 @@ where
         let (uid, profile) = (self.link.uid(), self.link.profile());
         let connection = ConnectionRef { uid, worker: self.fanout.handle(), profile };
         let (cid, address) = (self.link.cid().clone(), self.link.address());
+        let page = self.socket.take_page();
         let tape = self.supervisor.tape(&project);
         let tape = ConnectionTape::new(tape, cid.clone(), who.token.as_deref(), clock::now);
         self.link.set_tape(tape);
@@ -443,7 +447,9 @@ where
         // On its own, so that it ends also where the socket goes first: a place in the session is then given back, with
         // what was on its way to the connection.
         actix::spawn(async move {
-            let entered = supervisor.connect(&who, extensions, connection, cid, address).await;
+            let entered =
+                supervisor.connect(&who, extensions, connection, cid, address, page.as_deref());
+            let entered = entered.await;
             if let Ok(entered) = &entered {
                 link.set_session(Arc::new(entered.session.clone()));
             }

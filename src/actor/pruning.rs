@@ -132,6 +132,7 @@ mod tests {
                 id: project.clone(),
                 name,
                 namespace,
+                allowed_origins: crate::domain::AllowedOrigins::default(),
                 created_at: now,
             })?;
             let state = RawJson::null();
@@ -172,6 +173,7 @@ mod tests {
             id: ProjectId::from("p"),
             name: String::new(),
             namespace: "p".to_owned(),
+            allowed_origins: crate::domain::AllowedOrigins::default(),
             created_at: now,
         };
         let filled = persistence.write(move |store| {

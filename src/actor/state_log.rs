@@ -72,6 +72,7 @@ mod tests {
             id: project,
             name: "A".to_owned(),
             namespace: "a".to_owned(),
+            allowed_origins: crate::domain::AllowedOrigins::default(),
             created_at: Timestamp(1),
         };
         persistence

@@ -315,7 +315,7 @@ impl Supervisor {
         self.shard(token).resolve(|| ResolveSession(token.clone())).await
     }
 
-    /// Finds out who a connection is and brings it into its session.
+    /// Finds out who a connection is and brings it into its session; `page` is the origin of the page that opened it, if one did.
     ///
     /// # Errors
     /// The close that the connection earns.
@@ -326,10 +326,15 @@ impl Supervisor {
         connection: ConnectionRef,
         cid: ConnectionId,
         address: Option<IpAddr>,
+        page: Option<&str>,
     ) -> Result<Connected, Close> {
         self.check_stopping()?;
         let project = ProjectId::from(who.project_id.as_str());
-        self.check_project(&project, address).await?;
+        let origins = self.check_project(&project, address).await?;
+        if page.is_some_and(|page| !origins.allow(page)) {
+            let why = "pages of this origin may not come to this project";
+            return Err(Close::new(CloseCode::InvalidAuth, why));
+        }
         let is_granted = extensions.is_some_and(|granted| granted.has(Extension::Resume));
         let resume = who.resume.clone().filter(|_| is_granted).map(Arc::new);
         let project_id = project.clone();

@@ -1,7 +1,7 @@
 //! `warren dev`: a server for whoever tries something out. Its data lives in a folder of its own, webhooks may call this
 //! machine, and a profile lets the other commands find it.
 
-use crate::config::{Config, ConfigError, ListenAddress, LogFormat, ServeArgs};
+use crate::config::{Config, ConfigError, LogFormat, ServeArgs};
 use crate::server;
 use crate::telemetry::Logs;
 use clap::Args;
@@ -41,7 +41,7 @@ pub(super) fn run(DevArgs { serve }: DevArgs, logs: &Logs) -> Result<(), Box<dyn
     let config = server.config()?;
     logs.spell(config.log_format == LogFormat::Json);
     let profile = Profile {
-        url: config.listen.first().and_then(ListenAddress::url),
+        url: config.listen.first().and_then(|place| place.url(config.tls.is_some())),
         project: Some(server.project.clone()),
         token: Some(server.token.clone()),
     };

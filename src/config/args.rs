@@ -16,6 +16,32 @@ pub struct ServeArgs {
     #[arg(long, env = "WARREN_LISTEN", value_delimiter = ',', value_name = "HOST:PORT|unix:PATH")]
     #[serde(deserialize_with = "units::some_list")]
     pub listen: Option<Vec<ListenAddress>>,
+    /// A certificate in PEM, with those that vouch for it behind it: TLS is spoken on every port of `--listen` that does
+    /// not begin with `plain:`
+    #[arg(long, env = "WARREN_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's key in PEM
+    #[arg(long, env = "WARREN_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// A name that a certificate is ordered for by ACME, instead of one from files; several times for several. The server must be
+    /// reached by it at port 443
+    #[arg(long, env = "WARREN_ACME", value_delimiter = ',', value_name = "DOMAIN")]
+    #[serde(deserialize_with = "units::some_list")]
+    pub acme: Option<Vec<String>>,
+    /// Whom the authority may write to about the certificate
+    #[arg(long, env = "WARREN_ACME_EMAIL", value_name = "ADDRESS")]
+    pub acme_email: Option<String>,
+    /// The authority's directory [default: Let's Encrypt]
+    #[arg(long, env = "WARREN_ACME_DIRECTORY", value_name = "URL")]
+    pub acme_directory: Option<String>,
+    /// Order from Let's Encrypt's staging, whose certificates nobody trusts, to try it out
+    #[arg(long, env = "WARREN_ACME_STAGING", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
+    #[serde(deserialize_with = "units::some_bool")]
+    pub acme_staging: Option<bool>,
+    /// Agree to the authority's terms of service
+    #[arg(long, env = "WARREN_ACME_AGREE", num_args = 0..=1, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), value_name = "BOOL")]
+    #[serde(deserialize_with = "units::some_bool")]
+    pub acme_agree: Option<bool>,
     /// The folder for everything that is kept [default: ./warren-data]
     #[arg(long, env = "WARREN_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -84,6 +110,11 @@ pub struct ServeArgs {
     #[arg(long, env = "WARREN_WEBHOOK_NETWORKS", value_delimiter = ',', value_name = "CIDR,…")]
     #[serde(deserialize_with = "units::some_list")]
     pub webhook_networks: Option<Vec<IpNet>>,
+    /// Origins whose pages may open sockets and read the API's answers, as `https://app.example.com,https://*.example.org`
+    /// [default: any]
+    #[arg(long, env = "WARREN_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN,…")]
+    #[serde(deserialize_with = "units::some_list")]
+    pub allowed_origins: Option<Vec<String>>,
     /// Proxies whose `Forwarded` or `X-Forwarded-For` says where clients are, as `10.0.0.0/8,::1/128`
     #[arg(long, env = "WARREN_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR,…")]
     #[serde(deserialize_with = "units::some_list")]
@@ -136,6 +167,13 @@ impl ServeArgs {
     pub(super) fn over(self, lower: Self) -> Self {
         Self {
             listen: self.listen.or(lower.listen),
+            tls_cert: self.tls_cert.or(lower.tls_cert),
+            tls_key: self.tls_key.or(lower.tls_key),
+            acme: self.acme.or(lower.acme),
+            acme_email: self.acme_email.or(lower.acme_email),
+            acme_directory: self.acme_directory.or(lower.acme_directory),
+            acme_staging: self.acme_staging.or(lower.acme_staging),
+            acme_agree: self.acme_agree.or(lower.acme_agree),
             data: self.data.or(lower.data),
             database: self.database.or(lower.database),
             workers: self.workers.or(lower.workers),
@@ -155,6 +193,7 @@ impl ServeArgs {
             allow_private_webhooks: self.allow_private_webhooks.or(lower.allow_private_webhooks),
             zlib: self.zlib.or(lower.zlib),
             webhook_networks: self.webhook_networks.or(lower.webhook_networks),
+            allowed_origins: self.allowed_origins.or(lower.allowed_origins),
             trusted_proxies: self.trusted_proxies.or(lower.trusted_proxies),
             proxy_protocol: self.proxy_protocol.or(lower.proxy_protocol),
             webhook_retry_ms: self.webhook_retry_ms.or(lower.webhook_retry_ms),

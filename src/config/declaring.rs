@@ -123,10 +123,14 @@ impl Config {
             known.token.get_or_insert(token);
             return self;
         }
-        let (name, namespace, token_file) = (None, None, None);
-        let project =
-            DeclaredProject { id: id.to_owned(), name, namespace, token: Some(token), token_file };
-        self.declared.projects.push(project);
+        self.declared.projects.push(DeclaredProject {
+            id: id.to_owned(),
+            name: None,
+            namespace: None,
+            allowed_origins: None,
+            token: Some(token),
+            token_file: None,
+        });
         self
     }
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with the settings.
 
+use crate::domain::OriginError;
 use crate::http::DeclareError;
 use crate::recorder::RuleError;
 use std::collections::BTreeMap;
@@ -94,6 +95,9 @@ pub enum ConfigError {
     /// A rule of the recorder means nothing.
     #[error("recorder-hide, recorder-redact: {0}")]
     RecorderRule(#[from] RuleError),
+    /// An origin that no page has.
+    #[error("allowed-origins: {0}")]
+    Origin(#[from] OriginError),
     /// A database that this version does not speak to.
     #[error("the database must be sqlite:PATH")]
     UnknownDatabase,
@@ -105,6 +109,7 @@ impl ConfigError {
         let name = match &self {
             Self::OutOfRange { name, .. } | Self::Missing { name, .. } => name,
             Self::UnknownDatabase => "database",
+            Self::Origin(_) => "allowed-origins",
             _ => return self,
         };
         match origins.get(name) {

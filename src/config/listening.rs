@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 /// What stands before the path of a Unix socket.
 const UNIX: &str = "unix:";
+/// What stands before a port where no TLS is spoken, whatever certificate there is.
+const PLAIN: &str = "plain:";
 
 /// One place to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum ListenAddress {
         host: String,
         /// The port; 0 for any free one.
         port: u16,
+        /// Whether no TLS is spoken there though there is a certificate.
+        is_plain: bool,
     },
     /// A Unix socket.
     Unix(PathBuf),
@@ -27,7 +31,8 @@ pub enum ListenAddress {
 pub enum ListenAddressError {
     /// No port.
     #[error(
-        "a place to listen is HOST:PORT, as 127.0.0.1:8080, [::1]:8080 or localhost:8080, or unix:PATH"
+        "a place to listen is HOST:PORT, as 127.0.0.1:8080, [::1]:8080 or localhost:8080, with plain: before it where no \
+        TLS is spoken, or unix:PATH"
     )]
     Form,
     /// No host.
@@ -51,12 +56,24 @@ impl ListenAddress {
         }
     }
 
-    /// The address for clients; none where the port is not known yet.
-    pub fn url(&self) -> Option<String> {
+    /// The address for clients, of a server that has a certificate or none; nothing where the port is not known yet.
+    pub fn url(&self, has_tls: bool) -> Option<String> {
         match self {
             Self::Tcp { port: 0, .. } => None,
-            Self::Tcp { .. } => Some(format!("http://{self}")),
+            Self::Tcp { is_plain, .. } => {
+                let scheme = if has_tls && !is_plain { "https" } else { "http" };
+                Some(format!("{scheme}://{}", self.place()))
+            }
             Self::Unix(_) => Some(self.to_string()),
+        }
+    }
+
+    /// The place alone.
+    fn place(&self) -> String {
+        match self {
+            Self::Tcp { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
+            Self::Tcp { host, port, .. } => format!("{host}:{port}"),
+            Self::Unix(path) => format!("{UNIX}{}", path.display()),
         }
     }
 }
@@ -73,6 +90,10 @@ impl FromStr for ListenAddress {
                 Err(ListenAddressError::Form)
             };
         }
+        let (text, is_plain) = match text.strip_prefix(PLAIN) {
+            Some(rest) => (rest, true),
+            None => (text, false),
+        };
         let (host, port) = text.rsplit_once(':').ok_or(ListenAddressError::Form)?;
         let port = port.parse().ok().ok_or(ListenAddressError::Form)?;
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -80,18 +101,15 @@ impl FromStr for ListenAddress {
             ("", _) => Err(ListenAddressError::NoHost),
             (host, None) if host.contains(['/', ' ', '[', ']']) => Err(ListenAddressError::Form),
             (host, None) if host.contains(':') => Err(ListenAddressError::Brackets),
-            (host, bare) => Ok(Self::Tcp { host: bare.unwrap_or(host).to_owned(), port }),
+            (host, bare) => Ok(Self::Tcp { host: bare.unwrap_or(host).to_owned(), port, is_plain }),
         }
     }
 }
 
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "{UNIX}{}", path.display()),
-        }
+        let is_plain = matches!(self, Self::Tcp { is_plain: true, .. });
+        write!(f, "{}{}", if is_plain { PLAIN } else { "" }, self.place())
     }
 }
 
@@ -101,10 +119,29 @@ mod tests {
 
     #[test]
     fn what_is_read_is_written_the_same_way() {
-        for text in
-            ["127.0.0.1:8080", "[::1]:0", "localhost:80", "a.example.com:443", "unix:/run/w.sock"]
-        {
+        for text in [
+            "127.0.0.1:8080",
+            "[::1]:0",
+            "localhost:80",
+            "a.example.com:443",
+            "plain:[::1]:80",
+            "unix:/run/w.sock",
+        ] {
             assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn the_address_for_clients_says_whether_tls_is_spoken() {
+        for (text, plain, tls) in [
+            ("127.0.0.1:80", Some("http://127.0.0.1:80"), Some("https://127.0.0.1:80")),
+            ("plain:[::1]:80", Some("http://[::1]:80"), Some("http://[::1]:80")),
+            ("unix:/w", Some("unix:/w"), Some("unix:/w")),
+            ("plain:127.0.0.1:0", None, None),
+        ] {
+            let place: ListenAddress = text.parse().unwrap();
+            let urls = [place.url(false), place.url(true)];
+            assert_eq!(urls, [plain, tls].map(|url| url.map(str::to_owned)), "{text}");
         }
     }
 
@@ -119,6 +156,9 @@ mod tests {
             ("localhost:70000", Form),
             ("http://localhost:80", Form),
             ("unix:", Form),
+            ("plain:", Form),
+            ("plain:unix:/w", Form),
+            ("plain::80", NoHost),
             (":8080", NoHost),
             ("::1:8080", Brackets),
         ] {

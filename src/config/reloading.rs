@@ -12,6 +12,7 @@ const LIVE: &[&str] = &[
     "drain-seconds",
     "drain-to",
     "reconnect-rate",
+    "allowed-origins",
     "limits.message-bytes",
     "limits.state-bytes",
     "limits.frame-bytes",
@@ -71,6 +72,7 @@ impl Config {
             drain_seconds: wanted.set.drain_seconds,
             drain_to: wanted.set.drain_to.clone(),
             reconnect_rate: wanted.set.reconnect_rate,
+            allowed_origins: wanted.set.allowed_origins.clone(),
             limits: live_limits(&self.limits, &wanted.limits)?,
             ..self.set.clone()
         };

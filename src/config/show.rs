@@ -81,7 +81,8 @@ pub fn config_task(
 ) -> Result<(), Box<dyn std::error::Error>> {
     match args.task {
         ConfigTask::Check { json, serve } => {
-            Config::load(*serve)?;
+            let config = Config::load(*serve)?;
+            config.tls.as_ref().map(|source| source.read(&config.data)).transpose()?;
             if json {
                 writeln!(out, "{}", serde_json::json!({ "ok": true }))?;
             } else {
@@ -165,6 +166,13 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, String)> {
     let hidden = |secret: &Option<String>| secret.as_ref().map(|_| HIDDEN.to_owned());
     let values = [
         ("listen", Some(list(config.listen.iter().map(ListenAddress::to_string).collect()))),
+        ("tls-cert", config.set.tls_cert.as_ref().map(|file| text(file.display().to_string()))),
+        ("tls-key", config.set.tls_key.as_ref().map(|file| text(file.display().to_string()))),
+        ("acme", config.set.acme.clone().map(list)),
+        ("acme-email", config.set.acme_email.clone().map(text)),
+        ("acme-directory", config.set.acme_directory.clone().map(text)),
+        ("acme-staging", config.set.acme_staging.map(|is_it| is_it.to_string())),
+        ("acme-agree", config.set.acme_agree.map(|is_it| is_it.to_string())),
         ("metrics-listen", config.metrics_listen.map(|place| text(place.to_string()))),
         ("log-format", format.map(|format| text(format.get_name().to_owned()))),
         ("log-requests", Some(format!("{:?}", config.log_requests.share()))),
@@ -182,6 +190,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("zlib", Some(config.settings.has_zlib.to_string())),
         ("allow-private-webhooks", Some(config.webhooks.policy.allow_private.to_string())),
         ("webhook-networks", Some(networks(&config.webhooks.policy.allowed))),
+        ("allowed-origins", Some(list(config.allowed_origins.patterns().collect()))),
         ("trusted-proxies", Some(networks(config.proxies.networks()))),
         ("proxy-protocol", Some(config.proxies.has_preface().to_string())),
         ("recorder-bytes", Some(config.settings.recorder.bytes.to_string())),
@@ -204,7 +213,8 @@ mod tests {
     fn every_setting_is_shown() {
         let text = "project = \"project_x\"\nproject-token = \"ptk_0123456789abcdefghijklmn\"\n\
             admin-token = \"pat_0123456789abcdefghijklmn\"\nmetrics-listen = \"127.0.0.1:9090\"\n\
-            drain-seconds = 5\ndrain-to = \"wss://b.example.com/ws\"";
+X            tls-cert = \"c\"\ntls-key = \"k\"\nacme = []\nacme-email = \"a@b\"\n\
+            acme-directory = \"https://c\"\nacme-staging = false\nacme-agree = true";
         let (_file, args) = super::super::tests::args(text);
         let (shown, _) = shown(args, &GivenFlags::default()).unwrap();
         let mut known: Vec<_> = keys::all().filter(|key| !key.ends_with(keys::FILE)).collect();

@@ -19,4 +19,4 @@ pub use connection_info::{ConnectionInfo, Origin};
 pub use departures::{Departures, Drain};
 pub use link::{Link, Note};
 pub use report::{Exit, Heard, Home, Report, Reports, Settled, Undelivered};
-pub use send_queue::Sink;
+pub use send_queue::{Sink, Travelled};

@@ -47,8 +47,17 @@ pub enum Queued {
 struct Behind {
     /// When it last took something, as far as that was seen.
     since: Instant,
-    /// How many bytes it had acknowledged by then, where that is known.
+    /// How many bytes it had acknowledged by then, in the form in which they travel, where that is known.
     acknowledged: u64,
+}
+
+/// How far bytes have come, in the form in which they travel: under TLS that is another one than they were taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Travelled {
+    /// How many the peer has acknowledged; grows whenever it takes something.
+    pub acknowledged: u64,
+    /// How many are under way; none once it has everything.
+    pub left: u64,
 }
 
 /// The writing half of a socket that never makes its writer wait.
@@ -68,6 +77,13 @@ pub trait Sink {
     /// How many of the bytes that were taken the peer has not acknowledged; none if the system does not tell. Also of a
     /// socket that has ended.
     fn unacknowledged(&self) -> Option<u64>;
+
+    /// How far those that were taken, so many in all, have come on their way: to see whether the peer takes anything, however
+    /// little; none if the system does not tell.
+    fn travelled(&self, written: u64) -> Option<Travelled> {
+        let left = self.unacknowledged()?;
+        Some(Travelled { acknowledged: written.saturating_sub(left), left })
+    }
 
     /// Nothing more will be written: the peer learns that this was the end.
     fn finish(&self);
@@ -223,7 +239,7 @@ impl SendQueue {
         if stalled < STILL.min(self.pressure.bounds().patience) {
             return stalled;
         }
-        let acknowledged = self.acknowledged();
+        let acknowledged = self.travelled().map(|come| come.acknowledged);
         let Some(behind) = &mut self.behind else { return stalled };
         if let Some(acknowledged) = acknowledged
             && acknowledged > behind.acknowledged
@@ -248,7 +264,7 @@ impl SendQueue {
     /// Its socket takes no more: what waits is in the worker's account from now on.
     fn fall_behind(&mut self) {
         if self.behind.is_none() && !self.pieces.is_empty() {
-            let acknowledged = self.acknowledged().unwrap_or(0);
+            let acknowledged = self.travelled().map_or(0, |come| come.acknowledged);
             self.behind = Some(Box::new(Behind { since: Instant::now(), acknowledged }));
             self.pieces.iter().for_each(|piece| self.pressure.hold(&piece.batch.bytes));
         }

@@ -4,6 +4,7 @@
 //! that cannot be made says so instead of passing.
 
 mod calls;
+mod certificate;
 mod database;
 mod finding;
 mod machine;
@@ -38,6 +39,7 @@ async fn findings(config: Result<Config, ConfigError>, url: Option<&str>) -> Vec
             findings.push(Finding::fine("config", "the settings can be used"));
             findings.extend(machine::check(&config));
             findings.extend(database::check(&config));
+            findings.extend(certificate::check(&config));
             findings.extend(calls::check(&config).await);
         }
         // Without them nobody knows what else to look at.

@@ -124,7 +124,7 @@ fn status(read: &[u8]) -> Option<(UpgradeOutcome, usize)> {
 /// What that means.
 fn judged(url: &str, outcome: &UpgradeOutcome) -> Finding {
     const UPGRADES: &str = "let the proxy pass upgrades on: nginx `proxy_http_version 1.1; proxy_set_header Upgrade \
-        $http_upgrade; proxy_set_header Connection \"upgrade\";` (docs/OPERATING.md, TLS and proxies)";
+        $http_upgrade; proxy_set_header Connection \"upgrade\";` (docs/OPERATING.md, Proxies)";
     match outcome {
         UpgradeOutcome::Socket => Finding::fine("proxy", format!("{url} gives a socket")),
         UpgradeOutcome::Silent => Finding::problem(

@@ -41,10 +41,10 @@ impl Addresses {
     /// # Errors
     /// [`ApiError::RateLimited`] at the address's bound, [`ApiError::Overloaded`] at that of all.
     pub(crate) fn take(&self, address: IpAddr) -> Result<AddressPlace, ApiError> {
-        let all = Arc::clone(&self.all).try_acquire_owned().ok().ok_or(ApiError::Overloaded)?;
         if self.limit == 0 {
-            return Ok(AddressPlace { address, addresses: None, _all: all });
+            return self.take_any(address);
         }
+        let all = self.place()?;
         let address = network_of(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(address).or_default();
@@ -53,6 +53,19 @@ impl Addresses {
         }
         *count += 1;
         Ok(AddressPlace { address, addresses: Some(self.clone()), _all: all })
+    }
+
+    /// Takes a place among all, for what does not count under its address.
+    ///
+    /// # Errors
+    /// [`ApiError::Overloaded`].
+    pub(crate) fn take_any(&self, address: IpAddr) -> Result<AddressPlace, ApiError> {
+        Ok(AddressPlace { address, addresses: None, _all: self.place()? })
+    }
+
+    /// A place among all.
+    fn place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        Arc::clone(&self.all).try_acquire_owned().ok().ok_or(ApiError::Overloaded)
     }
 }
 

@@ -1,7 +1,18 @@
-//! CORS: browsers of any origin may call the API; the token in the header is the only credential.
+//! CORS: pages of any origin may call the API, or those that are allowed; the token in the header is the only credential.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// What a page is told of an answer to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PageAccess {
+    /// Whichever page it is, it may read it.
+    Any,
+    /// It may, and no other: the page's origin.
+    This(HeaderValue),
+    /// It may not; nor is it told that it exists.
+    None,
+}
 
 /// The methods that any path takes.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -21,13 +32,31 @@ pub(crate) fn allow(headers: &mut HeaderMap) {
         .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
 }
 
+/// Lets the page read the answer that may, and no other, whatever the answer says by itself.
+pub(super) fn allow_page(headers: &mut HeaderMap, access: PageAccess) {
+    allow(headers);
+    match access {
+        PageAccess::Any => return,
+        PageAccess::This(origin) => {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        }
+        PageAccess::None => {
+            headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+            headers.remove(header::ACCESS_CONTROL_EXPOSE_HEADERS);
+        }
+    }
+    // What is kept for one page is not for another.
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+}
+
 /// The most bytes of a list of headers that a page asks for.
 const MAX_ASKED_BYTES: usize = 4096;
 
 /// Answers `OPTIONS`, of whatever path: the request that follows is told the rest.
 ///
-/// Whatever headers a page asks for are allowed: there are no credentials that a browser would add by itself.
-pub(crate) fn preflight(asked: &HeaderMap) -> HttpResponse {
+/// Whatever headers a page asks for are allowed: there are no credentials that a browser would add by itself. A page that may
+/// read nothing is not told that it may: its browser sends nothing then.
+pub(super) fn preflight(asked: &HeaderMap, access: PageAccess) -> HttpResponse {
     let asked = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS).and_then(names);
     let headers = asked.unwrap_or_else(|| HeaderValue::from_static(REQUEST_HEADERS));
     let mut answer = HttpResponse::NoContent()
@@ -36,7 +65,7 @@ pub(crate) fn preflight(asked: &HeaderMap) -> HttpResponse {
         .insert_header((header::ACCESS_CONTROL_MAX_AGE, MAX_AGE))
         .insert_header((header::VARY, "access-control-request-headers"))
         .finish();
-    allow(answer.headers_mut());
+    allow_page(answer.headers_mut(), access);
     answer
 }
 
@@ -61,7 +90,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         let asked = HeaderValue::from_bytes(asked.as_bytes()).unwrap();
         headers.insert(header::ACCESS_CONTROL_REQUEST_HEADERS, asked);
-        let answer = preflight(&headers);
+        let answer = preflight(&headers, PageAccess::Any);
         let list = answer.headers().get(header::ACCESS_CONTROL_ALLOW_HEADERS).unwrap();
         list.to_str().unwrap().to_owned()
     }

@@ -42,6 +42,8 @@ pub struct DeclaredProject {
     pub name: Option<String>,
     /// Its short name, for when it is made; made of the name when left out.
     pub namespace: Option<String>,
+    /// From which pages its sockets may be opened; what is set stays when it is left out.
+    pub allowed_origins: Option<Vec<String>>,
     /// A token with every permission, `ptk_…`.
     pub token: Option<String>,
     /// The file that the token is in.

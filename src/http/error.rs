@@ -60,6 +60,11 @@ pub enum ApiError {
     /// The token may not hand on a flag that it does not have itself.
     #[error("this token cannot grant {0}, because it does not have it")]
     CannotGrant(Permission),
+    /// The page that asks is of an origin that is not allowed.
+    #[error(
+        "pages of this origin may not open sockets here; the setting allowed-origins names those that may"
+    )]
+    OriginNotAllowed,
     /// Only the operator's token may do this.
     #[error("this needs an admin token (pat_…)")]
     AdminOnly,
@@ -256,6 +261,7 @@ impl ApiError {
             Self::MissingPermission(_) | Self::CannotGrant(_) | Self::AdminOnly => {
                 FailureCode::MissingPermission
             }
+            Self::OriginNotAllowed => FailureCode::OriginNotAllowed,
             Self::NotFound(Thing::Channel) | Self::NoSuchChannel(_) => FailureCode::ChannelNotFound,
             Self::NotFound(Thing::Token | Thing::ProjectToken | Thing::AdminToken) => {
                 FailureCode::TokenNotFound

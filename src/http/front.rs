@@ -1,5 +1,6 @@
 //! What happens to every request before it is routed and to every answer before it leaves.
 
+use super::cors::PageAccess;
 use super::error::ApiError;
 use super::observed::{self, ObservedCall};
 use super::visit::{UnderWay, Visit, announce_end};
@@ -63,8 +64,10 @@ where
     B: MessageBody + 'static,
 {
     path::straighten(&mut request);
+    let app = request.app_data::<web::Data<App>>();
+    let access = app.map_or(PageAccess::Any, |app| app.pages.access(request.headers()));
     if request.method() == Method::OPTIONS {
-        let answer = cors::preflight(request.headers());
+        let answer = cors::preflight(request.headers(), access);
         return Ok(request.into_response(answer));
     }
     let is_head = request.method() == Method::HEAD;
@@ -80,7 +83,7 @@ where
     };
     let outcome = answered.map_err(|crash| ApiError::internal(&words_of(&*crash)))?;
     let mut response = guard::guard(outcome?);
-    cors::allow(response.headers_mut());
+    cors::allow_page(response.headers_mut(), access);
     // Nothing of the API is kept unless its route says how: answers hold secrets, and the next may differ.
     if !response.headers().contains_key(header::CACHE_CONTROL) && reads {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

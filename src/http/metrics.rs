@@ -82,6 +82,10 @@ fn levels(app: &App) -> Vec<Gauge> {
             size(app.supervisor.inbound_bytes()),
         ),
     ];
+    levels.extend(app.certificate_end.seconds().map(|ends| {
+        let help = "When the certificate ends that listeners show, since 1970";
+        gauge("warren_tls_certificate_end_timestamp_seconds", help, ends)
+    }));
     levels.extend(app.database.as_deref().into_iter().flat_map(files));
     levels
 }

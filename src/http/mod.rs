@@ -16,6 +16,7 @@ mod body_budget;
 mod borders;
 mod call;
 mod call_head;
+mod certificate_end;
 mod channel_list;
 mod channel_message;
 mod channels;
@@ -48,6 +49,7 @@ mod metrics;
 mod mounted;
 mod observed;
 mod pace;
+mod pages;
 mod path;
 mod pats;
 mod permissions;
@@ -85,6 +87,7 @@ pub(crate) mod ws;
 mod ws_frame;
 
 pub use auth::{Auth, Caller};
+pub(crate) use certificate_end::CertificateEnd;
 pub(crate) use declared::bring_about;
 pub use declared::{
     BroughtAbout, DeclareError, Declared, DeclaredAuthorizer, DeclaredChannel, DeclaredProject,
@@ -105,12 +108,14 @@ pub(crate) use visit::KEEP_ALIVE_HINT;
 pub(crate) use visit::Visit;
 
 use crate::actor::{Arrivals, Persistence, Supervisor};
+use crate::domain::AllowedOrigins;
 use crate::webhook::Policy;
 use actix_web::web::{self, ServiceConfig};
 use addresses::Addresses;
 use body_budget::BodyBudget;
 use health::HealthAudience;
 use idempotency::CallKeys;
+use pages::LivePages;
 use reach::Reach;
 use settings::ShownSettings;
 use std::path::Path;
@@ -141,6 +146,10 @@ pub struct App {
     keys: CallKeys,
     /// What is shown of the settings.
     pub(crate) settings: ShownSettings,
+    /// From which pages sockets may be opened and answers read.
+    pub(crate) pages: LivePages,
+    /// When the certificate ends that listeners show.
+    pub(crate) certificate_end: CertificateEnd,
     /// The store's file, where it is one.
     database: Option<Arc<Path>>,
     /// Where those wait who come back after a restart.
@@ -169,6 +178,8 @@ impl App {
             body_budget,
             keys,
             settings: ShownSettings::default(),
+            pages: LivePages::default(),
+            certificate_end: CertificateEnd::default(),
             database: None,
             arrivals: Arrivals::default(),
         }
@@ -190,6 +201,13 @@ impl App {
     #[must_use]
     pub fn with_webhook_policy(self, policy: Policy) -> Self {
         Self { reach: Reach::new(policy), ..self }
+    }
+
+    /// Lets pages of these origins open sockets and read answers, and no others; without it, all.
+    #[must_use]
+    pub fn with_allowed_origins(self, origins: AllowedOrigins) -> Self {
+        self.pages.change(origins);
+        self
     }
 
     /// Believes these proxies about where requests come from; without it, nobody is believed.

@@ -13,13 +13,15 @@ use super::query::{self, ListCursor};
 use super::views::{ProjectTokenView, ProjectView};
 use crate::actor::{Persistence, clock};
 use crate::domain::project::secret_hash;
-use crate::domain::{Permissions, Project, ProjectId};
+use crate::domain::{AllowedOrigins, Permissions, Project, ProjectId};
 use crate::store::{ProjectCursor, Start};
 use actix_web::http::Method;
 use serde::Serialize;
 
 /// The longest name, bytes.
 pub(super) const MAX_NAME_BYTES: usize = 256;
+/// The most origins that a project may name.
+const MAX_ORIGINS: usize = 100;
 /// The longest namespace, characters.
 pub(super) const MAX_NAMESPACE_LETTERS: usize = 64;
 /// The fields of a new project.
@@ -94,6 +96,7 @@ async fn create(call: Call, body: RequestBody) -> Answer {
         id: ProjectId::from(clock::readable_id("project").as_str()),
         namespace: namespace.map_or_else(|| derived_namespace(&name), Ok)?,
         name,
+        allowed_origins: AllowedOrigins::default(),
         created_at: now,
     };
     let (token, secret) = project_tokens::mint(&call, project.id.clone(), Permissions::OWNER)?;
@@ -109,6 +112,18 @@ async fn create(call: Call, body: RequestBody) -> Answer {
         .await?;
     let project_token = ProjectTokenView::new(&token, &project, &secret);
     answer::data(Created { project: (&project).into(), project_token })
+}
+
+/// Reads a list of origins, an empty one for any.
+///
+/// # Errors
+/// [`ApiError::InvalidBody`].
+pub(super) fn origins(listed: &[String]) -> Result<AllowedOrigins, ApiError> {
+    const FIELD: &str = "allowed-origins";
+    if listed.len() > MAX_ORIGINS {
+        return Err(ApiError::field(FIELD, format!("must have at most {MAX_ORIGINS} items")));
+    }
+    AllowedOrigins::new(listed).map_err(|error| ApiError::field(FIELD, error.to_string()))
 }
 
 /// Reads `{name, namespace?}`.

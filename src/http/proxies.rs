@@ -59,7 +59,7 @@ impl TrustedProxies {
     }
 
     /// Whether this is a trusted proxy's address.
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 

@@ -11,6 +11,7 @@ use super::App;
 use super::error::ApiError;
 use super::front::front;
 use super::observed::RoutePattern;
+use super::pages;
 use super::visit::Visit;
 use super::ws_frame::Frames;
 use crate::actor::{Connection, Inbound, Socket, clock};
@@ -51,6 +52,8 @@ pub struct Route {
     _place: Option<AddressPlace>,
     /// Counts it among those that have not identified.
     waiting: Option<AddressPlace>,
+    /// The origin of the page that opened it, until it has identified.
+    page: Option<Box<str>>,
 }
 
 impl Socket for Route {
@@ -65,6 +68,10 @@ impl Socket for Route {
     /// The HTTP layer makes no difference.
     fn has_ended_well(&self) -> bool {
         false
+    }
+
+    fn take_page(&mut self) -> Option<Box<str>> {
+        self.page.take()
     }
 
     fn on_identified(&mut self) {
@@ -169,6 +176,8 @@ pub(crate) struct Admitted {
     pub(crate) place: Option<AddressPlace>,
     /// Counts it among those that have not identified.
     pub(crate) waiting: Option<AddressPlace>,
+    /// The origin of the page that asks, if one does.
+    pub(crate) page: Option<Box<str>>,
 }
 
 /// Looks at a request that wants to become a socket; `address` is the one that its connection comes from.
@@ -181,6 +190,7 @@ pub(crate) fn admit(
     head: &RequestHead,
     address: Option<IpAddr>,
 ) -> Result<Admitted, Error> {
+    app.pages.admit(&head.headers)?;
     let wishes = web::Query::<Wishes>::from_query(head.uri.query().unwrap_or_default());
     let wishes =
         wishes.ok().ok_or_else(|| refused("encoding", "and compression come once each"))?;
@@ -200,8 +210,19 @@ pub(crate) fn admit(
     let user_agent =
         agent.map(|agent| agent.chars().take(USER_AGENT_CHARS).collect::<String>().into());
     let nonce = u64::from_be_bytes(clock::random().map_err(ApiError::from)?);
+    let page = pages::page_of(&head.headers);
     let origin = Origin { address, user_agent, since: clock::now(), nonce };
-    Ok(Admitted { origin, wire, place, waiting })
+    Ok(Admitted { origin, wire, place, waiting, page })
+}
+
+/// Takes a place for who has just connected and is nobody yet, as for a socket that has not identified. A trusted proxy has
+/// many clients, whose addresses are not known by then: it counts among all, and under no address.
+///
+/// # Errors
+/// As [`admit`].
+pub(crate) fn take_strangers_place(app: &App, peer: IpAddr) -> Result<AddressPlace, ApiError> {
+    let is_proxy = app.proxies.trusts(peer.to_canonical());
+    if is_proxy { app.unidentified.take_any(peer) } else { app.unidentified.take(peer) }
 }
 
 /// Whether the HTTP layer too takes what follows the head for frames: it asks for the word itself where
@@ -220,8 +241,8 @@ fn warn_of_proxies(head: &RequestHead) {
     let is_mangled = head.headers.contains_key(SEC_WEBSOCKET_KEY) && !is_upgraded(head);
     if is_mangled && MANGLED.with(Seldom::is_due) {
         tracing::warn!(
-            "a request for a socket has lost its `Upgrade` on the way: let the proxy pass upgrades on (OPERATING.md, TLS \
-            and proxies); said once a minute at most"
+            "a request for a socket has lost its `Upgrade` on the way: let the proxy pass upgrades on (OPERATING.md, \
+            Proxies); said once a minute at most"
         );
     }
 }
@@ -235,11 +256,11 @@ async fn upgrade(
     let address = request.peer_addr().map(|peer| peer.ip());
     app.arrivals.turn().await.map_err(ApiError::from)?;
     let admitted = admit(&app, request.head(), address);
-    let Admitted { origin, wire, place, waiting } =
+    let Admitted { origin, wire, place, waiting, page } =
         admitted.inspect_err(|_| warn_of_proxies(request.head()))?;
     let mut response = handshake(&request)?;
     let account = app.supervisor.inbound_account();
-    let route = Route { assembly: Assembly::new(account.clone()), _place: place, waiting };
+    let route = Route { assembly: Assembly::new(account.clone()), _place: place, waiting, page };
     let (connection, link) =
         Connection::open(app.supervisor.clone(), route, origin, wire, account.clone());
     #[cfg(feature = "echo")]

@@ -20,12 +20,22 @@ pub enum Family {
     WebhookDeliveries,
     /// Commits, by what came of them.
     Commits,
+    /// TLS handshakes, by what came of them.
+    TlsHandshakes,
+    /// Orders of certificates, by what came of them.
+    CertificateOrders,
 }
 
 impl Family {
     /// All.
-    pub(super) const ALL: [Self; 4] =
-        [Self::ConnectionsClosed, Self::HttpRequests, Self::WebhookDeliveries, Self::Commits];
+    pub(super) const ALL: [Self; 6] = [
+        Self::ConnectionsClosed,
+        Self::HttpRequests,
+        Self::WebhookDeliveries,
+        Self::Commits,
+        Self::TlsHandshakes,
+        Self::CertificateOrders,
+    ];
 
     /// What it is called, but for the ending of counters, what it counts, and its labels.
     pub(super) const fn described(self) -> (&'static str, &'static str, &'static [&'static str]) {
@@ -40,6 +50,10 @@ impl Family {
                 ("warren_webhook_deliveries", "Attempts to deliver an event", &["outcome"])
             }
             Self::Commits => ("warren_commits", "Commits of the store", &["result"]),
+            Self::TlsHandshakes => ("warren_tls_handshakes", "TLS handshakes", &["result"]),
+            Self::CertificateOrders => {
+                ("warren_certificate_orders", "Certificates ordered by ACME", &["result"])
+            }
         }
     }
 }
@@ -50,7 +64,8 @@ impl Family {
     const fn words(self) -> &'static [&'static str] {
         match self {
             Self::WebhookDeliveries => &["delivered", "failed", "dead", "gone"],
-            Self::Commits => &["ok", "failed"],
+            Self::Commits | Self::CertificateOrders => &["ok", "failed"],
+            Self::TlsHandshakes => &["ok", "failed", "timeout", "refused", "proof"],
             Self::ConnectionsClosed | Self::HttpRequests => &[],
         }
     }

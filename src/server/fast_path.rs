@@ -4,6 +4,8 @@
 //! what a busy server does most. Everything else goes to the HTTP layer, with all that was read, and stays there. Where
 //! sockets are served as a route ([`SocketWay::Route`]), all of it goes there.
 
+use super::client_stream::ClientStream;
+use super::handshake::Handshakes;
 use super::head::{PlainPublish, RequestKind};
 use super::preface::Preface;
 use super::prefixed::Prefixed;
@@ -19,7 +21,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, ResponseError as _};
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, BytesMut};
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -69,6 +71,11 @@ impl<S> ListenerShared<S> {
         self.app.arrivals.turn().await.ok()?;
         http::ws::admit(&self.app, head, Some(address)).ok()
     }
+
+    /// Whether the HTTP layer has to say which page may read the answer.
+    fn is_for_pages(&self, read: &PlainPublish<'_>) -> bool {
+        read.is_of_page && !self.app.pages.are_any()
+    }
 }
 
 /// Sets up the fast path of this thread, with an HTTP layer of its own behind it; none if that cannot be set up.
@@ -98,16 +105,18 @@ where
     S: Service<Request, Response = (), Error = DispatchError>,
 {
     /// Serves a connection until it ends, or becomes a socket, which gives back its place among those with requests and
-    /// is to be run by the caller.
+    /// is to be run by the caller. With `tls`, it begins with a handshake.
     pub(super) async fn serve(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
+        tls: Option<Handshakes>,
         place: TaskTrackerToken,
     ) -> Option<upgrade::RunningSocket> {
         // Small frames must not wait for each other.
         let _ = stream.set_nodelay(true);
         give_up_on_dead_peers(&stream);
+        let stream = ClientStream::Plain(stream);
         let mut incoming = Incoming { stream, read: BytesMut::new(), since: Instant::now() };
         let mut peer = peer;
         if self.0.app.proxies.speaks_first(peer.ip()) {
@@ -123,11 +132,15 @@ where
             }
             incoming.since = Instant::now();
         }
+        if let Some(tls) = tls {
+            let shaken = Box::pin(incoming.shake_hands(&tls, &self.0.app, peer.ip()));
+            incoming = self.0.idle_end.run_until_cancelled(shaken).await??;
+        }
         let wanted = match self.0.way {
             SocketWay::Stream => Box::pin(incoming.negotiate(&self.0, peer)).await,
             SocketWay::Route => {
                 let bytes = self.0.app.supervisor.settings().send_buffer_bytes;
-                upgrade::bound_send_buffer(&incoming.stream, bytes);
+                upgrade::bound_send_buffer(incoming.stream.tcp(), bytes);
                 Wanted::Http(incoming)
             }
         };
@@ -159,7 +172,7 @@ enum Wanted {
 /// A connection that has not said yet what it wants.
 struct Incoming {
     /// The stream.
-    stream: TcpStream,
+    stream: ClientStream,
     /// What has been read and not answered.
     read: BytesMut,
     /// Since when the request is coming that is being read; the first one, since the connection is there.
@@ -213,6 +226,13 @@ impl Incoming {
         }
     }
 
+    /// Puts TLS between the stream and its client; none where that comes to nothing.
+    async fn shake_hands(self, tls: &Handshakes, app: &http::App, peer: IpAddr) -> Option<Self> {
+        let ClientStream::Plain(stream) = self.stream else { return Some(self) };
+        let stream = tls.shake(app, stream, self.read, peer, REQUEST_TIMEOUT).await?;
+        Some(Self { stream, read: BytesMut::new(), since: Instant::now() })
+    }
+
     /// Answers requests to publish until something else is wanted.
     async fn negotiate<S>(mut self, shared: &ListenerShared<S>, peer: SocketAddr) -> Wanted {
         let at = self.since + REQUEST_TIMEOUT;
@@ -228,6 +248,7 @@ impl Incoming {
                     _ => return Wanted::Nothing,
                 },
                 RequestKind::Http => break,
+                RequestKind::Publish(read) if shared.is_for_pages(&read) => break,
                 RequestKind::Socket(head, size) => {
                     let Some(admitted) = shared.admit(&head, peer.ip()).await else { break };
                     let rest = self.read.get(size..).unwrap_or_default();
@@ -247,7 +268,7 @@ impl Incoming {
                         Err(NotPublished::Doubtful(error)) => {
                             observed.answered(http::PUBLISH, error.status_code());
                             let words = http::last_words_to(&error, observed.id());
-                            if self.write(words).await.is_ok() {
+                            if self.stream.write_whole(&words).await.is_ok() {
                                 self.finish().await;
                             }
                             return Wanted::Nothing;
@@ -256,12 +277,9 @@ impl Incoming {
                     observed.answered(http::PUBLISH, StatusCode::NO_CONTENT);
                     self.read.advance(size);
                     let is_last = shared.app.supervisor.is_stopping();
-                    let answer = if is_last {
-                        http::published_last(position, observed.id())
-                    } else {
-                        http::published(position, observed.id())
-                    };
-                    if self.write(answer).await.is_err() {
+                    let spelled = if is_last { http::published_last } else { http::published };
+                    let answer = spelled(position, observed.id());
+                    if self.stream.write_whole(&answer).await.is_err() {
                         return Wanted::Nothing;
                     }
                     if is_last {
@@ -311,18 +329,6 @@ impl Incoming {
         };
         // Who has not ended it by then is cut off.
         let _ = timeout(LINGER, read_out).await;
-    }
-
-    /// Writes an answer.
-    async fn write(&mut self, answer: Bytes) -> io::Result<()> {
-        match self.stream.try_write(&answer) {
-            Ok(size) if size == answer.len() => Ok(()),
-            Ok(size) => self.stream.write_all(answer.get(size..).unwrap_or_default()).await,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.stream.write_all(&answer).await
-            }
-            Err(error) => Err(error),
-        }
     }
 }
 

@@ -36,7 +36,7 @@ impl HandedOver {
             let name = names.next().unwrap_or_default();
             let refused = |why: String| ServerError::HandedOver { name: name.to_owned(), why };
             match (listener(&mut handed, at).map_err(refused)?, name) {
-                ((_, Listener::Tcp(listener)), OPERATOR) => all.operator = Some(listener),
+                ((_, Listener::Tcp(listener, _)), OPERATOR) => all.operator = Some(listener),
                 (public, _) => all.public.push(public),
             }
         }
@@ -46,7 +46,7 @@ impl HandedOver {
 
 /// One of the sockets, and where it listens.
 fn listener(handed: &mut ListenFd, at: usize) -> Result<(BoundAddress, Listener), String> {
-    let tcp = handed.take_tcp_listener(at).ok().flatten().map(Listener::Tcp);
+    let tcp = handed.take_tcp_listener(at).ok().flatten().map(|tcp| Listener::Tcp(tcp, None));
     let listener = if let Some(tcp) = tcp {
         tcp
     } else {
@@ -54,7 +54,7 @@ fn listener(handed: &mut ListenFd, at: usize) -> Result<(BoundAddress, Listener)
         Listener::Unix(unix.ok_or("it is no stream socket of TCP or Unix")?)
     };
     let (is_listening, address) = match &listener {
-        Listener::Tcp(socket) => {
+        Listener::Tcp(socket, _) => {
             let address = socket.local_addr().map(BoundAddress::Tcp);
             (SockRef::from(socket).is_listener(), address)
         }

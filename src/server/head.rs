@@ -36,6 +36,8 @@ pub(super) struct PlainPublish<'a> {
     pub(super) authorization: &'a str,
     /// The body.
     pub(super) body: &'a [u8],
+    /// Whether it is sent by a page, which is to be told whether it may read the answer.
+    pub(super) is_of_page: bool,
     /// The lines by which proxies say where it comes from.
     pub(super) hops: Vec<(HeaderName, &'a str)>,
     /// What its sender calls it, empty where it has two names; and the trace that it is part of.
@@ -163,7 +165,7 @@ impl<'a> PlainPublish<'a> {
             return None;
         }
         let (mut authorization, mut length, mut hops) = (None, None, Vec::new());
-        let mut said = SaidOfCall::default();
+        let (mut said, mut is_of_page) = (SaidOfCall::default(), false);
         for header in headers {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             let text = text_of(header)?;
@@ -194,6 +196,8 @@ impl<'a> PlainPublish<'a> {
                 said.id = Some(if said.id.is_none() { text } else { "" });
             } else if is("traceparent") {
                 said.trace = Some(if said.trace.is_none() { text } else { "" });
+            } else if is("origin") {
+                is_of_page = true;
             } else if is("x-forwarded-for") {
                 hops.push((X_FORWARDED_FOR, text));
             } else if is("forwarded") {
@@ -209,6 +213,7 @@ impl<'a> PlainPublish<'a> {
             channel,
             authorization,
             body,
+            is_of_page,
             hops,
             said,
             size: head + length,
@@ -231,7 +236,6 @@ const IGNORED: &[&str] = &[
     "dnt",
     "host",
     "http2-settings",
-    "origin",
     "pragma",
     "priority",
     "referer",

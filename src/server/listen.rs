@@ -2,6 +2,7 @@
 
 use super::ServerError;
 use super::door::{BoundAddress, Listener};
+use super::handshake::Handshakes;
 use super::workers::Workers;
 use crate::config::{Config, ListenAddress};
 use crate::http;
@@ -40,20 +41,29 @@ impl ListeningPlaces {
     }
 }
 
+/// What is spoken, and on which sockets besides those of the settings.
+pub(super) struct Speaking<'a> {
+    /// The sockets that were handed over.
+    pub(super) handed_over: Vec<(BoundAddress, Listener)>,
+    /// What TLS is spoken by.
+    pub(super) tls: Option<&'a Handshakes>,
+}
+
 /// Starts the worker threads, which accept so many connections together; each takes a shard of the supervisor in. Sockets that
-/// were handed over are accepted from, and without any, the addresses of the settings are bound.
+/// were handed over are accepted from, and without any, the addresses of the settings are bound. With `tls` it is spoken on
+/// every TCP port that does not say otherwise.
 pub(super) fn listen(
     config: &Config,
     app: &http::App,
     connections: usize,
-    handed_over: Vec<(BoundAddress, Listener)>,
+    Speaking { handed_over, tls }: Speaking<'_>,
 ) -> Result<Listening, ServerError> {
     let is_handed_over = !handed_over.is_empty();
     let places = if is_handed_over {
         tracing::info!("listening sockets were handed over: `listen` is not looked at");
-        share(handed_over, config.workers)?
+        share(handed_over, config.workers, tls)?
     } else {
-        bind_all(config)?
+        bind_all(config, tls)?
     };
     let mut bound = Vec::new();
     let mut listeners: Vec<Vec<Listener>> = (0..config.workers).map(|_| Vec::new()).collect();
@@ -66,21 +76,28 @@ pub(super) fn listen(
 }
 
 /// Binds all addresses of the settings.
-fn bind_all(config: &Config) -> Result<Vec<Shared>, ServerError> {
+fn bind_all(config: &Config, tls: Option<&Handshakes>) -> Result<Vec<Shared>, ServerError> {
     let mut bound = Vec::new();
     for address in &config.listen {
         let failed = |source| ServerError::Listen { address: address.to_string(), source };
-        bound.extend(bind_place(address, config.workers).map_err(failed)?);
+        bound.extend(bind_place(address, config.workers, tls).map_err(failed)?);
     }
     Ok(bound)
 }
 
-/// Lets all workers accept from each of these sockets.
+/// Lets all workers accept from each of these sockets, and TLS be spoken on those of TCP.
 fn share(
     sockets: Vec<(BoundAddress, Listener)>,
     workers: usize,
+    tls: Option<&Handshakes>,
 ) -> Result<Vec<Shared>, ServerError> {
     let share = |(place, socket): (BoundAddress, Listener)| {
+        let (place, socket) = match (place, socket, tls) {
+            (BoundAddress::Tcp(address), Listener::Tcp(socket, _), Some(tls)) => {
+                (BoundAddress::Tls(address), Listener::Tcp(socket, Some(tls.clone())))
+            }
+            (place, socket, _) => (place, socket),
+        };
         let others = (1..workers).map(|_| socket.shared()).collect::<io::Result<Vec<_>>>()?;
         Ok((place, std::iter::once(socket).chain(others).collect()))
     };
@@ -91,10 +108,14 @@ fn share(
 type Shared = (BoundAddress, Vec<Listener>);
 
 /// Listens in one place: on each address that a name has. Of several, those may fail that the machine does not have.
-fn bind_place(place: &ListenAddress, workers: usize) -> io::Result<Vec<Shared>> {
-    let (host, port) = match place {
+fn bind_place(
+    place: &ListenAddress,
+    workers: usize,
+    tls: Option<&Handshakes>,
+) -> io::Result<Vec<Shared>> {
+    let (host, port, tls) = match place {
         ListenAddress::Unix(path) => return Ok(vec![bind_unix(path, workers)?]),
-        ListenAddress::Tcp { host, port } => (host, *port),
+        ListenAddress::Tcp { host, port, is_plain } => (host, *port, tls.filter(|_| !is_plain)),
     };
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in (host.as_str(), port).to_socket_addrs()? {
@@ -105,10 +126,10 @@ fn bind_place(place: &ListenAddress, workers: usize) -> io::Result<Vec<Shared>> 
     let (mut bound, mut failure) = (Vec::<Shared>::new(), None);
     for mut address in addresses {
         // A free port is the same one on all addresses of a name.
-        if let Some((BoundAddress::Tcp(first), _)) = bound.first() {
+        if let Some((BoundAddress::Tcp(first) | BoundAddress::Tls(first), _)) = bound.first() {
             address.set_port(first.port());
         }
-        match bind_tcp(address, workers) {
+        match bind_tcp(address, workers, tls) {
             Ok(shared) => bound.push(shared),
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => failure = Some(error),
             Err(error) => return Err(error),
@@ -127,7 +148,7 @@ fn bind_place(place: &ListenAddress, workers: usize) -> io::Result<Vec<Shared>> 
 
 /// Listens on one address with a socket for each worker, among which the system shares connections out. The first is bound
 /// for itself: an address that another server has is not to be shared with that.
-fn bind_tcp(address: SocketAddr, workers: usize) -> io::Result<Shared> {
+fn bind_tcp(address: SocketAddr, workers: usize, tls: Option<&Handshakes>) -> io::Result<Shared> {
     let first = bind(address, false)?;
     if workers > 1 {
         SockRef::from(&first).set_reuse_port(true)?;
@@ -136,8 +157,10 @@ fn bind_tcp(address: SocketAddr, workers: usize) -> io::Result<Shared> {
     let bound = bound.ok_or(io::ErrorKind::AddrNotAvailable)?;
     let others = (1..workers).map(|_| bind(bound, true));
     let all = std::iter::once(Ok(first)).chain(others);
-    let listeners = all.map(|socket| socket.map(|socket| Listener::Tcp(socket.into())));
-    Ok((BoundAddress::Tcp(bound), listeners.collect::<io::Result<_>>()?))
+    let of = |socket: Socket| Listener::Tcp(socket.into(), tls.cloned());
+    let listeners = all.map(|socket| socket.map(of)).collect::<io::Result<_>>()?;
+    let bound = if tls.is_some() { BoundAddress::Tls(bound) } else { BoundAddress::Tcp(bound) };
+    Ok((bound, listeners))
 }
 
 /// A listening socket, of an address that others may share or not; one that a server has just left can be taken at once.

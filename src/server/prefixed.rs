@@ -3,9 +3,9 @@
 //! no request has begun; the layer's own way to stop would leave out what has.
 
 use super::REQUEST_TIMEOUT;
+use super::client_stream::ClientStream;
 use crate::http::{self, ApiError, Visit};
 use crate::num;
-use actix_web::rt::net::TcpStream;
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::io;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// A stream that gives back first what was read of it.
-pub(super) struct Prefixed<S = TcpStream> {
+pub(super) struct Prefixed<S = ClientStream> {
     /// What was read and is still to be given back.
     read: BytesMut,
     /// The stream.

@@ -1,8 +1,10 @@
 //! Settings that change while the server runs: by SIGHUP, and by `warren reload` over a socket in the data folder.
 
+use super::served_certificate::ServedCertificate;
 use super::service_manager;
 use crate::config::{Config, ConfigError, Reconfigured};
 use crate::http::{self, HttpLimits};
+use crate::tls::CertificateError;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::io::{self, Read as _, Write as _};
@@ -53,12 +55,19 @@ impl ReloadAnswer {
     }
 }
 
+/// A certificate that cannot take the place of the one in force.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; the certificate in force stays")]
+struct CertificateStays(CertificateError);
+
 /// Changes what can change.
 pub(super) struct Reloader {
     /// What answers.
     app: http::App,
     /// What runs. Locked while it changes, so that one change follows the other.
     running: Mutex<Config>,
+    /// The certificate, where there is one.
+    certificate: Option<Rc<ServedCertificate>>,
     /// Where the settings are from.
     again: ReadAgain,
     /// What the HTTP layer's bounds are made of besides settings.
@@ -67,9 +76,14 @@ pub(super) struct Reloader {
 
 impl Reloader {
     /// Changes what runs by these settings.
-    pub(super) fn new(app: http::App, running: Config, again: ReadAgain) -> Rc<Self> {
+    pub(super) fn new(
+        app: http::App,
+        running: Config,
+        certificate: Option<Rc<ServedCertificate>>,
+        again: ReadAgain,
+    ) -> Rc<Self> {
         let sockets = app.limits.get().sockets;
-        Rc::new(Self { app, running: Mutex::new(running), again, sockets })
+        Rc::new(Self { app, running: Mutex::new(running), certificate, again, sockets })
     }
 
     /// Reads the settings again, changes what can change, and says in the log what has, and what has not.
@@ -97,9 +111,14 @@ impl Reloader {
 
     /// Changes what can change.
     async fn change(&self, running: &mut Config, wanted: &Config) -> ReloadAnswer {
-        let Reconfigured { config, changed, restart } = match running.reconfigured(wanted) {
+        let Reconfigured { config, mut changed, restart } = match running.reconfigured(wanted) {
             Ok(reconfigured) => reconfigured,
             Err(error) => return ReloadAnswer::failed(&error),
+        };
+        let looked = self.certificate.as_ref().map(|certificate| certificate.look());
+        let next = match looked.transpose() {
+            Ok(next) => next.flatten(),
+            Err(error) => return ReloadAnswer::failed(&CertificateStays(error)),
         };
         // Declared things first: where one cannot be, the settings stay too.
         let limits = limits(&config, self.sockets);
@@ -110,7 +129,15 @@ impl Reloader {
         self.app.supervisor.change_settings(Arc::new(config.settings));
         self.app.supervisor.set_drain(config.drain.clone());
         self.app.limits.change(limits);
+        self.app.pages.change(config.allowed_origins.clone());
         self.app.settings.change(config.in_force());
+        if let (Some(certificate), Some(next)) = (&self.certificate, next) {
+            changed.push(next.to_string());
+            certificate.put(next);
+        }
+        if let Some(certificate) = &self.certificate {
+            certificate.try_again();
+        }
         *running = config;
         let http::BroughtAbout { made, changed: adjusted } = about;
         ReloadAnswer { error: None, changed, restart, made, adjusted }

@@ -111,7 +111,8 @@ async fn start(folder: &Path, way: &str) -> (Opened, workers::Stop, SocketAddr) 
     let (config, data) = (Some(file), Some(folder.join("data")));
     let config = Config::load(ServeArgs { data, config, ..ServeArgs::default() }).unwrap();
     let opened = open(&config, 100).await.unwrap();
-    let Listening { workers, places } = listen(&config, &opened.app, 100, Vec::new()).unwrap();
+    let speaking = listen::Speaking { handed_over: Vec::new(), tls: None };
+    let Listening { workers, places } = listen(&config, &opened.app, 100, speaking).unwrap();
     let [BoundAddress::Tcp(address)] = places.bound[..] else { panic!("{:?}", places.bound) };
     let stop = workers.stop();
     actix_web::rt::spawn(workers.ended());

@@ -3,9 +3,9 @@
 //! Nothing stands between the connection's actor and the stream, and an idle connection holds no buffer: reading uses one
 //! of the thread's, and what is to be written is shared.
 
-use super::unacknowledged::unacknowledged;
+use super::client_stream::ClientStream;
+use super::raw_stream::RawStream;
 use crate::actor::{Connection, Inbound, Socket};
-use crate::delivery::Sink;
 use crate::http;
 use crate::http::ws::{AddressPlace, Admitted, Assembly, MessageDecoder};
 use actix::dev::ContextFut;
@@ -16,21 +16,12 @@ use actix_http::ws::{Message, ProtocolError, hash_key};
 use actix_web::rt::net::TcpStream;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::SockRef;
-use std::cell::{Cell, RefCell};
-use std::hint::black_box;
-use std::io;
-use std::net::Shutdown;
-use std::os::fd::AsRawFd as _;
+use std::cell::RefCell;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
-/// How often, at the most, what nobody wants any more is read before a stream is ended.
-const LAST_READS: usize = 256;
 /// The most bytes read at once.
 const READ_BYTES: usize = 64 << 10;
 
@@ -45,13 +36,15 @@ const HEADER_BYTES: usize = 14;
 /// What connections need whose socket is a raw stream.
 pub(super) struct Raw {
     /// The stream.
-    stream: Rc<StreamHalves>,
+    stream: RawStream,
     /// Puts fragments together.
     assembly: Assembly,
     /// Counts the connection under its address while it lives.
     _place: Option<AddressPlace>,
     /// Counts it among those that have not identified.
     waiting: Option<AddressPlace>,
+    /// The origin of the page that opened it, until it has identified.
+    page: Option<Box<str>>,
 }
 
 impl Socket for Raw {
@@ -63,7 +56,11 @@ impl Socket for Raw {
     }
 
     fn has_ended_well(&self) -> bool {
-        self.stream.has_ended_well.get()
+        self.stream.has_ended_well()
+    }
+
+    fn take_page(&mut self) -> Option<Box<str>> {
+        self.page.take()
     }
 
     fn on_identified(&mut self) {
@@ -103,24 +100,25 @@ pub(super) fn open(
     app: &http::App,
     admitted: Admitted,
     head: &RequestHead,
-    stream: TcpStream,
+    stream: ClientStream,
     rest: &[u8],
 ) -> RunningSocket {
-    let Admitted { origin, wire, place, waiting } = admitted;
+    let Admitted { origin, wire, place, waiting, page } = admitted;
     let account = app.supervisor.inbound_account();
-    bound_send_buffer(&stream, app.supervisor.settings().send_buffer_bytes);
-    let stream = Rc::new(StreamHalves { stream, has_ended_well: Cell::new(false) });
+    bound_send_buffer(stream.tcp(), app.supervisor.settings().send_buffer_bytes);
+    let stream = RawStream::new(stream);
     let raw = Raw {
-        stream: Rc::clone(&stream),
+        stream: stream.clone(),
         assembly: Assembly::new(account.clone()),
         _place: place,
         waiting,
+        page,
     };
     let (connection, link) =
         Connection::open(app.supervisor.clone(), raw, origin, wire, account.clone());
     #[cfg(feature = "echo")]
     let connection = http::ws::echo(connection, head);
-    link.push_to(Rc::<StreamHalves>::clone(&stream));
+    link.push_to(stream.sink());
     link.precede(switching(head));
     let mut decoder = MessageDecoder::new(account);
     decoder.feed(rest);
@@ -148,81 +146,10 @@ fn switching(head: &RequestHead) -> Bytes {
     answer.freeze()
 }
 
-/// A stream that one reads and others write to.
-struct StreamHalves {
-    /// The stream.
-    stream: TcpStream,
-    /// Whether its peer has ended it in order.
-    has_ended_well: Cell<bool>,
-}
-
-impl StreamHalves {
-    /// Ends one direction or both; a stream that has ended already needs no more.
-    fn shut(&self, how: Shutdown) {
-        let _ = SockRef::from(&self.stream).shutdown(how);
-    }
-
-    /// Asks the system, not the runtime, which may not have looked yet.
-    fn has_unread(&self) -> bool {
-        let peeked = recv(&self.stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        peeked.is_ok_and(|(read, _)| read > 0)
-    }
-
-    /// Reads what there is.
-    fn poll_read(&self, task: &mut Task<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.stream.poll_read_ready(task))?;
-            match self.stream.try_read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done),
-            }
-        }
-    }
-}
-
-impl Sink for StreamHalves {
-    /// Asks the system straight away: it nearly always takes everything, and what the runtime keeps for each stream need
-    /// not be looked at. Only the runtime can wait for a stream, so one that takes nothing is tried again by its way.
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
-            Err(Errno::AGAIN | Errno::INTR) => self.stream.try_write(bytes),
-            done => Ok(done?),
-        }
-    }
-
-    fn poll_writable(&self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_write_ready(task)
-    }
-
-    fn touch(&self) {
-        black_box(self.stream.as_raw_fd());
-    }
-
-    fn unacknowledged(&self) -> Option<u64> {
-        unacknowledged(&self.stream)
-    }
-
-    fn finish(&self) {
-        self.shut(Shutdown::Write);
-    }
-
-    /// What the peer sent is read first: input that lies unread makes of the end a reset, which takes along what is still on
-    /// its way to the peer.
-    fn abandon(&self) {
-        for _ in 0..LAST_READS {
-            match recv(&self.stream, &mut [0; 4096], RecvFlags::DONTWAIT) {
-                Ok((read, _)) if read > 0 => {}
-                _ => break,
-            }
-        }
-        self.shut(Shutdown::Both);
-    }
-}
-
 /// What is read, as messages.
 struct MessageReader {
     /// The stream.
-    stream: Rc<StreamHalves>,
+    stream: RawStream,
     /// Makes messages of its bytes.
     decoder: MessageDecoder,
     /// Whether what follows cannot be told apart, or has no room: it is read, for the sake of a clean end, and thrown away.
@@ -268,9 +195,7 @@ impl Stream for MessageReader {
             let size = SCRATCH.with_borrow_mut(|scratch| {
                 let most = scratch.len().min(most);
                 let buffer = scratch.get_mut(..most).unwrap_or_default();
-                let read = ready!(this.stream.poll_read(task, buffer));
-                this.stream.has_ended_well.set(matches!(read, Ok(0)));
-                let size = read.unwrap_or(0);
+                let size = ready!(this.stream.poll_read(task, buffer)).unwrap_or(0);
                 if !this.is_spoilt {
                     this.decoder.feed(scratch.get(..size).unwrap_or_default());
                 }

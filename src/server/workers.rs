@@ -217,13 +217,17 @@ where
             Ok((stream, peer)) => {
                 let Ok(place) = Arc::clone(&places.served).try_acquire_owned() else {
                     complain(&"there are as many as the file descriptors allow");
-                    places.refuse(stream);
+                    // Under TLS it could only be told behind a handshake, for which there is no room either.
+                    if door.tls().is_none() {
+                        places.refuse(stream);
+                    }
                     continue;
                 };
                 let (fast_path, request) = (fast_path.clone(), stop.requests.token());
+                let tls = door.tls().cloned();
                 let serve = async move {
                     // In a box of its own, which is gone before what comes of it begins: an idle socket should not carry it.
-                    let socket = Box::pin(fast_path.serve(stream, peer, request)).await;
+                    let socket = Box::pin(fast_path.serve(stream, peer, tls, request)).await;
                     if let Some(running) = socket {
                         running.await;
                     }

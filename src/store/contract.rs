@@ -112,6 +112,7 @@ fn project(name: &str, created_at: i64) -> Project {
         id: project_id(name),
         name: format!("Project {name}"),
         namespace: name.to_owned(),
+        allowed_origins: crate::domain::AllowedOrigins::default(),
         created_at: Timestamp(created_at),
     }
 }
@@ -188,6 +189,7 @@ macro_rules! run_contract_on {
             projects::a_deleted_project_token_returns_its_hash,
             projects::a_project_token_is_deleted_by_its_project_only,
             projects::a_renamed_project_keeps_all_else,
+            projects::a_project_names_the_pages_that_may_come_and_any_again,
             projects::a_deleted_project_takes_everything_along_and_nothing_else,
             channels::a_channel_comes_back_as_it_was,
             channels::a_channel_needs_its_project,

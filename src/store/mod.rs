@@ -17,9 +17,9 @@ mod contract;
 pub use crate::domain::listing::Start;
 pub use crate::domain::project::SecretHash;
 use crate::domain::{
-    AdminToken, AdminTokenId, Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId,
-    MISSED_UNKNOWN, Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, State, Subscription,
-    Timestamp, Version, Visibility, Webhook, WebhookId,
+    AdminToken, AdminTokenId, AllowedOrigins, Capabilities, Channel, ChannelId, ChannelKey,
+    LeapToken, LeapTokenId, MISSED_UNKNOWN, Project, ProjectId, ProjectToken, ProjectTokenId,
+    RawJson, State, Subscription, Timestamp, Version, Visibility, Webhook, WebhookId,
 };
 pub use answers::{ReadAnswers, StoredAnswer, WriteAnswers};
 pub use history::{
@@ -276,6 +276,8 @@ pub trait WriteStore:
     ) -> StoreResult<(ProjectToken, SecretHash)>;
     /// Renames a project and returns it as it is now. Errors: `NotFound(Project)`.
     fn rename_project(&mut self, id: &ProjectId, name: &str) -> StoreResult<Project>;
+    /// Says from which pages a project's sockets may be opened, and returns it as it is now. Errors: `NotFound(Project)`.
+    fn allow_origins(&mut self, id: &ProjectId, origins: &AllowedOrigins) -> StoreResult<Project>;
     /// Removes a project and everything that belongs to it. Errors: `NotFound(Project)`.
     fn delete_project(&mut self, id: &ProjectId) -> StoreResult<()>;
     /// Adds an admin token. Errors: `Exists(AdminToken)` for a used secret or id.

@@ -40,12 +40,14 @@ mod logs;
 mod looking_back;
 mod message_ids;
 mod metrics;
+mod origins;
 mod proxies;
 mod quotas;
 mod resume;
 mod rust_clients;
 mod slow;
 mod stopping;
+mod tls;
 mod warren_client;
 mod workers;
 mod ws_handshake;
@@ -54,6 +56,8 @@ mod ws_raw;
 
 // What it cannot: HTTP, what is stored, and what subscribers hear in whole messages, which the connection behind both
 // ways takes and gives alike. `one_meaning` itself compares the two readers of requests, of which that way has one.
+#[cfg(feature = "acme")]
+mod acme;
 mod activation;
 mod backups;
 mod batch;

@@ -1,4 +1,4 @@
-//! Clients behind proxies: whose address they have (`docs/OPERATING.md`, TLS and proxies).
+//! Clients behind proxies: whose address they have (`docs/OPERATING.md`, Proxies).
 
 use crate::scene::create;
 use crate::socket::{Received, Socket};

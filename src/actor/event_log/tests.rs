@@ -95,7 +95,13 @@ async fn at_work(folder: &std::path::Path) -> Persistence {
     let persistence = Persistence::start(Arc::new(database)).unwrap();
     let made = persistence.write(move |store: &mut dyn WriteStore| {
         let (id, created_at) = (ProjectId::from("p"), Timestamp(1));
-        let project = Project { id, name: "P".into(), namespace: "p".into(), created_at };
+        let project = Project {
+            id,
+            name: "P".into(),
+            namespace: "p".into(),
+            allowed_origins: crate::domain::AllowedOrigins::default(),
+            created_at,
+        };
         store.create_project(&project)?;
         store.create_webhook(&Webhook {
             id: WebhookId::from("w"),

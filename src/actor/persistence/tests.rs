@@ -101,7 +101,13 @@ fn make(
 ) -> impl Future<Output = Result<(), AskError>> + use<> {
     let id = ProjectId::from(name);
     let (name, namespace, created_at) = (name.to_owned(), name.to_owned(), Timestamp(1));
-    let project = Project { id, name, namespace, created_at };
+    let project = Project {
+        id,
+        name,
+        namespace,
+        allowed_origins: crate::domain::AllowedOrigins::default(),
+        created_at,
+    };
     persistence.write(move |store| store.create_project(&project))
 }
 

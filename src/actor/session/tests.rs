@@ -116,7 +116,13 @@ impl World {
         let persistence = Persistence::start(made(database)).unwrap();
         for name in ["p", "other"] {
             let (id, namespace, name) = (ProjectId::from(name), name.to_owned(), String::new());
-            let project = Project { id, name, namespace, created_at: Timestamp(1) };
+            let project = Project {
+                id,
+                name,
+                namespace,
+                allowed_origins: crate::domain::AllowedOrigins::default(),
+                created_at: Timestamp(1),
+            };
             persistence.write(move |store| store.create_project(&project)).await.unwrap();
         }
         for (id, capabilities) in channels {
@@ -159,7 +165,8 @@ impl World {
         let who = Identify { project_id, token, extensions: None, resume: None };
         let connection =
             ConnectionRef { uid, worker: self.fanout.handle(), profile: Profile::default() };
-        let entered = self.supervisor.connect(&who, None, connection, cid, None).await.ok()?;
+        let entered =
+            self.supervisor.connect(&who, None, connection, cid, None, None).await.ok()?;
         let session = entered.session.clone();
         // Its drop would give the place back; here `disconnect` does.
         std::mem::forget(entered);
@@ -341,6 +348,10 @@ impl Socket for Fed {
 
     fn has_ended_well(&self) -> bool {
         false
+    }
+
+    fn take_page(&mut self) -> Option<Box<str>> {
+        None
     }
 
     fn on_identified(&mut self) {}

@@ -6,9 +6,9 @@ use super::Supervisor;
 use crate::ask::AskError;
 use crate::delivery::fanout::{Order, Owner};
 use crate::domain::project::SecretHash;
-use crate::domain::{ProjectId, Register};
+use crate::domain::{AllowedOrigins, ProjectId, Register};
 use crate::protocol::{Close, CloseCode};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::PoisonError;
 use tokio::time::Instant;
@@ -19,37 +19,42 @@ const MAX_KNOWN: usize = 10_000;
 /// The projects that are known to exist, so that a connection does not ask the store for its own.
 #[derive(Default)]
 pub(super) struct KnownProjects {
-    /// Their ids.
-    ids: HashSet<ProjectId>,
+    /// Their ids, and from which pages their sockets may be opened.
+    known: HashMap<ProjectId, AllowedOrigins>,
     /// Rises with every deletion, so that a look-up which began before one is not remembered after it.
     generation: u64,
 }
 
 impl KnownProjects {
-    /// Whether the project is known; if not, the mark to give to [`Self::learn`] after asking the store.
-    pub(super) fn check(&self, project: &ProjectId) -> Result<(), u64> {
-        if self.ids.contains(project) { Ok(()) } else { Err(self.generation) }
+    /// The pages of a project that is known; if it is not, the mark to give to [`Self::learn`] after asking the store.
+    pub(super) fn check(&self, project: &ProjectId) -> Result<AllowedOrigins, u64> {
+        self.known.get(project).cloned().ok_or(self.generation)
     }
 
-    /// Remembers a project that the store has, unless one was deleted since the mark.
-    pub(super) fn learn(&mut self, project: ProjectId, mark: u64) {
+    /// Remembers a project that the store has, unless one was deleted or changed since the mark.
+    pub(super) fn learn(&mut self, project: ProjectId, origins: AllowedOrigins, mark: u64) {
         if mark != self.generation {
             return;
         }
-        if self.ids.len() >= MAX_KNOWN {
-            self.ids.clear();
+        if self.known.len() >= MAX_KNOWN {
+            self.known.clear();
         }
-        self.ids.insert(project);
+        self.known.insert(project, origins);
     }
 
-    /// Forgets a project that was deleted.
+    /// Forgets a project that was deleted or changed.
     fn forget(&mut self, project: &ProjectId) {
         self.generation = self.generation.wrapping_add(1);
-        self.ids.remove(project);
+        self.known.remove(project);
     }
 }
 
 impl Supervisor {
+    /// From which pages a project's sockets may be opened has changed in the store: who comes from now on is looked at by that.
+    pub fn project_changed(&self, project: &ProjectId) {
+        self.0.projects.write().unwrap_or_else(PoisonError::into_inner).forget(project);
+    }
+
     /// Ends what lives of a project that was deleted from the store: its connections close with 4001, its sessions and
     /// channels stop. Nobody enters it any more when this returns.
     pub async fn project_deleted(&self, project: &ProjectId) {
@@ -93,9 +98,12 @@ impl Supervisor {
         &self,
         project: &ProjectId,
         address: Option<IpAddr>,
-    ) -> Result<(), Close> {
+    ) -> Result<AllowedOrigins, Close> {
         let known = self.0.projects.read().unwrap_or_else(PoisonError::into_inner).check(project);
-        let Err(mark) = known else { return Ok(()) };
+        let mark = match known {
+            Ok(origins) => return Ok(origins),
+            Err(mark) => mark,
+        };
         let unknown = || Close::new(CloseCode::InvalidAuth, "unknown project");
         let (guess, asked) = (Guess::project(project), Instant::now());
         if self.0.guesses.is_refused(&guess, asked) {
@@ -105,16 +113,16 @@ impl Supervisor {
         let turn = if is_over { Some(self.turn().await?) } else { None };
         let wanted = project.clone();
         let found = self.0.persistence.read(move |store| store.find_project(&wanted)).await;
-        if found.map_err(|error: AskError| error.close())?.is_none() {
+        let Some(found) = found.map_err(|error: AskError| error.close())? else {
             self.0.guesses.note(guess, address, Instant::now());
             if let Some(turn) = turn {
                 turn.pass().await;
             }
             return Err(unknown());
-        }
+        };
         let mut known = self.0.projects.write().unwrap_or_else(PoisonError::into_inner);
-        known.learn(project.clone(), mark);
-        Ok(())
+        known.learn(project.clone(), found.allowed_origins.clone(), mark);
+        Ok(found.allowed_origins)
     }
 }
 
@@ -127,10 +135,11 @@ mod tests {
         let (mut known, project) = (KnownProjects::default(), ProjectId::from("project_a"));
         let mark = known.check(&project).unwrap_err();
         known.forget(&project);
-        known.learn(project.clone(), mark);
+        let origins = AllowedOrigins::new(&["https://a.example"]).unwrap();
+        known.learn(project.clone(), AllowedOrigins::default(), mark);
         assert!(known.check(&project).is_err());
-        known.learn(project.clone(), mark + 1);
-        assert!(known.check(&project).is_ok());
+        known.learn(project.clone(), origins.clone(), mark + 1);
+        assert_eq!(known.check(&project), Ok(origins));
         known.forget(&project);
         assert!(known.check(&project).is_err());
     }

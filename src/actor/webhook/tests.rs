@@ -67,7 +67,13 @@ async fn store(folder: &std::path::Path, url: String) -> Persistence {
     let persistence = Persistence::start(Arc::new(database)).unwrap();
     let made = persistence.write(move |store| {
         let (id, created_at) = (ProjectId::from("project_a"), clock::now());
-        let project = Project { id, name: "A".into(), namespace: "a".into(), created_at };
+        let project = Project {
+            id,
+            name: "A".into(),
+            namespace: "a".into(),
+            allowed_origins: crate::domain::AllowedOrigins::default(),
+            created_at,
+        };
         store.create_project(&project)?;
         store.create_webhook(&Webhook {
             id: WebhookId::from("webhook_a"),

@@ -1,6 +1,6 @@
 //! What of that which was queued has arrived, is under way, or never leaves.
 
-use super::{SendQueue, Way};
+use super::{SendQueue, Travelled, Way};
 use crate::delivery::flight::FlightCount;
 use crate::domain::{LineId, Place, Standing};
 use crate::faults::{Fault, is_planted};
@@ -86,6 +86,19 @@ impl SendQueue {
         }
     }
 
+    /// How far the bytes that were written have come, where that is known.
+    pub(super) fn travelled(&self) -> Option<Travelled> {
+        match &self.way {
+            Way::Push { sink, .. } if !is_planted(Fault::WrittenIsHeard) => {
+                sink.travelled(self.written())
+            }
+            _ => {
+                let left = self.unacknowledged()?;
+                Some(Travelled { acknowledged: self.written().saturating_sub(left), left })
+            }
+        }
+    }
+
     /// How many of all bytes are acknowledged, where that is known.
     pub fn acknowledged(&self) -> Option<u64> {
         self.unacknowledged().map(|bytes| self.written().saturating_sub(bytes))
@@ -104,6 +117,6 @@ impl SendQueue {
     /// How many bytes have not arrived, as far as that is known.
     pub fn left_bytes(&self) -> u64 {
         let queued = num::counter(self.queued);
-        queued.saturating_add(self.unacknowledged().unwrap_or(0))
+        queued.saturating_add(self.travelled().map_or(0, |come| come.left))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::pressure::QueueBounds;
 use super::*;
+use crate::num;
 use crate::protocol::{CloseCode, frame as protocol_frame};
 use futures_util::task::noop_waker;
 use proptest::prelude::*;
@@ -47,6 +48,8 @@ struct Socket {
     taken: Cell<usize>,
     /// How many of those the peer has not acknowledged; none where nobody tells.
     under_way: Cell<Option<u64>>,
+    /// How far they have come, where they travel in another form.
+    travelled: Cell<Option<Travelled>>,
 }
 
 impl Socket {
@@ -76,6 +79,12 @@ impl Sink for Socket {
 
     fn unacknowledged(&self) -> Option<u64> {
         self.under_way.get()
+    }
+
+    fn travelled(&self, written: u64) -> Option<Travelled> {
+        let left = self.under_way.get();
+        let same = left.map(|left| Travelled { acknowledged: written.saturating_sub(left), left });
+        self.travelled.get().or(same)
     }
 
     fn finish(&self) {}
@@ -193,6 +202,29 @@ async fn what_its_side_acknowledged_shows_that_it_reads() {
         tokio::time::advance(PATIENCE).await;
         socket.under_way.set(Some(left));
         assert_eq!(send_queue.push(sized(1)), Ok(Queued::Waits), "{left}");
+    }
+    tokio::time::advance(PATIENCE).await;
+    assert_eq!(send_queue.push(sized(1)), Err(Overrun));
+}
+
+#[actix_rt::test]
+async fn who_takes_a_record_in_parts_takes_something() {
+    tokio::time::pause();
+    let (mut send_queue, socket) = pushing();
+    // Nothing of it has arrived before all of it has.
+    socket.under_way.set(Some(1000));
+    socket.room.set(1000);
+    let come = |acknowledged| Some(Travelled { acknowledged, left: 1022 - acknowledged });
+    socket.travelled.set(come(0));
+    send_queue.write(&sized(20 * QUEUE)).unwrap();
+    send_queue.wake();
+    for acknowledged in [1, 500, 1021] {
+        tokio::time::advance(PATIENCE).await;
+        socket.travelled.set(come(acknowledged));
+        assert_eq!(send_queue.push(sized(1)), Ok(Queued::Waits), "{acknowledged}");
+        let waiting = num::counter(send_queue.len_bytes());
+        assert_eq!(send_queue.left_bytes(), waiting + 1022 - acknowledged);
+        assert_eq!(send_queue.acknowledged(), Some(0), "no message is whole");
     }
     tokio::time::advance(PATIENCE).await;
     assert_eq!(send_queue.push(sized(1)), Err(Overrun));

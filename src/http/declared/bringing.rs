@@ -7,12 +7,13 @@ use super::{DeclareError, Declared, DeclaredChannel, DeclaredProject, shown};
 use crate::actor::clock;
 use crate::domain::project::{hint_of, secret_hash};
 use crate::domain::{
-    Capabilities, Channel, ChannelKey, HistoryLimits, Permissions, Project, ProjectId,
-    ProjectToken, ProjectTokenId,
+    AllowedOrigins, Capabilities, Channel, ChannelKey, HistoryLimits, Permissions, Project,
+    ProjectId, ProjectToken, ProjectTokenId,
 };
 use crate::http::channels::{self, Kind};
 use crate::http::error::ApiError;
 use crate::http::{App, HttpLimits, projects};
+use crate::store::WriteStore;
 
 /// How many things were made and changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,26 +115,51 @@ fn owner(named: Option<&String>, only: Option<&ProjectId>) -> Result<ProjectId, 
 async fn project(app: &App, wanted: &DeclaredProject) -> Result<Became, ApiError> {
     let id = ProjectId::from(wanted.id.as_str());
     let (name, namespace) = wanted.read()?;
-    let known = id.clone();
+    let (origins, known) = (wanted.origins()?, id.clone());
     let became = match app.persistence.read(move |store| store.find_project(&known)).await? {
         None => {
             let namespace = namespace.map_or_else(|| projects::derived_namespace(&name), Ok)?;
-            let made = Project { id: id.clone(), name, namespace, created_at: clock::now() };
+            let made = Project {
+                id: id.clone(),
+                name,
+                namespace,
+                allowed_origins: origins.unwrap_or_default(),
+                created_at: clock::now(),
+            };
             app.persistence.write(move |store| store.create_project(&made)).await?;
             Became::Made
         }
-        Some(found) if wanted.name.is_some() && found.name != name => {
-            let id = id.clone();
-            app.persistence.write(move |store| store.rename_project(&id, &name).map(drop)).await?;
-            Became::Changed
+        Some(found) => {
+            let name = wanted.name.is_some().then_some(name).filter(|name| found.name != *name);
+            change_project(app, &found, name, origins).await?
         }
-        Some(_) => Became::Same,
     };
     match (&wanted.token, became) {
         (Some(secret), Became::Same) => project_token(app, id, secret).await,
         (Some(secret), became) => project_token(app, id, secret).await.map(|_| became),
         (None, became) => Ok(became),
     }
+}
+
+/// Changes what differs of a project.
+async fn change_project(
+    app: &App,
+    found: &Project,
+    name: Option<String>,
+    origins: Option<AllowedOrigins>,
+) -> Result<Became, ApiError> {
+    let origins = origins.filter(|origins| found.allowed_origins != *origins);
+    if name.is_none() && origins.is_none() {
+        return Ok(Became::Same);
+    }
+    let id = found.id.clone();
+    let change = move |store: &mut dyn WriteStore| {
+        name.map(|name| store.rename_project(&id, &name)).transpose()?;
+        origins.map(|origins| store.allow_origins(&id, &origins)).transpose().map(drop)
+    };
+    app.persistence.write(change).await?;
+    app.supervisor.project_changed(&found.id);
+    Ok(Became::Changed)
 }
 
 /// A token of a project, with every permission.

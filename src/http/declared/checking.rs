@@ -4,7 +4,7 @@ use super::{
     DeclareError, Declared, DeclaredAuthorizer, DeclaredChannel, DeclaredProject, DeclaredWebhook,
     shown,
 };
-use crate::domain::{ChannelId, State};
+use crate::domain::{AllowedOrigins, ChannelId, State};
 use crate::http::channels::{self, Kind};
 use crate::http::error::ApiError;
 use crate::http::{projects, webhooks};
@@ -92,8 +92,16 @@ impl DeclaredProject {
             let reason = "must be ptk_ and 22 or more letters, digits, _ or -";
             return Err(ApiError::field("token", reason));
         }
+        self.origins()?;
         let name = self.name.as_ref().unwrap_or(&self.id);
         projects::names(&json!({ "name": name, "namespace": self.namespace }).to_string())
+    }
+}
+
+impl DeclaredProject {
+    /// From which pages its sockets may be opened, if that is said.
+    pub(super) fn origins(&self) -> Result<Option<AllowedOrigins>, ApiError> {
+        self.allowed_origins.as_deref().map(projects::origins).transpose()
     }
 }
 

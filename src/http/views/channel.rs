@@ -97,6 +97,7 @@ mod tests {
             id: ProjectId::from("project_x"),
             name: "X".to_owned(),
             namespace: "x".to_owned(),
+            allowed_origins: crate::domain::AllowedOrigins::default(),
             created_at: Timestamp(0),
         };
         let channel = Channel {

@@ -1,7 +1,9 @@
 //! Claims about projects and their back ends' tokens.
 
 use super::{Bench, channel, key, project, project_id, project_token, token, webhook};
-use crate::domain::{LeapTokenId, Permissions, Project, ProjectToken, ProjectTokenId, Timestamp};
+use crate::domain::{
+    AllowedOrigins, LeapTokenId, Permissions, Project, ProjectToken, ProjectTokenId, Timestamp,
+};
 use crate::store::{ProjectCursor, ProjectTokenCursor, Start, StoreError, Thing};
 
 /// A part of a project's tokens.
@@ -134,6 +136,20 @@ pub(crate) fn a_renamed_project_keeps_all_else(bench: &mut Bench) {
     assert_eq!(renamed, expected);
     assert_eq!(bench.read(|store| store.list_projects()), [expected, project("b", 1)]);
     let missing = bench.write(|store| store.rename_project(&project_id("c"), "New"));
+    assert_eq!(missing, Err(StoreError::NotFound(Thing::Project)));
+}
+
+pub(crate) fn a_project_names_the_pages_that_may_come_and_any_again(bench: &mut Bench) {
+    let listed = AllowedOrigins::new(&["https://a.example", "https://*.b.example:8443"]).unwrap();
+    for origins in [listed, AllowedOrigins::default()] {
+        let (id, wanted) = (project_id("a"), origins.clone());
+        let changed = bench.write(|store| store.allow_origins(&id, &wanted)).unwrap();
+        let expected = Project { allowed_origins: origins, ..project("a", 1) };
+        assert_eq!(changed, expected);
+        assert_eq!(bench.read(|store| store.find_project(&project_id("a"))), Some(expected));
+    }
+    let none = AllowedOrigins::default();
+    let missing = bench.write(|store| store.allow_origins(&project_id("c"), &none));
     assert_eq!(missing, Err(StoreError::NotFound(Thing::Project)));
 }
 

@@ -4,7 +4,7 @@ use super::error::{found, refusal};
 use super::orphaned_mail;
 use super::rows::{ProjectRow, ProjectTokenRow, Row as _, all, corrupt, one, sql_count};
 use super::schema::{answers, project_tokens, projects};
-use crate::domain::{Project, ProjectId, ProjectToken, ProjectTokenId};
+use crate::domain::{AllowedOrigins, Project, ProjectId, ProjectToken, ProjectTokenId};
 use crate::store::{
     ProjectCursor, ProjectTokenCursor, SecretHash, Start, StoreError, StoreResult, Thing,
 };
@@ -61,6 +61,7 @@ pub(super) fn create(connection: &mut SqliteConnection, project: &Project) -> St
             projects::name.eq(&project.name),
             projects::namespace.eq(&project.namespace),
             projects::created_at.eq(project.created_at.0),
+            projects::allowed_origins.eq(spelled(&project.allowed_origins)),
         ))
         .execute(connection)
         .map(drop)
@@ -77,6 +78,24 @@ pub(super) fn rename(
     let changed = diesel::update(row).set(projects::name.eq(name)).execute(connection)?;
     found(changed, Thing::Project)?;
     find(connection, id)?.ok_or(StoreError::NotFound(Thing::Project))
+}
+
+/// `WriteStore::allow_origins`.
+pub(super) fn allow_origins(
+    connection: &mut SqliteConnection,
+    id: &ProjectId,
+    origins: &AllowedOrigins,
+) -> StoreResult<Project> {
+    let row = projects::table.find(id.as_str());
+    let set = projects::allowed_origins.eq(spelled(origins));
+    found(diesel::update(row).set(set).execute(connection)?, Thing::Project)?;
+    find(connection, id)?.ok_or(StoreError::NotFound(Thing::Project))
+}
+
+/// Origins as a row has them.
+fn spelled(origins: &AllowedOrigins) -> Option<String> {
+    let list = || serde_json::Value::from(origins.patterns().collect::<Vec<_>>()).to_string();
+    (!origins.are_any()).then(list)
 }
 
 /// `WriteStore::delete_project`. What belongs to the project goes by the cascades of the tables, but for

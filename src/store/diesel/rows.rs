@@ -4,9 +4,10 @@ use super::schema::{
     admin_tokens, channels, project_tokens, projects, subscriptions, tokens, webhooks,
 };
 use crate::domain::{
-    AdminToken, AdminTokenId, Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId,
-    Permissions, PreviousSecret, Project, ProjectId, ProjectToken, ProjectTokenId, RawJson, State,
-    Subscription, Timestamp, Version, Visibility, Webhook, WebhookId,
+    AdminToken, AdminTokenId, AllowedOrigins, Capabilities, Channel, ChannelId, ChannelKey,
+    LeapToken, LeapTokenId, Permissions, PreviousSecret, Project, ProjectId, ProjectToken,
+    ProjectTokenId, RawJson, State, Subscription, Timestamp, Version, Visibility, Webhook,
+    WebhookId,
 };
 use crate::store::{StoreError, StoreResult};
 use diesel::prelude::*;
@@ -60,13 +61,19 @@ pub(super) struct ProjectRow {
     namespace: String,
     /// Milliseconds.
     created_at: i64,
+    /// A JSON list; none for any.
+    allowed_origins: Option<String>,
 }
 
 impl Row for ProjectRow {
     type Thing = Project;
 
     fn into_domain(self) -> StoreResult<Project> {
+        let origins = self.allowed_origins.as_deref().map(serde_json::from_str::<Vec<String>>);
+        let origins = origins.transpose().ok().map(Option::unwrap_or_default);
+        let origins = origins.and_then(|origins| AllowedOrigins::new(&origins).ok());
         Ok(Project {
+            allowed_origins: origins.ok_or_else(|| corrupt("projects.allowed_origins"))?,
             id: ProjectId::from(self.id.as_str()),
             name: self.name,
             namespace: self.namespace,

@@ -154,6 +154,7 @@ diesel::table! {
         name -> Text,
         namespace -> Text,
         created_at -> BigInt,
+        allowed_origins -> Nullable<Text>,
     }
 }
 

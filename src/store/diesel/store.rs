@@ -2,9 +2,9 @@
 
 use super::{admin_tokens, channels, projects, subscriptions, tokens, unheard, webhooks};
 use crate::domain::{
-    AdminToken, AdminTokenId, Capabilities, Channel, ChannelId, ChannelKey, LeapToken, LeapTokenId,
-    Project, ProjectId, ProjectToken, ProjectTokenId, State, Subscription, Timestamp, Version,
-    Visibility, Webhook, WebhookId,
+    AdminToken, AdminTokenId, AllowedOrigins, Capabilities, Channel, ChannelId, ChannelKey,
+    LeapToken, LeapTokenId, Project, ProjectId, ProjectToken, ProjectTokenId, State, Subscription,
+    Timestamp, Version, Visibility, Webhook, WebhookId,
 };
 use crate::store::{
     ChannelCursor, ChannelPage, ProjectCursor, ProjectTokenCursor, ReadStore, SecretHash, Start,
@@ -212,6 +212,10 @@ impl WriteStore for SqliteStore<'_> {
 
     fn rename_project(&mut self, id: &ProjectId, name: &str) -> StoreResult<Project> {
         self.write(|connection| projects::rename(connection, id, name))
+    }
+
+    fn allow_origins(&mut self, id: &ProjectId, origins: &AllowedOrigins) -> StoreResult<Project> {
+        self.write(|connection| projects::allow_origins(connection, id, origins))
     }
 
     fn delete_project(&mut self, id: &ProjectId) -> StoreResult<()> {

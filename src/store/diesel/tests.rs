@@ -71,6 +71,7 @@ fn project() -> Project {
         id: ProjectId::from("a"),
         name: String::new(),
         namespace: "a".to_owned(),
+        allowed_origins: crate::domain::AllowedOrigins::default(),
         created_at: Timestamp(1),
     }
 }

@@ -1,7 +1,7 @@
 //! A server as a process among others: it can be killed, started again on the same data, and weighed.
 
 use super::{Http, PATIENCE, Stopwatch};
-use crate::support::{start, until};
+use crate::support::{start, tunnel, until};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -46,7 +46,8 @@ impl Process {
         let address = start::ready(&mut child);
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut process = Self { child, address: nowhere, log: folder.join("log") };
-        process.address = address.unwrap_or_else(|| panic!("not ready: {}", process.log()));
+        let address = address.unwrap_or_else(|| panic!("not ready: {}", process.log()));
+        process.address = tunnel::door(address);
         process
     }
 
@@ -173,5 +174,7 @@ impl Drop for Process {
 
 /// The server on a folder, with more settings.
 fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
-    start::on_folder(start::program(), folder, settings)
+    let mut command = start::on_folder(start::program(), folder, settings);
+    command.envs(tunnel::settings(folder));
+    command
 }

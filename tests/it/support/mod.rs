@@ -5,9 +5,10 @@ mod answer;
 mod authority;
 pub mod receiver;
 pub mod start;
+pub mod tunnel;
 
 pub use answer::Answer;
-pub use authority::authority;
+pub use authority::{Authority, authority, trusting};
 
 use serde_json::Value;
 use std::fmt::Debug;
@@ -91,10 +92,12 @@ impl Server {
     fn spawn(command: Command, folder: TempDir, settings: &[(&str, &str)]) -> Self {
         let log = start::log_file(folder.path());
         let mut command = start::on_folder(command, folder.path(), settings);
+        command.envs(tunnel::settings(folder.path()));
         let mut child = command.stderr(log).spawn().unwrap();
         let address = start::ready(&mut child);
         let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), folder };
-        server.address = address.unwrap_or_else(|| panic!("not ready: {}", server.log()));
+        let address = address.unwrap_or_else(|| panic!("not ready: {}", server.log()));
+        server.address = tunnel::door(address);
         server
     }
 

@@ -55,7 +55,10 @@ pub fn ready(child: &mut Child) -> Option<SocketAddr> {
     // Reads to the end, so that the server never waits for somebody to read.
     std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
-            if let Some(address) = line.strip_prefix("ready: http://") {
+            let address = line.strip_prefix("ready: http");
+            if let Some(address) =
+                address.and_then(|rest| rest.trim_start_matches('s').strip_prefix("://"))
+            {
                 // Nobody listens any more if the server was given up.
                 let _ = found.send(address.trim_end_matches('/').parse().unwrap());
             }

@@ -26,6 +26,7 @@ pub mod subscription;
 pub mod time;
 pub mod token;
 pub mod uid;
+pub mod web_origin;
 pub mod webhook;
 
 pub use channel::{Capabilities, Channel, ChannelKey, Visibility};
@@ -56,4 +57,5 @@ pub use subscription::Subscription;
 pub use time::Timestamp;
 pub use token::LeapToken;
 pub use uid::SessionUid;
+pub use web_origin::{AllowedOrigins, OriginError};
 pub use webhook::{Authorizer, PreviousSecret, Webhook};

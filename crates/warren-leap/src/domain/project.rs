@@ -1,6 +1,6 @@
 //! Tenants and the keys of their back ends.
 
-use super::{AdminTokenId, Permissions, ProjectId, ProjectTokenId, Timestamp};
+use super::{AdminTokenId, AllowedOrigins, Permissions, ProjectId, ProjectTokenId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 /// A tenant: every channel, token and webhook belongs to exactly one.
@@ -12,6 +12,8 @@ pub struct Project {
     pub name: String,
     /// A short lower-case word for command lines, unique on the server.
     pub namespace: String,
+    /// From which pages its sockets may be opened.
+    pub allowed_origins: AllowedOrigins,
     /// When it was created.
     pub created_at: Timestamp,
 }

@@ -79,8 +79,14 @@ fn file(id: &str, summary: &str) -> Value {
 
 /// The socket: what is said on it, another document tells.
 fn socket(id: &str, summary: &str) -> Value {
-    let codes =
-        [Code::InvalidQuery, Code::Unreadable, Code::RateLimited, Code::Internal, Code::Overloaded];
+    let codes = [
+        Code::InvalidQuery,
+        Code::Unreadable,
+        Code::OriginNotAllowed,
+        Code::RateLimited,
+        Code::Internal,
+        Code::Overloaded,
+    ];
     let mut operation = open(id, summary, &json!({}), &codes);
     operation["responses"]["101"] = json!({"description": "A WebSocket from here on (RFC 6455)."});
     operation["responses"].as_object_mut().unwrap().remove("200");

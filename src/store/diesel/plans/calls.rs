@@ -71,6 +71,7 @@ pub(super) fn create(store: &mut SqliteStore<'_>) {
             id: id.clone(),
             name: String::new(),
             namespace: String::new(),
+            allowed_origins: crate::domain::AllowedOrigins::default(),
             created_at,
         })
         .unwrap();
@@ -118,6 +119,7 @@ pub(super) fn change(store: &mut SqliteStore<'_>) {
     store.add_subscription(&key(), &token(), Timestamp(1)).unwrap();
     assert!(store.add_subscription(&key(), &LeapTokenId::from("gone"), Timestamp(1)).is_err());
     store.rename_project(&project(), "new").unwrap();
+    store.allow_origins(&project(), &crate::domain::AllowedOrigins::default()).unwrap();
     let update = WebhookUpdate {
         url: Some(String::new()),
         secret: Some(String::new()),
