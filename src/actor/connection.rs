@@ -11,6 +11,7 @@ mod farewell;
 mod linger;
 mod recording;
 mod serving;
+mod speaking;
 mod valve;
 
 use super::channel::ConnectionRef;
@@ -61,6 +62,19 @@ pub trait Socket: Unpin + 'static {
 
     /// Its client is known by now.
     fn on_identified(&mut self);
+
+    /// What is said first in the place of a client that can say nothing: IDENTIFY.
+    fn first_words(&self) -> Option<String> {
+        None
+    }
+
+    /// INIT is on its way: what else is said in its place.
+    fn further_words(&mut self, _: &Link) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The server closes it.
+    fn on_closed(&mut self, _: &Close) {}
 }
 
 /// What a socket reads, its fragments put together.
@@ -150,6 +164,7 @@ impl<K> Connection<K> {
         let cid = format!("{index:x}-{:x}-{:016x}", uid.number(), origin.nonce);
         let cid = ConnectionId::from(cid.as_str());
         let link = Rc::new(Link::new(uid, cid, origin, &fanout.pressure(settings.outgoing())));
+        link.set_wire(wire);
         let counted = supervisor.count_connection();
         let connection = Self {
             machine,
@@ -215,6 +230,7 @@ where
         #[cfg(feature = "echo")]
         let hello = self.unless_echo(hello);
         self.carry_out(hello, ctx);
+        self.begin_speaking(ctx);
         if let Some(close) = self.supervisor.late() {
             self.on_note(Note::Close(close), ctx);
         }
@@ -316,7 +332,9 @@ where
     /// Lets the machine go on once INIT is out and the session known; their news come in either order.
     fn begin_serving(&mut self) -> Vec<Action> {
         if self.is_initialised && self.session.is_some() {
-            self.machine.identified(self.now())
+            let mut actions = self.machine.identified(self.now());
+            actions.extend(self.speak_on());
+            actions
         } else {
             Vec::new()
         }
@@ -491,6 +509,7 @@ where
         }
         if let Some(close) = close {
             self.farewell.closed_by_server(close);
+            self.socket.on_closed(close);
             self.link.close(close);
         }
         self.leave();
@@ -519,6 +538,7 @@ where
             self.machine.put_off(now);
         }
         let actions = self.machine.on_timeout(now);
+        self.take_for_heard(now, &actions);
         self.carry_out(actions, ctx);
     }
 

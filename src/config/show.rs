@@ -213,7 +213,8 @@ mod tests {
     fn every_setting_is_shown() {
         let text = "project = \"project_x\"\nproject-token = \"ptk_0123456789abcdefghijklmn\"\n\
             admin-token = \"pat_0123456789abcdefghijklmn\"\nmetrics-listen = \"127.0.0.1:9090\"\n\
-X            tls-cert = \"c\"\ntls-key = \"k\"\nacme = []\nacme-email = \"a@b\"\n\
+            drain-seconds = 5\ndrain-to = \"wss://b.example.com/ws\"\n\
+            tls-cert = \"c\"\ntls-key = \"k\"\nacme = []\nacme-email = \"a@b\"\n\
             acme-directory = \"https://c\"\nacme-staging = false\nacme-agree = true";
         let (_file, args) = super::super::tests::args(text);
         let (shown, _) = shown(args, &GivenFlags::default()).unwrap();

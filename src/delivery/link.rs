@@ -2,6 +2,7 @@
 
 mod ending;
 mod hearing;
+mod streaming;
 mod watching;
 
 use super::connection_info::{ConnectionInfo, Origin};
@@ -27,6 +28,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use streaming::SharedBookmark;
 use tokio::time::Instant;
 
 /// How often, at the most, what has arrived is asked about because the client sent something.
@@ -69,6 +71,8 @@ pub struct Link {
     extensions: Cell<Extensions>,
     /// The form of frames that it gets.
     profile: Cell<Profile>,
+    /// How far an event stream has heard each line; none of a socket, whose client remembers that by itself.
+    bookmark: SharedBookmark,
     /// What waits to be written.
     send_queue: RefCell<SendQueue>,
     /// What waits for INIT; none once that is out.
@@ -124,6 +128,7 @@ impl Link {
             project: RefCell::default(),
             extensions: Cell::default(),
             profile: Cell::default(),
+            bookmark: SharedBookmark::default(),
             send_queue: RefCell::new(SendQueue::new(Rc::clone(pressure))),
             init_buffer: RefCell::new(Some(Box::default())),
             pressure: Rc::clone(pressure),
@@ -250,6 +255,7 @@ impl Link {
         if self.is_watched.get() {
             self.record_event(dispatch);
         }
+        self.put_bookmark(dispatch);
         let bytes = dispatch.frame(self.profile.get());
         let outcome = if event.is_answer() {
             self.send_queue.borrow_mut().push_answer(bytes)
@@ -364,6 +370,7 @@ impl Link {
             let held = init_buffer.held().map(|event| &**event);
             [init].into_iter().chain(kept).chain(held).for_each(|event| self.record_event(event));
         }
+        self.begin_bookmark(init, &kept.events);
         let mut send_queue = self.send_queue.borrow_mut();
         send_queue.hear(direct);
         match init.pieces(profile) {
@@ -372,11 +379,13 @@ impl Link {
         }
         let mut owed = Owed::new(send_queue.end_bytes(), missed);
         for dispatch in &kept.events {
+            self.put_bookmark_in(&mut send_queue, dispatch);
             send_queue.push_anyway(dispatch.frame(profile), FlightCount::default());
             owed.add(send_queue.end_bytes(), dispatch);
         }
         let held = init_buffer.held().filter(|_| !is_planted(Fault::HeldBackDropped));
         for dispatch in held {
+            self.put_bookmark_in(&mut send_queue, dispatch);
             send_queue.push_anyway(dispatch.frame(profile), FlightCount::of(dispatch));
             owed.hold(send_queue.end_bytes());
         }
@@ -404,9 +413,9 @@ impl Link {
         self.send_queue.borrow_mut().push_anyway(bytes, FlightCount::default());
     }
 
-    /// Queues a close frame; nothing is taken after it.
+    /// Queues what ends the connection; nothing is taken after it.
     pub fn close(self: &Rc<Self>, close: &Close) {
-        self.send_queue.borrow_mut().close(close);
+        self.send_queue.borrow_mut().close(self.profile.get().wire.close(close));
         self.wake();
     }
 
@@ -452,8 +461,7 @@ impl Link {
         // At once, so that its session keeps what comes from now on: the connection's actor may not run before its socket
         // moves.
         self.leave();
-        self.send_queue.borrow_mut().close(&Close::new(CloseCode::SlowConsumer, reason));
-        self.wake();
+        self.close(&Close::new(CloseCode::SlowConsumer, reason));
         self.note(Note::Overrun);
     }
 }

@@ -13,7 +13,6 @@ mod writing;
 
 use super::flight::{Flight, FlightCount};
 use super::pressure::{Pressure, Rank, STILL};
-use crate::protocol::{Close, frame};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io;
@@ -338,6 +337,17 @@ impl SendQueue {
         self.take_in(FrameBatch { bytes: frame, told }, false);
     }
 
+    /// Queues what one connection alone has in front of the frame that is queued next, and which others share.
+    pub fn lead(&mut self, beginning: Bytes) {
+        if self.is_closed {
+            return;
+        }
+        self.take_in(FrameBatch { bytes: beginning, told: FlightCount::default() }, false);
+        if let Some(piece) = self.pieces.back_mut() {
+            piece.goes_on = true;
+        }
+    }
+
     /// As [`Self::push_anyway`], a frame in pieces that others may share: they are not joined here.
     pub fn push_pieces(&mut self, frame: Vec<Bytes>) {
         if self.is_closed {
@@ -371,11 +381,11 @@ impl SendQueue {
         }
     }
 
-    /// Queues a close frame behind everything else; nothing is taken after it. The writer hears of it with
-    /// [`Self::wake`].
-    pub fn close(&mut self, close: &Close) {
+    /// Queues the frame that ends the connection behind everything else; nothing is taken after it. The writer hears of it
+    /// with [`Self::wake`].
+    pub fn close(&mut self, frame: Bytes) {
         if !self.is_closed {
-            self.push_anyway(frame::close(close), FlightCount::default());
+            self.push_anyway(frame, FlightCount::default());
             self.is_closed = true;
         }
     }

@@ -35,6 +35,8 @@ pub(crate) fn routes() -> Vec<Mounted> {
 struct ConnectionView {
     /// Its public id, as INIT told its client.
     cid: String,
+    /// What carries it: `websocket` or `sse`.
+    transport: &'static str,
     /// When it came.
     since: Timestamp,
     /// Where it comes from.
@@ -51,6 +53,7 @@ impl From<ConnectionInfo> for ConnectionView {
     fn from(info: ConnectionInfo) -> Self {
         Self {
             cid: info.cid.to_string(),
+            transport: info.profile.wire.encoding.transport(),
             since: info.origin.since,
             address: info.origin.address,
             user_agent: info.origin.user_agent.map(String::from),

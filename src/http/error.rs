@@ -7,6 +7,8 @@ mod code;
 
 pub(crate) use code::FailureCode;
 
+mod not_opened;
+
 use super::{cors, envelope};
 use crate::actor::clock::NoRandomness;
 use crate::actor::{AskError, ChangeError};
@@ -14,6 +16,7 @@ use crate::domain::{
     ChannelId, IdError, JsonFault, KeyError, Permission, Reused, StateError, Version,
 };
 use crate::heavy::NotDone;
+use crate::protocol::{Close, CloseCode};
 use crate::store::{StoreError, Thing};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
@@ -22,7 +25,7 @@ use uuid::Uuid;
 
 /// Where to look instead of a path that does not exist.
 pub(crate) const NO_SUCH_PATH: &str = "no such path: the API is at /v1/channels, /v1/projects and /v1/users, the socket at /ws, \
-    health at /health/ready";
+    event streams at /sse, health at /health/ready";
 /// How much of a content type that is refused is repeated, characters.
 const MEDIA_TYPE_CHARS: usize = 80;
 
@@ -151,6 +154,9 @@ pub enum ApiError {
     /// Too many connections from one address.
     #[error("too many connections from this address: the limit is {0}")]
     RateLimited(usize),
+    /// An event stream is not opened: its session closes it before it begins.
+    #[error("{}", .0.reason)]
+    NotOpened(Close),
     /// Too many secrets that nobody has, from one address.
     #[error(
         "too many tokens from this address that nobody has: try again in a second, with one that is right"
@@ -301,6 +307,7 @@ impl ApiError {
             Self::StorageUnavailable => FailureCode::StorageUnavailable,
             Self::Stopping => FailureCode::Stopping,
             Self::Internal { .. } => FailureCode::Internal,
+            Self::NotOpened(close) => not_opened::answer(close.code),
         }
     }
 

@@ -48,6 +48,7 @@ mod messages;
 mod metrics;
 mod mounted;
 mod observed;
+mod origin;
 mod pace;
 mod pages;
 mod path;
@@ -70,6 +71,7 @@ mod reference;
 mod request_id;
 mod routes;
 mod settings;
+mod sse;
 mod state;
 mod state_log;
 mod subscribers;
@@ -240,5 +242,6 @@ pub fn configure(app: App) -> impl FnOnce(&mut ServiceConfig) {
         health::mount(config, &data, HealthAudience::Public);
         metrics::mount(config, &data);
         ws::mount(config, &data);
+        sse::mount(config, &data);
     }
 }

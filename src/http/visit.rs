@@ -51,6 +51,8 @@ pub(crate) struct Visit {
     room: Cell<usize>,
     /// Wakes who reads.
     reader: RefCell<Option<Waker>>,
+    /// Whether the client has ended its side, or the stream is broken.
+    has_hung_up: Cell<bool>,
 }
 
 impl Visit {
@@ -62,7 +64,23 @@ impl Visit {
             borders: RefCell::default(),
             room: Cell::new(usize::MAX),
             reader: RefCell::default(),
+            has_hung_up: Cell::default(),
         }
+    }
+
+    /// The client has ended its side, or the stream is broken.
+    pub(crate) fn hang_up(&self) {
+        self.has_hung_up.set(true);
+    }
+
+    /// Whether the client has ended its side: who waits for events without end has gone then.
+    pub(super) fn has_hung_up(&self) -> bool {
+        self.has_hung_up.get()
+    }
+
+    /// The answer goes on until one of the two ends it: a stop does not wait for it as for others.
+    pub(super) fn stay(&self) {
+        drop(self.place.take());
     }
 
     /// The visit that a request belongs to; none in another program than ours.

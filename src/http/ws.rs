@@ -11,10 +11,11 @@ use super::App;
 use super::error::ApiError;
 use super::front::front;
 use super::observed::RoutePattern;
+use super::origin::origin_of;
 use super::pages;
 use super::visit::Visit;
 use super::ws_frame::Frames;
-use crate::actor::{Connection, Inbound, Socket, clock};
+use crate::actor::{Connection, Inbound, Socket};
 use crate::delivery::{Link, Origin};
 use crate::metrics::Label;
 use crate::protocol::{Encoding, Wire};
@@ -39,9 +40,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
-
-/// How much of a client's name for itself is kept, characters.
-const USER_AGENT_CHARS: usize = 128;
 
 /// What connections need whose socket is an actix-web response.
 #[derive(Debug)]
@@ -202,16 +200,12 @@ pub(crate) fn admit(
     if !is_upgraded(head) {
         return Err(HandshakeError::NoWebsocketUpgrade.into());
     }
-    let agent = head.headers.get(USER_AGENT);
     // The one client that asks for compression by mistake and cannot read it sends no User-Agent (`docs/CLIENTS.md`,
     // trap 3).
-    wire.is_zlib &= app.supervisor.settings().has_zlib && agent.is_some();
-    let agent = agent.and_then(|agent| agent.to_str().ok());
-    let user_agent =
-        agent.map(|agent| agent.chars().take(USER_AGENT_CHARS).collect::<String>().into());
-    let nonce = u64::from_be_bytes(clock::random().map_err(ApiError::from)?);
+    let has_agent = head.headers.contains_key(USER_AGENT);
+    wire.is_zlib &= app.supervisor.settings().has_zlib && has_agent;
     let page = pages::page_of(&head.headers);
-    let origin = Origin { address, user_agent, since: clock::now(), nonce };
+    let origin = origin_of(head, address)?;
     Ok(Admitted { origin, wire, place, waiting, page })
 }
 

@@ -144,6 +144,11 @@ impl MetricWriter<'_> {
                 [&counted.connections_opened, &counted.connections_closed],
             ),
             (
+                "warren_event_streams",
+                "Event streams among the sockets that are open",
+                [&counted.streams_opened, &counted.streams_closed],
+            ),
+            (
                 "warren_sessions",
                 "Sessions, those without a connection at the moment too",
                 [&counted.sessions_begun, &counted.sessions_ended],

@@ -28,6 +28,10 @@ tallies! {
     connections_opened,
     /// Sockets that ended.
     connections_closed,
+    /// Event streams among those that opened.
+    streams_opened,
+    /// Event streams among those that ended.
+    streams_closed,
     /// Sessions that began.
     sessions_begun,
     /// Sessions that ended.

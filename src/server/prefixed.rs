@@ -114,6 +114,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Prefixed<S> {
                 if let Some(came @ [_, ..]) = buffer.filled().get(before..) {
                     self.has_begun = true;
                     self.visit.hear(came);
+                } else {
+                    self.visit.hang_up();
                 }
                 return Poll::Ready(done);
             }

@@ -178,7 +178,7 @@ fn connections_are_listed_by_token_and_by_channel() {
         let keys: Vec<_> = connection.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(
             keys,
-            ["cid", "since", "address", "user_agent", "queue_bytes", "channels"],
+            ["cid", "transport", "since", "address", "user_agent", "queue_bytes", "channels"],
             "{connection}"
         );
         assert_eq!(connection["address"], "127.0.0.1");

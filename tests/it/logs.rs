@@ -1,7 +1,7 @@
 //! What the log says of requests and sockets, and what it never says.
 
 use crate::scene::{create, new_token};
-use crate::socket::{Socket, frame};
+use crate::socket::{Socket, StreamAsk, StreamClient, frame};
 use crate::support::{ADMIN, OWNER, Server, raw, until};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -152,6 +152,43 @@ fn lines_are_json_where_that_is_asked_for_and_have_no_secrets() {
     for secret in [&*token, OWNER, ADMIN, SECRET] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
+}
+
+#[test]
+fn a_stream_is_logged_by_its_transport_and_never_with_its_token() {
+    let settings = [
+        ("WARREN_LOG_FORMAT", "json"),
+        ("WARREN_LOG_REQUESTS", "1"),
+        ("WARREN_LOG_CLOSES", "1"),
+        ("RUST_LOG", "debug"),
+    ];
+    let server = Server::start_with(&settings);
+    let token = new_token(&server, &json!({}));
+    let ask = StreamAsk::default().and("token", &token);
+    let (stream, init) = StreamClient::enter(server.address, &ask);
+    drop(stream);
+    let closed = until("it is closed", || {
+        let all = lines(&server, "closed");
+        all.iter().find(|line| line["cid"] == init["cid"]).cloned().ok_or(all)
+    });
+    assert_eq!((&closed["transport"], &closed["code"]), (&json!("sse"), &json!(1006)), "{closed}");
+    let wrong = StreamAsk::default().and("token", SECRET);
+    assert_eq!(StreamClient::try_open(server.address, &wrong).err().unwrap().status, 401);
+    let answered = lines(&server, "answered");
+    let ours: Vec<_> = answered.iter().filter(|line| line["route"] == "/sse").collect();
+    assert_eq!(ours.len(), 2, "{answered:?}");
+    let log = server.log();
+    for secret in [&*token, SECRET] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+    let (mut socket, init) = Socket::enter(server.address, Some(&token));
+    socket.write(&frame::close(1000, b""));
+    socket.expect_close();
+    until("it is logged too", || {
+        let all = lines(&server, "closed");
+        let line = all.iter().find(|line| line["cid"] == init["cid"]);
+        line.filter(|line| line["transport"] == "websocket").cloned().ok_or(all)
+    });
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Who may subscribe to what, in every way there is (`docs/PROTOCOL.md`, Visibility): a generated matrix.
 
-use crate::scene::{channels, cid, create, eventually, hears, members, subscriptions};
-use crate::socket::Socket;
+use crate::scene::{Hearer, channels, cid, create, eventually, hears, members, subscriptions};
+use crate::socket::{Socket, StreamAsk, StreamClient};
 use crate::support::{OWNER, Server};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Long enough for a row to come back within it, short enough to wait for its end.
 const GRACE: &str = "2";
@@ -33,6 +33,43 @@ enum Way {
     Post,
     /// A default channel of a new token.
     Default,
+}
+
+/// What carries what is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    /// A WebSocket.
+    Socket,
+    /// An event stream.
+    Stream,
+}
+
+impl Transport {
+    /// A connection, and INIT's data; it subscribes to this channel, and for now alone where that is said, behind that.
+    fn enter(
+        self,
+        server: &Server,
+        token: Option<&str>,
+        subscribe: Option<(&str, bool)>,
+    ) -> (Box<dyn Hearer>, Value) {
+        match self {
+            Self::Socket => {
+                let (mut socket, init) = Socket::enter(server.address, token);
+                if let Some((id, is_ephemeral)) = subscribe {
+                    socket.dispatch("SUBSCRIBE", id, &json!({"ephemeral": is_ephemeral}));
+                }
+                (Box::new(socket), init)
+            }
+            Self::Stream => {
+                let mut ask = StreamAsk::with(token);
+                if let Some((id, is_ephemeral)) = subscribe {
+                    ask = ask.and("channels", id).and("ephemeral", &is_ephemeral.to_string());
+                }
+                let (stream, init) = StreamClient::enter(server.address, &ask);
+                (Box::new(stream), init)
+            }
+        }
+    }
 }
 
 /// What must come of it.
@@ -165,33 +202,31 @@ impl Play {
     }
 
     /// Makes the subscription and asserts what comes of it; returns the connection that has seen it.
-    fn run(&mut self, server: &Server) -> Option<Socket> {
+    fn run(&mut self, server: &Server, by: Transport) -> Option<Box<dyn Hearer>> {
         let (row, id) = (self.row, self.id.clone());
-        let online = row.is_online.then(|| Socket::enter(server.address, self.token.as_deref()));
+        let asks = (row.way == Way::Client).then_some((id.as_str(), row.is_ephemeral));
+        let online = row.is_online.then(|| by.enter(server, self.token.as_deref(), asks));
         let is_granted = row.way == Way::Client || self.grant(server);
         if !is_granted && !row.is_online {
             return None;
         }
         let (mut socket, init) =
-            online.unwrap_or_else(|| Socket::enter(server.address, self.token.as_deref()));
-        if row.way == Way::Client {
-            socket.dispatch("SUBSCRIBE", &id, &json!({"ephemeral": row.is_ephemeral}));
-        }
+            online.unwrap_or_else(|| by.enter(server, self.token.as_deref(), None));
         let cid = cid(&init);
         match row.outcome() {
             Outcome::Available if row.is_online => {
                 assert_eq!(channels(&init), [""; 0], "{row:?}");
-                let available = socket.expect("AVAILABLE");
+                let available = socket.hear_of("AVAILABLE");
                 assert_eq!(available["c"], id.as_str(), "{row:?}");
                 assert_eq!(available["d"]["channel"]["type"], row.channel, "{row:?}");
-                assert!(hears(server, &mut socket, &cid, &id), "{row:?}");
+                assert!(hears(server, &mut *socket, &cid, &id), "{row:?}");
             }
             Outcome::Available => {
                 assert_eq!(channels(&init), [id.as_str()], "{row:?}");
-                assert!(hears(server, &mut socket, &cid, &id), "{row:?}");
+                assert!(hears(server, &mut *socket, &cid, &id), "{row:?}");
             }
             Outcome::Unavailable(code) => {
-                let refused = socket.expect("UNAVAILABLE");
+                let refused = socket.hear_of("UNAVAILABLE");
                 let expected = json!({"c": id, "u": true, "e": "UNAVAILABLE",
                     "d": {"graceful": false, "error_code": code}});
                 assert_eq!(refused, expected, "{row:?}");
@@ -199,9 +234,9 @@ impl Play {
             Outcome::NotFound(_) => {}
         }
         if row.channel == "missing" {
-            crate::scene::assert_silent(server, &mut socket, &cid);
+            crate::scene::assert_silent(server, &mut *socket, &cid);
         } else if row.outcome() != Outcome::Available {
-            assert!(!hears(server, &mut socket, &cid, &id), "{row:?}");
+            assert!(!hears(server, &mut *socket, &cid, &id), "{row:?}");
         }
         Some(socket)
     }
@@ -209,13 +244,23 @@ impl Play {
 
 #[test]
 fn every_way_to_subscribe_keeps_the_rules_of_visibility() {
+    play_all(Transport::Socket);
+}
+
+#[test]
+fn every_way_to_subscribe_keeps_them_over_an_event_stream() {
+    play_all(Transport::Stream);
+}
+
+/// Plays every row by this transport.
+fn play_all(by: Transport) {
     let server = Server::start_with(&[("WARREN_SESSION_GRACE", GRACE)]);
     let rows = rows();
     assert!(rows.len() >= 36, "{}", rows.len());
     let mut plays = Vec::new();
     for (number, row) in rows.into_iter().enumerate() {
         let mut play = Play::set_up(&server, number, row);
-        let socket = play.run(&server);
+        let socket = play.run(&server, by);
         let leap = play.token.clone().filter(|_| row.who == Who::Leap);
         if let Some(token) = &leap {
             let expected = if row.is_permanent() { vec![play.id.clone()] } else { Vec::new() };
@@ -230,11 +275,11 @@ fn every_way_to_subscribe_keeps_the_rules_of_visibility() {
         if play.row.channel != "missing" {
             eventually("the session has ended", || members(&server, &play.id) == 0);
         }
-        let (mut socket, init) = Socket::enter(server.address, play.token.as_deref());
+        let (mut socket, init) = by.enter(&server, play.token.as_deref(), None);
         let expected = if play.row.is_permanent() { vec![play.id.as_str()] } else { Vec::new() };
         assert_eq!(channels(&init), expected, "{:?}", play.row);
         if leap.is_some() && play.row.channel != "missing" {
-            let is_heard = hears(&server, &mut socket, &cid(&init), &play.id);
+            let is_heard = hears(&server, &mut *socket, &cid(&init), &play.id);
             assert_eq!(is_heard, play.row.is_permanent(), "{:?}", play.row);
         }
     }

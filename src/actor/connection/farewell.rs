@@ -116,6 +116,7 @@ impl Farewell {
         tracing::info!(
             target: "warren::close",
             cid = %link.cid(),
+            transport = link.profile().wire.encoding.transport(),
             project = link.project().map(tracing::field::display),
             address = link.address().map(tracing::field::display),
             code,

@@ -209,7 +209,12 @@ impl Registry {
             room.share(link.uid(), &mut self.line);
         }
         let room = self.rooms.entry(channel).or_insert_with(|| Room::new(name));
-        if is_first { room.add_single_channel(link) } else { room.add_multi_channel(link) }
+        // A stream's events have a beginning of their own.
+        if is_first && !link.has_bookmark() {
+            room.add_single_channel(link);
+        } else {
+            room.add_multi_channel(link);
+        }
     }
 
     /// Takes a connection out of a channel's list; drops a list that has become empty.

@@ -3,7 +3,7 @@
 use super::super::pressure::QueueBounds;
 use super::*;
 use crate::num;
-use crate::protocol::{CloseCode, frame as protocol_frame};
+use crate::protocol::{Close, CloseCode, frame as protocol_frame};
 use futures_util::task::noop_waker;
 use proptest::prelude::*;
 use std::cell::Cell;
@@ -315,7 +315,7 @@ fn a_close_is_the_last_thing_that_leaves() {
     let mut send_queue = send_queue();
     let close = Close::new(CloseCode::GoingAway, "");
     send_queue.push(frame("last")).unwrap();
-    send_queue.close(&close);
+    send_queue.close(protocol_frame::close(&close));
     send_queue.push(frame("late")).unwrap();
     let mut expected = b"last".to_vec();
     expected.extend_from_slice(&protocol_frame::close(&close));

@@ -3,11 +3,36 @@
 //! Nothing here waits for a time to pass and hopes: that something was not heard is shown by a message that was sent
 //! after it and heard instead; that something has ended is asked until it has.
 
-use crate::socket::Socket;
+use crate::socket::{Socket, StreamClient};
 use crate::support::{OWNER, PROJECT, Server, until};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tempfile::NamedTempFile;
+
+/// Who hears dispatches, by whichever transport.
+pub trait Hearer {
+    /// The next dispatch.
+    fn hear(&mut self) -> Value;
+
+    /// The next dispatch, which must be of this kind.
+    fn hear_of(&mut self, event: &str) -> Value {
+        let dispatch = self.hear();
+        assert_eq!(dispatch["e"], event, "{dispatch}");
+        dispatch
+    }
+}
+
+impl Hearer for Socket {
+    fn hear(&mut self) -> Value {
+        self.next()
+    }
+}
+
+impl Hearer for StreamClient {
+    fn hear(&mut self) -> Value {
+        self.next()
+    }
+}
 
 /// A connection that has identified with these extensions, and INIT's data.
 pub fn enter_with(address: SocketAddr, token: Option<&str>, ext: &[&str]) -> (Socket, Value) {
@@ -74,22 +99,22 @@ pub fn mark(server: &Server, cid: &str, mark: &str) {
 }
 
 /// Asserts that the next thing that a connection hears is a marker sent now.
-pub fn assert_silent(server: &Server, socket: &mut Socket, cid: &str) {
+pub fn assert_silent(server: &Server, socket: &mut dyn Hearer, cid: &str) {
     mark(server, cid, "marker");
-    let heard = socket.next();
+    let heard = socket.hear();
     assert_eq!((&heard["e"], &heard["d"]["e"]), (&json!("DIRECT_MESSAGE"), &json!("marker")));
     assert_eq!(heard["u"], true);
 }
 
 /// Whether a connection hears what is published to a channel now; asserts that it hears nothing else.
-pub fn hears(server: &Server, socket: &mut Socket, cid: &str, channel: &str) -> bool {
+pub fn hears(server: &Server, socket: &mut dyn Hearer, cid: &str, channel: &str) -> bool {
     publish(server, channel, "probe", &Value::Null);
     mark(server, cid, "marker");
-    let mut heard = socket.next();
+    let mut heard = socket.hear();
     let is_heard = heard["e"] == "MESSAGE";
     if is_heard {
         assert_eq!((&heard["c"], &heard["d"]["e"]), (&json!(channel), &json!("probe")));
-        heard = socket.next();
+        heard = socket.hear();
     }
     assert_eq!((&heard["e"], &heard["d"]["e"]), (&json!("DIRECT_MESSAGE"), &json!("marker")));
     is_heard

@@ -5,10 +5,12 @@ mod client;
 pub mod frame;
 mod http;
 mod process;
+mod stream;
 
 pub use client::{Received, Socket};
 pub use http::Http;
 pub use process::Process;
+pub use stream::{StreamAsk, StreamClient};
 
 pub use crate::support::PATIENCE;
 

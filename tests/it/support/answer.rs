@@ -16,6 +16,15 @@ pub struct Answer {
 impl Answer {
     /// Reads one answer that takes all of the bytes; none when they are something else.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut answer = Self::parse_head(bytes)?;
+        if answer.header("transfer-encoding") == Some("chunked") {
+            answer.body = joined(&answer.body)?;
+        }
+        Some(answer)
+    }
+
+    /// Reads the head of an answer; its body is what stands behind that.
+    pub fn parse_head(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
         let head = std::str::from_utf8(bytes.get(..end)?).ok()?;
         let mut lines = head.split("\r\n");
@@ -25,11 +34,7 @@ impl Answer {
             Some((name.to_ascii_lowercase(), value.trim().to_owned()))
         };
         let headers = lines.map(header).collect::<Option<Vec<_>>>()?;
-        let mut answer = Self { status, headers, body: bytes.get(end + 4..)?.to_vec() };
-        if answer.header("transfer-encoding") == Some("chunked") {
-            answer.body = joined(&answer.body)?;
-        }
-        Some(answer)
+        Some(Self { status, headers, body: bytes.get(end + 4..)?.to_vec() })
     }
 
     /// A header's value.

@@ -140,7 +140,7 @@ impl Machine {
             wire,
             timing,
             phase: Phase::Opened,
-            liveness: Liveness::new(timing),
+            liveness: Liveness::new(timing, wire.encoding.is_one_way()),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             ending: None,
@@ -168,7 +168,7 @@ impl Machine {
     /// Takes one text frame.
     pub fn on_text(&mut self, now: Duration, text: &str) -> Vec<Action> {
         match self.wire.encoding {
-            Encoding::Json => self.on_json(now, text),
+            Encoding::Json | Encoding::Sse => self.on_json(now, text),
             Encoding::Etf => self.refuse(now, "an ETF connection sends binary frames"),
         }
     }
@@ -176,7 +176,9 @@ impl Machine {
     /// Takes one binary frame, which may say no more than `max_bytes` of JSON.
     pub fn on_binary(&mut self, now: Duration, bytes: &[u8], max_bytes: usize) -> Vec<Action> {
         match self.wire.encoding {
-            Encoding::Json => self.refuse(now, "a JSON connection sends text frames"),
+            Encoding::Json | Encoding::Sse => {
+                self.refuse(now, "a JSON connection sends text frames")
+            }
             Encoding::Etf => match etf::to_json(bytes, max_bytes) {
                 Ok(text) => self.on_json(now, &text),
                 Err(error @ EtfError::TooBig) => {

@@ -2,8 +2,9 @@
 //!
 //! Frames are decoded into [`client_frame::ClientFrame`]s and encoded from [`encoded_event::EncodedEvent`]s; the per-connection rules
 //! are the [`machine::Machine`], which takes the time as an argument and returns what to do. All of it is JSON text but
-//! for the outermost skin: [`wire`] spells that text as each connection asked.
+//! for the outermost skin: [`wire`] spells that text as each connection asked, [`sse`] where it is an event stream.
 
+pub mod bookmark;
 pub mod client_frame;
 pub mod close;
 pub mod encoded_event;
@@ -15,9 +16,11 @@ pub mod opcode;
 pub mod profiles;
 pub mod rate;
 pub mod refusal;
+pub mod sse;
 pub mod wire;
 pub mod zlib;
 
+pub use bookmark::{Bookmark, BookmarkFull, NoBookmark};
 pub use client_frame::{ClientCommand, ClientFrame, DecodeError, Identify};
 pub use close::{Close, CloseCode, REASON_MAX_BYTES};
 pub use encoded_event::{

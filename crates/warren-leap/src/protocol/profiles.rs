@@ -16,26 +16,37 @@ const HEAVY_DELTA: usize = 128 << 10;
 pub const LEAST_HEAVY: usize = HEAVY_DELTA;
 
 /// How many profiles there are.
-const ALL: usize = 32;
+const ALL: usize = 8 * SPELLINGS.len();
+/// The ways to spell a payload.
+const SPELLINGS: [Wire; 5] = [
+    Wire { encoding: Encoding::Json, is_zlib: false },
+    Wire { encoding: Encoding::Json, is_zlib: true },
+    Wire { encoding: Encoding::Etf, is_zlib: false },
+    Wire { encoding: Encoding::Etf, is_zlib: true },
+    Wire { encoding: Encoding::Sse, is_zlib: false },
+];
 
 impl Profile {
     /// Which one it is, as a bit.
-    fn bit(self) -> u32 {
-        let is_etf = self.wire.encoding == Encoding::Etf;
-        let flags =
-            [self.has_versions, is_etf, self.wire.is_zlib, self.has_positions, self.has_deltas];
-        let [versions, etf, zlib, positions, deltas] = flags.map(u32::from);
-        1 << (versions + 2 * etf + 4 * zlib + 8 * positions + 16 * deltas)
+    fn bit(self) -> u64 {
+        let spelling = match (self.wire.encoding, self.wire.is_zlib) {
+            (Encoding::Json, is_zlib) => u32::from(is_zlib),
+            (Encoding::Etf, is_zlib) => 2 + u32::from(is_zlib),
+            (Encoding::Sse, _) => 4,
+        };
+        let [versions, positions, deltas] =
+            [self.has_versions, self.has_positions, self.has_deltas].map(u32::from);
+        1 << (versions + 2 * positions + 4 * deltas + 8 * spelling)
     }
 
     /// All of them.
     fn all() -> impl Iterator<Item = Self> {
         let has = |flags: u32, flag: u32| flags & flag != 0;
-        (0..32).map(move |flags| {
-            let encoding = if has(flags, 2) { Encoding::Etf } else { Encoding::Json };
-            let wire = Wire { encoding, is_zlib: has(flags, 4) };
-            let (has_versions, has_positions) = (has(flags, 1), has(flags, 8));
-            Self { has_versions, has_positions, has_deltas: has(flags, 16), wire }
+        SPELLINGS.into_iter().flat_map(move |wire| {
+            (0..8).map(move |flags| {
+                let (has_versions, has_positions) = (has(flags, 1), has(flags, 2));
+                Self { has_versions, has_positions, has_deltas: has(flags, 4), wire }
+            })
         })
     }
 
@@ -45,14 +56,14 @@ impl Profile {
             _ if is_compared => HEAVY_DELTA,
             (Encoding::Etf, _) => HEAVY_ETF,
             (Encoding::Json, true) => HEAVY_ZLIB,
-            (Encoding::Json, false) => HEAVY_JSON,
+            (Encoding::Json | Encoding::Sse, _) => HEAVY_JSON,
         }
     }
 }
 
 /// A set of profiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Profiles(u32);
+pub struct Profiles(u64);
 
 impl From<Profile> for Profiles {
     fn from(profile: Profile) -> Self {
@@ -93,8 +104,14 @@ impl Profiles {
 }
 
 /// How many connections have each profile.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct ProfileCounts([u32; ALL]);
+
+impl Default for ProfileCounts {
+    fn default() -> Self {
+        Self([0; ALL])
+    }
+}
 
 impl ProfileCounts {
     /// One more.

@@ -1,6 +1,7 @@
-//! How a connection wants its payloads spelled: JSON or terms, large ones compressed or not.
+//! How a connection wants its payloads spelled: JSON or terms, large ones compressed or not; or as server-sent events.
 
-use super::{etf, frame, zlib};
+use super::close::Close;
+use super::{etf, frame, sse, zlib};
 use bytes::Bytes;
 use std::sync::OnceLock;
 
@@ -12,6 +13,23 @@ pub enum Encoding {
     Json,
     /// External Term Format, in binary frames.
     Etf,
+    /// JSON as server-sent events, never compressed. The client says nothing; what is said in its place is JSON.
+    Sse,
+}
+
+impl Encoding {
+    /// Whether the client can say nothing on such a connection.
+    pub const fn is_one_way(self) -> bool {
+        matches!(self, Self::Sse)
+    }
+
+    /// What carries it, in a word for operators.
+    pub const fn transport(self) -> &'static str {
+        match self {
+            Self::Json | Self::Etf => "websocket",
+            Self::Sse => "sse",
+        }
+    }
 }
 
 /// What a connection asked for when it opened; the same until its end.
@@ -29,8 +47,17 @@ impl Wire {
         let plain = match self.encoding {
             Encoding::Json => frame::text(json),
             Encoding::Etf => etf_frame(json),
+            Encoding::Sse => return sse::of_payload(json),
         };
         if self.is_zlib { deflated(&plain) } else { plain }
+    }
+
+    /// What ends a connection.
+    pub fn close(self, close: &Close) -> Bytes {
+        match self.encoding {
+            Encoding::Json | Encoding::Etf => frame::close(close),
+            Encoding::Sse => sse::close(close),
+        }
     }
 }
 
@@ -53,6 +80,8 @@ struct Others {
     etf: OnceLock<Bytes>,
     /// Terms, compressed.
     etf_zlib: OnceLock<Bytes>,
+    /// JSON as a server-sent event.
+    sse: OnceLock<Bytes>,
 }
 
 impl Forms {
@@ -80,6 +109,9 @@ impl Forms {
                 others().etf_zlib.get_or_init(|| deflated(etf())).clone()
             }
             (Encoding::Etf, _) => etf().clone(),
+            (Encoding::Sse, _) => {
+                others().sse.get_or_init(|| sse::of_payload(frame::text_of(json))).clone()
+            }
         }
     }
 }
@@ -95,6 +127,7 @@ impl Forms {
             (Encoding::Json, true) => of_others(|others| &others.json_zlib),
             (Encoding::Etf, false) => of_others(|others| &others.etf),
             (Encoding::Etf, true) => of_others(|others| &others.etf_zlib),
+            (Encoding::Sse, _) => of_others(|others| &others.sse),
         }
     }
 }
@@ -127,16 +160,22 @@ mod tests {
     use flate2::read::ZlibDecoder;
     use std::io::Read as _;
 
-    /// The four ways to ask.
-    const ALL: [Wire; 4] = [
+    /// The five ways to ask.
+    const ALL: [Wire; 5] = [
         Wire { encoding: Encoding::Json, is_zlib: false },
         Wire { encoding: Encoding::Json, is_zlib: true },
         Wire { encoding: Encoding::Etf, is_zlib: false },
         Wire { encoding: Encoding::Etf, is_zlib: true },
+        Wire { encoding: Encoding::Sse, is_zlib: false },
     ];
 
     /// What a frame says, as JSON.
     fn read(wire: Wire, whole: &[u8]) -> String {
+        if wire.encoding == Encoding::Sse {
+            let text = std::str::from_utf8(whole).unwrap();
+            let (_, data) = text.split_once("\ndata: ").unwrap();
+            return format!(r#"{{"op":0,"d":{}}}"#, data.strip_suffix("\n\n").unwrap());
+        }
         let mut payload = frame::payload_of(whole).to_vec();
         if payload[0] == 0x78 {
             assert!(wire.is_zlib);
@@ -146,6 +185,7 @@ mod tests {
         match wire.encoding {
             Encoding::Json => String::from_utf8(payload).unwrap(),
             Encoding::Etf => etf::to_json(&payload, usize::MAX).unwrap(),
+            Encoding::Sse => unreachable!(),
         }
     }
 

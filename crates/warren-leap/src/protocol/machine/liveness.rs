@@ -48,6 +48,8 @@ pub(super) enum Look {
 pub(super) struct Liveness {
     /// The intervals.
     timing: Timing,
+    /// Whether the client can say nothing: then its system alone tells whether it is there, by what it takes.
+    is_one_way: bool,
     /// When the last heartbeat came.
     heard: Duration,
     /// When the next heartbeat of ours is due; none before INIT.
@@ -66,9 +68,10 @@ pub(super) struct Liveness {
 
 impl Liveness {
     /// A client that has just come.
-    pub(super) const fn new(timing: Timing) -> Self {
+    pub(super) const fn new(timing: Timing, is_one_way: bool) -> Self {
         Self {
             timing,
+            is_one_way,
             heard: Duration::ZERO,
             next_probe: None,
             probes: 0,
@@ -122,6 +125,9 @@ impl Liveness {
         if !has_identified && now >= self.timing.identify {
             return Some(Close::new(CloseCode::IdentifyTimeout, "no IDENTIFY in time"));
         }
+        if self.is_one_way {
+            return None;
+        }
         let silence = self.timing.silence;
         if now >= self.heard + silence {
             let reason = format!("no heartbeat for {} s", silence.as_secs_f64());
@@ -144,7 +150,8 @@ impl Liveness {
         self.probes += 1;
         let tag = format!("w{}", self.probes);
         self.probe = Some(Probe { tag: tag.clone(), sent: now });
-        self.next_probe = Some(now + self.timing.heartbeat * SERVER_HEARTBEAT_INTERVALS);
+        let intervals = if self.is_one_way { 1 } else { SERVER_HEARTBEAT_INTERVALS };
+        self.next_probe = Some(now + self.timing.heartbeat * intervals);
         tag
     }
 
@@ -154,7 +161,7 @@ impl Liveness {
             return Some(doubt.until);
         }
         let identify = (!has_identified).then_some(self.timing.identify);
-        let silence = Some(self.heard + self.timing.silence);
+        let silence = (!self.is_one_way).then(|| self.heard + self.timing.silence);
         let answer = self.asked.map(|asked| asked + ANSWER);
         let all = [identify, silence, self.next_probe, self.question_due(), answer];
         all.into_iter().flatten().min()
