@@ -5,7 +5,7 @@
 //! ```text
 //! domain ← protocol ← line ← bus
 //!             ↖ delivery ← channel ← session ← actor ← http ← server ← cli ← main
-//!    ↖ store, webhook, events, heavy ↗
+//!    ↖ store, webhook, jwt, events, heavy ↗
 //! ```
 //!
 //! `tls`, which reads certificates, stands below `config`; `metrics` stands below all that counts something: `delivery`, `actor`, `http`; `telemetry` below all that logs by share;
@@ -35,6 +35,7 @@ mod faults;
 pub mod first_run;
 pub mod heavy;
 pub mod http;
+pub mod jwt;
 pub mod line;
 pub mod metrics;
 mod num;

@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["domain", "num"]),
     ("webhook", &["domain"]),
     ("tls", &["domain", "webhook"]),
+    ("jwt", &["domain"]),
     ("events", &["domain"]),
     ("heavy", &["domain"]),
     ("delivery", &["domain", "protocol", "heavy", "faults", "metrics", "num", "recorder"]),
@@ -38,6 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "bus",
             "store",
             "webhook",
+            "jwt",
             "events",
             "heavy",
             "delivery",
@@ -58,6 +60,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "protocol",
             "store",
             "webhook",
+            "jwt",
             "heavy",
             "delivery",
             "ask",
@@ -139,7 +142,7 @@ const PLACES: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Layers of machines: what happens comes in as an argument, time too, and nothing waits.
-const MACHINES: &[&str] = &["domain", "protocol", "line", "bus", "channel", "session"];
+const MACHINES: &[&str] = &["domain", "protocol", "line", "bus", "channel", "session", "jwt"];
 
 /// Words that would make a machine do more than decide.
 const IO: &[&str] = &["actix::", "Instant::now(", "SystemTime::now(", "spawn(", ".await"];

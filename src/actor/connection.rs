@@ -483,6 +483,7 @@ where
                     Ok(entered) => {
                         actor.socket.on_identified();
                         actor.account.belong_to(&project);
+                        actor.know_subject(&entered, &project);
                         if let Some(tape) = actor.link.tape() {
                             tape.came(address);
                         }

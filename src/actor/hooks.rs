@@ -6,10 +6,11 @@
 use super::event_log::EventLog;
 use super::persistence::Persistence;
 use super::webhook::{
-    Ask, AuthorizerCall, LastAsked, Tried, TryAuthorizer, TryWebhook, WebhookSender,
+    Ask, AuthorizerCall, FetchKeys, LastAsked, Tried, TryAuthorizer, TryWebhook, WebhookSender,
 };
 use crate::ask::AskError;
 use crate::domain::{Authorizer, EventKind, HookEvent, ProjectId, Register, Webhook};
+use crate::jwt::KeySet;
 use crate::store::{StoreResult, WriteStore};
 use crate::webhook::authorize::Verdict;
 use actix::prelude::*;
@@ -114,6 +115,15 @@ impl Hooks {
     pub async fn try_authorizer(&self, trial: TryAuthorizer) -> Result<Option<Tried>, AskError> {
         let dispatcher = self.dispatcher().ok_or(AskError::Closed)?;
         dispatcher.send(trial).await.map_err(|_ended| AskError::Closed)
+    }
+
+    /// Fetches an issuer's keys.
+    ///
+    /// # Errors
+    /// A word for programs where they do not come.
+    pub(super) async fn fetch_keys(&self, url: String) -> Result<KeySet, &'static str> {
+        let dispatcher = self.dispatcher().ok_or("closed")?;
+        dispatcher.send(FetchKeys(url)).await.unwrap_or(Err("closed"))
     }
 
     /// Notes what came of a question.

@@ -13,6 +13,7 @@ pub mod event_log;
 pub mod guesses;
 pub mod hooks;
 pub mod inbound;
+mod key_sets;
 pub mod mint;
 pub mod online;
 pub mod persistence;

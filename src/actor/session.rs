@@ -9,11 +9,12 @@ mod mailing;
 pub mod messages;
 mod planning;
 mod recording;
+mod refreshing;
 mod renewing;
 mod serving;
 mod subscribing;
 
-pub use crate::session::Identity;
+pub use crate::session::{Expiry, Identity};
 pub use messages::{
     CarriedOut, Connect, CountUnheard, Direct, EndIdleSession, FromChannel, Grant,
     ListTokenConnections, MailWaits, Revoke, Serve, TokenChanged, TokenEnded,
@@ -127,7 +128,7 @@ impl Actor for SessionActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
         self.acting.set_address(ctx.address());
-        self.step(ctx, |machine, acting| machine.begin(acting));
+        self.step(ctx, |machine, acting| machine.watch_expiry(acting));
     }
 
     /// Also after a crash: channels and the shard forget it, its connections are told to come back.

@@ -5,6 +5,7 @@
 
 mod comebacks;
 mod endings;
+mod jwt;
 mod known;
 mod mailing;
 mod questions;
@@ -20,6 +21,7 @@ use super::channel::{ChannelActor, ConnectionRef};
 use super::clock;
 use super::guesses::{Guess, GuessTurn, Guesses};
 use super::inbound::{InboundAccount, InboundBudget};
+use super::key_sets::KeySets;
 use super::online::Online;
 use super::persistence::Persistence;
 use super::session::{Connect, Identity, SessionActor, StoredSession};
@@ -35,6 +37,7 @@ use crate::domain::project::secret_hash;
 use crate::domain::{
     ChannelKey, ConnectionId, LeapTokenId, Permission, ProjectId, SessionUid, Timestamp,
 };
+use crate::jwt::looks_like;
 use crate::line::WindowBudget;
 use crate::protocol::{Close, CloseCode, Extension, Extensions, Identify};
 use crate::recorder::{FlightRecorder, Tape};
@@ -85,6 +88,8 @@ struct SupervisorInner {
     online: Online,
     /// Secrets that nobody has.
     guesses: Guesses,
+    /// The keys that issuers publish.
+    key_sets: KeySets,
     /// What all lines may keep at hand.
     windows: Arc<WindowBudget>,
     /// What all connections may hold of what their clients sent.
@@ -105,6 +110,8 @@ pub struct Connected {
     pub session: Addr<SessionActor>,
     /// Which one it is to channels.
     pub(super) uid: SessionUid,
+    /// The leap token of its subject, if it came with a JSON Web Token.
+    pub(super) subject: Option<LeapTokenId>,
     /// The connection that has the place.
     connection: ConnectionUid,
     /// Whether the session knows that the connection has gone.
@@ -145,6 +152,7 @@ impl Supervisor {
             projects: RwLock::default(),
             online: Online::default(),
             guesses: Guesses::new(settings.auth_failures),
+            key_sets: KeySets::default(),
             windows: Arc::new(WindowBudget::new(settings.window_bytes)),
             inbound: Arc::new(InboundBudget::new(settings.inbound_bytes)),
             fanouts: Mutex::default(),
@@ -338,9 +346,18 @@ impl Supervisor {
         let is_granted = extensions.is_some_and(|granted| granted.has(Extension::Resume));
         let resume = who.resume.clone().filter(|_| is_granted).map(Arc::new);
         let project_id = project.clone();
-        let connect = Connect { project: project_id, connection, cid, address, extensions, resume };
+        let connect = Connect {
+            project: project_id,
+            connection,
+            cid,
+            address,
+            extensions,
+            resume,
+            expiry: None,
+        };
         match who.token.as_deref() {
             None => self.connect_without_token(project, Identity::Anonymous, connect).await,
+            Some(text) if looks_like(text) => self.connect_with_jwt(text, connect).await,
             Some(secret) => self.connect_with(secret, project, connect).await,
         }
     }
@@ -352,8 +369,8 @@ impl Supervisor {
         project: ProjectId,
         connect: Connect,
     ) -> Result<Connected, Close> {
-        if secret.starts_with("pat_") {
-            // Right or wrong, it is for HTTP alone.
+        if secret.starts_with("pat_") || LeapTokenId::from(secret).is_of_subject() {
+            // Right or wrong, the one is for HTTP alone, and the other is no secret.
             return Err(unknown_token());
         }
         let (guess, address, asked) =
@@ -390,8 +407,7 @@ impl Supervisor {
 
     /// Waits for the turn of an address that has tried too many tokens and projects which do not exist.
     async fn turn(&self) -> Result<GuessTurn<'_>, Close> {
-        let many = "too many wrong tokens and projects from there";
-        self.0.guesses.turn().await.map_err(|_many| Close::new(CloseCode::RateLimited, many))
+        self.0.guesses.turn().await.map_err(|_many| too_many_guesses())
     }
 
     /// Brings a connection into a session of its own, on its own thread.
@@ -406,7 +422,7 @@ impl Supervisor {
         let connection = connect.connection.uid;
         let entered = session.send(connect).await;
         let uid = entered.unwrap_or_else(|_ended| Err(AskError::Closed.close()))?;
-        Ok(Connected { session, uid, connection, is_told: false })
+        Ok(Connected { session, uid, subject: None, connection, is_told: false })
     }
 
     /// Whether a token has a session in memory: then it is no guess.
@@ -432,8 +448,9 @@ impl Supervisor {
             *turn = None;
             match session.send(connect.clone()).await {
                 Ok(outcome) => {
-                    return outcome
-                        .map(|uid| Some(Connected { session, uid, connection, is_told: false }));
+                    let uid = outcome?;
+                    let (subject, is_told) = (None, false);
+                    return Ok(Some(Connected { session, uid, subject, connection, is_told }));
                 }
                 Err(_ended) => {}
             }
@@ -460,6 +477,11 @@ impl Supervisor {
             Some(_) => Err(Some(unknown_token())),
         }
     }
+}
+
+/// The close for an address that has tried too many tokens and projects which do not exist.
+fn too_many_guesses() -> Close {
+    Close::new(CloseCode::RateLimited, "too many wrong tokens and projects from there")
 }
 
 /// The close for a token that is none of the project's, if it is one at all.

@@ -8,12 +8,14 @@ mod asked;
 mod authorizing;
 mod calling;
 mod endpoint_slots;
+mod fetching;
 mod posting;
 mod trying;
 
 pub use asked::AuthorizerCall;
 pub(super) use asked::LastAsked;
 pub use authorizing::Ask;
+pub(super) use fetching::FetchKeys;
 pub use trying::{Tried, TryAuthorizer, TryWebhook};
 
 use super::clock;
@@ -77,6 +79,8 @@ pub struct WebhookSender {
     questions: Questions,
     /// The projects of which a test call is under way.
     trying: HashSet<ProjectId>,
+    /// How many key sets are being fetched.
+    fetching: usize,
     /// Tells by its end that the dispatcher has gone.
     _alive: oneshot::Sender<Infallible>,
 }
@@ -128,6 +132,7 @@ impl WebhookSender {
             timer: None,
             questions: Questions::default(),
             trying: HashSet::new(),
+            fetching: 0,
             _alive: alive,
         });
         hooks.introduce(dispatcher);

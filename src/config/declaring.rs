@@ -1,4 +1,5 @@
-//! What a configuration file declares: `[[project]]`, `[[channel]]`, `[[webhook]]`, `[authorizer]`.
+//! What a configuration file declares: `[[project]]`, `[[channel]]`, `[[webhook]]`, `[[jwt-key]]`,
+//! `[authorizer]`.
 
 use super::{Config, ConfigError};
 use crate::http::{Declared, DeclaredProject};
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What is declared by tables of these names.
-const DECLARED: [&str; 3] = ["channel", "webhook", "authorizer"];
+const DECLARED: [&str; 4] = ["channel", "webhook", "jwt-key", "authorizer"];
 /// The same; a text of this name is a setting of the first run.
 const PROJECT: &str = "project";
 
@@ -72,6 +73,11 @@ pub(super) fn read(tables: Vec<(String, Value)>) -> Result<ReadTables, ConfigErr
     for (n, authorizer) in declared.authorizers.iter_mut().enumerate() {
         let place = ("secret-file", at("authorizer", n));
         secret(&mut authorizer.secret, authorizer.secret_file.as_deref(), place)?;
+    }
+    for (n, key) in declared.jwt_keys.iter_mut().enumerate() {
+        let place = |file| (file, at("jwt-key", n));
+        secret(&mut key.secret, key.secret_file.as_deref(), place("secret-file"))?;
+        secret(&mut key.public_key, key.public_key_file.as_deref(), place("public-key-file"))?;
     }
     Ok(ReadTables { declared, origins })
 }

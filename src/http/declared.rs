@@ -27,6 +27,9 @@ pub struct Declared {
     /// `[[webhook]]`.
     #[serde(rename = "webhook")]
     pub webhooks: Vec<DeclaredWebhook>,
+    /// `[[jwt-key]]`.
+    #[serde(rename = "jwt-key")]
+    pub jwt_keys: Vec<DeclaredJwtKey>,
     /// `[authorizer]`, or `[[authorizer]]` for several projects.
     #[serde(rename = "authorizer")]
     pub authorizers: Vec<DeclaredAuthorizer>,
@@ -99,6 +102,41 @@ pub struct DeclaredAuthorizer {
     pub secret_file: Option<PathBuf>,
 }
 
+/// A key under which JSON Web Tokens are to be taken.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct DeclaredJwtKey {
+    /// Its project; may be left out where there is one.
+    pub project: Option<String>,
+    /// Its name in tokens.
+    pub kid: Option<String>,
+    /// The one algorithm that it is for; not of a key set.
+    pub algorithm: Option<String>,
+    /// A secret.
+    pub secret: Option<String>,
+    /// The file that the secret is in.
+    pub secret_file: Option<PathBuf>,
+    /// A public key in PEM.
+    pub public_key: Option<String>,
+    /// The file that the public key is in.
+    pub public_key_file: Option<PathBuf>,
+    /// Where keys are fetched from.
+    pub jwks_url: Option<String>,
+    /// What `iss` must be.
+    pub issuer: Option<String>,
+    /// What must be in `aud`.
+    pub audience: Option<String>,
+}
+
+impl DeclaredJwtKey {
+    /// What it is called: no secret, and one thing for what cannot be there twice.
+    pub(crate) fn name(&self) -> String {
+        let url = self.jwks_url.as_deref().map(shown);
+        let algorithm = || self.algorithm.clone().unwrap_or_default();
+        self.kid.clone().or(url).unwrap_or_else(algorithm)
+    }
+}
+
 impl Declared {
     /// What is declared, in order: the tables and the names, no secrets.
     pub(crate) fn names(&self) -> Vec<(&'static str, String)> {
@@ -106,7 +144,8 @@ impl Declared {
         let channels = self.channels.iter().map(|it| ("channel", it.id.clone()));
         let webhooks = self.webhooks.iter().map(|it| ("webhook", shown(&it.url)));
         let authorizers = self.authorizers.iter().map(|it| ("authorizer", shown(&it.url)));
-        projects.chain(channels).chain(authorizers).chain(webhooks).collect()
+        let keys = self.jwt_keys.iter().map(|it| ("jwt-key", it.name()));
+        projects.chain(channels).chain(keys).chain(authorizers).chain(webhooks).collect()
     }
 }
 
@@ -146,6 +185,12 @@ fn shown(url: &str) -> String {
 impl fmt::Debug for DeclaredProject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeclaredProject").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DeclaredJwtKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeclaredJwtKey").field("name", &self.name()).finish_non_exhaustive()
     }
 }
 

@@ -229,6 +229,8 @@ const fn noun(thing: Thing) -> &'static str {
         Thing::Delivery => "delivery",
         Thing::Authorizer => "channel authorizer",
         Thing::Mail => "message",
+        Thing::JwtKey => "key",
+        Thing::JwtRevocation => "revocation",
     }
 }
 
@@ -277,6 +279,8 @@ impl ApiError {
             Self::NotFound(Thing::Delivery) => FailureCode::DeliveryNotFound,
             Self::NotFound(Thing::Authorizer) => FailureCode::AuthorizerNotFound,
             Self::NotFound(Thing::Mail) => FailureCode::MessageNotFound,
+            Self::NotFound(Thing::JwtKey) => FailureCode::KeyNotFound,
+            Self::NotFound(Thing::JwtRevocation) => FailureCode::RevocationNotFound,
             Self::NoSuchPath => FailureCode::NoSuchPath,
             Self::Exists(Thing::Channel) => FailureCode::ChannelExists,
             // Nothing else has a name that its maker chooses.

@@ -39,6 +39,8 @@ mod idempotency;
 mod in_order;
 mod inspect;
 mod items;
+mod jwt_keys;
+mod jwt_revocations;
 mod last_words;
 mod limits;
 mod list;

@@ -1,7 +1,7 @@
 //! Paths: crooked ones are straightened before routing, and their parts are decoded strictly.
 
 use super::error::ApiError;
-use crate::domain::{ChannelId, ConnectionId, EventId, LeapTokenId, WebhookId};
+use crate::domain::{ChannelId, ConnectionId, EventId, JwtKeyId, LeapTokenId, Subject, WebhookId};
 use actix_web::dev::{Path, ServiceRequest, Url};
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
@@ -26,6 +26,10 @@ pub(crate) struct PathParts {
     delivery: String,
     /// A mail's id, not yet checked.
     pub(crate) message: String,
+    /// The id of a key for JSON Web Tokens.
+    key: String,
+    /// A subject of such tokens.
+    subject: String,
 }
 
 impl PathParts {
@@ -62,6 +66,16 @@ impl PathParts {
     /// The event's id; whether the webhook was sent it, the store knows.
     pub(crate) fn delivery(&self) -> EventId {
         EventId::from(self.delivery.as_str())
+    }
+
+    /// The id of a key for JSON Web Tokens; whether there is one, the store knows.
+    pub(crate) fn jwt_key(&self) -> JwtKeyId {
+        JwtKeyId::from(self.key.as_str())
+    }
+
+    /// The subject; whether it was revoked, the store knows.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject::trusted(&self.subject)
     }
 
     /// The webhook's id; whether there is one, the store knows.

@@ -35,6 +35,11 @@ const DECIDES: &[Permission] =
 /// are their secrets.
 const LOOKS: &[Permission] = &[ReadChannels, ReadLeapTokens];
 
+/// What it takes to say under which keys tokens are taken: whoever has the key's other half makes clients of any name from
+/// then on, gives them states and subscribes them.
+const LETS_IN: &[Permission] =
+    &[CreateProjectToken, CreateLeapToken, UpdateLeapToken, ManageChannelSubscribers];
+
 /// Every route below `/v1`, with what it needs (`docs/PROTOCOL.md`, HTTP).
 ///
 /// Listing a channel's tokens shows their secrets, so it needs `read_leap_tokens`.
@@ -101,6 +106,12 @@ pub const TABLE: &[(Method, &str, Need)] = &[
     (Method::PUT, "projects/{project}/channel-authorizer", All(DECIDES)),
     (Method::DELETE, "projects/{project}/channel-authorizer", Flag(DeleteWebhook)),
     (Method::POST, "projects/{project}/channel-authorizer/test", All(DECIDES)),
+    (Method::GET, "projects/{project}/jwt/keys", Flag(ReadProjectTokens)),
+    (Method::POST, "projects/{project}/jwt/keys", All(LETS_IN)),
+    (Method::DELETE, "projects/{project}/jwt/keys/{key}", Flag(DeleteProjectToken)),
+    (Method::GET, "projects/{project}/jwt/revocations", Flag(ReadLeapTokens)),
+    (Method::POST, "projects/{project}/jwt/revocations", Flag(UpdateLeapToken)),
+    (Method::DELETE, "projects/{project}/jwt/revocations/{subject}", Flag(UpdateLeapToken)),
     (Method::GET, "projects/{project}/inspect", All(LOOKS)),
     (Method::GET, "settings", AdminOnly),
     (Method::GET, "users/@me", AnyToken),

@@ -37,6 +37,11 @@ impl Reach {
     pub(crate) fn new(policy: Policy) -> Self {
         Self { policy, places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
+
+    /// Whether keys that come from there may be believed: whoever writes on the way could let anybody in.
+    pub(crate) fn may_believe(&self, url: &str) -> bool {
+        self.policy.may_believe(url)
+    }
 }
 
 /// What is to be said of an address that was just set in this field; also in the log.

@@ -6,8 +6,9 @@ use super::mounted::Mounted;
 use super::observed::RoutePattern;
 use super::{
     App, authorizer, batch, channel_list, channels, connections, deliveries, history, inspect,
-    mails, members, messages, pats, presence, project_changes, project_tokens, projects, settings,
-    state, state_log, subscribers, token_list, tokens, users, webhooks,
+    jwt_keys, jwt_revocations, mails, members, messages, pats, presence, project_changes,
+    project_tokens, projects, settings, state, state_log, subscribers, token_list, tokens, users,
+    webhooks,
 };
 use crate::metrics::Label;
 use actix_web::dev::HttpServiceFactory;
@@ -38,6 +39,8 @@ fn all() -> Vec<Mounted> {
         webhooks::routes(),
         deliveries::routes(),
         authorizer::routes(),
+        jwt_keys::routes(),
+        jwt_revocations::routes(),
         users::routes(),
         pats::routes(),
         project_changes::routes(),

@@ -24,17 +24,20 @@ pub enum Family {
     TlsHandshakes,
     /// Orders of certificates, by what came of them.
     CertificateOrders,
+    /// JSON Web Tokens that were not taken, by why.
+    JwtRefused,
 }
 
 impl Family {
     /// All.
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::ConnectionsClosed,
         Self::HttpRequests,
         Self::WebhookDeliveries,
         Self::Commits,
         Self::TlsHandshakes,
         Self::CertificateOrders,
+        Self::JwtRefused,
     ];
 
     /// What it is called, but for the ending of counters, what it counts, and its labels.
@@ -54,6 +57,9 @@ impl Family {
             Self::CertificateOrders => {
                 ("warren_certificate_orders", "Certificates ordered by ACME", &["result"])
             }
+            Self::JwtRefused => {
+                ("warren_jwt_refused", "JSON Web Tokens that were not taken", &["reason"])
+            }
         }
     }
 }
@@ -66,6 +72,22 @@ impl Family {
             Self::WebhookDeliveries => &["delivered", "failed", "dead", "gone"],
             Self::Commits | Self::CertificateOrders => &["ok", "failed"],
             Self::TlsHandshakes => &["ok", "failed", "timeout", "refused", "proof"],
+            Self::JwtRefused => &[
+                "too_large",
+                "malformed",
+                "algorithm",
+                "critical",
+                "unknown_key",
+                "keys_unavailable",
+                "signature",
+                "claims",
+                "expired",
+                "not_yet",
+                "issuer",
+                "audience",
+                "revoked",
+                "other_subject",
+            ],
             Self::ConnectionsClosed | Self::HttpRequests => &[],
         }
     }

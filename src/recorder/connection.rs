@@ -15,6 +15,8 @@ use std::sync::Arc;
 const DISPATCH: u64 = 0;
 /// The opcode of IDENTIFY, which holds the client's secret.
 const IDENTIFY: u64 = 2;
+/// The event that holds one too.
+const REFRESH_TOKEN: &str = "REFRESH_TOKEN";
 /// How the secrets of back ends and operators begin: they are recorded nowhere, whoever sends them.
 const SECRETS: [&str; 2] = ["ptk_", "pat_"];
 
@@ -72,7 +74,9 @@ impl ConnectionTape {
         now: fn() -> Timestamp,
     ) -> Self {
         let is_back_end = secret.is_some_and(|secret| secret.starts_with("ptk_"));
-        let token = secret.filter(|_| !is_back_end).map(LeapTokenId::from);
+        // Whom a JSON Web Token speaks of is known later; it is recorded nowhere either.
+        let is_leap_token = |secret: &&str| !is_back_end && !secret.contains('.');
+        let token = secret.filter(is_leap_token).map(LeapTokenId::from);
         Self { tape, cid, token, is_back_end, has_come: Cell::new(false), now }
     }
 
@@ -116,8 +120,10 @@ impl ConnectionTape {
         };
         let FrameSubject { c, e } = d.unwrap_or_default();
         let channel = c.and_then(|id| ChannelId::parse(&id).ok());
+        let is_secret = op == Some(IDENTIFY)
+            || e.as_deref() == Some(REFRESH_TOKEN)
+            || SECRETS.iter().any(|word| text.contains(word));
         let event = e.map(|name| Arc::from(&*name));
-        let is_secret = op == Some(IDENTIFY) || SECRETS.iter().any(|word| text.contains(word));
         let is_hidden = is_secret || self.hides(channel.as_ref(), op == Some(DISPATCH));
         let body = if is_hidden { body.hidden() } else { body };
         self.record(Recorded { channel, event, body, ..Recorded::new(kind) });

@@ -6,7 +6,7 @@
 use super::effects::{SessionEffects, ToChannel};
 use super::resumers::Given;
 use super::resuming::GoingOn;
-use super::{Attendant, Identity, SessionMachine};
+use super::{Attendant, Expiry, Identity, SessionMachine};
 use crate::channel::{ConnectionRef, Moment, Snapshot};
 use crate::delivery::fanout::{ConnectionUid, Order};
 use crate::delivery::owed::Kept;
@@ -35,9 +35,16 @@ pub struct Connect<W> {
     pub extensions: Option<Extensions>,
     /// From where it wants to go on, if it was granted that.
     pub resume: Option<Arc<Resume>>,
+    /// Until when it may be there, if it comes with a JSON Web Token.
+    pub expiry: Option<Expiry>,
 }
 
 impl<W> Connect<W> {
+    /// Whether its client knows what to do about an expired token.
+    pub fn knows_expiry(&self) -> bool {
+        self.extensions.is_some_and(|granted| granted.has(Extension::Refresh))
+    }
+
     /// From where it wants to go on on a channel's line.
     fn since(&self, id: &ChannelId) -> Option<Since> {
         self.resume.as_ref()?.channels.get(id).copied()
@@ -108,7 +115,7 @@ impl<E: SessionEffects> SessionMachine<E> {
             connect.extensions.is_some_and(|granted| granted.has(Extension::Resume));
         let from = begins.unwrap_or(self.line.position()).offset;
         let given = keeps_positions.then_some(Given { from, left_out });
-        let snapshots = Vec::new();
+        let (snapshots, expiry) = (Vec::new(), connect.expiry);
         let connecting = Some(Box::new(Connecting { waiting, snapshots, direct, connect }));
         let attendant = Attendant {
             connection: connection.clone(),
@@ -118,10 +125,14 @@ impl<E: SessionEffects> SessionMachine<E> {
             mail_since,
             given,
             came: now.instant,
+            expiry,
             connecting,
         };
         self.connections.insert(uid, attendant);
         self.had_connections = true;
+        if expiry.is_some() {
+            self.watch_expiry(effects);
+        }
         if let Some(token) = self.token() {
             effects.set_online(Some(&token.id));
         }

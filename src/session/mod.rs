@@ -7,6 +7,7 @@ mod asking;
 mod connecting;
 mod detaching;
 mod effects;
+mod expiring;
 mod mailbox;
 mod mailing;
 mod replay;
@@ -16,6 +17,7 @@ mod subscribing;
 
 pub use connecting::{Connect, Sought};
 pub use effects::{Ephemeral, SessionEffects, SessionLimits, ToChannel};
+pub use expiring::Expiry;
 pub use replay::Replay;
 pub use subscribing::{NoWay, WantedSubscription};
 
@@ -94,6 +96,8 @@ struct Attendant<W> {
     given: Option<Given>,
     /// When it came.
     came: Instant,
+    /// Until when it may be there, if it came with a JSON Web Token.
+    expiry: Option<Expiry>,
     /// What INIT still waits for; none once INIT is out.
     connecting: Option<Box<Connecting<W>>>,
 }
@@ -374,20 +378,6 @@ impl<E: SessionEffects> SessionMachine<E> {
         self.check_idle(effects);
     }
 
-    /// It has begun.
-    pub fn begin(&self, effects: &mut E) {
-        effects.watch_expiry(self.token().and_then(|token| token.expires_at));
-    }
-
-    /// The time may have come at which the token expires.
-    pub fn expire_token(&self, now: Timestamp, effects: &mut E) {
-        if self.token().is_some_and(|token| token.is_expired(now)) {
-            self.end("the token has expired", effects);
-        } else {
-            self.begin(effects);
-        }
-    }
-
     /// The token was changed in the store: takes over what is new, and tells those who see it.
     pub fn renew(&mut self, token: LeapToken, now: Instant, effects: &mut E) {
         if self.token() == Some(&token) {
@@ -397,7 +387,7 @@ impl<E: SessionEffects> SessionMachine<E> {
         let state = token.state.clone();
         let member = Member::of_token(&token.id, &token.state);
         self.identity = Identity::Token(token);
-        self.begin(effects);
+        self.watch_expiry(effects);
         if member != *self.member {
             self.member = Arc::new(member);
             for channel in self.acquainted() {

@@ -92,6 +92,7 @@ impl World {
             address: None,
             extensions,
             resume,
+            expiry: None,
         };
         let Some(here) = self.nodes[node].sessions.get_mut(&token_number) else { return };
         if token_number < TOKENS && here.machine.uid().number() % 3 == 0 {

@@ -8,6 +8,7 @@ pub(crate) mod authorizers;
 pub(crate) mod channels;
 pub(crate) mod groups;
 pub(crate) mod history;
+pub(crate) mod jwt;
 pub(crate) mod mailboxes;
 pub(crate) mod outbox;
 pub(crate) mod pages;
@@ -288,6 +289,10 @@ macro_rules! run_contract_on {
             state_log::versions_go_with_their_channel_and_their_project,
             state_log::a_version_stands_and_falls_with_its_state,
             authorizers::a_project_has_one_authorizer_or_none,
+            jwt::keys_come_back_as_they_were_oldest_first,
+            jwt::a_key_is_of_one_project_and_goes_with_it,
+            jwt::a_revocation_stands_and_never_goes_back,
+            jwt::revocations_are_walked_through_in_the_order_of_subjects,
             registers::registers_are_found_in_order_after_a_restart,
             registers::a_register_goes_with_the_project_and_not_with_the_channel,
             registers::ephemeral_subscriptions_go_with_their_channel_and_who_is_online_does_not,

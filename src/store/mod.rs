@@ -7,6 +7,7 @@
 pub mod answers;
 pub mod diesel;
 pub mod history;
+pub mod jwt;
 pub mod mailbox;
 pub mod outbox;
 pub mod state_log;
@@ -25,6 +26,7 @@ pub use answers::{ReadAnswers, StoredAnswer, WriteAnswers};
 pub use history::{
     Appended, HistoryPage, KeptPage, NewMessage, PruneStep, ReadHistory, StoredLine, WriteHistory,
 };
+pub use jwt::{ReadJwt, WriteJwt};
 pub use mailbox::{MailPage, NewMail, ReadMailbox, WriteMailbox};
 pub use outbox::{AtomicWrite, ReadOutbox, WriteOutbox};
 pub use state_log::{FoundVersion, ReadStateLog, StateLogPage, WantedVersion, WriteStateLog};
@@ -50,6 +52,10 @@ pub enum Thing {
     Authorizer,
     /// A mail.
     Mail,
+    /// A key for JSON Web Tokens.
+    JwtKey,
+    /// A subject that was revoked.
+    JwtRevocation,
 }
 
 /// Why a transaction did nothing.
@@ -168,7 +174,9 @@ pub type StoreResult<T> = Result<T, StoreError>;
 /// Each method fails with [`StoreError::Unavailable`], or with [`StoreError::Corrupt`] where it reads what was changed by
 /// hand, and with nothing else.
 #[expect(clippy::missing_errors_doc, reason = "the same errors everywhere, named once above")]
-pub trait ReadStore: ReadOutbox + ReadAnswers + ReadHistory + ReadStateLog + ReadMailbox {
+pub trait ReadStore:
+    ReadOutbox + ReadAnswers + ReadHistory + ReadStateLog + ReadMailbox + ReadJwt
+{
     /// A project by id.
     fn find_project(&mut self, id: &ProjectId) -> StoreResult<Option<Project>>;
     /// All projects, oldest first.
@@ -261,7 +269,7 @@ pub trait ReadStore: ReadOutbox + ReadAnswers + ReadHistory + ReadStateLog + Rea
 /// Each method names the errors that are refusals of its own; besides, it fails as reading does.
 #[expect(clippy::missing_errors_doc, reason = "each method names its refusals in its own sentence")]
 pub trait WriteStore:
-    ReadStore + WriteOutbox + WriteAnswers + WriteHistory + WriteStateLog + WriteMailbox
+    ReadStore + WriteOutbox + WriteAnswers + WriteHistory + WriteStateLog + WriteMailbox + WriteJwt
 {
     /// Adds a project. Errors: `Exists(Project)` for a used id or namespace.
     fn create_project(&mut self, project: &Project) -> StoreResult<()>;

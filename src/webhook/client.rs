@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER, USER_AGENT};
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::crypto::ring;
@@ -45,8 +45,8 @@ pub struct EndpointCall<'a> {
     pub url: &'a str,
     /// The signature and what goes with it.
     pub headers: Vec<Header>,
-    /// A JSON text.
-    pub body: String,
+    /// A JSON text to be posted; none for what is only fetched.
+    pub body: Option<String>,
     /// How long the whole answer may take.
     pub timeout: Duration,
     /// Chooses among several addresses, so that the next attempt tries the next one.
@@ -128,6 +128,11 @@ impl EndpointClient {
         Self { tls: connector(), policy, resolver }
     }
 
+    /// Whether what an address says may be believed: it comes by TLS, or the operator lets this server call its own network.
+    pub fn may_believe(&self, url: &str) -> bool {
+        self.policy.may_believe(url)
+    }
+
     /// Posts and waits for the status. An answer counts as soon as its head is there, however long its body is.
     ///
     /// The connection is not kept: so each call is known to go to an address that its own resolution gave. No redirect
@@ -143,7 +148,7 @@ impl EndpointClient {
         Ok(reply)
     }
 
-    /// Posts and reads the whole answer.
+    /// Posts or fetches, and reads the whole answer.
     ///
     /// # Errors
     /// As [`Self::tell`].
@@ -227,15 +232,18 @@ fn request(
     target: &EndpointUrl,
     call: &EndpointCall<'_>,
 ) -> Result<Request<Full<Bytes>>, CallError> {
-    let mut request = Request::post(target.path_and_query())
+    let mut request = match &call.body {
+        Some(_) => Request::post(target.path_and_query()).header(CONTENT_TYPE, "application/json"),
+        None => Request::get(target.path_and_query()).header(ACCEPT, "application/json"),
+    };
+    request = request
         .header(HOST, target.authority())
-        .header(CONTENT_TYPE, "application/json")
         .header(USER_AGENT, AGENT)
         .header(CONNECTION, "close");
     for (name, value) in &call.headers {
         request = request.header(*name, value);
     }
-    let body = Full::new(Bytes::from(call.body.clone()));
+    let body = Full::new(Bytes::from(call.body.clone().unwrap_or_default()));
     request.body(body).map_err(|_wrong| TargetError::Form.into())
 }
 

@@ -25,12 +25,12 @@ async function install() {
   await run('tar', ['-xzf', path.join(folder, filename), '--strip-components=1', '-C', home]);
   for (const name of ['react', '@types']) await symlink(path.join(MODULES, name), path.join(folder, 'node_modules', name));
   const entry = path.join(folder, 'entry.mjs');
-  await writeFile(entry, "export * from 'warren-client';\nexport const react = () => import('warren-client/react');\n");
+  await writeFile(entry, "export * from 'warren-client';\nexport const react = () => import('warren-client/react');\nexport * as jwt from 'warren-client/jwt';\n");
   return { home, files: files.map(({ path }) => path), exports: await import(pathToFileURL(entry)) };
 }
 
 export const installed = await install();
-export const { connect, Client, Channel, CloseError, WarrenError, react } = installed.exports;
+export const { connect, Client, Channel, CloseError, WarrenError, react, jwt } = installed.exports;
 
 /** Where the test's sockets come from, and how fast this client gives up and comes back. */
 export const FAST = { WebSocket, retryMinMs: 20, retryMaxMs: 200, handshakeMs: 3000, heartbeatMs: 600, ackMs: 300 };

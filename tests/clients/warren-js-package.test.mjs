@@ -47,12 +47,12 @@ test('what is packed is what the exports name, and nothing that only makes it', 
     assert.ok(existsSync(path.join(installed.home, named)), named);
   }
   const folders = new Set(installed.files.map((file) => file.split('/')[0]));
-  assert.deepEqual([...folders].sort(), ['LICENSE', 'README.md', 'dist', 'package.json', 'react', 'src', 'types']);
+  assert.deepEqual([...folders].sort(), ['LICENSE', 'README.md', 'dist', 'jwt', 'package.json', 'react', 'src', 'types']);
 });
 
 test('the one-file build has all that the modules export', async () => {
   const whole = await import(path.join(CLIENT, 'dist/warren.js'));
-  const { react, ...modules } = installed.exports;
+  const { react, jwt, ...modules } = installed.exports;
   assert.deepEqual(Object.keys(whole).sort(), Object.keys(modules).sort());
   const { CloseError } = whole;
   assert.deepEqual([new CloseError(4009, '').name, new CloseError(4009, '').code], ['CloseError', 'slow_consumer']);

@@ -9,7 +9,7 @@ import { Inbox, until } from './inbox.mjs';
 import { Op } from './leap-socket.mjs';
 import { connect, FAST, recorded } from './warren-client.mjs';
 
-const EXT = ['errors', 'version', 'resume', 'patch', 'presence', 'token_state', 'delta'];
+const EXT = ['version', 'token_state', 'delta', 'presence', 'patch', 'refresh', 'resume', 'errors'];
 
 let server;
 let connections;

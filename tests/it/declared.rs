@@ -1,6 +1,8 @@
 //! What the configuration declares is there when the server is ready, once, however often it starts.
 
-use crate::socket::Process;
+use crate::jwt::{Issuer, claims};
+use crate::socket::{Process, Socket};
+use crate::support::OWNER;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -159,5 +161,39 @@ fn a_check_finds_mistakes_in_what_is_declared_with_their_lines() {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(words.iter().all(|word| error.contains(word)), "{text}: {error}");
         assert!(!error.contains("ptk_short"), "{error}");
+    }
+}
+
+#[test]
+fn declared_keys_let_subjects_in_and_change_with_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    let declaration = |audience: &str| {
+        format!(
+            r#"
+            [[jwt-key]]
+            kid = "a"
+            algorithm = "HS256"
+            secret-file = "secret"
+            audience = "{audience}"
+
+            [[jwt-key]]
+            jwks-url = "http://127.0.0.1:9/keys"
+            "#
+        )
+    };
+    let issuer = Issuer::with_secret("HS256", "0123456789abcdef0123456789abcdef");
+    let is_taken = |server: &Process, audience: &str| {
+        let token = issuer.token(&claims("anna", 60.0, json!({"aud": audience})));
+        let mut socket = Socket::open(server.address);
+        socket.identify(Some(&token));
+        matches!(socket.try_next(), Ok(init) if init["e"] == "INIT")
+    };
+    for (audience, other, ids) in [("x", "y", 2), ("x", "y", 2), ("y", "x", 2)] {
+        let server = start_with(folder.path(), &declaration(audience));
+        assert!(is_taken(&server, audience), "{audience}");
+        assert!(!is_taken(&server, other), "{other}");
+        let keys = server.http().call_as(OWNER, "GET", "/v1/projects/@this/jwt/keys", "").unwrap();
+        assert_eq!(keys.data()["keys"].as_array().unwrap().len(), ids);
     }
 }

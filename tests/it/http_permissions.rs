@@ -22,6 +22,8 @@ fn body(method: &str, pattern: &str) -> Option<&'static str> {
         ("POST", "subscribers") => r#"{"tokens":[]}"#,
         ("POST", "webhooks") => r#"{"webhook_url":"http://127.0.0.1:9","events":[]}"#,
         ("POST", "tokens") if pattern.starts_with("projects/") => r#"{"flags":0}"#,
+        ("POST", "keys") => r#"{"algorithm":"HS256","secret":"0123456789abcdef0123456789abcdef"}"#,
+        ("POST", "revocations") => r#"{"subject":"anna"}"#,
         ("PUT", "channel-authorizer") => r#"{"url":"https://hooks.example/authorize"}"#,
         ("POST", "projects") | ("PATCH", "{project}") => r#"{"name":"New"}"#,
         ("POST" | "PUT" | "PATCH", "tokens" | "channels" | "{channel}" | "state")
@@ -103,6 +105,17 @@ impl Bench {
                 "{webhook}",
                 self.make(OWNER, "/v1/projects/@this/webhooks", hook, "webhook"),
             );
+        }
+        if pattern.contains("{key}") {
+            let key = body("POST", "keys").unwrap();
+            let id = self.make(OWNER, "/v1/projects/@this/jwt/keys", key, "key");
+            target.fill("{key}", id);
+        }
+        if pattern.contains("{subject}") {
+            let subject = format!("subject-{}", self.made);
+            let path = "/v1/projects/@this/jwt/revocations";
+            self.server.data("POST", path, &format!(r#"{{"subject":"{subject}"}}"#));
+            target.fill("{subject}", subject);
         }
         if pattern.contains("{token}") {
             let id = if pattern.starts_with("projects/") {

@@ -34,6 +34,7 @@ mod door;
 mod encodings;
 mod event_streams;
 mod extensions;
+mod jwt;
 mod leap_codes;
 mod limits;
 mod lines;

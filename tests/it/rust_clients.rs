@@ -201,3 +201,22 @@ async fn lists_suit_the_crate_which_wants_them_bare() {
     }
     server.assert_well();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_json_web_token_is_a_token() {
+    let server = Server::start();
+    let issuer = crate::jwt::issuer_of(&server);
+    let hop = hop(&server, "");
+    create(&hop, "kept", ChannelType::Private, json!({"n": 1})).await;
+    let more = json!({"channels": ["kept"], "state": {"user": 7}});
+    let token = issuer.token(&crate::jwt::claims("anna", 60.0, more));
+    let (mut leap, init) = leap(&server, Some(&token)).await;
+    check_init(&init);
+    let data = json!({"e": "HELLO", "d": 1}).to_string();
+    server.done("POST", "/v1/channels/kept/messages", &data);
+    let Event::Message(EventCapsule { channel, data, .. }) = next(&mut leap).await else {
+        panic!("a message was published")
+    };
+    assert_eq!((channel.as_deref(), data.event.as_str()), (Some("kept"), "HELLO"));
+    server.assert_well();
+}

@@ -1,9 +1,11 @@
 //! Who may subscribe to what, in every way there is (`docs/PROTOCOL.md`, Visibility): a generated matrix.
 
+use crate::jwt::{self, Issuer};
 use crate::scene::{Hearer, channels, cid, create, eventually, hears, members, subscriptions};
 use crate::socket::{Socket, StreamAsk, StreamClient};
-use crate::support::{OWNER, Server};
+use crate::support::{OWNER, PROJECT, Server};
 use serde_json::{Value, json};
+use warren::domain::{LeapTokenId, ProjectId, Subject};
 
 /// Long enough for a row to come back within it, short enough to wait for its end.
 const GRACE: &str = "2";
@@ -18,6 +20,8 @@ enum Who {
     Anonymous,
     /// A leap token.
     Leap,
+    /// The subject of a JSON Web Token: whatever holds for a leap token.
+    Subject,
     /// A project token.
     Project,
 }
@@ -31,7 +35,7 @@ enum Way {
     Put,
     /// The back end's `POST …/subscribers`.
     Post,
-    /// A default channel of a new token.
+    /// A default channel of a new token; a channel that a JSON Web Token names.
     Default,
 }
 
@@ -81,6 +85,8 @@ enum Outcome {
     Unavailable(&'static str),
     /// HTTP 404 with this code.
     NotFound(&'static str),
+    /// Nothing comes of it, and nothing is said.
+    LeftOut,
 }
 
 /// One row.
@@ -103,17 +109,21 @@ impl Row {
     fn outcome(self) -> Outcome {
         match (self.way, self.who, self.channel) {
             (Way::Put, Who::Project, _) => Outcome::NotFound("token_not_found"),
+            (Way::Default, Who::Subject, "missing") => Outcome::LeftOut,
             (Way::Client, _, "missing") => Outcome::Unavailable("UNKNOWN"),
             (_, _, "missing") => Outcome::NotFound("channel_not_found"),
             (Way::Client, Who::Anonymous, "public" | "private")
-            | (Way::Client, Who::Leap, "private") => Outcome::Unavailable("NOT_GRANTED"),
+            | (Way::Client, Who::Leap | Who::Subject, "private") => {
+                Outcome::Unavailable("NOT_GRANTED")
+            }
             _ => Outcome::Available,
         }
     }
 
     /// Whether the subscription outlives the session.
     fn is_permanent(self) -> bool {
-        self.outcome() == Outcome::Available && self.who == Who::Leap && !self.is_ephemeral
+        let is_kept = matches!(self.who, Who::Leap | Who::Subject) && !self.is_ephemeral;
+        self.outcome() == Outcome::Available && is_kept
     }
 }
 
@@ -124,20 +134,22 @@ fn rows() -> Vec<Row> {
         let mut row = |way, who, is_online, is_ephemeral| {
             rows.push(Row { channel, way, who, is_online, is_ephemeral });
         };
-        for who in [Who::Anonymous, Who::Leap, Who::Project] {
+        for who in [Who::Anonymous, Who::Leap, Who::Subject, Who::Project] {
             row(Way::Client, who, true, false);
             row(Way::Client, who, true, true);
         }
-        for is_online in [true, false] {
-            row(Way::Put, Who::Leap, is_online, false);
-            row(Way::Post, Who::Leap, is_online, false);
-            row(Way::Post, Who::Leap, is_online, true);
+        for who in [Who::Leap, Who::Subject] {
+            for is_online in [true, false] {
+                row(Way::Put, who, is_online, false);
+                row(Way::Post, who, is_online, false);
+                row(Way::Post, who, is_online, true);
+            }
+            row(Way::Default, who, false, false);
+            row(Way::Default, who, false, true);
         }
         if channel != "missing" {
             row(Way::Put, Who::Project, true, false);
         }
-        row(Way::Default, Who::Leap, false, false);
-        row(Way::Default, Who::Leap, false, true);
     }
     rows
 }
@@ -150,11 +162,13 @@ struct Play {
     id: String,
     /// Its token, if it has one.
     token: Option<String>,
+    /// Makes its JSON Web Tokens, if it comes with those.
+    issuer: Option<Issuer>,
 }
 
 impl Play {
     /// Makes the channel and the token.
-    fn set_up(server: &Server, number: usize, row: Row) -> Self {
+    fn set_up(server: &Server, number: usize, row: Row, secret: &str) -> Self {
         let id = format!("row-{number}");
         if row.channel != "missing" {
             create(server, &id, row.channel, &["PRESENCE"]);
@@ -162,13 +176,46 @@ impl Play {
         let token = match (row.who, row.way) {
             (Who::Anonymous, _) | (Who::Leap, Way::Default) => None,
             (Who::Leap, _) => Some(server.new_leap_token()),
+            (Who::Subject, _) => {
+                let id = Subject::parse(&id).unwrap();
+                let token = LeapTokenId::of_subject(&ProjectId::from(PROJECT), &id);
+                Some(token.as_str().to_owned())
+            }
             (Who::Project, _) => Some(OWNER.to_owned()),
         };
-        Self { row, id, token }
+        let is_subject = row.who == Who::Subject;
+        let issuer = is_subject.then(|| Issuer::with_secret("HS256", secret));
+        let play = Self { row, id, token, issuer };
+        if is_subject && row.way != Way::Default {
+            // There is a leap token for it once it has been there.
+            let (socket, _) = play.enter(server, false);
+            leave(server, socket, play.token.as_deref().unwrap());
+        }
+        play
+    }
+
+    /// Comes in by this transport, and subscribes to this channel; `is_claiming` where the token names one.
+    fn enter(
+        &self,
+        server: &Server,
+        by: Transport,
+        is_claiming: bool,
+        asks: Option<(&str, bool)>,
+    ) -> (Box<dyn Hearer>, Value) {
+        let Some(issuer) = &self.issuer else {
+            return by.enter(server, self.token.as_deref(), asks);
+        };
+        let channel = json!({"id": self.id, "ephemeral": self.row.is_ephemeral});
+        let more = if is_claiming { json!({"channels": [channel]}) } else { json!({}) };
+        let token = issuer.token(&jwt::claims(&self.id, 600.0, more));
+        by.enter(server, Some(&token), asks)
     }
 
     /// Makes the subscription in the back end's name; returns whether it was made.
     fn grant(&mut self, server: &Server) -> bool {
+        if (self.row.way, self.row.who) == (Way::Default, Who::Subject) {
+            return true;
+        }
         let (id, token) = (&self.id, self.token.as_deref().unwrap_or_default());
         let (method, path, body) = match self.row.way {
             Way::Put => ("PUT", format!("/v1/channels/{id}/subscribers/{token}"), String::new()),
@@ -205,13 +252,14 @@ impl Play {
     fn run(&mut self, server: &Server, by: Transport) -> Option<Box<dyn Hearer>> {
         let (row, id) = (self.row, self.id.clone());
         let asks = (row.way == Way::Client).then_some((id.as_str(), row.is_ephemeral));
-        let online = row.is_online.then(|| by.enter(server, self.token.as_deref(), asks));
+        let is_claiming = (row.way, row.who) == (Way::Default, Who::Subject);
+        let online = row.is_online.then(|| self.enter(server, by, is_claiming, asks));
         let is_granted = row.way == Way::Client || self.grant(server);
         if !is_granted && !row.is_online {
             return None;
         }
         let (mut socket, init) =
-            online.unwrap_or_else(|| by.enter(server, self.token.as_deref(), None));
+            online.unwrap_or_else(|| self.enter(server, by, is_claiming, None));
         let cid = cid(&init);
         match row.outcome() {
             Outcome::Available if row.is_online => {
@@ -231,6 +279,7 @@ impl Play {
                     "d": {"graceful": false, "error_code": code}});
                 assert_eq!(refused, expected, "{row:?}");
             }
+            Outcome::LeftOut => assert_eq!(channels(&init), [""; 0], "{row:?}"),
             Outcome::NotFound(_) => {}
         }
         if row.channel == "missing" {
@@ -255,13 +304,16 @@ fn every_way_to_subscribe_keeps_them_over_an_event_stream() {
 /// Plays every row by this transport.
 fn play_all(by: Transport) {
     let server = Server::start_with(&[("WARREN_SESSION_GRACE", GRACE)]);
+    let secret = "visibility".repeat(4);
+    jwt::add_key(&server, &Issuer::with_secret("HS256", &secret).key());
     let rows = rows();
-    assert!(rows.len() >= 36, "{}", rows.len());
+    assert!(rows.len() >= 72, "{}", rows.len());
     let mut plays = Vec::new();
     for (number, row) in rows.into_iter().enumerate() {
-        let mut play = Play::set_up(&server, number, row);
+        let mut play = Play::set_up(&server, number, row, &secret);
         let socket = play.run(&server, by);
-        let leap = play.token.clone().filter(|_| row.who == Who::Leap);
+        let is_leap = matches!(row.who, Who::Leap | Who::Subject);
+        let leap = play.token.clone().filter(|_| is_leap);
         if let Some(token) = &leap {
             let expected = if row.is_permanent() { vec![play.id.clone()] } else { Vec::new() };
             assert_eq!(subscriptions(&server, token), expected, "{row:?}");
@@ -275,7 +327,7 @@ fn play_all(by: Transport) {
         if play.row.channel != "missing" {
             eventually("the session has ended", || members(&server, &play.id) == 0);
         }
-        let (mut socket, init) = by.enter(&server, play.token.as_deref(), None);
+        let (mut socket, init) = play.enter(&server, by, false, None);
         let expected = if play.row.is_permanent() { vec![play.id.as_str()] } else { Vec::new() };
         assert_eq!(channels(&init), expected, "{:?}", play.row);
         if leap.is_some() && play.row.channel != "missing" {

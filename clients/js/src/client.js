@@ -12,7 +12,7 @@ import { Wire } from './wire.js';
 
 /** A connection that lasted so long was a good one: the next failure is the first. */
 const STEADY_MS = 5_000;
-const EXTENSIONS = 'errors version resume patch presence token_state delta'.split(' ');
+const EXTENSIONS = 'version token_state delta presence patch refresh resume errors'.split(' ');
 
 /**
  * `waiting` means that the next attempt is due; after `closed` only `connect` makes one.

@@ -21,9 +21,9 @@ pub use tail::TailArgs;
 
 use clap::{Args, Subcommand};
 use commands::{
-    AuthorizerTask, ChannelTask, ConnectionTask, InspectArgs, MessageTask, PatTask, PresenceArgs,
-    ProfileTask, ProjectTask, ProjectTokenTask, PublishArgs, Scope, StateTask, Task, TokenTask,
-    WebhookTask,
+    AuthorizerTask, ChannelTask, ConnectionTask, InspectArgs, JwtTask, MessageTask, PatTask,
+    PresenceArgs, ProfileTask, ProjectTask, ProjectTokenTask, PublishArgs, Scope, StateTask, Task,
+    TokenTask, WebhookTask,
 };
 use profile::Target;
 use serde_json::{Value, json};
@@ -130,6 +130,8 @@ pub enum ClientCommand {
     Webhooks(Group<WebhookTask>),
     /// Who decides about subscriptions to private channels: get, set, delete, test
     Authorizer(Group<AuthorizerTask>),
+    /// JSON Web Tokens instead of leap tokens: keys, add-key, delete-key, revoke, revocations, forget
+    Jwt(Group<JwtTask>),
     /// Projects: list, get, create, update, delete, members
     Projects(Group<ProjectTask>),
     /// Project tokens, which are for back ends: list, create, delete
@@ -164,6 +166,7 @@ impl ClientCommand {
             Self::Inspect(single) => (&single.task, &single.connect),
             Self::Webhooks(group) => (&group.task, &group.connect),
             Self::Authorizer(group) => (&group.task, &group.connect),
+            Self::Jwt(group) => (&group.task, &group.connect),
             Self::Projects(group) => (&group.task, &group.connect),
             Self::ProjectTokens(group) => (&group.task, &group.connect),
             Self::AdminTokens(group) => (&group.task, &group.connect),

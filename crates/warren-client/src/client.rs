@@ -128,6 +128,14 @@ impl Client {
         self.handle.publish(channel.into(), event, data)
     }
 
+    /// Goes on with a newer JSON Web Token of the same subject, on this connection and on those to come. A connection whose
+    /// token has expired is ended by the server (4011), and comes back with the token that was given last.
+    ///
+    /// The outcome is an error where the server refused it: then the connection has the time of the token before.
+    pub fn refresh(&self, token: impl Into<String>) -> Outcome {
+        self.handle.refresh(token.into())
+    }
+
     /// How far the application has come on every line, for [`Builder::positions`] in another life of the program. What was
     /// last handed out of a stream does not count until the next is asked for, so a crash repeats it and does not lose it.
     /// Who keeps positions together with what it does keeps that of each message instead.

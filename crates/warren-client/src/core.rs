@@ -47,6 +47,8 @@ pub(crate) enum Order {
     Unsubscribe(Arc<View>),
     /// To say something.
     Ask(Ask),
+    /// To be somebody by a newer token, which is said too.
+    Refresh(String, Ask),
     /// To end.
     Close,
 }
@@ -202,6 +204,11 @@ impl Core {
             Order::Subscribe { id, how, waiter } => self.subscribe(&id, how, waiter),
             Order::Unsubscribe(view) => self.unsubscribe(&view),
             Order::Ask(ask) => {
+                self.outbox.add(ask, now);
+                self.flush();
+            }
+            Order::Refresh(token, ask) => {
+                self.options.token = Some(token);
                 self.outbox.add(ask, now);
                 self.flush();
             }

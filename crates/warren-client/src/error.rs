@@ -116,13 +116,15 @@ pub enum CloseKind {
     SlowConsumer,
     /// 4010: the server is going away.
     GoingAway,
+    /// 4011: the JSON Web Token has expired; the client comes back with the one that it was given last.
+    TokenExpired,
     /// Any other end, or none at all: the line broke.
     LineBroken,
 }
 
 impl CloseKind {
     /// All that have a number.
-    const NUMBERED: [(u16, Self); 12] = [
+    const NUMBERED: [(u16, Self); 13] = [
         (1009, Self::FrameTooLarge),
         (4000, Self::ServerFault),
         (4001, Self::InvalidAuth),
@@ -135,6 +137,7 @@ impl CloseKind {
         (4008, Self::RateLimited),
         (4009, Self::SlowConsumer),
         (4010, Self::GoingAway),
+        (4011, Self::TokenExpired),
     ];
 
     /// The word for it.
@@ -152,6 +155,7 @@ impl CloseKind {
             Self::RateLimited => "rate_limited",
             Self::SlowConsumer => "slow_consumer",
             Self::GoingAway => "going_away",
+            Self::TokenExpired => "token_expired",
             Self::LineBroken => "line_broken",
         }
     }

@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// The extensions that this client asks for; each counts where the server grants it.
-const EXTENSIONS: [&str; 7] =
-    ["errors", "version", "resume", "patch", "presence", "token_state", "delta"];
+const EXTENSIONS: [&str; 8] =
+    ["errors", "version", "resume", "patch", "presence", "token_state", "delta", "refresh"];
 /// So long the positions in IDENTIFY may be, as JSON: the server reads no more than 16 KiB of it.
 const NAMED_BYTES: usize = 12_288;
 
@@ -266,7 +266,7 @@ struct Identify<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<&'a str>,
     /// What is asked for.
-    ext: [&'a str; 7],
+    ext: [&'a str; 8],
     /// Where to go on from.
     resume: Resume<'a>,
 }

@@ -37,6 +37,13 @@ impl Handle {
         self.ask("MESSAGE", channel, message, true)
     }
 
+    /// Says who the client is from now on.
+    pub(crate) fn refresh(&self, token: String) -> Outcome {
+        let data = to_raw_value(&TokenOut { token: &token });
+        let order = |ask| Order::Refresh(token, ask);
+        self.ask_as(order, "REFRESH_TOKEN", String::new(), data, true)
+    }
+
     /// Says something that is answered.
     pub(crate) fn ask(
         &self,
@@ -45,8 +52,20 @@ impl Handle {
         data: serde_json::Result<Box<RawValue>>,
         is_repeatable: bool,
     ) -> Outcome {
+        self.ask_as(Order::Ask, event, channel, data, is_repeatable)
+    }
+
+    /// The same as an order of another kind.
+    fn ask_as(
+        &self,
+        order: impl FnOnce(Ask) -> Order,
+        event: &'static str,
+        channel: String,
+        data: serde_json::Result<Box<RawValue>>,
+        is_repeatable: bool,
+    ) -> Outcome {
         let (reply, outcome) = oneshot::channel();
-        let order = |data| Order::Ask(Ask { event, channel, data, is_repeatable, reply });
+        let order = |data| order(Ask { event, channel, data, is_repeatable, reply });
         let asked = data.map_err(Error::from).and_then(|data| {
             self.orders.try_send(order(data)).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => Error::QueueFull,
@@ -69,6 +88,13 @@ struct MessageOut<'a, T> {
     e: &'a str,
     /// What is published.
     d: &'a T,
+}
+
+/// What `REFRESH_TOKEN` says.
+#[derive(Serialize)]
+struct TokenOut<'a> {
+    /// The newer token.
+    token: &'a str,
 }
 
 /// What becomes of something that was said: a future that may be waited for, or not.

@@ -76,7 +76,7 @@ impl Builder {
         Self { url: url.into(), options }
     }
 
-    /// Who it is: a leap token, or a project token. Without one it is anonymous.
+    /// Who it is: a leap token, a JSON Web Token or a project token. Without one it is anonymous.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.options.token = Some(token.into());

@@ -15,7 +15,7 @@ use actix::prelude::*;
 use std::sync::Arc;
 
 /// What comes of a client's frame.
-type Served = Result<CarriedOut, Refusal>;
+pub(super) type Served = Result<CarriedOut, Refusal>;
 
 impl Handler<Serve> for SessionActor {
     type Result = ResponseActFuture<Self, Served>;
@@ -44,6 +44,9 @@ impl Handler<Serve> for SessionActor {
             ClientCommand::GetState { channel, version } => {
                 self.serve_get_state(connection, channel, version, ctx)
             }
+            ClientCommand::RefreshToken { token } => {
+                self.serve_refresh(connection, extensions, token)
+            }
             ClientCommand::PipeSubscribe { join_token } => {
                 self.answer(connection, Event::PipeUnavailable { join_token }, ctx);
                 done(self, Ok(CarriedOut::default()))
@@ -57,7 +60,10 @@ impl Handler<Serve> for SessionActor {
 }
 
 /// Nothing left to wait for.
-fn done(actor: &SessionActor, served: Served) -> ResponseActFuture<SessionActor, Served> {
+pub(super) fn done(
+    actor: &SessionActor,
+    served: Served,
+) -> ResponseActFuture<SessionActor, Served> {
     Box::pin(async { served }.into_actor(actor))
 }
 

@@ -56,7 +56,8 @@ pub(super) async fn answered(
     let id = clock::readable_id("event");
     let envelope = CallHeaders { id: &id, at, attempt: 1 };
     let headers = signing::headers(envelope, &[&authorizer.secret], &body);
-    let call = EndpointCall { url: &authorizer.url, headers, body, timeout: TIMEOUT, turn: 0 };
+    let call =
+        EndpointCall { url: &authorizer.url, headers, body: Some(body), timeout: TIMEOUT, turn: 0 };
     let reply = calling::call(client, CallPurpose::Authorizer, call, at).await?;
     Ok((reply.status, authorize::read(reply.status, reply.body.as_deref())))
 }

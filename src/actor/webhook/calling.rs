@@ -12,6 +12,8 @@ pub(super) enum CallPurpose {
     Webhook,
     /// To ask a channel authorizer.
     Authorizer,
+    /// To fetch the keys that an issuer publishes.
+    KeySet,
 }
 
 /// Makes a call, and reads the whole answer where it is a question's.
@@ -24,6 +26,7 @@ pub(super) async fn call(
     let name = match purpose {
         CallPurpose::Webhook => "webhook",
         CallPurpose::Authorizer => "authorizer",
+        CallPurpose::KeySet => "jwks",
     };
     // The path may be what keeps others from calling.
     let url = call.url;
@@ -32,7 +35,7 @@ pub(super) async fn call(
     call.headers.extend(span.header());
     let answer = match purpose {
         CallPurpose::Webhook => client.tell(call, at).await,
-        CallPurpose::Authorizer => client.ask(call, at).await,
+        CallPurpose::Authorizer | CallPurpose::KeySet => client.ask(call, at).await,
     };
     span.end(match &answer {
         Ok(reply) => CallOutcome::Status(reply.status),

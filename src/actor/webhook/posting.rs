@@ -31,7 +31,8 @@ pub(super) async fn attempt(
     let envelope = CallHeaders { id: key.event.as_str(), at, attempt: number };
     let headers = signing::headers(envelope, &webhook.secrets(at), &due.body);
     let (body, turn) = (due.body, due.attempts);
-    let call = EndpointCall { url: &webhook.url, headers, body, timeout: TIMEOUT, turn };
+    let call =
+        EndpointCall { url: &webhook.url, headers, body: Some(body), timeout: TIMEOUT, turn };
     let begun = Instant::now();
     let answer = calling::call(&client, CallPurpose::Webhook, call, at).await;
     metrics::count(|cells| cells.webhook_time.note_time(begun.elapsed()));

@@ -94,7 +94,13 @@ impl Handler<TryWebhook> for WebhookSender {
             let body = serde_json::to_string(&body).unwrap_or_default();
             let envelope = CallHeaders { id: &id, at, attempt: 1 };
             let headers = signing::headers(envelope, &webhook.secrets(at), &body);
-            let call = EndpointCall { url: &webhook.url, headers, body, timeout: TIMEOUT, turn: 0 };
+            let call = EndpointCall {
+                url: &webhook.url,
+                headers,
+                body: Some(body),
+                timeout: TIMEOUT,
+                turn: 0,
+            };
             let answer = calling::call(&client, CallPurpose::Webhook, call, at).await;
             let status = answer.as_ref().ok().map(|reply| reply.status);
             let ok = status.is_some_and(|status| (200..300).contains(&status));

@@ -2,6 +2,7 @@
 //! does not name any more stays.
 
 mod hooks;
+mod jwt;
 
 use super::{DeclareError, Declared, DeclaredChannel, DeclaredProject, shown};
 use crate::actor::clock;
@@ -79,6 +80,9 @@ pub(crate) async fn bring_about(
     declared.once(only.map(ProjectId::as_str))?;
     for (at, wanted) in declared.channels.iter().enumerate() {
         done.note("channel", at, &wanted.id, channel(app, only, wanted, limits).await)?;
+    }
+    for (at, wanted) in declared.jwt_keys.iter().enumerate() {
+        done.note("jwt-key", at, &wanted.name(), jwt::key(app, only, wanted).await)?;
     }
     for (at, wanted) in declared.authorizers.iter().enumerate() {
         let became = hooks::authorizer(app, only, wanted).await;

@@ -1,12 +1,13 @@
 //! What of declared things can be judged without the database; the same reading is what they are brought about by.
 
 use super::{
-    DeclareError, Declared, DeclaredAuthorizer, DeclaredChannel, DeclaredProject, DeclaredWebhook,
-    shown,
+    DeclareError, Declared, DeclaredAuthorizer, DeclaredChannel, DeclaredJwtKey, DeclaredProject,
+    DeclaredWebhook, shown,
 };
 use crate::domain::{AllowedOrigins, ChannelId, State};
 use crate::http::channels::{self, Kind};
 use crate::http::error::ApiError;
+use crate::http::jwt_keys::NewJwtKey;
 use crate::http::{projects, webhooks};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -39,6 +40,10 @@ impl Declared {
                 .read()
                 .map_err(|why| DeclareError::new("authorizer", at, &shown(&wanted.url), why))?;
         }
+        for (at, wanted) in self.jwt_keys.iter().enumerate() {
+            let read = wanted.read();
+            read.map_err(|why| DeclareError::new("jwt-key", at, &wanted.name(), why))?;
+        }
         let only = match self.projects.as_slice() {
             [project] => Some(project.id.as_str()),
             _ => None,
@@ -58,7 +63,7 @@ impl Declared {
             let own = if kind == "authorizer" { String::new() } else { name.trim().to_owned() };
             let is_new = seen.insert((kind, project, own));
             let why = || ApiError::field(field, "is declared twice");
-            let told = if field == "id" { name.to_owned() } else { shown(name) };
+            let told = if matches!(field, "id" | "kid") { name.to_owned() } else { shown(name) };
             if is_new { Ok(()) } else { Err(DeclareError::new(kind, at, &told, why())) }
         };
         for (at, it) in self.projects.iter().enumerate() {
@@ -69,6 +74,9 @@ impl Declared {
         }
         for (at, it) in self.webhooks.iter().enumerate() {
             note("webhook", at, it.project.as_ref(), &it.url, "url")?;
+        }
+        for (at, it) in self.jwt_keys.iter().enumerate() {
+            note("jwt-key", at, it.project.as_ref(), &it.name(), "kid")?;
         }
         for (at, it) in self.authorizers.iter().enumerate() {
             note("authorizer", at, it.project.as_ref(), &it.url, "project")?;
@@ -133,6 +141,22 @@ impl DeclaredWebhook {
         let input = webhooks::input(&body.to_string())?;
         check_secret(self.secret.as_deref())?;
         Ok((input.url.unwrap_or_default(), input.events.unwrap_or_default()))
+    }
+}
+
+impl DeclaredJwtKey {
+    /// The key.
+    pub(super) fn read(&self) -> Result<NewJwtKey, ApiError> {
+        let body = json!({
+            "kid": self.kid,
+            "algorithm": self.algorithm,
+            "secret": self.secret,
+            "public_key": self.public_key,
+            "jwks_url": self.jwks_url,
+            "issuer": self.issuer,
+            "audience": self.audience,
+        });
+        NewJwtKey::parse(&body.to_string())
     }
 }
 

@@ -68,6 +68,9 @@ codes! {
         "The project has no channel authorizer.",
     MessageNotFound = NOT_FOUND "message_not_found"
         "The message was not put into that token's mailbox, or is forgotten.",
+    KeyNotFound = NOT_FOUND "key_not_found"
+        "There is no such key for JSON Web Tokens, or it is another project's.",
+    RevocationNotFound = NOT_FOUND "revocation_not_found" "The subject was not revoked.",
     VersionNotFound = NOT_FOUND "version_not_found" "The state has never had that version.",
     NoSuchPath = NOT_FOUND "not_found" "There is no such path.",
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed"

@@ -144,6 +144,7 @@ mod tests {
                     ClientCommand::SetState { .. } => "SetChannelState",
                     ClientCommand::PatchState { .. } => "PatchChannelState",
                     ClientCommand::GetState { .. } => "GetChannelState",
+                    ClientCommand::RefreshToken { .. } => "RefreshToken",
                     ClientCommand::PipeSubscribe { .. } => "PipeRoomSubscribe",
                     ClientCommand::Ignored => "PipeRoomUnsubscribe",
                     ClientCommand::Unknown { .. } => "nothing",

@@ -11,6 +11,7 @@ mod operators;
 mod outside;
 mod parameters;
 mod projects;
+mod subjects;
 mod tokens;
 mod webhooks;
 
@@ -32,6 +33,7 @@ fn operations() -> Vec<(&'static str, Operation)> {
         ("Leap tokens", tokens::all()),
         ("Projects", projects::all()),
         ("Webhooks", webhooks::all()),
+        ("JSON Web Tokens", subjects::all()),
         ("Operator", operators::all()),
     ];
     let tagged = groups.into_iter().map(|(tag, all)| all.into_iter().map(move |one| (tag, one)));

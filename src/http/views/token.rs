@@ -1,7 +1,7 @@
 //! Leap tokens and what they are subscribed to.
 
 use crate::domain::{
-    ChannelId, LeapToken, LeapTokenId, ProjectId, RawJson, Subscription, Timestamp,
+    ChannelId, LeapToken, LeapTokenId, ProjectId, RawJson, Subject, Subscription, Timestamp,
 };
 use serde::Serialize;
 
@@ -10,6 +10,9 @@ use serde::Serialize;
 pub(crate) struct TokenView<'a> {
     /// Id and secret in one.
     id: &'a LeapTokenId,
+    /// The subject that it stands for; then it is no secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Subject>,
     /// Its state.
     state: &'a RawJson,
     /// Its project.
@@ -24,9 +27,10 @@ pub(crate) struct TokenView<'a> {
 
 impl<'a> TokenView<'a> {
     /// Shows a token.
-    pub(crate) const fn new(token: &'a LeapToken, is_online: bool) -> Self {
+    pub(crate) fn new(token: &'a LeapToken, is_online: bool) -> Self {
         Self {
             id: &token.id,
+            subject: token.id.subject(),
             state: &token.state,
             project_id: &token.project,
             created_at: token.created_at,

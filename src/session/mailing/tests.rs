@@ -339,6 +339,7 @@ impl Scene {
             address: None,
             extensions: Some(Extensions::granted(&asked)),
             resume: is_resume.then(|| Arc::new(Resume { direct: seen, ..Resume::default() })),
+            expiry: None,
         };
         let from = Place { line: LineId::next(), number: 0 };
         let pipe = Pipe {

@@ -17,6 +17,7 @@ mod files;
 mod history;
 mod hot;
 mod identity;
+mod jwt;
 mod mailbox;
 mod migrate;
 mod orphaned_mail;

@@ -82,6 +82,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    jwt_keys (id) {
+        id -> Text,
+        project_id -> Text,
+        kid -> Nullable<Text>,
+        kind -> Text,
+        algorithm -> Nullable<Text>,
+        material -> Text,
+        issuer -> Nullable<Text>,
+        audience -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    jwt_revocations (project_id, subject) {
+        project_id -> Text,
+        subject -> Text,
+        revoked_at -> BigInt,
+    }
+}
+
+diesel::table! {
     lines (epoch) {
         epoch -> BigInt,
         project_id -> Nullable<Text>,
@@ -248,6 +270,8 @@ diesel::joinable!(channels -> projects (project_id));
 diesel::joinable!(deliveries -> event_bodies (event_id));
 diesel::joinable!(deliveries -> webhooks (webhook_id));
 diesel::joinable!(event_sequences -> projects (project_id));
+diesel::joinable!(jwt_keys -> projects (project_id));
+diesel::joinable!(jwt_revocations -> projects (project_id));
 diesel::joinable!(project_tokens -> projects (project_id));
 diesel::joinable!(registers -> projects (project_id));
 diesel::joinable!(tokens -> projects (project_id));
@@ -261,6 +285,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     deliveries,
     event_bodies,
     event_sequences,
+    jwt_keys,
+    jwt_revocations,
     lines,
     mailboxes,
     mails,

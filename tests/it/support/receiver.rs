@@ -159,7 +159,9 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Hooked> {
         Some((name.to_ascii_lowercase(), value.trim().to_owned()))
     };
     let headers: Vec<_> = lines.iter().skip(1).filter_map(header).collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length")?.1.parse().ok()?;
+    // What is only fetched has no body.
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length = length.map_or(Some(0), |(_, length)| length.parse().ok())?;
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     Some(Hooked { headers, text: String::from_utf8(body).ok()?, at: Instant::now() })

@@ -63,7 +63,9 @@ impl Core {
         // Who has gone needs no answer.
         match order {
             Order::Subscribe { waiter, .. } => drop(waiter.send(Err(error))),
-            Order::Ask(Ask { reply, .. }) => drop(reply.send(Err(error))),
+            Order::Ask(Ask { reply, .. }) | Order::Refresh(_, Ask { reply, .. }) => {
+                drop(reply.send(Err(error)));
+            }
             Order::Unsubscribe(_) | Order::Close => {}
         }
     }

@@ -62,7 +62,8 @@ impl Bench {
 
     /// INIT with these channels; returns the tag whose answer says that all behind INIT has come.
     fn init(&mut self, scope: &str, channels: &Value) -> Value {
-        let ext = ["errors", "version", "resume", "patch", "presence", "token_state", "delta"];
+        let ext =
+            ["errors", "version", "resume", "patch", "presence", "token_state", "delta", "refresh"];
         let d = json!({"cid": "c", "connection_count": 1, "metadata": null, "scope": scope,
             "channels": channels, "ext": ext, "session_id": "session_x", "direct": {"s": "d-0"}});
         self.say(&json!({"op": 0, "d": {"c": null, "u": true, "e": "INIT", "d": d}}));

@@ -106,6 +106,10 @@ open_id!(
     WebhookId
 );
 open_id!(
+    /// `jwtkey_…`: the handle of a key for JSON Web Tokens, which is no secret.
+    JwtKeyId
+);
+open_id!(
     /// `event_…`: something that webhooks hear of.
     EventId
 );

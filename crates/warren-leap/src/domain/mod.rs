@@ -9,6 +9,7 @@ pub mod history;
 pub mod id;
 pub mod idempotency;
 pub mod json;
+pub mod jwt;
 pub mod listing;
 pub mod mail;
 pub mod message;
@@ -22,6 +23,7 @@ pub mod project;
 pub mod register;
 pub mod state;
 pub mod state_log;
+pub mod subject;
 pub mod subscription;
 pub mod time;
 pub mod token;
@@ -34,13 +36,14 @@ pub use delivery::{Attempt, Delivery, DeliveryKey, DeliveryOutcome, DeliveryStat
 pub use event::{EventKind, HookEvent, Stamp};
 pub use history::{HistoryBounds, HistoryLimits, KeptMessage};
 pub use id::{
-    AdminTokenId, ChannelId, ConnectionId, EventId, IdError, LeapTokenId, Minter, ProjectId,
-    ProjectTokenId, SessionId, WebhookId,
+    AdminTokenId, ChannelId, ConnectionId, EventId, IdError, JwtKeyId, LeapTokenId, Minter,
+    ProjectId, ProjectTokenId, SessionId, WebhookId,
 };
 pub use idempotency::{
     Digest, FirstCall, KeptAnswer, KeyBounds, KeyError, KeyScope, KeyedCall, Reused,
 };
 pub use json::{JsonFault, RawJson};
+pub use jwt::{JwtAlgorithm, JwtKey, JwtKeyMaterial, JwtRevocation};
 pub use mail::{LONGEST_TTL, Mail, MailId, MailPiece, MailState, MailStatus, MailboxBounds};
 pub use message::Message;
 pub use missed::MISSED_UNKNOWN;
@@ -53,6 +56,7 @@ pub use project::{AdminToken, Project, ProjectToken};
 pub use register::{Listed, Register, SessionRef};
 pub use state::{State, StateChange, StateError, Version};
 pub use state_log::{KeptVersion, NewVersion, StateLogBounds, StoredState};
+pub use subject::{Subject, SubjectError};
 pub use subscription::Subscription;
 pub use time::Timestamp;
 pub use token::LeapToken;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// How much of an unknown event's name is repeated, characters.
@@ -39,6 +40,16 @@ pub struct Identify {
     pub extensions: Option<Vec<String>>,
     /// Ours: from where it wants to go on (extension `resume`).
     pub resume: Option<Resume>,
+}
+
+/// A secret in a frame, which shows itself nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// One decoded client frame.
@@ -96,6 +107,11 @@ pub enum ClientCommand {
         channel: Option<ChannelId>,
         /// Which state; the one in force, if none is named.
         version: Option<Version>,
+    },
+    /// `REFRESH_TOKEN` (extension `refresh`).
+    RefreshToken {
+        /// A newer JSON Web Token of the same subject.
+        token: Secret,
     },
     /// `PIPE_ROOM_SUBSCRIBE`: a product that Warren does not have.
     PipeSubscribe {
@@ -262,6 +278,13 @@ struct GetStatePayload {
     version: Option<i64>,
 }
 
+/// `REFRESH_TOKEN`'s data.
+#[derive(Deserialize)]
+struct RefreshPayload {
+    /// A newer JSON Web Token.
+    token: String,
+}
+
 /// `PIPE_ROOM_SUBSCRIBE`'s data.
 #[derive(Deserialize)]
 struct PipePayload<'a> {
@@ -301,9 +324,15 @@ impl ClientCommand {
         !matches!(self, Self::Identify(_) | Self::Heartbeat { .. })
     }
 
-    /// Whether the frame makes others hear something.
+    /// Whether the frame makes others hear something, or costs as much: so many a second are taken.
     pub const fn is_publish(&self) -> bool {
-        matches!(self, Self::Publish { .. } | Self::SetState { .. } | Self::PatchState { .. })
+        matches!(
+            self,
+            Self::Publish { .. }
+                | Self::SetState { .. }
+                | Self::PatchState { .. }
+                | Self::RefreshToken { .. }
+        )
     }
 
     /// The channel that the frame is about, as the client wrote it.
@@ -317,6 +346,7 @@ impl ClientCommand {
             Self::Identify(_)
             | Self::Heartbeat { .. }
             | Self::PipeSubscribe { .. }
+            | Self::RefreshToken { .. }
             | Self::Ignored
             | Self::Unknown { .. } => None,
         }
@@ -329,7 +359,7 @@ impl ClientCommand {
 }
 
 /// A fault of the payload.
-fn payload(error: impl std::fmt::Display) -> DecodeError {
+fn payload(error: impl fmt::Display) -> DecodeError {
     DecodeError::Payload(error.to_string())
 }
 
@@ -396,6 +426,10 @@ fn dispatch(
         "GET_CHANNEL_STATE" => {
             let version = get_state_data(d)?.version.map(Version);
             ClientCommand::GetState { channel: id(c), version }
+        }
+        "REFRESH_TOKEN" => {
+            let RefreshPayload { token } = object(d)?;
+            ClientCommand::RefreshToken { token: Secret(token) }
         }
         "PIPE_ROOM_SUBSCRIBE" => ClientCommand::PipeSubscribe {
             join_token: raw(object::<PipePayload<'_>>(d)?.join_token),

@@ -34,13 +34,15 @@ pub enum CloseCode {
     SlowConsumer,
     /// 4010 (ours): the server is going away. Client: reconnect.
     GoingAway,
+    /// 4011 (ours): the token has expired; only to clients with the extension `refresh`. Client: reconnect with a new one.
+    TokenExpired,
     /// Whatever the client closed with, echoed (RFC 6455 §5.5.1).
     Echo(u16),
 }
 
 impl CloseCode {
     /// All that the server chooses itself, by their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Normal,
         Self::ProtocolError,
         Self::TooBig,
@@ -54,6 +56,7 @@ impl CloseCode {
         Self::RateLimited,
         Self::SlowConsumer,
         Self::GoingAway,
+        Self::TokenExpired,
     ];
 
     /// The answer to a client's close: its own code, or a normal end when it gave none.
@@ -81,6 +84,7 @@ impl CloseCode {
             Self::RateLimited => 4008,
             Self::SlowConsumer => 4009,
             Self::GoingAway => 4010,
+            Self::TokenExpired => 4011,
             Self::Echo(number) => number,
         }
     }

@@ -17,11 +17,13 @@ pub enum Extension {
     Resume,
     /// State changes as patches, with versions.
     Delta,
+    /// `REFRESH_TOKEN` from the client, and a close code for tokens that have expired.
+    Refresh,
 }
 
 impl Extension {
     /// All of them, by their name on the wire.
-    pub const NAMED: [(&'static str, Self); 7] = [
+    pub const NAMED: [(&'static str, Self); 8] = [
         ("errors", Self::Errors),
         ("version", Self::Version),
         ("presence", Self::Presence),
@@ -29,6 +31,7 @@ impl Extension {
         ("patch", Self::Patch),
         ("resume", Self::Resume),
         ("delta", Self::Delta),
+        ("refresh", Self::Refresh),
     ];
 
     /// The place in a set.
@@ -41,6 +44,7 @@ impl Extension {
             Self::Patch => 1 << 4,
             Self::Resume => 1 << 5,
             Self::Delta => 1 << 6,
+            Self::Refresh => 1 << 7,
         }
     }
 }

@@ -26,6 +26,8 @@ pub enum Refusal {
     VersionConflict(Version),
     /// The state is not kept at the version that was asked for.
     VersionGone,
+    /// The token that was shown does not count; says why.
+    InvalidToken(String),
     /// Somebody on the way could not take it now.
     Overloaded,
     /// The database took nothing; nothing was stored.
@@ -46,6 +48,7 @@ impl Refusal {
             Self::InvalidState(_) => "invalid_state",
             Self::VersionConflict(_) => "version_conflict",
             Self::VersionGone => "version_gone",
+            Self::InvalidToken(_) => "invalid_token",
             Self::Overloaded => "overloaded",
             Self::StorageUnavailable => "storage_unavailable",
         }
@@ -64,7 +67,7 @@ impl fmt::Display for Refusal {
             Self::TooManyChannels(limit) => {
                 write!(f, "a session has at most {limit} channels, and this one has as many")
             }
-            Self::InvalidState(why) => f.write_str(why),
+            Self::InvalidState(why) | Self::InvalidToken(why) => f.write_str(why),
             Self::VersionConflict(version) => write!(f, "the state is at version {version}"),
             Self::VersionGone => f.write_str("this version of the state is not kept"),
             Self::Overloaded => f.write_str("the server is overloaded, try again in a moment"),

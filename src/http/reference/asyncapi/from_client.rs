@@ -28,7 +28,7 @@ fn identify() -> LeapFrame {
         &["positions", "direct"],
     );
     let ext = array(word(Extension::NAMED.map(|(name, _)| name)));
-    let token = "A leap token or a project token; missing, null or empty for a connection without.";
+    let token = "A leap token, a JSON Web Token or a project token; missing, null or empty for a connection without.";
     let d = object(
         &[
             ("project_id", text()),
@@ -101,6 +101,7 @@ fn events() -> Vec<LeapFrame> {
         "What comes again under it within 5 minutes is not published again.",
     );
     let token = object(&[("join_token", anything())], &["join_token"]);
+    let newer = object(&[("token", told(text(), "A newer JSON Web Token."))], &[]);
     vec![
         event("Subscribe", "SUBSCRIBE", Some(or_null(start)), &[])
             .when("Hear a channel, for good if the token is a leap token.")
@@ -115,6 +116,10 @@ fn events() -> Vec<LeapFrame> {
             .when("Publish, where the channel has `CLIENT_PUBLISH`.")
             .like(sent("MESSAGE", &json!({"e": "HELLO", "d": {"by": "anna"}})))
             .answered(&["Message", "Unavailable", "Ack", "Error"]),
+        event("RefreshToken", "REFRESH_TOKEN", Some(newer), &[])
+            .when("Go on with a newer token of the same subject, with the extension `refresh`.")
+            .like(sent("REFRESH_TOKEN", &json!({"token": "eyJhbGciOiJIUzI1NiJ9.e30.AA"})))
+            .answered(&["Ack", "Error"]),
         event("PipeRoomSubscribe", "PIPE_ROOM_SUBSCRIBE", Some(token), &[])
             .when("Of a product that Warren does not have: refused.")
             .like(sent("PIPE_ROOM_SUBSCRIBE", &json!({"join_token": "x"})))

@@ -39,6 +39,10 @@ const fn told_of(code: CloseCode) -> (&'static str, &'static str) {
         CloseCode::GoingAway => {
             ("The server is going away.", "reconnect after the second that the reason names")
         }
+        CloseCode::TokenExpired => (
+            "The JSON Web Token has expired; with the extension `refresh` alone.",
+            "reconnect with a newer one",
+        ),
     }
 }
 
@@ -67,6 +71,9 @@ pub(super) fn extensions() -> Value {
         Extension::Delta => {
             "`STATE_UPDATE` as a patch of the state before, where that is shorter; and versions."
         }
+        Extension::Refresh => {
+            "The client may send `REFRESH_TOKEN`; 4011 when its JSON Web Token has expired."
+        }
     };
     let named = Extension::NAMED.into_iter();
     Value::Object(
@@ -87,6 +94,7 @@ fn refusals() -> Vec<&'static str> {
         Refusal::InvalidState(String::new()),
         Refusal::VersionConflict(Version::FIRST),
         Refusal::VersionGone,
+        Refusal::InvalidToken(String::new()),
         Refusal::Overloaded,
         Refusal::StorageUnavailable,
     ];

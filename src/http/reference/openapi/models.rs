@@ -4,7 +4,7 @@ use super::super::schema::{
     any_object, anything, array, channel_id, event_name, flags, flags_or_text, group, like, named,
     number, number_from, object, only, or_null, text, time, told, truth, visibility, word,
 };
-use crate::domain::{Capabilities, Permission};
+use crate::domain::{Capabilities, JwtAlgorithm, Permission};
 use crate::http::error::FailureCode;
 use crate::recorder::RecordKind;
 use serde_json::{Map, Value, json};
@@ -19,6 +19,7 @@ pub(super) fn all() -> Value {
         of_projects(),
         of_webhooks(),
         of_calls(),
+        of_subjects(),
         of_operators(),
         of_errors(),
     ];
@@ -106,13 +107,14 @@ fn of_tokens() -> Models {
     let token = object(
         &[
             ("id", told(text(), "Id and secret in one.")),
+            ("subject", told(text(), "Whom it stands for, if JSON Web Tokens speak of it.")),
             ("state", told(anything(), "Any JSON.")),
             ("project_id", text()),
             ("created_at", time()),
             ("expires_at", or_null(time())),
             ("is_online", truth()),
         ],
-        &[],
+        &["subject"],
     );
     let subscription =
         object(&[("channel", channel_id()), ("ephemeral", truth()), ("created_at", time())], &[]);
@@ -259,6 +261,32 @@ fn of_calls() -> Models {
         ("Tried", told(tried, "What came of a test call.")),
         ("AuthorizerCall", told(asked, "What came of a question to the channel authorizer.")),
         ("Authorizer", authorizer),
+    ]
+}
+
+/// JSON Web Tokens.
+fn of_subjects() -> Models {
+    let algorithms = JwtAlgorithm::NAMED.map(|(name, _)| name);
+    let key = object(
+        &[
+            ("id", text()),
+            ("project_id", text()),
+            ("kid", or_null(text())),
+            ("kind", word(["secret", "public_key", "jwks"])),
+            ("algorithm", or_null(word(algorithms))),
+            ("public_key", text()),
+            ("jwks_url", text()),
+            ("issuer", or_null(text())),
+            ("audience", or_null(text())),
+            ("created_at", time()),
+        ],
+        &["public_key", "jwks_url"],
+    );
+    let token = told(text(), "The leap token that stands for it.");
+    let revocation = object(&[("subject", text()), ("token", token), ("revoked_at", time())], &[]);
+    vec![
+        ("JwtKey", told(key, "A key under which JSON Web Tokens are taken.")),
+        ("Revocation", told(revocation, "A subject of which older tokens do not count.")),
     ]
 }
 

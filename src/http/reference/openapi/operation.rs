@@ -86,6 +86,8 @@ impl Operation {
             ("{delivery}", Code::DeliveryNotFound),
             ("{cid}", Code::ConnectionNotFound),
             ("{message}", Code::MessageNotFound),
+            ("{key}", Code::KeyNotFound),
+            ("{subject}", Code::RevocationNotFound),
         ];
         codes.extend(named.iter().filter(|(part, _)| pattern.contains(part)).map(|(_, code)| code));
         if pattern.contains('{') {
@@ -207,6 +209,8 @@ impl Operation {
             ("{delivery}", "delivery"),
             ("{cid}", "cid"),
             ("{message}", "message"),
+            ("{key}", "jwtKey"),
+            ("{subject}", "subject"),
         ];
         let mut names: Vec<_> =
             parts.iter().filter(|(part, _)| self.pattern.contains(part)).map(|(_, n)| *n).collect();

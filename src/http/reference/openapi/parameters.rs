@@ -52,6 +52,8 @@ fn in_path() -> Vec<Parameter> {
         ("delivery", "delivery", id("The id of an event that the webhook was sent.")),
         ("cid", "cid", id("A connection's id, as its `INIT` says it.")),
         ("message", "message", id("A mail's id, as posting it said.")),
+        ("jwtKey", "key", id("The id of a key for JSON Web Tokens.")),
+        ("subject", "subject", id("A subject, as tokens have it in `sub`.")),
     ]
 }
 

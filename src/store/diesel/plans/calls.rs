@@ -4,16 +4,17 @@ use super::super::store::SqliteStore;
 use crate::domain::{
     AdminTokenId, Attempt, Authorizer, Capabilities, Channel, ChannelId, ChannelKey, DeliveryKey,
     DeliveryOutcome, Digest, Epoch, EventId, EventKind, FirstCall, HistoryBounds, HistoryLimits,
-    HookEvent, KeptAnswer, KeyBounds, KeyScope, KeyedCall, LeapToken, LeapTokenId, Listed, MailId,
-    MailboxBounds, Message, Permissions, Position, Project, ProjectId, ProjectToken,
-    ProjectTokenId, RawJson, Register, SessionId, SessionRef, Stamp, State, Timestamp, Version,
-    Visibility, Webhook, WebhookId,
+    HookEvent, JwtRevocation, KeptAnswer, KeyBounds, KeyScope, KeyedCall, LeapToken, LeapTokenId,
+    Listed, MailId, MailboxBounds, Message, Permissions, Position, Project, ProjectId,
+    ProjectToken, ProjectTokenId, RawJson, Register, SessionId, SessionRef, Stamp, State, Subject,
+    Timestamp, Version, Visibility, Webhook, WebhookId,
 };
 use crate::store::{
     ChannelCursor, ChannelPage, ChannelSort, HistoryPage, MailPage, NewMail, NewMessage,
-    ProjectCursor, ProjectTokenCursor, ReadAnswers as _, ReadHistory as _, ReadMailbox as _,
-    ReadOutbox as _, ReadStore as _, Start, TokenCursor, TokenUpdate, WebhookUpdate,
-    WriteAnswers as _, WriteHistory as _, WriteMailbox as _, WriteOutbox as _, WriteStore as _,
+    ProjectCursor, ProjectTokenCursor, ReadAnswers as _, ReadHistory as _, ReadJwt as _,
+    ReadMailbox as _, ReadOutbox as _, ReadStore as _, Start, TokenCursor, TokenUpdate,
+    WebhookUpdate, WriteAnswers as _, WriteHistory as _, WriteJwt as _, WriteMailbox as _,
+    WriteOutbox as _, WriteStore as _,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -142,6 +143,9 @@ pub(super) fn change(store: &mut SqliteStore<'_>) {
     store.keep_answer(&call(), Timestamp(1), &answer, &KeyBounds::default()).unwrap();
     store.claim_key(&call(), Timestamp(1)).unwrap();
     store.keep_answer(&call(), Timestamp(2), &answer, &KeyBounds::default()).unwrap();
+    let revoked = JwtRevocation { subject: Subject::trusted("anna"), at: Timestamp(1) };
+    store.revoke_subject(&project(), &revoked).unwrap();
+    store.forget_revocation(&project(), &revoked.subject).unwrap();
     keep_messages(store);
     post_mails(store);
 }
@@ -239,6 +243,11 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
     store.next_answers(Some(&KeyScope::Operator)).unwrap();
     store.listed_after(None, 1).unwrap();
     store.listed_after(Some(&listed()), 1).unwrap();
+    let (anna, last) = (Subject::trusted("anna"), Start::Behind(Subject::trusted("a")));
+    store.jwt_keys(&project).unwrap();
+    store.jwt_revocation(&project, &anna).unwrap();
+    store.jwt_revocations_after(&project, &last, 1).unwrap();
+    store.count_jwt_revocations(&project).unwrap();
     read_messages(store);
     let page = MailPage { after: 0, limit: 9, bytes: 1 << 20, now };
     store.has_mail(&token()).unwrap();

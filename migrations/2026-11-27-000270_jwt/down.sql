@@ -1,0 +1,3 @@
+DROP TABLE jwt_revocations;
+
+DROP TABLE jwt_keys;
