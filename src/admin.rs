@@ -28,7 +28,9 @@ pub enum AdminError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// There is no database yet, and it is the server's first run that makes one.
-    #[error("there is no database {0}: run the server once, its first run prints an admin token")]
+    #[error(
+        "there is no database {0}: --data says where it is (`warren dev` has it in warren-dev), and the server's first run makes one"
+    )]
     NoDatabase(PathBuf),
     /// The data folder cannot be used.
     #[error(transparent)]

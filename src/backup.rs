@@ -50,6 +50,9 @@ pub enum BackupError {
     /// There is nothing to copy.
     #[error("there is no database {0}; --data or --config says where it is")]
     NoDatabase(PathBuf),
+    /// There is nothing to restore.
+    #[error("there is no file {0} to restore")]
+    NoFile(PathBuf),
     /// A file would be overwritten.
     #[error("{0} is there already and is not overwritten; name another file")]
     Exists(PathBuf),
@@ -71,7 +74,7 @@ pub enum BackupError {
     )]
     HasLog(PathBuf),
     /// A server runs, or the folder cannot be used.
-    #[error("{0}: stop the server first")]
+    #[error("{0}; for this, stop the server first")]
     Running(ServerError),
     /// The folder cannot be used.
     #[error(transparent)]
@@ -169,6 +172,10 @@ pub fn restore(
     let RestoreArgs { file, replace, place } = args;
     let config = Config::load(place.into())?;
     let database = config.database;
+    // Looking into a database makes one where there is none.
+    if !file.is_file() {
+        return Err(BackupError::NoFile(file));
+    }
     check_copy(&file)?;
     if beside(&file, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
         return Err(BackupError::HasLog(file));

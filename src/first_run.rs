@@ -154,6 +154,7 @@ impl fmt::Display for Lines<'_> {
         writeln!(f, "project_token: {project_token}")?;
         writeln!(f, "admin_token: {admin_token}")?;
         writeln!(f, "url: {base}/")?;
+        writeln!(f, "console: {base}/console")?;
         writeln!(f, "page: {}", page(base, project))?;
         writeln!(
             f,

@@ -31,7 +31,7 @@ mod workers;
 use crate::actor::webhook::WebhookSender;
 use crate::actor::{Arrivals, AskError, Persistence, Supervisor, clock};
 use crate::config::Config;
-use crate::domain::ChannelKey;
+use crate::domain::{ChannelKey, ProjectId};
 use crate::first_run::{self, FirstRun, FirstRunError};
 use crate::http;
 use crate::store::diesel::{DatabaseLock, SqliteDatabase};
@@ -78,14 +78,16 @@ pub enum ServerError {
     #[error("there is no actix system here: open it inside of #[actix_web::main]")]
     NoSystem,
     /// Another process has the data folder.
-    #[error("another server is using the data folder {0}")]
+    #[error(
+        "another server is using the data folder {0}; end it, or name another folder by --data"
+    )]
     InUse(PathBuf),
     /// Another process has the database.
     #[error("another server is using the database {0}")]
     DatabaseInUse(PathBuf),
     /// The data folder cannot be used.
     #[error(
-        "cannot use {path}: {source}; the data folder must belong to the user that the server runs as"
+        "cannot use {path}: {source}; the data folder (--data) must belong to the user that the server runs as"
     )]
     Data {
         /// The folder, or the file in it.
@@ -109,7 +111,7 @@ pub enum ServerError {
     #[error("tls-cert, tls-key: {0}")]
     Certificate(#[from] CertificateError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}{}", listening_hint(source.kind()))]
     Listen {
         /// The address.
         address: String,
@@ -132,6 +134,20 @@ pub enum ServerError {
     Io(#[from] io::Error),
 }
 
+/// What helps where an address cannot be listened on.
+const fn listening_hint(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::AddrInUse => {
+            "; something listens there already: end it, or choose another place by --listen"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 take rights of their own: choose another by --listen"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        _ => "",
+    }
+}
+
 /// The file in the data folder that says who has it, and where that server listens.
 const LOCK: &str = "warren.lock";
 
@@ -140,6 +156,18 @@ const LOCK: &str = "warren.lock";
 /// # Errors
 /// [`ServerError`] when it cannot start.
 pub async fn run(config: Config, again: ReadAgain) -> Result<(), ServerError> {
+    run_and(config, again, |_| {}).await
+}
+
+/// The same; what is to be done when it listens, and before that is said, is told what the addresses of its pages begin with.
+///
+/// # Errors
+/// [`ServerError`] when it cannot start.
+pub async fn run_and(
+    config: Config,
+    again: ReadAgain,
+    listens: impl FnOnce(&str),
+) -> Result<(), ServerError> {
     let handed_over = HandedOver::take()?;
     signals::ignore_others();
     let hangup = Hangup::take();
@@ -165,6 +193,7 @@ pub async fn run(config: Config, again: ReadAgain) -> Result<(), ServerError> {
     }
     // Whoever is told that it is ready may ask.
     let reloading = reload_when_asked(&app, config.clone(), certificate, again, hangup);
+    listens(&base);
     say(&format_args!("ready: {base}"));
     tracing::info!(%address, workers = config.workers, data = %config.data.display(), "ready");
     service_manager::ready();
@@ -197,6 +226,11 @@ pub async fn run(config: Config, again: ReadAgain) -> Result<(), ServerError> {
     ended
 }
 
+/// The page that watches the first channel of a project, where the addresses of pages begin like this.
+pub(crate) fn page(base: &str, project: &str) -> String {
+    first_run::page(base, &ProjectId::from(project))
+}
+
 /// Says where the server listens, and what a first run made; returns the place that is told, and what requests there begin
 /// with: the first TCP port, if there is one.
 fn announce(
@@ -212,7 +246,7 @@ fn announce(
     }
     match first {
         Some(first) => say(&first.lines(&base)),
-        None => say(&format_args!("url: {base}/")),
+        None => say(&format_args!("url: {base}/\nconsole: {base}/console")),
     }
     for other in bound.iter().filter(|place| Some(*place) != main) {
         say(&format_args!("also: {}", other.base()));
@@ -301,7 +335,7 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
     let first = first_run::set_up(&persistence, config.first_run.clone()).await?;
     let sender = WebhookSender::launch(persistence.clone(), config.webhooks.clone());
     let supervisor = Supervisor::new(config.workers, persistence.clone(), config.settings);
-    supervisor.recorder().set_rules(config.recorder_rules.clone());
+    supervisor.recorder().change(config.recorder());
     supervisor.take_unheard().await?;
     let limits = reload::limits(config, descriptors::sockets(connections));
     persistence.launch_pruning(limits.keys.window);
@@ -369,7 +403,11 @@ pub(crate) fn lock(data: &Path) -> Result<File, ServerError> {
     let failed = |source| ServerError::Data { path: data.to_owned(), source };
     let mut folder = DirBuilder::new();
     // It holds secrets.
-    folder.recursive(true).mode(0o700).create(data).map_err(failed)?;
+    let made = folder.recursive(true).mode(0o700).create(data);
+    // What is said of a file in its place does not say what it is.
+    let is_file = made.is_err() && data.is_file();
+    made.map_err(|error| if is_file { io::ErrorKind::NotADirectory.into() } else { error })
+        .map_err(failed)?;
     let name = data.join(LOCK);
     let failed = |source| ServerError::Data { path: name.clone(), source };
     // What a running server wrote there stays.

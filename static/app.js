@@ -3,11 +3,12 @@
  * Everything that came over the network reaches the page as text nodes, never as markup.
  */
 
+import { showJson } from './json_text.js';
+import { MessageList } from './messages.js';
 import { connect } from './warren.js';
 
-const MESSAGES_KEPT = 200;
-/** Longer JSON is cut for display: laying out megabytes would freeze the tab. */
-const CHARS_SHOWN = 20_000;
+/** So many that have come wait for the next frame. */
+const PENDING = 200;
 
 const STATUS_TEXT = {
   idle: 'Not connected',
@@ -34,7 +35,6 @@ let client = null;
 let watched = null;
 /** @type {Target} */
 let target;
-let received = 0;
 /** What arrived since the last frame was drawn; one drawing per frame keeps up with any rate. */
 let pending = { messages: [], state: null };
 
@@ -150,19 +150,12 @@ async function makeChannel(event) {
   const field = byId('field-project-token');
   note.textContent = 'Creating…';
   try {
-    const answer = await fetch(new URL(`v1/channels/${encodeURIComponent(target.channel)}`, location.origin + location.pathname), {
-      method: 'PUT',
-      headers: { authorization: field.value.trim(), 'content-type': 'application/json' },
-      body: JSON.stringify({ type: 'unprotected', state: {} }),
-    });
-    const { error } = answer.ok ? {} : await answer.json();
-    note.textContent = error ? `Not created: ${error.message}` : '';
-    if (error) return;
-  } catch (failure) {
-    note.textContent = `Not created: ${failure.message}`;
+    await call(field, 'PUT', '', '{"type":"unprotected","state":{}}');
+  } catch (error) {
+    note.textContent = `Not created: ${error.message}`;
     return;
   }
-  field.value = '';
+  note.textContent = field.value = '';
   tryAgain();
 }
 
@@ -188,11 +181,16 @@ function onState({ state, version }) {
 }
 
 function onMessage(message) {
-  received += 1;
   pending.messages.push({ ...message, at: new Date() });
-  if (pending.messages.length > MESSAGES_KEPT) pending.messages.shift();
+  // A hidden tab draws no frames, and hears everything all the same.
+  if (pending.messages.length >= PENDING) draw();
   scheduleDraw();
 }
+
+const list = new MessageList({
+  list: byId('messages'), count: byId('count'), empty: byId('empty'), tools: byId('tools'), filter: byId('filter'),
+  pause: byId('pause'), clear: byId('clear'), save: byId('save'), none: byId('none'),
+});
 
 let isDrawScheduled = false;
 
@@ -212,66 +210,40 @@ function draw() {
     const version = state.version === undefined ? '' : `version ${state.version} · `;
     byId('state-note').textContent = version + clock.format(state.at);
   }
-  if (messages.length === 0) return;
-  const list = byId('messages');
-  list.prepend(...messages.reverse().map(messageItem));
-  while (list.childElementCount > MESSAGES_KEPT) list.lastElementChild.remove();
-  showCount();
+  if (messages.length > 0) list.add(messages);
 }
 
 function clearMessages() {
-  received = 0;
   pending = { messages: [], state: null };
-  byId('messages').replaceChildren();
-  showCount();
+  list.clear();
 }
 
-function showCount() {
-  byId('count').textContent = String(received);
-  byId('empty').hidden = received > 0;
-  byId('clear').hidden = received === 0;
+/** Calls the API about this channel, with the project token that stands in a field. @param {HTMLInputElement} field */
+async function call(field, method, path, body, type = 'application/json') {
+  const url = new URL(`v1/channels/${encodeURIComponent(target.channel)}${path}`, location.origin + location.pathname);
+  const answer = await fetch(url, { method, headers: { authorization: field.value.trim(), 'content-type': type }, body });
+  if (!answer.ok) throw new Error((await answer.json()).error.message);
 }
 
-/** @returns {HTMLElement} `tag.className` holding the given text */
-function element(tag, className, text = '') {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text;
-  return made;
-}
+/** What is done by a form, with the token above. */
+const publish = ({ event, data }) => call(byId('field-key'), 'POST', '/messages', `{"e":${JSON.stringify(event)},"d":${data}}`);
+const change = ({ data }) => call(byId('field-key'), 'PATCH', '/state', data, 'application/merge-patch+json');
 
-function messageItem({ isDirect, event, data, missed, at }) {
-  const item = element('li', 'message fresh');
-  const head = element('div', 'message-head');
-  const time = element('time', '', clock.format(at));
-  time.dateTime = at.toISOString();
-  head.append(element('span', 'event', event), time);
-  if (isDirect) time.before(element('span', 'muted', 'direct message'));
-  if (missed !== 0) time.before(element('span', 'muted', 'messages before this one may be missing'));
-  const body = element('pre', 'json');
-  showJson(body, data);
-  item.append(head, body);
-  return item;
-}
-
-/** Pretty-prints JSON into an element, one coloured span per token. */
-function showJson(into, value) {
-  const text = JSON.stringify(value, null, 2);
-  const shown = text.slice(0, CHARS_SHOWN);
-  const tokens = /("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d[\d.eE+-]*)|\b(true|false|null)\b/g;
-  const parts = [];
-  let end = 0;
-  for (const { 0: whole, 1: string, 2: colon, 3: number, index } of shown.matchAll(tokens)) {
-    parts.push(shown.slice(end, index));
-    const kind = string ? (colon ? 'key' : 'string') : number ? 'number' : 'word';
-    parts.push(element('span', kind, string ?? whole), colon ?? '');
-    end = index + whole.length;
+/** Does it, and tells beside its button what came of it. @param {SubmitEvent} event @param {(fields: any) => Promise<void>} work @param {string} done */
+async function carryOut(event, work, done) {
+  event.preventDefault();
+  const note = event.target.querySelector('[role=status]');
+  const fields = Object.fromEntries(new FormData(event.target));
+  note.textContent = '…';
+  try {
+    // What is no JSON is not sent: the browser says what is wrong with it.
+    JSON.parse(fields.data);
+    if (byId('field-key').value.trim() === '') throw new Error('a project token is needed, above');
+    await work(fields);
+    note.textContent = done;
+  } catch (error) {
+    note.textContent = `Not done: ${error.message}`;
   }
-  parts.push(shown.slice(end));
-  if (text.length > shown.length) {
-    parts.push(element('span', 'note', `\n… and ${(text.length - shown.length).toLocaleString()} more characters`));
-  }
-  into.replaceChildren(...parts);
 }
 
 /** Fills in the two commands for this channel. */
@@ -309,7 +281,8 @@ byId('chooser-form').addEventListener('submit', (event) => {
   const fields = Object.fromEntries(new FormData(event.target));
   location.hash = fragment({ project: fields.project.trim(), channel: fields.channel, token: fields.token.trim() });
 });
-byId('clear').addEventListener('click', clearMessages);
+byId('publish').addEventListener('submit', (event) => carryOut(event, publish, 'Published.'));
+byId('change').addEventListener('submit', (event) => carryOut(event, change, 'Changed.'));
 byId('try-again').addEventListener('click', tryAgain);
 byId('maker').addEventListener('submit', makeChannel);
 for (const button of document.querySelectorAll('[data-copy]')) button.addEventListener('click', () => copy(button));

@@ -6,7 +6,7 @@ use crate::server;
 use crate::telemetry::Logs;
 use clap::Args;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use warren_cli::{Profile, Profiles, SecretText};
 
 /// The profile that it makes.
@@ -46,14 +46,26 @@ pub(super) fn run(DevArgs { serve }: DevArgs, logs: &Logs) -> Result<(), Box<dyn
         token: Some(server.token.clone()),
     };
     profiles.0.insert(PROFILE.to_owned(), profile);
-    let path = profiles.store()?;
+    let project = server.project.clone();
+    let again = Box::new(move || server.config());
+    // Only once it listens: what could not start must not take the profile of what runs.
+    let remember = move |base: &str| match profiles.store() {
+        Ok(path) => tell(&path, &server::page(base, &project)),
+        Err(error) => {
+            tracing::warn!(%error, "the profile `dev` is not stored: other commands do not find this server");
+        }
+    };
+    Ok(actix_web::rt::System::new().block_on(server::run_and(config, again, remember))?)
+}
+
+/// Says what can be done with the server.
+fn tell(profiles: &Path, page: &str) {
     tracing::info!(
+        page,
         profile = PROFILE,
-        file = %path.display(),
+        file = %profiles.display(),
         "`warren tail hello --profile dev` follows the first channel from another terminal"
     );
-    let again = Box::new(move || server.config());
-    Ok(actix_web::rt::System::new().block_on(server::run(config, again))?)
 }
 
 impl DevServer {

@@ -1,11 +1,16 @@
 //! What of a configuration can change while a server runs.
 
 use super::{Config, ConfigError, Limits, ServeArgs, keys, show};
+use crate::recorder::RecorderSettings;
 use serde_json::{Map, Value};
 
 /// The settings that can: for connections, sessions, channels and requests that begin afterwards. What is declared is
 /// brought about anew besides.
 const LIVE: &[&str] = &[
+    "recorder-bytes",
+    "recorder-minutes",
+    "recorder-hide",
+    "recorder-redact",
     "zlib",
     "log-requests",
     "log-closes",
@@ -45,6 +50,11 @@ impl Config {
         all(self).into_iter().map(|(key, value)| (key, read(value))).collect()
     }
 
+    /// What the recorder lives by.
+    pub(crate) fn recorder(&self) -> RecorderSettings {
+        RecorderSettings { bounds: self.settings.recorder, rules: self.recorder_rules.clone() }
+    }
+
     /// What runs from now on where this ran and that is wanted.
     ///
     /// # Errors
@@ -66,6 +76,10 @@ impl Config {
             if LIVE.contains(&key.as_str()) { changed.push(told) } else { restart.push(told) }
         }
         let set = ServeArgs {
+            recorder_bytes: wanted.set.recorder_bytes,
+            recorder_minutes: wanted.set.recorder_minutes,
+            recorder_hide: wanted.set.recorder_hide.clone(),
+            recorder_redact: wanted.set.recorder_redact.clone(),
             zlib: wanted.set.zlib,
             log_requests: wanted.set.log_requests,
             log_closes: wanted.set.log_closes,

@@ -137,7 +137,6 @@ impl ConnectionTape {
 
     /// Whether a frame is not kept, by rule: one that says something and names no channel may be about several.
     fn hides(&self, channel: Option<&ChannelId>, says_something: bool) -> bool {
-        let rules = self.tape.rules();
-        rules.hides(channel) || (channel.is_none() && says_something && rules.hides_some())
+        self.tape.hides(channel) || (channel.is_none() && says_something && self.tape.hides_some())
     }
 }

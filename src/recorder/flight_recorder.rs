@@ -5,10 +5,11 @@ use super::lane::Lane;
 use super::looking::{Chosen, LookNews, Looker};
 use super::project::RecordedProject;
 use super::rules::RecordRules;
-use crate::domain::{ProjectId, Timestamp};
+use crate::domain::{ChannelId, ProjectId, Timestamp};
+use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -33,12 +34,32 @@ impl Default for RecorderBounds {
     }
 }
 
+/// What a recorder lives by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecorderSettings {
+    /// How much is kept, and for how long.
+    pub bounds: RecorderBounds,
+    /// What is not to be kept or shown.
+    pub rules: RecordRules,
+}
+
+impl RecorderSettings {
+    /// Whether things are recorded whether or not anybody looks.
+    const fn has_ring(&self) -> bool {
+        self.bounds.bytes > 0
+    }
+
+    /// The bound of each of so many threads, bytes.
+    fn lane_bytes(&self, threads: usize) -> usize {
+        let bytes = if self.has_ring() { self.bounds.bytes } else { LOOKING_BYTES };
+        (bytes / threads.max(1)).max(LEAST_LANE)
+    }
+}
+
 /// The recorder of a server.
 pub struct FlightRecorder {
-    /// Its bounds.
-    bounds: RecorderBounds,
-    /// What is not to be kept or shown; nothing, until that is said.
-    rules: OnceLock<RecordRules>,
+    /// What it lives by now.
+    settings: ArcSwap<RecorderSettings>,
     /// What each thread has recorded.
     lanes: Box<[Lane]>,
     /// Who is known.
@@ -91,12 +112,11 @@ impl KnownToRecorder {
 impl FlightRecorder {
     /// A recorder for so many threads, within these bounds.
     pub fn new(threads: usize, bounds: RecorderBounds) -> Self {
-        let (threads, bytes) =
-            (threads.max(1), if bounds.bytes == 0 { LOOKING_BYTES } else { bounds.bytes });
-        let lane = (bytes / threads).max(LEAST_LANE);
+        let settings = RecorderSettings { bounds, rules: RecordRules::none() };
+        let threads = threads.max(1);
+        let lane = settings.lane_bytes(threads);
         Self {
-            bounds,
-            rules: OnceLock::new(),
+            settings: ArcSwap::from_pointee(settings),
             lanes: (0..threads).map(|_| Lane::new(lane)).collect(),
             known: Mutex::default(),
             is_looked_at: AtomicBool::new(false),
@@ -104,26 +124,52 @@ impl FlightRecorder {
         }
     }
 
-    /// Says what is not to be kept or shown; once, before anything is recorded.
-    pub fn set_rules(&self, rules: RecordRules) {
-        // Said once: a second time changes nothing.
-        let _ = self.rules.set(rules);
+    /// Lives by these from now on. What is recorded stays as far as there is room for it, and goes where more or other channels
+    /// are hidden than before: what is hidden is not to be in memory.
+    pub fn change(&self, settings: RecorderSettings) {
+        // Nobody comes to be known, or looks, meanwhile.
+        let known = self.known();
+        let most = settings.lane_bytes(self.lanes.len());
+        let has_ring = settings.has_ring();
+        let before = self.settings.swap(Arc::new(settings));
+        let is_hidden_more = before.rules.hidden() != self.rules().hidden();
+        for project in known.projects.values().filter_map(Weak::upgrade) {
+            if is_hidden_more {
+                self.forget(project.id());
+            }
+            if has_ring || known.looked_at.iter().any(|one| Arc::ptr_eq(one, &project)) {
+                project.switch(true);
+            } else {
+                self.switch_off(&project);
+            }
+        }
+        drop(known);
+        self.lanes.iter().for_each(|lane| lane.bound(most));
     }
 
     /// What is not to be kept or shown.
-    pub fn rules(&self) -> &RecordRules {
-        static NONE: RecordRules = RecordRules::none();
-        self.rules.get().unwrap_or(&NONE)
+    pub fn rules(&self) -> RecordRules {
+        self.settings.load().rules.clone()
+    }
+
+    /// Whether bodies of this channel are left out, by rule; without one, of what is on no channel.
+    pub(super) fn hides(&self, channel: Option<&ChannelId>) -> bool {
+        self.settings.load().rules.hides(channel)
+    }
+
+    /// Whether some channels' are: then those of what may be about several are left out, too.
+    pub(super) fn hides_some(&self) -> bool {
+        self.settings.load().rules.hides_some()
     }
 
     /// Its bounds.
-    pub const fn bounds(&self) -> RecorderBounds {
-        self.bounds
+    pub fn bounds(&self) -> RecorderBounds {
+        self.settings.load().bounds
     }
 
     /// Whether things are recorded whether or not anybody looks.
-    pub const fn has_ring(&self) -> bool {
-        self.bounds.bytes > 0
+    pub fn has_ring(&self) -> bool {
+        self.settings.load().has_ring()
     }
 
     /// Whether anything at all may be recorded at the moment.
@@ -160,7 +206,7 @@ impl FlightRecorder {
         what: Recorded,
     ) {
         if let Some(lane) = self.lanes.get(lane) {
-            lane.record(project, (at, at.earlier(self.bounds.age)), what);
+            lane.record(project, (at, at.earlier(self.bounds().age)), what);
         }
     }
 
@@ -233,7 +279,7 @@ impl FlightRecorder {
             }
         }
         drop(known);
-        let before = time.earlier(self.bounds.age);
+        let before = time.earlier(self.bounds().age);
         for lane in &self.lanes {
             lane.expire(before);
         }

@@ -162,6 +162,13 @@ impl Lane {
         });
     }
 
+    /// Has room for so many bytes from now on; what is more goes.
+    pub(super) fn bound(&self, most: usize) {
+        let mut tracks = self.tracks();
+        tracks.most = most;
+        tracks.make_room();
+    }
+
     /// How many bytes it takes.
     pub(super) fn bytes(&self) -> usize {
         self.tracks().bytes

@@ -18,7 +18,7 @@ mod watching;
 
 pub use connection::ConnectionTape;
 pub use entry::{RecordEntry, RecordKind, Recorded, RecordedBody, RecordedFacts};
-pub use flight_recorder::{FlightRecorder, RecorderBounds};
+pub use flight_recorder::{FlightRecorder, RecorderBounds, RecorderSettings};
 pub use looking::{Chosen, LookNews, Looker};
 pub use page::{RecordPage, RecordQuery};
 pub use rules::{RecordRules, RuleError};

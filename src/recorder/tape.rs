@@ -4,7 +4,6 @@ use super::entry::Recorded;
 use super::flight_recorder::FlightRecorder;
 use super::looking::Chosen;
 use super::project::RecordedProject;
-use super::rules::RecordRules;
 use crate::domain::{ChannelId, ProjectId, Timestamp};
 use std::fmt;
 use std::sync::Arc;
@@ -40,11 +39,6 @@ impl Tape {
         self.project.is_on()
     }
 
-    /// What is not to be kept.
-    pub(super) fn rules(&self) -> &RecordRules {
-        self.recorder.rules()
-    }
-
     /// Whether somebody has chosen something like this.
     pub(super) fn chooses(&self, is_it: impl FnMut(&Chosen) -> bool) -> bool {
         self.project.has_chosen() && self.project.looking().chosen().any(is_it)
@@ -52,7 +46,12 @@ impl Tape {
 
     /// Whether bodies of this channel are to be left out, by rule; without one, of what is on no channel.
     pub fn hides(&self, channel: Option<&ChannelId>) -> bool {
-        self.recorder.rules().hides(channel)
+        self.recorder.hides(channel)
+    }
+
+    /// Whether some channels' are: then those of what may be about several are to be left out, too.
+    pub(super) fn hides_some(&self) -> bool {
+        self.recorder.hides_some()
     }
 
     /// Records something that happened at that time.

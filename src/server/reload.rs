@@ -128,6 +128,7 @@ impl Reloader {
         };
         self.app.supervisor.change_settings(Arc::new(config.settings));
         self.app.supervisor.set_drain(config.drain.clone());
+        self.app.supervisor.recorder().change(config.recorder());
         self.app.limits.change(limits);
         self.app.pages.change(config.allowed_origins.clone());
         self.app.settings.change(config.in_force());

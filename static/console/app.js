@@ -1,6 +1,6 @@
 /** The frame: who is signed in, where one is, and what stands around it. */
 
-import { html, SessionContext, useEffect, useErrorBoundary, useMemo, useRef, useState } from './hooks.js';
+import { html, newPage, PageContext, SessionContext, useEffect, useErrorBoundary, useMemo, useRef, useState } from './hooks.js';
 import { hangUp } from './live.js';
 import { NAVIGATION, pageOf } from './pages.js';
 import { SignIn } from './pages/sign_in.js';
@@ -8,7 +8,7 @@ import { Projects } from './pages/projects.js';
 import { useRoute } from './route.js';
 import { forget, open, remember, remembered } from './session.js';
 import { ThemeButton } from './theme_button.js';
-import { Trouble } from './ui.js';
+import { Links, Trouble } from './ui.js';
 
 /**
  * @typedef {import('./session.js').SignedIn & {
@@ -98,11 +98,9 @@ function Frame() {
   return html`
     <div class="frame">
       <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); main.current.focus(); }}>Skip to content</a>
-      <nav class="side" aria-label="Console">
-        ${NAVIGATION.map(({ name: one, title: text }) => html`
-          <a href=${`#/${one}`} aria-current=${one === name ? 'page' : undefined}>${text}</a>`)}
+      <${Links} class="side" label="Console" active=${name} links=${NAVIGATION.map(({ name: one, title: text }) => [one, text, `#/${one}`])}>
         <a href="docs">Documentation</a>
-      </nav>
+      <//>
       <main id="main" tabindex="-1" ref=${main}><${Guarded} key=${`${name}/${rest[0] ?? ''}`} Page=${Page} args=${rest} /></main>
     </div>`;
 }
@@ -110,8 +108,9 @@ function Frame() {
 /** A page whose crash leaves the rest standing. */
 function Guarded({ Page, args }) {
   const [error] = useErrorBoundary((failure) => console.error(failure));
+  const [page] = useState(newPage);
   if (error) return html`<${Trouble} error=${new Error(`This page failed: ${error.message}. Load it again.`)} />`;
-  return html`<${Page} args=${args} />`;
+  return html`<${PageContext.Provider} value=${page}><${Page} args=${args} /><//>`;
 }
 
 /** What was just done, also for who cannot see it; goes by itself. */

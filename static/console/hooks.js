@@ -11,6 +11,33 @@ export const SessionContext = createContext(null);
 export const useSession = () => useContext(SessionContext);
 
 /**
+ * What a page asks for, and whether what it shows is being deleted: then nothing more is asked for.
+ * @returns {{isEnding: boolean, asked: Set<Promise<any>>}}
+ */
+export const newPage = () => ({ isEnding: false, asked: new Set() });
+
+export const PageContext = createContext(newPage());
+
+/**
+ * Does what deletes the thing that a page shows. What was asked for before has come by then, and nothing is asked for after
+ * it: it would not be found. Where the work fails, the page goes on.
+ * @returns {(work: () => Promise<any>) => Promise<any>}
+ */
+export function useEnding() {
+  const page = useContext(PageContext);
+  return async (work) => {
+    page.isEnding = true;
+    try {
+      await Promise.all(page.asked);
+      return await work();
+    } catch (error) {
+      page.isEnding = false;
+      throw error;
+    }
+  };
+}
+
+/**
  * Loads, again when `deps` change or `reload` is called, and every so often while somebody looks.
  * What was loaded stays while it is loaded again, also when that fails.
  * @template T
@@ -23,11 +50,15 @@ export function useLoad(load, deps, everyMs) {
   const [result, setResult] = useState({ isLoading: true });
   const [round, setRound] = useState(0);
   const newest = useRef(undefined);
+  const page = useContext(PageContext);
   useEffect(() => {
     let isWanted = true;
     let timer;
     const once = async () => {
-      const next = await load(newest.current).then((data) => ({ data }), (error) => ({ data: newest.current, error }));
+      const asked = load(newest.current).then((data) => ({ data }), (error) => ({ data: newest.current, error }));
+      page.asked.add(asked);
+      const next = await asked;
+      page.asked.delete(asked);
       if (!isWanted) return;
       newest.current = next.data;
       setResult(next);
@@ -35,7 +66,7 @@ export function useLoad(load, deps, everyMs) {
     };
     const wait = () => {
       const ms = typeof everyMs === 'function' ? everyMs(newest.current) : everyMs;
-      if (ms) timer = setTimeout(() => (document.hidden ? wait() : once()), ms);
+      if (ms) timer = setTimeout(() => (document.hidden || page.isEnding ? wait() : once()), ms);
     };
     once();
     return () => {

@@ -4,6 +4,14 @@ import uPlot from '../vendor/uplot.js';
 import { html, useEffect, useRef } from './hooks.js';
 
 const HEIGHT = 160;
+const MIN_SECONDS = 60;
+
+/** A minute at least: of a single sample the library would make years. @param {(number | null)[][]} data */
+function widened(data) {
+  const [from, to] = [data[0][0], data[0].at(-1)];
+  if (to === undefined || to - from >= MIN_SECONDS) return data;
+  return data.map((row, index) => [index === 0 ? to - MIN_SECONDS : null, ...row]);
+}
 
 /** A colour of the theme as the canvas wants it. @param {HTMLElement} element @param {string} name */
 function colour(element, name) {
@@ -19,7 +27,7 @@ export default function Plot({ label, series, data, say }) {
   const place = useRef(null);
   const plot = useRef(null);
   const newest = useRef(data);
-  newest.current = data;
+  newest.current = widened(data);
 
   useEffect(() => {
     const element = place.current;
@@ -50,7 +58,7 @@ export default function Plot({ label, series, data, say }) {
       plot.current.destroy();
     };
   }, []);
-  useEffect(() => plot.current?.setData(data), [data]);
+  useEffect(() => plot.current?.setData(newest.current), [data]);
 
   const last = (index) => data[index + 1].at(-1);
   const said = series.map(({ name }, index) => [name, last(index) === null || last(index) === undefined ? '–' : say(last(index))]);

@@ -210,8 +210,17 @@ export function saveLines(lines, name) {
   URL.revokeObjectURL(url);
 }
 
-/** Links to the parts of a page. */
-export const Tabs = ({ label, tabs, active }) => html`
-  <nav class="tabs" aria-label=${label}>
-    ${tabs.map(([name, title, href]) => html`<a href=${href} aria-current=${name === active ? 'page' : undefined}>${title}</a>`)}
-  </nav>`;
+/** Links of which one is where one is; where they are wider than the screen, that one is in sight. @param {{label: string, links: [string, string, string][], active: string, class: string}} props */
+export function Links({ label, links, active, class: name, children }) {
+  const nav = useRef(null);
+  useEffect(() => {
+    const current = nav.current.querySelector('[aria-current]');
+    // Sideways alone: the page itself stays where it is.
+    if (current) nav.current.scrollLeft = current.offsetLeft - (nav.current.clientWidth - current.offsetWidth) / 2;
+  }, [active]);
+  return html`
+    <nav class=${name} aria-label=${label} ref=${nav}>
+      ${links.map(([one, title, href]) => html`<a href=${href} aria-current=${one === active ? 'page' : undefined}>${title}</a>`)}
+      ${children}
+    </nav>`;
+}

@@ -69,7 +69,7 @@ export const timeOfDay = (at) => clock.format(new Date(at));
 /** How long ago, or from now. @param {string} at @param {number} [now] */
 export function distance(at, now = Date.now()) {
   const seconds = Math.round((now - Date.parse(at)) / 1000);
-  const [size, unit] = [[86_400, 'd'], [3600, 'h'], [60, 'min']].find(([least]) => Math.abs(seconds) >= Number(least)) ?? [1, 's'];
+  const [size, unit] = [[31_536_000, 'y'], [86_400, 'd'], [3600, 'h'], [60, 'min']].find(([least]) => Math.abs(seconds) >= Number(least)) ?? [1, 's'];
   const value = `${Math.floor(Math.abs(seconds) / Number(size))} ${unit}`;
   if (Math.abs(seconds) < 2) return 'now';
   return seconds < 0 ? `in ${value}` : `${value} ago`;

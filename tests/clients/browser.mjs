@@ -2,11 +2,30 @@
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { chromium } from 'playwright-core';
 import { TIMEOUT_MS } from './inbox.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+const PAGES = { '/': 'index.html', '/console': 'console.html' };
+const TYPES = { '.css': 'text/css', '.html': 'text/html', '.js': 'text/javascript', '.svg': 'image/svg+xml', '.txt': 'text/plain' };
+/** The pages' files are taken from this folder instead of the server, to look at changes that are in no binary yet. */
+const STATIC = process.env.WARREN_STATIC;
+/** To the browser such files come from nowhere, and what does may not call this machine. */
+const OTHER_ORIGIN = '--disable-features=LocalNetworkAccessChecks';
+
+/** The server's answer with the folder's file in it, so that its policy counts all the same. */
+async function fromFolder(route) {
+  const { pathname } = new URL(route.request().url());
+  const file = path.join(STATIC, PAGES[pathname] ?? pathname.slice('/static/'.length));
+  // Warren's client lies elsewhere.
+  if (!existsSync(file)) return route.continue();
+  // None where the page was closed meanwhile.
+  const response = await route.fetch().catch(() => null);
+  return response && route.fulfill({ response, status: 200, contentType: TYPES[path.extname(file)], path: file });
+}
 
 /** What runs where it must not. */
 export const HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>';
@@ -14,7 +33,7 @@ export const HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hack
 /** @returns {Promise<Browser>} */
 export async function startBrowser() {
   assert.ok(existsSync(CHROMIUM), `no browser at ${CHROMIUM}: install Chromium or set CHROMIUM`);
-  return new Browser(await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS }));
+  return new Browser(await chromium.launch({ executablePath: CHROMIUM, headless: true, args: STATIC ? [...FLAGS, OTHER_ORIGIN] : FLAGS }));
 }
 
 /** Answers that are no fault of anybody: a project need not have an authorizer. */
@@ -37,6 +56,7 @@ export class Browser {
   async open(url, options = {}) {
     const context = await this.#browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
     context.setDefaultTimeout(TIMEOUT_MS);
+    if (STATIC) await context.route(({ pathname }) => pathname in PAGES || pathname.startsWith('/static/'), fromFolder);
     return this.tab(context, url);
   }
 

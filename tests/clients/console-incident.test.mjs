@@ -4,53 +4,47 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
-import { after, afterEach, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { card, confirm, says, startConsole } from './console-pages.mjs';
+import { card, confirm, deskForTests, says } from './console-pages.mjs';
 
 /** So long somebody may look for it. */
 const FOUND_MS = 30_000;
 /** Less than the bound on what waits for one, more than sockets hold by themselves. */
 const WAITING_BYTES = 900_000;
 
-let desk;
-let server;
 let refuser;
 let slow;
 
-before(async () => {
-  desk = await startConsole({ WARREN_ALLOW_PRIVATE_WEBHOOKS: 'true' });
-  server = desk.server;
+const desk = deskForTests({ WARREN_ALLOW_PRIVATE_WEBHOOKS: 'true' }, async () => {
   refuser = http.createServer((_, response) => response.writeHead(503).end()).listen(0, '127.0.0.1');
   await once(refuser, 'listening');
 });
-afterEach(() => desk?.browser.settle());
-after(async () => {
+after(() => {
   slow?.terminate();
   refuser?.close();
-  await desk?.remove();
 });
 
-/** A client that is subscribed and reads no more, until something waits for it in the server. */
+/** A client that is subscribed and reads no more, until something waits for it in the desk.server. */
 async function stuck(token) {
-  const socket = new WebSocket(server.wsUrl);
+  const socket = new WebSocket(desk.server.wsUrl);
   await once(socket, 'message');
-  socket.send(JSON.stringify({ op: 2, d: { project_id: server.project, token } }));
+  socket.send(JSON.stringify({ op: 2, d: { project_id: desk.server.project, token } }));
   await once(socket, 'message');
   socket.pause();
-  const waiting = async () => (await server.ok('GET', `/v1/channels/tokens/${token}/connections`)).connections[0].queue_bytes;
+  const waiting = async () => (await desk.server.ok('GET', `/v1/channels/tokens/${token}/connections`)).connections[0].queue_bytes;
   // What the system's buffers hold is unknown: more is sent until something is left over.
-  while ((await waiting()) < 100_000) await server.publish('feed', 'TICK', 'x'.repeat(WAITING_BYTES / 2));
+  while ((await waiting()) < 100_000) await desk.server.publish('feed', 'TICK', 'x'.repeat(WAITING_BYTES / 2));
   return socket;
 }
 
 test('a slow client and a refusing authorizer are found from the first page within 30 s', async () => {
-  await server.channel('feed', 'private');
-  await server.channel('vault', 'private');
-  await server.ok('PUT', '/v1/projects/@this/channel-authorizer', { url: `http://127.0.0.1:${refuser.address().port}/authorize` });
-  const token = await server.leapToken({ name: 'Slow' }, { channels: ['feed'] });
+  await desk.server.channel('feed', 'private');
+  await desk.server.channel('vault', 'private');
+  await desk.server.ok('PUT', '/v1/projects/@this/channel-authorizer', { url: `http://127.0.0.1:${refuser.address().port}/authorize` });
+  const token = await desk.server.leapToken({ name: 'Slow' }, { channels: ['feed'] });
   slow = await stuck(token);
-  const refused = await server.connect({ token: await server.leapToken() });
+  const refused = await desk.server.connect({ token: await desk.server.leapToken() });
   await refused.subscribe('vault');
 
   const start = performance.now();

@@ -2,21 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { after, afterEach, before, test } from 'node:test';
+import { test } from 'node:test';
 import { HOSTILE } from './browser.mjs';
-import { says, startConsole, visit } from './console-pages.mjs';
+import { deskForTests, says, visit } from './console-pages.mjs';
 
-let desk;
-let server;
 
-before(async () => {
-  desk = await startConsole({ WARREN_RECORDER_BYTES: '8388608' });
-  server = desk.server;
-  await server.channel('room', 'public', { capabilities: ['CLIENT_PUBLISH'] });
-  await server.channel('side', 'unprotected');
+const desk = deskForTests({ WARREN_RECORDER_BYTES: '8388608' }, async () => {
+  await desk.server.channel('room', 'public', { capabilities: ['CLIENT_PUBLISH'] });
+  await desk.server.channel('side', 'unprotected');
 });
-afterEach(() => desk?.browser.settle());
-after(() => desk?.remove());
 
 /** The lines of the list that have this text. */
 const lines = (page, text) => page.locator('.lines summary').filter({ hasText: text });
@@ -32,11 +26,11 @@ async function inspector(place = 'inspector', options = {}) {
 }
 
 test('what was said before is there, what is said comes, and it is opened', async () => {
-  await server.publish('room', 'EARLIER', { n: 1 });
+  await desk.server.publish('room', 'EARLIER', { n: 1 });
   const page = await inspector();
   await says(page, 'The last 5 minutes are kept');
   await lines(page, 'EARLIER').waitFor();
-  await server.publish('room', 'GREETING', { text: 'Hello', big: 1 });
+  await desk.server.publish('room', 'GREETING', { text: 'Hello', big: 1 });
   const line = lines(page, 'GREETING');
   await line.waitFor();
   assert.match(await line.innerText(), /Message\s+room\s+GREETING/);
@@ -50,9 +44,9 @@ test('what was said before is there, what is said comes, and it is opened', asyn
 
 test('it is narrowed to a channel, to kinds and by text', async () => {
   const page = await inspector();
-  await server.publish('room', 'ONE', 1);
-  await server.publish('side', 'TWO', 2);
-  await server.ok('PATCH', '/v1/channels/room/state', { topic: 'tea' });
+  await desk.server.publish('room', 'ONE', 1);
+  await desk.server.publish('side', 'TWO', 2);
+  await desk.server.ok('PATCH', '/v1/channels/room/state', { topic: 'tea' });
   await lines(page, 'TWO').waitFor();
   await page.getByLabel('Show', { exact: true }).selectOption('channel');
   await page.getByLabel('The channel’s id').fill('room');
@@ -76,7 +70,7 @@ test('paused, what comes waits and is told; it is cleared and exported', async (
   const page = await inspector();
   await lines(page, 'ONE').first().waitFor();
   await page.getByRole('button', { name: 'Pause' }).click();
-  await server.publish('room', 'WHILE', { paused: true });
+  await desk.server.publish('room', 'WHILE', { paused: true });
   await page.getByText(/\d+ entr(y waits|ies wait)/).waitFor();
   assert.equal(await lines(page, 'WHILE').count(), 0);
   await page.getByRole('button', { name: 'Pause' }).click();
@@ -92,10 +86,10 @@ test('paused, what comes waits and is told; it is cleared and exported', async (
 });
 
 test('what was said is said again, changed, from the publish form', async () => {
-  const listener = await server.connect();
+  const listener = await desk.server.connect();
   await listener.subscribe('side');
   const page = await inspector();
-  await server.publish('side', 'ORDER', { item: 'tea', big: 12 });
+  await desk.server.publish('side', 'ORDER', { item: 'tea', big: 12 });
   await lines(page, 'ORDER').click();
   await page.getByRole('button', { name: 'Into the publish form' }).click();
   const dialog = page.getByRole('dialog');
@@ -110,8 +104,8 @@ test('what was said is said again, changed, from the publish form', async () => 
 });
 
 test('a token is followed from its own page: frames both ways, and it stands in no address and no export', async () => {
-  const token = await server.leapToken({ name: 'Followed' }, { channels: ['room'] });
-  const socket = await server.connect({ token });
+  const token = await desk.server.leapToken({ name: 'Followed' }, { channels: ['room'] });
+  const socket = await desk.server.connect({ token });
   const page = await desk.signIn('tokens');
   await page.getByRole('row', { name: 'Followed' }).getByRole('link').click();
   const follows = page.waitForRequest((request) => request.url().includes('after='));
@@ -133,10 +127,10 @@ test('a token is followed from its own page: frames both ways, and it stands in 
 });
 
 test('hostile ids, names and contents are shown as text', async () => {
-  await server.channel(`x${HOSTILE.replaceAll('/', '')}`);
+  await desk.server.channel(`x${HOSTILE.replaceAll('/', '')}`);
   const id = `x${HOSTILE.replaceAll('/', '')}`;
   const page = await inspector();
-  await server.ok('POST', `/v1/channels/${encodeURIComponent(id)}/messages`, { e: HOSTILE, d: { [HOSTILE]: HOSTILE } });
+  await desk.server.ok('POST', `/v1/channels/${encodeURIComponent(id)}/messages`, { e: HOSTILE, d: { [HOSTILE]: HOSTILE } });
   const line = lines(page, 'onerror').first();
   await line.waitFor();
   await line.click();
@@ -148,7 +142,7 @@ test('hostile ids, names and contents are shown as text', async () => {
 });
 
 test('without the flags it says which one is missing', async () => {
-  const { project_token: weak } = await server.ok('POST', '/v1/projects/@this/tokens', { flags: 2 ** 29 });
+  const { project_token: weak } = await desk.server.ok('POST', '/v1/projects/@this/tokens', { flags: 2 ** 29 });
   desk.browser.expected = [/^403 /];
   const page = await desk.signIn('inspector', { token: weak.token });
   await says(page, 'This token lacks the permission read_leap_tokens.');
@@ -157,7 +151,7 @@ test('without the flags it says which one is missing', async () => {
 
 test('the keyboard alone opens an entry, narrows to it and comes back', async () => {
   const page = await inspector();
-  await server.publish('side', 'BY KEY', { n: 1 });
+  await desk.server.publish('side', 'BY KEY', { n: 1 });
   const line = lines(page, 'BY KEY');
   await line.waitFor();
   await line.focus();

@@ -1,19 +1,45 @@
 // The console as somebody uses it: by labels, buttons and what stands there.
 
+import { after, afterEach, before } from 'node:test';
 import { startBrowser } from './browser.mjs';
 import { startServer } from './harness.mjs';
 
-/** A server and a browser, and how the console is entered. */
+/**
+ * The server and the browser of a test file: there before its first test and gone behind its last, and no page may have
+ * complained in between.
+ * @param {Record<string, string>} [env] the server's
+ * @param {() => Promise<void>} [furnish] is called once they are there
+ */
+export function deskForTests(env = {}, furnish = async () => {}) {
+  const desk = new Desk();
+  before(async () => {
+    await desk.start(env);
+    await furnish();
+  });
+  afterEach(() => desk.browser?.settle());
+  after(() => desk.remove());
+  return desk;
+}
+
+/** The same for who starts and removes it by hand. */
 export async function startConsole(env = {}) {
-  const server = await startServer(env);
-  const browser = await startBrowser();
-  return new Desk(server, browser);
+  const desk = new Desk();
+  await desk.start(env);
+  return desk;
 }
 
 class Desk {
-  constructor(server, browser) {
-    this.server = server;
-    this.browser = browser;
+  server = null;
+  browser = null;
+
+  async start(env) {
+    this.server = await startServer(env);
+    this.browser = await startBrowser();
+  }
+
+  async remove() {
+    await this.browser?.close();
+    await this.server?.remove();
   }
 
   /** Opens the console and signs in; `place` is the address behind `#/`. */
@@ -24,12 +50,6 @@ class Desk {
     await page.getByRole('navigation', { name: 'Console' }).waitFor();
     if (place) await visit(page, place);
     return page;
-  }
-
-  /** For `after`. */
-  async remove() {
-    await this.browser?.close();
-    await this.server?.remove();
   }
 }
 

@@ -3,21 +3,17 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
-import { after, afterEach, before, test } from 'node:test';
-import { card, confirm, says, startConsole, visit } from './console-pages.mjs';
+import { after, test } from 'node:test';
+import { card, confirm, deskForTests, says, visit } from './console-pages.mjs';
 import { Inbox } from './inbox.mjs';
 
-let desk;
-let server;
 let endpoint;
 let address;
 /** What the endpoint answers, and what it was sent. */
 let answer = { status: 200, body: '' };
 const calls = new Inbox();
 
-before(async () => {
-  desk = await startConsole({ WARREN_ALLOW_PRIVATE_WEBHOOKS: 'true' });
-  server = desk.server;
+const desk = deskForTests({ WARREN_ALLOW_PRIVATE_WEBHOOKS: 'true' }, async () => {
   endpoint = http.createServer(async (request, response) => {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
@@ -27,11 +23,7 @@ before(async () => {
   await once(endpoint, 'listening');
   address = `http://127.0.0.1:${endpoint.address().port}`;
 });
-afterEach(() => desk?.browser.settle());
-after(async () => {
-  endpoint?.close();
-  await desk?.remove();
-});
+after(() => endpoint?.close());
 
 const called = (event) => calls.next(({ body }) => body.event === event, event);
 
@@ -51,7 +43,7 @@ test('a webhook is made, its delivery is resent, its secret is new, and it goes'
   await says(page, 'Nothing was sent yet.');
 
   answer = { status: 500, body: '' };
-  await server.channel('noisy', 'public');
+  await desk.server.channel('noisy', 'public');
   const { headers } = await called('channel.created');
   const row = page.getByRole('row', { name: 'channel.created' });
   await row.getByText('500').first().waitFor();
@@ -77,7 +69,7 @@ test('a webhook is made, its delivery is resent, its secret is new, and it goes'
 
 test('a channel authorizer is set and tested, and its answers are shown', async () => {
   desk.browser.expected = [/^404 .*channel-authorizer$/];
-  await server.channel('vault', 'private');
+  await desk.server.channel('vault', 'private');
   const page = await desk.signIn('webhooks');
   const authorizer = card(page, 'Channel authorizer');
   await authorizer.getByLabel('Address').fill(`${address}/authorize`);
@@ -87,7 +79,7 @@ test('a channel authorizer is set and tested, and its answers are shown', async 
   await authorizer.getByRole('button', { name: 'Test call' }).click();
   await says(page, /would grant/);
   answer = { status: 500, body: 'no' };
-  const socket = await server.connect({ token: await server.leapToken() });
+  const socket = await desk.server.connect({ token: await desk.server.leapToken() });
   await socket.subscribe('vault').catch(() => {});
   await authorizer.getByRole('row', { name: 'refused' }).getByText('500').waitFor();
   // It is found from the first page, too.

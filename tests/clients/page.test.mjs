@@ -2,41 +2,32 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after, afterEach, before, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { HOSTILE, overflow, startBrowser } from './browser.mjs';
-import { ROOT, startServer } from './harness.mjs';
+import { HOSTILE, overflow } from './browser.mjs';
+import { deskForTests } from './console-pages.mjs';
+import { ROOT } from './harness.mjs';
 
 const run = promisify(execFile);
 
-let server;
-let browser;
+const desk = deskForTests();
 
-before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-});
-afterEach(() => browser?.settle());
-after(async () => {
-  await browser?.close();
-  await server?.remove();
-});
-
-const openPage = (url, options) => browser.open(url, options);
+const openPage = (url, options) => desk.browser.open(url, options);
 
 /** The page's address for a channel of the test project. */
-const address = (channel, more = {}) => `${server.base}/#${new URLSearchParams({ project: server.project, channel, ...more })}`;
+const address = (channel, more = {}) => `${desk.server.base}/#${new URLSearchParams({ project: desk.server.project, channel, ...more })}`;
 const isConnected = (page) => page.waitForSelector('#status[data-status="connected"]');
 const firstMessage = (page) => page.locator('.message').first();
 const text = (page, selector) => page.locator(selector).first().innerText();
 const stateShows = (page, part) => page.waitForFunction((part) => document.getElementById('state').textContent.includes(part), part);
 
 test('the first run prints a link and a curl line that work together', async () => {
-  const { page: url, curl, project_token: token } = server.printed;
+  const { page: url, curl, project_token: token } = desk.server.printed;
   assert.match(curl, /^curl -X POST /);
-  assert.equal(url, `${server.base}/#project=${server.project}&channel=hello`);
-  assert.equal(token, server.token);
+  assert.equal(url, `${desk.server.base}/#project=${desk.server.project}&channel=hello`);
+  assert.equal(token, desk.server.token);
   const page = await openPage(url);
   await isConnected(page);
   assert.equal(await text(page, '#status-text'), 'Connected');
@@ -47,11 +38,13 @@ test('the first run prints a link and a curl line that work together', async () 
   await run('sh', ['-c', curl]);
   await firstMessage(page).waitFor();
   assert.equal(await text(page, '.event'), 'greeting');
+  assert.deepEqual(JSON.parse(await text(page, '.message .text')), { text: 'Hello, Warren' });
+  await page.click('.message summary');
   assert.deepEqual(JSON.parse(await text(page, '.message pre')), { text: 'Hello, Warren' });
   assert.ok(Date.parse(await page.getAttribute('.message time', 'datetime')) > Date.now() - 60_000);
   assert.equal(await page.isVisible('#empty'), false);
 
-  await server.ok('PUT', '/v1/channels/hello/state', { mood: 'calm', visitors: 3 });
+  await desk.server.ok('PUT', '/v1/channels/hello/state', { mood: 'calm', visitors: 3 });
   await stateShows(page, 'visitors');
   assert.deepEqual(JSON.parse(await text(page, '#state')), { mood: 'calm', visitors: 3 });
   await page.screenshot({ path: path.join(ROOT, 'target/quickstart.png'), fullPage: true, animations: 'disabled' });
@@ -60,17 +53,67 @@ test('the first run prints a link and a curl line that work together', async () 
 test("the page's own commands work once the token is filled in", async () => {
   const page = await openPage(address('hello'));
   await isConnected(page);
+  await page.getByText('The same from a shell').click();
   for (const id of ['#curl-message', '#curl-state']) {
-    const command = (await text(page, id)).replace('ptk_…', server.token);
-    assert.ok(command.includes(server.token));
+    const command = (await text(page, id)).replace('ptk_…', desk.server.token);
+    assert.ok(command.includes(desk.server.token));
     await run('sh', ['-c', command]);
   }
   await firstMessage(page).waitFor();
   await stateShows(page, '"curious"');
 });
 
+test('a message is published and the state changed from the page itself; what cannot be is told', async () => {
+  const page = await openPage(address('hello'));
+  await isConnected(page);
+  const publish = page.locator('#publish');
+  await publish.getByRole('button').click();
+  await publish.getByText('Not done: a project token is needed').waitFor();
+  await page.locator('#field-key').fill('ptk_wrong');
+  desk.browser.expected = [/^401 /];
+  await publish.getByRole('button').click();
+  await publish.getByText('Not done: ').waitFor();
+  await page.locator('#field-key').fill(desk.server.token);
+  await publish.getByLabel('Data').fill('{"n": 12345678901234567890');
+  await publish.getByRole('button').click();
+  await publish.getByText('Not done: ').waitFor();
+  await publish.getByLabel('Event').fill('SAID');
+  await publish.getByLabel('Data').fill('{"n": 1}');
+  await publish.getByRole('button').click();
+  await publish.getByText('Published.').waitFor();
+  await page.locator('.event', { hasText: 'SAID' }).waitFor();
+  await page.locator('#change').getByLabel('Merge patch').fill('{"mood": "merged"}');
+  await page.locator('#change').getByRole('button').click();
+  await page.locator('#change').getByText('Changed.').waitFor();
+  await stateShows(page, '"merged"');
+});
+
+test('many messages are filtered, held back while paused, and exported', async () => {
+  const page = await openPage(address('hello'));
+  await isConnected(page);
+  for (let n = 0; n < 20; n += 1) await desk.server.publish('hello', n % 2 ? 'ODD' : 'EVEN', { n });
+  const shown = page.locator('.message:visible');
+  await page.waitForFunction(() => document.querySelectorAll('.message').length === 20);
+  await page.getByLabel('Filter messages').fill('odd');
+  assert.equal(await shown.count(), 10);
+  const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Export' }).click()]);
+  const lines = (await readFile(await file.path(), 'utf8')).trim().split('\n').map((line) => JSON.parse(line));
+  assert.deepEqual(lines.map(({ e, d }) => [e, d.n]), Array.from({ length: 10 }, (_, n) => ['ODD', 19 - 2 * n]));
+  await page.getByLabel('Filter messages').fill('nothing has this');
+  await page.getByText('No message has this in it.').waitFor();
+  await page.getByLabel('Filter messages').fill('');
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await desk.server.publish('hello', 'WHILE', {});
+  await page.waitForFunction(() => document.getElementById('count').textContent === '21');
+  assert.equal(await page.locator('.event', { hasText: 'WHILE' }).count(), 0);
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.locator('.event', { hasText: 'WHILE' }).waitFor();
+  assert.equal(await shown.count(), 21);
+});
+
 test('Copy copies the command', async () => {
   const page = await openPage(address('hello'), { permissions: ['clipboard-read', 'clipboard-write'] });
+  await page.getByText('The same from a shell').click();
   await page.click('[data-copy="curl-message"]');
   await page.waitForSelector('text=Copied');
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await text(page, '#curl-message'));
@@ -79,11 +122,12 @@ test('Copy copies the command', async () => {
 test('hostile names and data are shown as text', async () => {
   const page = await openPage(address('hello'));
   await isConnected(page);
-  await server.publish('hello', HOSTILE, { [HOSTILE]: HOSTILE });
+  await desk.server.publish('hello', HOSTILE, { [HOSTILE]: HOSTILE });
   await firstMessage(page).waitFor();
   assert.equal(await text(page, '.event'), HOSTILE);
+  await page.click('.message summary');
   assert.deepEqual(JSON.parse(await text(page, '.message pre')), { [HOSTILE]: HOSTILE });
-  await server.ok('PUT', '/v1/channels/hello/state', { [HOSTILE]: HOSTILE });
+  await desk.server.ok('PUT', '/v1/channels/hello/state', { [HOSTILE]: HOSTILE });
   await stateShows(page, 'onerror');
   assert.equal(await page.evaluate(() => window.hacked), undefined);
   assert.equal(await page.locator('main img, main script').count(), 0);
@@ -125,16 +169,16 @@ test('a channel that is not there can be made from the page', async () => {
   assert.equal(await text(page, '#state'), '');
   assert.match(await text(page, '#empty'), /Nothing arrives while/);
   await page.screenshot({ path: path.join(ROOT, 'target/quickstart-missing.png'), fullPage: true, animations: 'disabled' });
-  browser.isDown = true; // The browser logs the refusal by itself.
+  desk.browser.isDown = true; // The browser logs the refusal by itself.
   await page.fill('#field-project-token', 'ptk_wrong');
   await page.click('#maker button');
   await page.waitForFunction(() => /^Not created: /.test(document.getElementById('maker-note').textContent));
-  browser.isDown = false;
-  await page.fill('#field-project-token', server.token);
+  desk.browser.isDown = false;
+  await page.fill('#field-project-token', desk.server.token);
   await page.click('#maker button');
   await isConnected(page);
   assert.equal(await page.isVisible('#maker'), false);
-  await server.publish('attic', 'FOUND', {});
+  await desk.server.publish('attic', 'FOUND', {});
   await firstMessage(page).waitFor();
 });
 
@@ -142,7 +186,7 @@ test('the newest message comes first and 200 are kept', async () => {
   const page = await openPage(address('hello'));
   await isConnected(page);
   await stateShows(page, '{');
-  for (let n = 0; n < 220; n += 1) await server.publish('hello', `E${n}`, n);
+  for (let n = 0; n < 220; n += 1) await desk.server.publish('hello', `E${n}`, n);
   await page.waitForFunction(() => document.querySelector('.event')?.textContent === 'E219');
   const events = await page.locator('.event').allInnerTexts();
   assert.deepEqual(events, Array.from({ length: 200 }, (_, index) => `E${219 - index}`));
@@ -154,22 +198,22 @@ test('the newest message comes first and 200 are kept', async () => {
 test('after a crash of the server it reconnects and is live again', async () => {
   const page = await openPage(address('hello'));
   await isConnected(page);
-  browser.isDown = true;
-  await server.kill();
+  desk.browser.isDown = true;
+  await desk.server.kill();
   await page.waitForSelector('#status[data-status="waiting"], #status[data-status="connecting"]');
-  await server.start();
+  await desk.server.start();
   await isConnected(page);
-  browser.isDown = false;
-  await server.ok('PUT', '/v1/channels/hello/state', { restarted: true });
+  desk.browser.isDown = false;
+  await desk.server.ok('PUT', '/v1/channels/hello/state', { restarted: true });
   await stateShows(page, 'restarted');
-  await server.publish('hello', 'BACK', {});
+  await desk.server.publish('hello', 'BACK', {});
   await firstMessage(page).waitFor();
 });
 
 test('with a storage, a page that is loaded again goes on where it was: each message once', async () => {
-  await server.channel('diary', 'public');
-  const token = await server.leapToken({}, { channels: ['diary'] });
-  const page = await openPage(`${server.base}/`);
+  await desk.server.channel('diary', 'public');
+  const token = await desk.server.leapToken({}, { channels: ['diary'] });
+  const page = await openPage(`${desk.server.base}/`);
   const begin = () => page.evaluate(async ({ project, token }) => {
     const { connect } = await import('/static/warren.js');
     window.heard = [];
@@ -177,41 +221,41 @@ test('with a storage, a page that is loaded again goes on where it was: each mes
     const diary = client.subscribe('diary');
     diary.on('message', ({ data, missed }) => window.heard.push([data, missed]));
     await diary.ready;
-  }, { project: server.project, token });
+  }, { project: desk.server.project, token });
   const hears = (count) => page.waitForFunction((count) => window.heard.length >= count, count);
   await begin();
-  for (let n = 0; n < 5; n += 1) await server.publish('diary', 'n', n);
+  for (let n = 0; n < 5; n += 1) await desk.server.publish('diary', 'n', n);
   await hears(5);
   await page.reload();
-  for (let n = 5; n < 10; n += 1) await server.publish('diary', 'n', n);
+  for (let n = 5; n < 10; n += 1) await desk.server.publish('diary', 'n', n);
   await begin();
   await hears(5);
-  await server.publish('diary', 'n', 10);
+  await desk.server.publish('diary', 'n', 10);
   await hears(6);
   assert.deepEqual(await page.evaluate(() => window.heard), [5, 6, 7, 8, 9, 10].map((n) => [n, 0]));
 });
 
 test('without a channel it asks for one, and remembers nothing in the query', async () => {
-  const page = await openPage(`${server.base}/`);
-  await page.fill('[name=project]', server.project);
+  const page = await openPage(`${desk.server.base}/`);
+  await page.fill('[name=project]', desk.server.project);
   await page.fill('[name=channel]', 'hello');
   await page.keyboard.press('Enter');
   await isConnected(page);
   assert.equal(page.url(), address('hello'));
-  await page.goto(`${server.base}/?project=${server.project}&channel=hello&token=`);
+  await page.goto(`${desk.server.base}/?project=${desk.server.project}&channel=hello&token=`);
   await isConnected(page);
   assert.equal(page.url(), address('hello'));
 });
 
 test('a public channel needs a token, and watching leaves no lasting subscription behind', async () => {
-  await server.channel('den', 'public', { state: { cosy: true } });
+  await desk.server.channel('den', 'public', { state: { cosy: true } });
   let page = await openPage(address('den'));
   await page.waitForSelector('#trouble:not([hidden])');
   assert.match(await text(page, '#trouble-text'), /not open to visitors without a token/);
-  const token = await server.leapToken();
+  const token = await desk.server.leapToken();
   page = await openPage(address('den', { token }));
   await stateShows(page, 'cosy');
-  const { subscriptions } = await server.ok('GET', `/v1/channels/tokens/${token}/subscriptions`);
+  const { subscriptions } = await desk.server.ok('GET', `/v1/channels/tokens/${token}/subscriptions`);
   assert.deepEqual(subscriptions.filter(({ ephemeral }) => !ephemeral), []);
 });
 
@@ -227,10 +271,10 @@ for (const colorScheme of ['light', 'dark']) {
   test(`at 360 px, ${colorScheme}, nothing scrolls sideways`, async () => {
     const page = await openPage(address('hello'), { colorScheme, viewport: { width: 360, height: 740 } });
     await isConnected(page);
-    await server.publish('hello', 'LONG_NAME_'.repeat(20), { long: 'x'.repeat(500) });
+    await desk.server.publish('hello', 'LONG_NAME_'.repeat(20), { long: 'x'.repeat(500) });
     await firstMessage(page).waitFor();
     assert.equal(await overflow(page), 0);
-    await page.goto(`${server.base}/#`);
+    await page.goto(`${desk.server.base}/#`);
     await page.waitForSelector('#chooser-form');
     assert.equal(await overflow(page), 0);
   });
@@ -239,15 +283,15 @@ for (const colorScheme of ['light', 'dark']) {
 test('the page and its parts are served with the strict policy and the right types', async () => {
   const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
   let total = 0;
-  for (const [file, type] of [['/', 'text/html'], ['/static/app.js', 'text/javascript'], ['/static/warren.js', 'text/javascript'], ['/static/style.css', 'text/css'], ['/static/theme.css', 'text/css'], ['/static/theme.js', 'text/javascript'], ['/static/icon.svg', 'image/svg+xml']]) {
-    const { status, headers, text: body } = await server.api('GET', file, undefined, { authorization: null });
+  for (const [file, type] of [['/', 'text/html'], ['/static/app.js', 'text/javascript'], ['/static/json_text.js', 'text/javascript'], ['/static/messages.js', 'text/javascript'], ['/static/warren.js', 'text/javascript'], ['/static/style.css', 'text/css'], ['/static/theme.css', 'text/css'], ['/static/theme.js', 'text/javascript'], ['/static/icon.svg', 'image/svg+xml']]) {
+    const { status, headers, text: body } = await desk.server.api('GET', file, undefined, { authorization: null });
     assert.equal(status, 200, file);
     assert.ok(headers['content-type'].startsWith(type), `${file}: ${headers['content-type']}`);
     if (file === '/') assert.equal(headers['content-security-policy'], policy);
     total += body.length;
   }
-  assert.ok(total < 42_000, `${total} bytes`);
+  assert.ok(total < 52_000, `${total} bytes`);
   for (const file of ['nothing.js', '..%2fCargo.toml', '../Cargo.toml']) {
-    assert.ok((await server.api('GET', `/static/${file}`)).status >= 400, file);
+    assert.ok((await desk.server.api('GET', `/static/${file}`)).status >= 400, file);
   }
 });

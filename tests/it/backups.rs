@@ -133,6 +133,8 @@ fn nothing_is_overwritten_and_nothing_restored_under_a_server() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "something else");
     assert!(refused(&data, &["restore", name]).contains("is no backup"));
     std::fs::remove_file(&file).unwrap();
+    assert!(refused(&data, &["restore", name]).contains("there is no file"));
+    assert!(!file.exists(), "nothing is made of what is not there");
     // What a backup that was killed has left is in nobody's way; what one has that runs is not taken from it.
     let partial = folder.path().join("backup.db.partial");
     std::fs::write(&partial, "half").unwrap();

@@ -78,6 +78,41 @@ fn what_can_change_changes_without_dropping_a_socket_and_the_rest_is_told() {
 }
 
 #[test]
+fn the_recorder_gets_a_ring_and_hides_channels_while_the_server_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    configure(folder.path(), "");
+    let server = Process::start(folder.path(), &[]);
+    let publish = |channel: &str| {
+        let path = format!("/v1/channels/{channel}/messages");
+        server.http().data("POST", &path, r#"{"e":"E","d":{"secret":1}}"#).unwrap();
+    };
+    let messages = || {
+        let page =
+            server.http().data("GET", "/v1/projects/@this/inspect?kind=message", "").unwrap();
+        let of = |entry: &Value| (entry["channel"].clone(), entry["data"].clone());
+        let entries = page["entries"].as_array().unwrap().iter().map(of).collect::<Vec<_>>();
+        (page["is_recording"].clone(), page["minutes"].clone(), entries)
+    };
+    configure(folder.path(), "recorder-bytes = \"1MiB\"\nrecorder-minutes = 7\n");
+    let output = reload(folder.path());
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["changed"], json!(["recorder-bytes = 1048576", "recorder-minutes = 7"]));
+    // Before anybody looks.
+    publish("hello");
+    let seen = (json!("hello"), json!({"secret": 1}));
+    assert_eq!(messages(), (json!(true), json!(7), vec![seen]));
+    configure(folder.path(), "recorder-bytes = \"1MiB\"\nrecorder-hide = [\"hello\"]\n");
+    assert!(reload(folder.path()).status.success());
+    publish("hello");
+    assert_eq!(messages(), (json!(true), json!(5), vec![(json!("hello"), Value::Null)]));
+    // What is recorded afterwards alone, and nothing of what was; who looked goes on for a while.
+    configure(folder.path(), "");
+    assert!(reload(folder.path()).status.success());
+    assert_eq!(messages().0, json!(false));
+    server.assert_well();
+}
+
+#[test]
 fn limits_change_for_requests_and_sockets_that_begin_afterwards() {
     let folder = tempfile::tempdir().unwrap();
     configure(folder.path(), "");

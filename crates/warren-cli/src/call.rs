@@ -102,7 +102,9 @@ impl Fields {
     /// With a field, if it is given, as it was written.
     pub(crate) fn json(mut self, name: &'static str, text: Option<&str>) -> Result<Self, CliError> {
         if let Some(text) = text {
-            self.0.push((name, json(name, text)?));
+            // What it is called on the wire says nothing to people.
+            let told = if name == "d" { "the data" } else { name };
+            self.0.push((name, json(told, text)?));
         }
         Ok(self)
     }

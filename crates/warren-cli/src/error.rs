@@ -20,7 +20,7 @@ pub enum CliError {
     },
     /// Nobody answers.
     #[error(
-        "no answer from {url}: {why}; is the server running, and is it the right --url or profile?"
+        "no answer from {url}: {why}; is the server running (`warren dev` starts one), and is it the right --url or profile?"
     )]
     Unreachable {
         /// Where it was asked.
@@ -69,6 +69,11 @@ pub enum CliError {
         "there is no profile `{0}`; `warren profiles list` shows all, `warren profiles set {0}` makes it"
     )]
     NoProfile(String),
+    /// Several profiles, of which none was chosen.
+    #[error(
+        "which server? choose one of the profiles by --profile: {0}; the one that is called `default` needs no choice"
+    )]
+    ManyProfiles(String),
     /// What is needed was not said.
     #[error("{0}")]
     Missing(&'static str),
@@ -123,6 +128,7 @@ impl CliError {
             | Self::Segment(_)
             | Self::Json(..)
             | Self::NoProfile(_)
+            | Self::ManyProfiles(_)
             | Self::Missing(_) => 2,
             Self::Unreachable { .. } => 6,
             Self::Followed(error) => followed(error),

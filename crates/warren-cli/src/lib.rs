@@ -304,11 +304,22 @@ fn profiles(
                 json!({ "name": name, "url": profile.url, "project": profile.project, "token": has_token })
             };
             let shown: Vec<_> = profiles.0.iter().map(shown).collect();
+            if shown.is_empty() && !connect.json {
+                return Ok(writeln!(
+                    out,
+                    "no profiles yet: `warren dev` makes one, and `warren profiles set`"
+                )?);
+            }
             return Ok(output::print(
                 &json!({ "profiles": shown }).to_string(),
                 connect.json,
                 out,
             )?);
+        }
+        ProfileTask::Set { .. }
+            if connect.url.is_none() && connect.project.is_none() && connect.token.is_none() =>
+        {
+            return Err(CliError::Missing("nothing to store: give --url, --project or --token"));
         }
         ProfileTask::Set { name } => {
             let profile = profiles.0.entry(name.clone()).or_default();

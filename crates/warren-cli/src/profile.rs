@@ -102,7 +102,10 @@ impl Target {
     /// # Errors
     /// What is wrong with the profiles, or that the named one does not exist.
     pub(crate) fn of(connect: &Connect) -> Result<Self, CliError> {
-        let profile = Profiles::load()?.choose(connect.profile.as_deref())?;
+        let profiles = Profiles::load()?;
+        // Where the server is said, or who one is, no profile is needed.
+        let needs_none = connect.url.is_some() || connect.token.is_some();
+        let profile = profiles.choose(connect.profile.as_deref(), needs_none)?;
         // A token belongs to its server: to another one it is not sent.
         let is_elsewhere = connect.url.is_some() && connect.url != profile.url;
         let token = profile.token.filter(|_| !is_elsewhere);
@@ -174,11 +177,20 @@ impl Profiles {
     }
 
     /// The named profile, or the one that counts where none is.
-    fn choose(mut self, name: Option<&str>) -> Result<Profile, CliError> {
-        match name {
-            Some(name) => self.0.remove(name).ok_or_else(|| CliError::NoProfile(name.to_owned())),
-            None if self.0.len() == 1 => Ok(self.0.pop_first().unwrap_or_default().1),
-            None => Ok(self.0.remove(DEFAULT).unwrap_or_default()),
+    fn choose(mut self, name: Option<&str>, needs_none: bool) -> Result<Profile, CliError> {
+        if let Some(name) = name {
+            return self.0.remove(name).ok_or_else(|| CliError::NoProfile(name.to_owned()));
+        }
+        if self.0.len() == 1 {
+            return Ok(self.0.pop_first().unwrap_or_default().1);
+        }
+        match self.0.remove(DEFAULT) {
+            Some(profile) => Ok(profile),
+            None if needs_none || self.0.is_empty() => Ok(Profile::default()),
+            None => {
+                let names: Vec<_> = self.0.into_keys().collect();
+                Err(CliError::ManyProfiles(names.join(", ")))
+            }
         }
     }
 }
@@ -210,11 +222,14 @@ mod tests {
             };
             Profiles(names.iter().map(named).collect())
         };
-        let chosen = |names: &[&str], name| profiles(names).choose(name).map(|p| p.project);
+        let chosen = |names: &[&str], name| profiles(names).choose(name, true).map(|p| p.project);
         assert_eq!(chosen(&["a", "b"], Some("b")).unwrap().as_deref(), Some("b"));
         assert_eq!(chosen(&["a", "default"], None).unwrap().as_deref(), Some("default"));
         assert_eq!(chosen(&["a"], None).unwrap().as_deref(), Some("a"));
         assert_eq!(chosen(&["a", "b"], None).unwrap(), None);
         assert!(matches!(chosen(&["a"], Some("x")), Err(CliError::NoProfile(_))));
+        let many = profiles(&["a", "b"]).choose(None, false);
+        assert!(matches!(many, Err(CliError::ManyProfiles(names)) if names == "a, b"));
+        assert_eq!(profiles(&[]).choose(None, false).unwrap().project, None);
     }
 }

@@ -50,7 +50,7 @@ pub struct TailArgs {
 pub(crate) async fn tail(args: &TailArgs, out: &mut (dyn Write + '_)) -> Result<(), CliError> {
     let target = Target::of(&args.connect)?;
     let client = client(args, &target)?;
-    let noting = tokio::spawn(note(client.clone()));
+    let noting = tokio::spawn(note(client.clone(), target.url.clone()));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let ended = tokio::select! {
@@ -88,7 +88,7 @@ async fn keep_positions(path: Option<&Path>, client: &Client) -> Result<(), CliE
 /// A client that connects.
 fn client(args: &TailArgs, target: &Target) -> Result<Client, CliError> {
     let project = target.project.clone().ok_or(CliError::Missing(
-        "which project? give --project, WARREN_PROJECT or a profile with one (`warren whoami` shows a token's)",
+        "which project? give --project, WARREN_PROJECT or a profile with one, as `warren dev` makes (`warren whoami` shows a token's)",
     ))?;
     let mut builder = Client::builder(target.url.as_str(), project);
     // An admin token opens no sockets.
@@ -182,17 +182,26 @@ fn present(
     Ok(())
 }
 
-/// Says on standard error what the connection is at.
-async fn note(client: Client) {
+/// Says on standard error what the connection is at; the same thing once, however often it is tried.
+async fn note(client: Client, url: String) {
     let mut status = client.status();
-    let mut was_connected = false;
+    let (mut was_connected, mut told) = (false, String::new());
     while status.changed().await.is_ok() {
-        match &*status.borrow_and_update() {
-            Status::Connected(_) if was_connected => tell(&"connected again"),
-            Status::Connected(_) => was_connected = true,
-            Status::Waiting(why) => tell(&format_args!("{why}; trying again")),
-            _ => {}
+        let now = match &*status.borrow_and_update() {
+            Status::Connected(_) if was_connected => "connected again".to_owned(),
+            Status::Connected(_) if told.is_empty() => String::new(),
+            Status::Connected(_) => "connected".to_owned(),
+            Status::Waiting(why) if was_connected => format!("{why}; trying again"),
+            Status::Waiting(why) => {
+                format!("no answer from {url}: {}; trying until the server is there", why.reason)
+            }
+            _ => continue,
+        };
+        was_connected |= matches!(&*status.borrow(), Status::Connected(_));
+        if !now.is_empty() && now != told {
+            tell(&now);
         }
+        told = now;
     }
 }
 

@@ -24,7 +24,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for this project at this server: `wss://host/ws`, or `https://host` for the same.
+    /// A client for this project at this server: `wss://host/ws`, or `https://host` for the same, or
+    /// `unix:PATH` of a Unix socket that it listens on.
     pub fn builder(url: impl Into<String>, project: impl Into<String>) -> Builder {
         Builder::new(url, project)
     }

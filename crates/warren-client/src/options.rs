@@ -4,8 +4,12 @@ use crate::error::Error;
 use crate::outbox::OutboxBounds;
 use crate::position::Positions;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
+
+/// What the path of a Unix socket begins with.
+const UNIX: &str = "unix:";
 
 /// A client that is not connected yet; made by [`Client::builder`](crate::Client::builder).
 #[derive(Clone)]
@@ -48,6 +52,8 @@ pub(crate) struct Options {
 pub(crate) struct SocketOptions {
     /// The longest frame that is read.
     pub(crate) frame_bytes: usize,
+    /// The Unix socket that the server listens on, where that is its address.
+    pub(crate) unix: Option<PathBuf>,
     /// Who is trusted behind a `wss` address.
     #[cfg(feature = "tls")]
     pub(crate) trust: std::sync::Arc<crate::tls::Trust>,
@@ -56,6 +62,7 @@ pub(crate) struct SocketOptions {
 impl Builder {
     /// A client for this project at this server.
     pub(crate) fn new(url: impl Into<String>, project: impl Into<String>) -> Self {
+        let url = url.into();
         let options = Options {
             project: project.into(),
             token: None,
@@ -69,11 +76,12 @@ impl Builder {
             event_bytes: 64 << 20,
             socket: SocketOptions {
                 frame_bytes: 256 << 20,
+                unix: url.strip_prefix(UNIX).map(PathBuf::from),
                 #[cfg(feature = "tls")]
                 trust: std::sync::Arc::default(),
             },
         };
-        Self { url: url.into(), options }
+        Self { url, options }
     }
 
     /// Who it is: a leap token, a JSON Web Token or a project token. Without one it is anonymous.
@@ -146,14 +154,17 @@ impl Builder {
     /// Where to connect to.
     pub(crate) fn address(&self) -> Result<Url, Error> {
         let wrong = |why: &dyn fmt::Display| Error::Url(format!("{}: {why}", self.url));
-        let mut url = Url::parse(&self.url).map_err(|error| wrong(&error))?;
+        // On a Unix socket the server has no name.
+        let is_unix = self.options.socket.unix.is_some();
+        let mut url = Url::parse(if is_unix { "http://localhost" } else { &self.url })
+            .map_err(|error| wrong(&error))?;
         let scheme = match url.scheme() {
             "ws" | "http" => "ws",
             "wss" | "https" if cfg!(feature = "tls") => "wss",
             "wss" | "https" => {
                 return Err(wrong(&"this client was built without the feature `tls`"));
             }
-            _ => return Err(wrong(&"neither ws, wss, http nor https")),
+            _ => return Err(wrong(&"neither ws, wss, http, https nor unix:PATH")),
         };
         url.set_scheme(scheme).map_err(|()| wrong(&"no such scheme here"))?;
         if url.path() == "/" {
@@ -193,6 +204,7 @@ mod tests {
         assert_eq!(address("http://127.0.0.1:8080").unwrap(), "ws://127.0.0.1:8080/ws");
         assert_eq!(address("ws://h/realtime/ws?x=1").unwrap(), "ws://h/realtime/ws?x=1");
         assert_eq!(address("https://h").is_ok(), cfg!(feature = "tls"));
+        assert_eq!(address("unix:/run/warren.sock").unwrap(), "ws://localhost/ws");
         for wrong in ["", "h", "ftp://h", "mailto:x"] {
             assert_eq!(address(wrong).unwrap_err().code(), "url", "{wrong}");
         }

@@ -3,7 +3,9 @@
 use crate::error::CloseError;
 use crate::options::SocketOptions;
 use futures_util::stream::{SplitSink, SplitStream, StreamExt as _};
-use tokio::net::TcpStream;
+use std::io;
+use std::path::Path;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -11,9 +13,12 @@ use tokio_tungstenite::tungstenite::http::header::USER_AGENT;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_util::either::Either;
 
+/// What a socket is opened on.
+type Line = Either<TcpStream, UnixStream>;
 /// An open socket.
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<MaybeTlsStream<Line>>;
 /// The end that is written to.
 pub(crate) type Sink = SplitSink<Socket, Message>;
 /// The end that is read from.
@@ -30,34 +35,50 @@ pub(crate) async fn open(url: &str, how: SocketOptions) -> Result<(Sink, Source)
     let config = WebSocketConfig::default()
         .max_message_size(Some(how.frame_bytes))
         .max_frame_size(Some(how.frame_bytes));
-    let opened = dial(request, config, &how).await?;
+    let line = connect(&request, how.unix.as_deref()).await;
+    let line = line.map_err(|error| broken(&Error::Io(error)))?;
+    let opened = shake((request, line), config, &how).await?;
     let socket = opened.map_err(|error| broken(&error))?;
     Ok(socket.split())
 }
 
-/// Connects, with Nagle's algorithm off. Whom to trust is looked at for `wss` addresses alone.
+/// Connects: to the Unix socket where there is one, else by TCP with Nagle's algorithm off.
+async fn connect(request: &Request, unix: Option<&Path>) -> io::Result<Line> {
+    if let Some(path) = unix {
+        return UnixStream::connect(path).await.map(Either::Right);
+    }
+    let uri = request.uri();
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("wss") { 443 } else { 80 });
+    // An IPv6 address stands in brackets in a URL, and nowhere else.
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(Either::Left(stream))
+}
+
+/// Shakes hands on a line. Whom to trust is looked at for `wss` addresses alone.
 #[cfg(feature = "tls")]
-async fn dial(
-    request: Request,
+async fn shake(
+    (request, line): (Request, Line),
     config: WebSocketConfig,
     how: &SocketOptions,
 ) -> Result<Result<Socket, Error>, CloseError> {
-    use tokio_tungstenite::{Connector, connect_async_tls_with_config};
+    use tokio_tungstenite::{Connector, client_async_tls_with_config};
     let is_tls = request.uri().scheme_str() == Some("wss");
     let tls = if is_tls { Connector::Rustls(how.trust.config()?) } else { Connector::Plain };
-    let opened = connect_async_tls_with_config(request, Some(config), true, Some(tls)).await;
+    let opened = client_async_tls_with_config(request, line, Some(config), Some(tls)).await;
     Ok(opened.map(|(socket, _)| socket))
 }
 
-/// Connects, with Nagle's algorithm off.
+/// Shakes hands on a line.
 #[cfg(not(feature = "tls"))]
-async fn dial(
-    request: Request,
+async fn shake(
+    (request, line): (Request, Line),
     config: WebSocketConfig,
     _how: &SocketOptions,
 ) -> Result<Result<Socket, Error>, CloseError> {
-    use tokio_tungstenite::connect_async_with_config;
-    let opened = connect_async_with_config(request, Some(config), true).await;
+    use tokio_tungstenite::client_async_with_config;
+    let opened = client_async_with_config(request, MaybeTlsStream::Plain(line), Some(config)).await;
     Ok(opened.map(|(socket, _)| socket))
 }
 

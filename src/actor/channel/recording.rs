@@ -8,48 +8,41 @@ use crate::recorder::{FlightRecorder, RecordKind, Recorded, RecordedBody, Record
 use std::sync::Arc;
 
 /// A channel's tape.
-pub(super) struct ChannelTape {
-    /// The project's.
-    tape: Tape,
-    /// Whether what is said here is not kept, by rule.
-    is_hidden: bool,
-}
+pub(super) struct ChannelTape(Tape);
 
 impl ChannelTape {
     /// The tape of a channel that is looked after on this thread.
     pub(super) fn new(recorder: &Arc<FlightRecorder>, key: &ChannelKey) -> Self {
-        let tape = recorder.tape(&key.project, clock::now());
-        let is_hidden = tape.hides(Some(&key.id));
-        Self { tape, is_hidden }
+        Self(recorder.tape(&key.project, clock::now()))
     }
 
     /// Records something, if that is wanted: the question is all that it costs otherwise.
     pub(super) fn record(&self, channel: &ChannelId, what: ChannelRecord<'_>) {
-        if !self.tape.is_on() {
+        if !self.0.is_on() {
             return;
         }
         let recorded = match what {
-            ChannelRecord::Said(event, receivers) => self.said(event, receivers),
+            ChannelRecord::Said(event, receivers) => self.said(channel, event, receivers),
             ChannelRecord::Came(session) => Some(of_session(RecordKind::Join, session)),
             ChannelRecord::Went(session) => Some(of_session(RecordKind::Leave, session)),
         };
         if let Some(recorded) = recorded {
-            self.tape.record(clock::now(), Recorded { channel: Some(channel.clone()), ..recorded });
+            self.0.record(clock::now(), Recorded { channel: Some(channel.clone()), ..recorded });
         }
     }
 
     /// What the channel says; nothing of who comes and goes, which is recorded for itself.
-    fn said(&self, said: &EncodedEvent, receivers: usize) -> Option<Recorded> {
+    fn said(&self, channel: &ChannelId, said: &EncodedEvent, receivers: usize) -> Option<Recorded> {
         let position = said.position();
         match said.event() {
             Event::Message { message, .. } => Some(Recorded {
                 event: Some(Arc::clone(&message.event)),
-                body: self.body(&message.data),
+                body: self.body(channel, &message.data),
                 facts: RecordedFacts::Said { receivers, position, version: None },
                 ..Recorded::new(RecordKind::Message)
             }),
             Event::StateUpdate { state, version, .. } => Some(Recorded {
-                body: self.body(state.json()),
+                body: self.body(channel, state.json()),
                 facts: RecordedFacts::Said { receivers, position, version: Some(*version) },
                 ..Recorded::new(RecordKind::State)
             }),
@@ -57,10 +50,10 @@ impl ChannelTape {
         }
     }
 
-    /// A body, as far as it is kept.
-    fn body(&self, json: &RawJson) -> RecordedBody {
+    /// A body, as far as it is kept. The rules may have changed since the last one.
+    fn body(&self, channel: &ChannelId, json: &RawJson) -> RecordedBody {
         let body = RecordedBody::of(json);
-        if self.is_hidden { body.hidden() } else { body }
+        if self.0.hides(Some(channel)) { body.hidden() } else { body }
     }
 }
 

@@ -105,7 +105,8 @@ struct RecordEntryView<'a> {
 impl<'a> InspectBody<'a> {
     /// A page as it is shown.
     pub(super) fn new(page: &'a RecordPage, recorder: &'a FlightRecorder) -> Self {
-        let view = |entry| RecordEntryView::new(entry, recorder.rules());
+        let rules = recorder.rules();
+        let view = |entry| RecordEntryView::new(entry, &rules);
         Self {
             entries: page.entries.iter().map(view).collect(),
             next: page.next.to_string(),

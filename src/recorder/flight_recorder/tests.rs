@@ -25,6 +25,12 @@ fn message(channel: &str, bytes: usize) -> Recorded {
     Recorded { channel, body, ..Recorded::new(RecordKind::Message) }
 }
 
+/// What a recorder lives by, with a channel hidden besides.
+fn hiding(recorder: &FlightRecorder, channel: &str) -> RecorderSettings {
+    let rules = RecordRules::new(vec![channel.to_owned()], &[]).unwrap();
+    RecorderSettings { bounds: recorder.bounds(), rules }
+}
+
 /// Somebody, who wants to see no frames.
 fn looker() -> (Looker, Vec<Chosen>) {
     (Looker { by: Arc::from("ptkid_a"), address: None, filter: String::new() }, Vec::new())
@@ -294,7 +300,7 @@ async fn frames_are_recorded_of_who_is_chosen_and_secrets_never() {
 #[test]
 fn frames_about_hidden_channels_and_about_several_are_not_kept() {
     let recorder = recorder(1, 1 << 20);
-    recorder.set_rules(RecordRules::new(vec!["dm:*".to_owned()], &[]).unwrap());
+    recorder.change(hiding(&recorder, "dm:*"));
     let tape = recorder.tape(&project("a"), NOW);
     let tape = ConnectionTape::new(tape, ConnectionId::from("one"), None, || NOW);
     for text in [
@@ -309,4 +315,44 @@ fn frames_about_hidden_channels_and_about_several_are_not_kept() {
     let shown: Vec<_> =
         entries.iter().map(|entry| matches!(entry.what.body, RecordedBody::Json(_))).collect();
     assert_eq!(shown, [false, true, false, true]);
+}
+
+#[test]
+fn a_ring_comes_and_goes_while_it_runs_and_who_looks_goes_on() {
+    let recorder = recorder(1, 0);
+    let (tape, seen) = (recorder.tape(&project("a"), NOW), recorder.tape(&project("b"), NOW));
+    recorder.look(&project("b"), looker(), (Instant::now(), NOW));
+    let bytes = |bytes| RecorderSettings {
+        bounds: RecorderBounds { bytes, ..RecorderBounds::default() },
+        ..RecorderSettings::default()
+    };
+    let count = |name| recorder.read(&project(name), &all(None), NOW).entries.len();
+    seen.record(NOW, message("room", 10));
+    recorder.change(bytes(1 << 20));
+    assert!(recorder.is_in_use() && tape.is_on());
+    tape.record(NOW, message("room", 10));
+    assert_eq!((count("a"), count("b")), (1, 1));
+    // Less room, and what has none goes.
+    (0..1000).for_each(|_| tape.record(NOW, message("room", 1000)));
+    assert!(recorder.bytes() > 512 << 10);
+    recorder.change(bytes(128 << 10));
+    assert!(recorder.bytes() <= 128 << 10, "{}", recorder.bytes());
+    recorder.change(bytes(0));
+    assert!(!tape.is_on() && seen.is_on());
+    assert_eq!((count("a"), count("b")), (0, 1), "who looks has what was there");
+}
+
+#[test]
+fn what_is_hidden_from_now_on_is_not_in_memory_any_more() {
+    let recorder = recorder(2, 1 << 20);
+    let tape = recorder.tape(&project("a"), NOW);
+    tape.record(NOW, message("secret", 10));
+    let after = recorder.read(&project("a"), &all(None), NOW).next;
+    recorder.change(hiding(&recorder, "secret"));
+    assert!(tape.hides(Some(&ChannelId::trusted("secret"))));
+    assert_eq!(recorder.bytes(), 0);
+    tape.record(NOW, message("room", 10));
+    // The same again takes nothing away.
+    recorder.change(hiding(&recorder, "secret"));
+    assert_eq!(recorder.read(&project("a"), &all(Some(after)), NOW).entries.len(), 1);
 }

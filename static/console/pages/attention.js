@@ -1,7 +1,7 @@
 /** What goes wrong now, each with the way to it. */
 
 import { address } from '../api.js';
-import { SLOW_BYTES, findConnections } from '../find_connections.js';
+import { SLOW_BYTES } from '../find_connections.js';
 import { html, useLoad, useSession } from '../hooks.js';
 import { link } from '../route.js';
 import { bytes, plural } from '../words.js';
@@ -10,8 +10,6 @@ import { REASONS } from './authorizer.js';
 /** So many webhooks, and so many of the newest deliveries of each, are looked at. */
 const WEBHOOKS = 10;
 const DELIVERIES = 20;
-/** So many channels, and so many tokens that are online, are asked for their connections. */
-const MAX_ASKED = 50;
 
 /** @typedef {{text: string, href: string}} Trouble */
 
@@ -44,9 +42,8 @@ async function ofWebhooks(api) {
   return each.filter(Boolean);
 }
 
-/** @returns {Promise<Trouble[]>} */
-async function ofConnections(api) {
-  const { connections } = await findConnections(api, MAX_ASKED);
+/** @param {any[]} connections @returns {Trouble[]} */
+function ofConnections(connections) {
   const slow = connections.filter(({ queue_bytes: queue }) => queue >= SLOW_BYTES);
   if (slow.length === 0) return [];
   const [{ address, queue_bytes: queue }] = slow;
@@ -55,7 +52,7 @@ async function ofConnections(api) {
 
 /** Everything that can be asked with this token. What was refused, or is not there, is not asked again. */
 async function load(api, before) {
-  const questions = before?.questions ?? [ofServer, ofConnections, ofAuthorizer, ofWebhooks];
+  const questions = before?.questions ?? [ofServer, ofAuthorizer, ofWebhooks];
   const answers = await Promise.all(questions.map((question) => question(api).catch((error) => error)));
   return {
     questions: questions.filter((_, index) => ![403, 404].includes(answers[index].status)),
@@ -63,10 +60,11 @@ async function load(api, before) {
   };
 }
 
-export function Attention() {
+/** @param {{connections: any[]}} props those of the project, as far as they are known, the longest queue first */
+export function Attention({ connections }) {
   const { api } = useSession();
   const { data } = useLoad((before) => load(api, before), [], 5000);
-  const troubles = data?.troubles ?? [];
+  const troubles = [...ofConnections(connections), ...(data?.troubles ?? [])];
   if (troubles.length === 0) return null;
   return html`
     <section class="notice bad" aria-label="Needs attention" role="status">

@@ -3,7 +3,7 @@
 import { channelPath } from '../api.js';
 import { html, useLoad, useSession } from '../hooks.js';
 import { link } from '../route.js';
-import { Ago, Badge, Tabs, Trouble } from '../ui.js';
+import { Ago, Badge, Links, Trouble } from '../ui.js';
 import { plural } from '../words.js';
 import { Capabilities, Visibility } from './channels.js';
 import { Messages } from './channel_messages.js';
@@ -35,7 +35,7 @@ export function Channel({ args: [id, tab = 'state'] }) {
   return html`
     <p class="crumbs"><a href="#/channels">Channels</a></p>
     <div class="title">
-      <div class="title row"><h1 class="mono">${id}</h1><a href=${link('inspector', 'channel', id)}>Inspect</a></div>
+      <div class="title row"><h1 class="mono">${id}</h1><a class="button" href=${link('inspector', 'channel', id)}>Inspect</a></div>
       ${data && html`<p class="badges">
         <${Visibility} type=${data.channel.type} /><${Capabilities} channel=${data.channel} />
         <${Badge} kind=${data.online > 0 ? 'good' : ''}>${plural(data.online, 'session')} online<//>
@@ -44,6 +44,6 @@ export function Channel({ args: [id, tab = 'state'] }) {
     </div>
     <${Trouble} error=${error} />
     ${data && html`
-      <${Tabs} label="Parts of the channel" active=${tab} tabs=${TABS.map(([name, title]) => [name, title, link('channels', id, name)])} />
+      <${Links} class="tabs" label="Parts of the channel" active=${tab} links=${TABS.map(([name, title]) => [name, title, link('channels', id, name)])} />
       <${Part} key=${tab} channel=${data.channel} onChange=${reload} />`}`;
 }

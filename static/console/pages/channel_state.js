@@ -1,7 +1,7 @@
 /** The state of a channel, as it is and as somebody is about to make it. */
 
 import { channelPath } from '../api.js';
-import { html, useAction, useEffect, useRef, useSession, useState } from '../hooks.js';
+import { html, useAction, useLoad, useSession, useState } from '../hooks.js';
 import { write } from '../json.js';
 import { JsonField, JsonView, read } from '../json_view.js';
 import { apply, changes, mergePatch, shallowPatch } from '../merge.js';
@@ -26,30 +26,13 @@ const POLL_MS = 2000;
 
 /** Follows a channel's state without being a subscriber: looking leaves no trace. */
 function useLiveState(api, id) {
-  const [found, setFound] = useState({});
-  const [round, setRound] = useState(0);
-  const tag = useRef(undefined);
-  useEffect(() => {
-    let isWanted = true;
-    let timer;
-    const look = async () => {
-      const headers = tag.current ? { 'if-none-match': tag.current } : {};
-      const next = document.hidden && tag.current ? null : await api.ask('GET', channelPath(id, '/state'), { headers, isExact: true }).catch((error) => ({ error }));
-      if (!isWanted) return;
-      if (next?.error) setFound((before) => ({ ...before, error: next.error }));
-      else if (next?.status === 200) {
-        tag.current = next.headers.get('etag');
-        setFound({ state: next.data.get('state'), version: Number(next.data.get('version').text), tag: tag.current, at: new Date() });
-      } else if (next) setFound((before) => (before.error ? { ...before, error: undefined } : before));
-      timer = setTimeout(look, POLL_MS);
-    };
-    look();
-    return () => {
-      isWanted = false;
-      clearTimeout(timer);
-    };
-  }, [id, round]);
-  return { ...found, look: () => setRound((before) => before + 1) };
+  const { data, error, reload } = useLoad(async (before) => {
+    const headers = before ? { 'if-none-match': before.tag } : {};
+    const answer = await api.ask('GET', channelPath(id, '/state'), { headers, isExact: true });
+    if (answer.status === 304) return before;
+    return { state: answer.data.get('state'), version: Number(answer.data.get('version').text), tag: answer.headers.get('etag'), at: new Date() };
+  }, [id], POLL_MS);
+  return { ...data, error, look: reload };
 }
 
 export function State({ channel: { id }, onChange }) {

@@ -78,7 +78,7 @@ export const Visibility = ({ type }) => html`<${Badge} kind=${{ unprotected: 'bu
 /** What a channel can do. */
 export const Capabilities = ({ channel }) => html`
   <span class="badges">${CAPABILITIES.filter(({ name }) => has(channel, name)).map(({ name, meaning }) => html`
-    <span class="badge" title=${meaning}>${name}</span>`)}</span>`;
+    <span class="badge" title=${meaning}>${name}</span>`)}${channel.capabilities === 0 && html`<span class="muted">none</span>`}</span>`;
 
 /** The fields for visibility and capabilities, which creating and changing share. */
 export function Kind({ type, capabilities, onChange }) {

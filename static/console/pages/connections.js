@@ -18,7 +18,7 @@ export function Connections() {
   const fits = (one) => `${one.address} ${one.user_agent ?? ''} ${one.cid} ${one.token ?? ''} ${one.channels.join(' ')}`.toLowerCase().includes(wanted);
   const shown = (data?.connections ?? []).filter(fits).map((one) => ({
     ...one,
-    who: one.token ? html`<a class="mono" href=${link('tokens', tokenAlias(one.token))}>${masked(one.token)}</a>` : html`<span class="muted">no leap token</span>`,
+    who: one.token ? html`<a class="mono address" href=${link('tokens', tokenAlias(one.token))}>${masked(one.token)}</a>` : html`<span class="muted">no leap token</span>`,
   }));
   return html`
     <div class="title"><h1>Connections</h1>

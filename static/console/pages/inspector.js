@@ -1,6 +1,6 @@
 /** What happens in the project: what was recorded, and what comes. */
 
-import { html, useEffect, useRef, useSession, useState } from '../hooks.js';
+import { html, useEffect, useMemo, useRef, useSession, useState } from '../hooks.js';
 import { exported, follow, GROUPS, look } from '../inspect.js';
 import { tokenOf } from '../route.js';
 import { Badge, Card, Empty, saveLines, Trouble } from '../ui.js';
@@ -69,13 +69,17 @@ function useFeed(api, query, isPaused) {
 
 export function Inspector({ args }) {
   const { api } = useSession();
-  const [subject, setSubject] = useState(() => subjectOf(args));
+  // What was chosen by hand counts until the address names something else.
+  const place = args.join('/');
+  const named = useMemo(() => subjectOf(args), [place]);
+  const [chosen, setChosen] = useState({ place, subject: named });
+  const subject = chosen.place === place ? chosen.subject : named;
+  const setSubject = (next) => setChosen({ place, subject: next });
   // What consoles ask for would drown the rest.
   const [groups, setGroups] = useState(() => GROUPS.map(({ name }) => name).filter((name) => name !== 'Requests'));
   const [filter, setFilter] = useState('');
   const [isPaused, setPaused] = useState(false);
   const [again, setAgain] = useState(null);
-  useEffect(() => setSubject(subjectOf(args)), [args.join('/')]);
   const kinds = GROUPS.filter(({ name }) => groups.includes(name)).flatMap((group) => group.kinds);
   const query = {
     ...(subject.id && { [subject.name]: subject.id }),
@@ -126,8 +130,9 @@ export function Inspector({ args }) {
 
 /** What it is about: chosen by hand, so that half a name is not asked for. */
 function Subject({ subject, onSubject }) {
-  const [draft, setDraft] = useState(subject);
-  useEffect(() => setDraft(subject), [subject]);
+  const [written, setWritten] = useState({ base: subject, draft: subject });
+  const draft = written.base === subject ? written.draft : subject;
+  const setDraft = (next) => setWritten({ base: subject, draft: next });
   const choose = (event) => {
     event.preventDefault();
     onSubject({ name: draft.name, id: draft.name ? draft.id.trim() : '' });

@@ -1,7 +1,7 @@
 /** One leap token: what it is, holds and hears. */
 
 import { channelPath, tokenPath } from '../api.js';
-import { html, useAction, useLoad, useSession, useState } from '../hooks.js';
+import { html, useAction, useEnding, useLoad, useSession, useState } from '../hooks.js';
 import { write } from '../json.js';
 import { JsonField, objectTrouble } from '../json_view.js';
 import { go, link, tokenAlias, tokenOf } from '../route.js';
@@ -37,15 +37,16 @@ export function Token({ args: [alias] }) {
 function Known({ id }) {
   const { api, say } = useSession();
   const { data, error, reload } = useLoad(() => load(api, id), [id], POLL_MS);
-  const remove = async () => {
+  const end = useEnding();
+  const remove = () => end(async () => {
     await api.call('DELETE', tokenPath(id));
     say('The token was deleted');
     go('tokens');
-  };
+  });
   const head = html`
     <p class="crumbs"><a href="#/tokens">Tokens</a></p>
     <div class="title row"><h1 class="mono">${masked(id)}</h1>
-      <div class="buttons"><a href=${link('inspector', 'token', tokenAlias(id))}>Inspect</a><${Copy} text=${id} label="Copy the token" /></div></div>
+      <div class="buttons"><a class="button" href=${link('inspector', 'token', tokenAlias(id))}>Inspect</a><${Copy} text=${id} label="Copy the token" /></div></div>
     <${Trouble} error=${error} />`;
   if (!data) return head;
   const { token, connections } = data;

@@ -1,6 +1,6 @@
 /** One webhook: what it is told, and what became of that. */
 
-import { html, useAction, useLoad, useSession, useState } from '../hooks.js';
+import { html, useAction, useEnding, useLoad, useSession, useState } from '../hooks.js';
 import { go } from '../route.js';
 import { Ago, Badge, Card, Confirm, Empty, Form, Pager, Secret, Table, Trouble } from '../ui.js';
 import { Reason } from './authorizer.js';
@@ -75,18 +75,19 @@ function Edit({ webhook, onChange }) {
     <//>`;
 }
 
-function Secrets({ webhook: { id, webhook_url: url, secret } }) {
+function Secrets({ webhook: { id, webhook_url: url } }) {
   const { api, say } = useSession();
   const path = `${api.here}/webhooks/${id}`;
   const [made, setMade] = useState('');
   const [tested, setTested] = useState(null);
   const [test, testing] = useAction();
   const rotate = async () => setMade((await api.call('POST', `${path}/regenerate`)).secret);
-  const remove = async () => {
+  const end = useEnding();
+  const remove = () => end(async () => {
     await api.call('DELETE', path);
     say('The webhook was deleted');
     go('webhooks');
-  };
+  });
   return html`
     <div class="stack">
       <${Card} title="Test call">
@@ -97,12 +98,13 @@ function Secrets({ webhook: { id, webhook_url: url, secret } }) {
         <div class="buttons"><button type="button" disabled=${testing.isBusy} onClick=${() => test(async () => setTested(await api.call('POST', `${path}/test`)))}>Test call</button></div>
       <//>
       <${Card} title="Secret">
-        <p><code>${secret}</code></p>
+        <p class="hint">Each call is signed with it. It was shown when it was made, and is never shown again; a new one is.</p>
         ${made && html`<${Secret} what="The new secret." secret=${made} />`}
         <div class="buttons"><${Confirm} class="" label="New secret" title="Make a new secret for ${url}?" verb="Make a new secret" onConfirm=${rotate}
           text="For 24 hours calls are signed with both; Hop’s header has the new one’s signature only." /></div>
       <//>
       <${Card} title="Delete the webhook">
+        <p class="hint">Nothing is sent to it any more, not even what waits.</p>
         <div class="buttons"><${Confirm} label="Delete webhook" title="Delete the webhook ${url}?" onConfirm=${remove} text="What it was not told yet, it is not told any more." /></div>
       <//>
     </div>`;

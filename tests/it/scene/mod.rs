@@ -134,7 +134,7 @@ pub fn await_offline(server: &Server, token: &str) {
 }
 
 /// Closes a token's only connection and waits until the server knows.
-pub fn leave(server: &Server, socket: Socket, token: &str) {
+pub fn leave<S>(server: &Server, socket: S, token: &str) {
     drop(socket);
     await_offline(server, token);
 }
