@@ -188,7 +188,7 @@ impl Play {
         let play = Self { row, id, token, issuer };
         if is_subject && row.way != Way::Default {
             // There is a leap token for it once it has been there.
-            let (socket, _) = play.enter(server, false);
+            let (socket, _) = play.enter(server, Transport::Socket, false, None);
             leave(server, socket, play.token.as_deref().unwrap());
         }
         play
