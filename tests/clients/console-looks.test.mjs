@@ -105,6 +105,9 @@ const PLACES = [
   ['webhook', () => `webhooks/${webhook.id}`, (page) => page.getByRole('row', { name: 'channel.created' }).waitFor()],
   ['project-tokens', 'project-tokens', (page) => ready(page, '10 of 18')],
   ['project-token-create', 'project-tokens', (page) => page.getByRole('button', { name: 'Create project token' }).click()],
+  ['api', 'api', (page) => ready(page, '/v1/channels/{channel}')],
+  ['api-operation', 'api/http/patchState', (page) => page.locator('#http-patchState').getByRole('heading', { name: 'Answers' }).waitFor()],
+  ['api-socket', 'api/socket/receiveSubscribe', (page) => ready(page, 'May be answered with')],
   ['settings', 'settings', (page) => ready(page, 'Takes requests')],
 ];
 
@@ -221,7 +224,7 @@ test('nothing is asked of anybody else, and every part is of the server', async 
   await page.keyboard.press('Enter');
   desk.browser.expected = [/^404 .*metrics$/];
   await page.getByRole('navigation', { name: 'Console' }).waitFor();
-  for (const place of ['overview', 'channels', 'tokens', 'connections', 'inspector', 'webhooks', 'project-tokens', 'settings']) {
+  for (const place of ['overview', 'channels', 'tokens', 'connections', 'inspector', 'webhooks', 'project-tokens', 'api', 'settings']) {
     await visit(page, place);
     await page.locator(`.side a[href="#/${place}"][aria-current]`).waitFor();
   }

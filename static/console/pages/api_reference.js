@@ -86,7 +86,7 @@ function CallDetails({ call, document }) {
       ['Parameter', (one) => html`<code>${one.name}</code>`],
       ['In', (one) => `${one.in}${one.required ? ', needed' : ''}`],
       ['Is', (one) => kindOf(one.schema, document)],
-      ['Meaning', (one) => one.description ?? ''],
+      ['Meaning', (one) => coded(one.description ?? '')],
     ]} />
     ${bodies.map(([type, { schema }]) => html`<h3>Body, <code>${type}</code>${operation.requestBody.required ? '' : ', may be missing'}</h3><${Shape} schema=${schema} document=${document} />`)}
     <h3>Answers</h3>
@@ -124,14 +124,14 @@ const coded = (line) => line.split('`').map((part, at) => (at % 2 === 1 ? html`<
 function Shape({ schema, document, depth = DEPTH }) {
   const members = depth > 0 ? membersOf(schema, document) : [];
   const { description } = resolved(schema, document);
-  if (members.length === 0) return html`<p class="shape"><span class="muted">${nameOf(schema) ?? kindOf(schema, document)}</span> ${description && coded(description)}</p>`;
+  if (members.length === 0) return html`<p class="shape"><span class="muted">${nameOf(schema) ?? kindOf(schema, document)}</span>${description && html` · ${coded(description)}`}</p>`;
   return html`
     <ul class="shape">
       ${members.map(({ name, member, isNeeded }) => {
         const told = resolved(member, document).description;
         const inside = membersOf(member, document).length > 0;
         return html`
-          <li><code>${name}</code> <span class="muted">${kindOf(member, document)}${isNeeded ? '' : ', may be missing'}</span>${told && html` ${coded(told)}`}
+          <li><code>${name}</code> <span class="muted">${kindOf(member, document)}${isNeeded ? '' : ', may be missing'}</span>${told && html` · ${coded(told)}`}
             ${inside && html`<${Shape} schema=${member} document=${document} depth=${depth - 1} />`}</li>`;
       })}
     </ul>`;
