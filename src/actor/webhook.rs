@@ -11,12 +11,13 @@ mod endpoint_slots;
 mod fetching;
 mod posting;
 mod trying;
+mod wanted;
 
 pub use asked::AuthorizerCall;
 pub(super) use asked::LastAsked;
 pub use authorizing::Ask;
-pub(super) use fetching::FetchKeys;
 pub use trying::{Tried, TryAuthorizer, TryWebhook};
+pub(super) use wanted::FetchKeys;
 
 use super::clock;
 use super::hooks::Hooks;

@@ -16,7 +16,7 @@ const LAST_SECOND: f64 = 253_402_300_799.0;
 
 /// What the key of a token's signature asks of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Expected<'a> {
+pub struct TokenDemands<'a> {
     /// What `iss` must be.
     pub issuer: Option<&'a str>,
     /// What must be in `aud`.
@@ -41,7 +41,7 @@ pub struct Claims {
 /// `aud`: one or several (RFC 7519 §4.1.3).
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Audience {
+enum ClaimedAudience {
     /// One.
     One(String),
     /// Several.
@@ -69,7 +69,11 @@ impl Claims {
     ///
     /// # Errors
     /// [`JwtRefusal`]: `Malformed`, `Claims`, `Expired`, `NotYet`, `Issuer`, `Audience`.
-    pub fn read(text: &[u8], expected: Expected<'_>, now: Timestamp) -> Result<Self, JwtRefusal> {
+    pub fn read(
+        text: &[u8],
+        expected: TokenDemands<'_>,
+        now: Timestamp,
+    ) -> Result<Self, JwtRefusal> {
         let members = Members::read(text)?;
         let expires_at = moment(&members, "exp")?.ok_or(JwtRefusal::Claims("exp is missing"))?;
         if expires_at <= now {
@@ -108,11 +112,11 @@ fn typed<'a, T: Deserialize<'a>>(
 }
 
 /// Whether this one is meant.
-fn is_for(audience: Option<&Audience>, wanted: &str) -> bool {
+fn is_for(audience: Option<&ClaimedAudience>, wanted: &str) -> bool {
     match audience {
         None => false,
-        Some(Audience::One(one)) => one == wanted,
-        Some(Audience::Several(all)) => all.iter().any(|one| one == wanted),
+        Some(ClaimedAudience::One(one)) => one == wanted,
+        Some(ClaimedAudience::Several(all)) => all.iter().any(|one| one == wanted),
     }
 }
 
@@ -170,7 +174,7 @@ mod tests {
 
     /// What a text claims at that time, if anybody may have issued it.
     fn read(text: &str) -> Result<Claims, JwtRefusal> {
-        Claims::read(text.as_bytes(), Expected::default(), NOW)
+        Claims::read(text.as_bytes(), TokenDemands::default(), NOW)
     }
 
     #[test]
@@ -203,7 +207,7 @@ mod tests {
 
     #[test]
     fn who_is_expected_must_be_named() {
-        let expected = Expected { issuer: Some("x"), audience: Some("y") };
+        let expected = TokenDemands { issuer: Some("x"), audience: Some("y") };
         let read = |more: &str| {
             let text = format!(r#"{{"sub":"a","exp":2000{more}}}"#);
             Claims::read(text.as_bytes(), expected, NOW).err()

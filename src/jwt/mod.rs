@@ -11,7 +11,7 @@ mod members;
 pub mod refusal;
 pub mod set_cache;
 
-pub use claims::{Claims, Expected};
+pub use claims::{Claims, TokenDemands};
 pub use compact::{CompactToken, looks_like};
 pub use key::VerifyingKey;
 pub use key_set::KeySet;

@@ -20,8 +20,9 @@ after(() => server?.remove());
 /** A client with what gives its tokens, and the numbers that it hears in `room`. */
 async function start(token) {
   client = connect({ ...FAST, url: server.base, project: server.project, token });
-  const heard = recorded(client.subscribe('room'), 'message', 'gap');
-  await client.ready;
+  const room = client.subscribe('room');
+  const heard = recorded(room, 'message', 'gap');
+  await room.ready;
   return heard;
 }
 

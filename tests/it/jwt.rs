@@ -182,7 +182,7 @@ fn a_newer_token_keeps_a_connection() {
     let (mut socket, init) = enter_with(server.address, Some(&first), &["refresh", "errors"]);
     // What is wrong with a token costs the answer alone.
     let other = issuer.token(&claims("bob", 60.0, json!({})));
-    let broken = format!("{first}x");
+    let broken = format!("{first}=");
     let signed_by_another = Issuer::new("HS256", None).token(&claims("anna", 60.0, json!({})));
     for (wrong, why) in [
         (other.as_str(), "the token is of another subject"),

@@ -4,7 +4,7 @@ use super::serving::{Served, done};
 use super::{CarriedOut, SessionActor};
 use crate::delivery::fanout::ConnectionUid;
 use crate::domain::LeapTokenId;
-use crate::protocol::{Extension, Extensions, Refusal, Secret};
+use crate::protocol::{Extension, Extensions, Refusal, ShownToken};
 use actix::prelude::*;
 
 impl SessionActor {
@@ -14,7 +14,7 @@ impl SessionActor {
         &self,
         connection: ConnectionUid,
         extensions: Extensions,
-        Secret(text): Secret,
+        ShownToken(text): ShownToken,
     ) -> ResponseActFuture<Self, Served> {
         if !extensions.has(Extension::Refresh) {
             return done(self, Err(Refusal::MissingExtension("refresh")));

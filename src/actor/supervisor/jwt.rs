@@ -9,7 +9,7 @@ use super::{Connected, Supervisor, too_many_guesses};
 use crate::ask::AskError;
 use crate::domain::project::secret_hash;
 use crate::domain::{JwtKey, JwtKeyMaterial, LeapTokenId, ProjectId};
-use crate::jwt::{Claims, CompactToken, Expected, JwtRefusal, VerifyingKey};
+use crate::jwt::{Claims, CompactToken, JwtRefusal, TokenDemands, VerifyingKey};
 use crate::metrics::{self, Family, Label};
 use crate::protocol::{Close, CloseCode, Refusal};
 use std::net::IpAddr;
@@ -133,7 +133,7 @@ impl Supervisor {
         let keys = self.0.persistence.read(move |store| store.jwt_keys(&of)).await?;
         let key = self.signing_key(&keys, &token).await.map_err(refused)?;
         let expected =
-            Expected { issuer: key.issuer.as_deref(), audience: key.audience.as_deref() };
+            TokenDemands { issuer: key.issuer.as_deref(), audience: key.audience.as_deref() };
         let claims = Claims::read(token.claims(), expected, clock::now()).map_err(refused)?;
         self.check_revoked(project, &claims).await?;
         Ok(claims)

@@ -3,6 +3,7 @@
 use super::super::clock;
 use super::WebhookSender;
 use super::calling::{self, CallPurpose};
+use super::wanted::FetchKeys;
 use crate::jwt::KeySet;
 use crate::webhook::EndpointCall;
 use actix::fut::ready;
@@ -14,11 +15,6 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(4);
 /// The most fetches under way; past it one has failed at once.
 const AT_ONCE: usize = 32;
-
-/// Sent by who needs keys: fetch them; answered with a word for programs where they do not come.
-#[derive(Message)]
-#[rtype(result = "Result<KeySet, &'static str>")]
-pub struct FetchKeys(pub String);
 
 impl Handler<FetchKeys> for WebhookSender {
     type Result = ResponseActFuture<Self, Result<KeySet, &'static str>>;

@@ -42,11 +42,11 @@ pub struct Identify {
     pub resume: Option<Resume>,
 }
 
-/// A secret in a frame, which shows itself nowhere.
+/// A token in a frame, a secret, which shows itself nowhere.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
+pub struct ShownToken(pub String);
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for ShownToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
@@ -111,7 +111,7 @@ pub enum ClientCommand {
     /// `REFRESH_TOKEN` (extension `refresh`).
     RefreshToken {
         /// A newer JSON Web Token of the same subject.
-        token: Secret,
+        token: ShownToken,
     },
     /// `PIPE_ROOM_SUBSCRIBE`: a product that Warren does not have.
     PipeSubscribe {
@@ -429,7 +429,7 @@ fn dispatch(
         }
         "REFRESH_TOKEN" => {
             let RefreshPayload { token } = object(d)?;
-            ClientCommand::RefreshToken { token: Secret(token) }
+            ClientCommand::RefreshToken { token: ShownToken(token) }
         }
         "PIPE_ROOM_SUBSCRIBE" => ClientCommand::PipeSubscribe {
             join_token: raw(object::<PipePayload<'_>>(d)?.join_token),

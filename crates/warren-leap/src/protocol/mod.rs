@@ -21,7 +21,7 @@ pub mod wire;
 pub mod zlib;
 
 pub use bookmark::{Bookmark, BookmarkFull, NoBookmark};
-pub use client_frame::{ClientCommand, ClientFrame, DecodeError, Identify, Secret};
+pub use client_frame::{ClientCommand, ClientFrame, DecodeError, Identify, ShownToken};
 pub use close::{Close, CloseCode, REASON_MAX_BYTES};
 pub use encoded_event::{
     Acknowledged, EncodedEvent, ErrorCode, Event, InitStanding, LineStanding, PresentMember,
