@@ -67,6 +67,7 @@ fn create(path: &Path) {
         id: ProjectId::from(PROJECT),
         name: "Default".to_owned(),
         namespace: "default".to_owned(),
+        allowed_origins: warren::domain::AllowedOrigins::default(),
         created_at: Timestamp(MADE_AT),
     };
     let token = ProjectToken {

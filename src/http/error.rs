@@ -16,7 +16,7 @@ use crate::domain::{
     ChannelId, IdError, JsonFault, KeyError, Permission, Reused, StateError, Version,
 };
 use crate::heavy::NotDone;
-use crate::protocol::{Close, CloseCode};
+use crate::protocol::Close;
 use crate::store::{StoreError, Thing};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};

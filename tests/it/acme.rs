@@ -189,14 +189,14 @@ impl Stage {
         }
         Ok(stream.conn.peer_certificates().unwrap()[0].clone())
     }
+}
 
-    /// How many orders ended so.
-    fn orders(&self, server: &Process, word: &str) -> u64 {
-        let shown = server.http().call_as(ADMIN, "GET", "/metrics", "").unwrap().text();
-        let series = format!("warren_certificate_orders_total{{result=\"{word}\"}} ");
-        let line = shown.lines().find_map(|line| line.strip_prefix(&series));
-        line.unwrap().parse().unwrap()
-    }
+/// How many orders ended so.
+fn orders(server: &Process, word: &str) -> u64 {
+    let shown = server.http().call_as(ADMIN, "GET", "/metrics", "").unwrap().text();
+    let series = format!("warren_certificate_orders_total{{result=\"{word}\"}} ");
+    let line = shown.lines().find_map(|line| line.strip_prefix(&series));
+    line.unwrap().parse().unwrap()
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_certificate_is_ordered_shown_and_renewed_and_no_socket_is_dropped() {
     let server = stage.server();
     let root = stage.root();
     let first = until("it is shown", || stage.shown(&root));
-    assert!(stage.orders(&server, "ok") > 0);
+    assert!(orders(&server, "ok") > 0);
     // Somebody who came under the first one is there under the next.
     let door = tunnel_by(stage.secured, client(&root), NAME);
     let (mut socket, _) = Socket::enter(door, None);
@@ -215,8 +215,8 @@ fn a_certificate_is_ordered_shown_and_renewed_and_no_socket_is_dropped() {
     });
     assert!(next != first);
     socket.beat();
-    assert!(stage.orders(&server, "ok") > 1);
-    assert_eq!(stage.orders(&server, "failed"), 0, "{}", server.log());
+    assert!(orders(&server, "ok") > 1);
+    assert_eq!(orders(&server, "failed"), 0, "{}", server.log());
     server.assert_well();
 }
 
@@ -229,7 +229,7 @@ fn what_fails_is_told_and_tried_again_and_what_came_of_it_is_kept() {
     server.wait_for_log("no certificate came of an order");
     let line = server.wait_for_log("is not proven to be this server");
     assert!(line.contains(NAME), "{line}");
-    until("it is counted", || match stage.orders(&server, "failed") {
+    until("it is counted", || match orders(&server, "failed") {
         1 => Ok(()),
         other => Err(other),
     });
@@ -265,7 +265,7 @@ fn what_fails_is_told_and_tried_again_and_what_came_of_it_is_kept() {
     assert_eq!(server.stop("TERM"), Some(0));
     let server = stage.server();
     assert!(stage.shown(&root).unwrap() == first);
-    assert_eq!((stage.orders(&server, "ok"), stage.orders(&server, "failed")), (0, 0));
+    assert_eq!((orders(&server, "ok"), orders(&server, "failed")), (0, 0));
     server.assert_well();
 }
 

@@ -1,7 +1,9 @@
 //! Who may subscribe to what, in every way there is (`docs/PROTOCOL.md`, Visibility): a generated matrix.
 
 use crate::jwt::{self, Issuer};
-use crate::scene::{Hearer, channels, cid, create, eventually, hears, members, subscriptions};
+use crate::scene::{
+    Hearer, channels, cid, create, eventually, hears, leave, members, subscriptions,
+};
 use crate::socket::{Socket, StreamAsk, StreamClient};
 use crate::support::{OWNER, PROJECT, Server};
 use serde_json::{Value, json};

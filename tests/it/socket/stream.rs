@@ -6,7 +6,6 @@ use crate::support::{Answer, PROJECT, raw};
 use serde_json::Value;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 /// What is asked for of a stream.
 #[derive(Clone, Debug, Default)]
@@ -162,16 +161,6 @@ impl StreamClient {
     /// Ends our side, and says so to the system at once.
     pub fn hang_up(self) -> String {
         self.last_id
-    }
-
-    /// Sets how long a read may take.
-    pub fn set_patience(&self, patience: Duration) {
-        self.stream.get_ref().set_read_timeout(Some(patience)).unwrap();
-    }
-
-    /// Lets the system keep little that is not read.
-    pub fn read_little(&self) {
-        socket2::SockRef::from(self.stream.get_ref()).set_recv_buffer_size(8192).unwrap();
     }
 
     /// A line without its end; none at the end of the stream, which may come in the middle of one.

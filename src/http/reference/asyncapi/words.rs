@@ -37,8 +37,12 @@ const fn told_of(code: CloseCode) -> (&'static str, &'static str) {
         }
         CloseCode::SlowConsumer => ("The client takes too little of what waits for it.", RECONNECT),
         CloseCode::GoingAway => {
-            ("The server is going away.", "reconnect after the second that the reason names")
+            ("The server is going away.", "reconnect after the time that the reason names")
         }
+        CloseCode::BadRoute => (
+            "The server sends its clients elsewhere: the reason is the URL of the socket there.",
+            "connect there",
+        ),
         CloseCode::TokenExpired => (
             "The JSON Web Token has expired; with the extension `refresh` alone.",
             "reconnect with a newer one",
