@@ -4,7 +4,7 @@ import { address } from '../api.js';
 import { html, useEffect, useLoad, useRef, useState } from '../hooks.js';
 import { link } from '../route.js';
 import { curlLine, kindOf, membersOf, nameOf, resolved, sampleOf } from '../schema.js';
-import { Badge, Card, Copy, Empty, Field, Table, Tabs, Trouble } from '../ui.js';
+import { Badge, Card, Copy, Empty, Field, Links, Table, Trouble } from '../ui.js';
 
 const TABS = [['http', 'HTTP', link('api', 'http')], ['socket', 'Socket', link('api', 'socket')]];
 /** So deep are members of members shown. */
@@ -23,7 +23,7 @@ export function ApiReference({ args }) {
     <div class="title"><h1>API</h1>
       <p class="hint">Made of the server's code: <a href=${address('openapi.json').href}>openapi.json</a> and <a href=${address('asyncapi.json').href}>asyncapi.json</a>, for programs.</p>
     </div>
-    <${Tabs} label="API" tabs=${TABS} active=${part} />
+    <${Links} class="tabs" label="API" links=${TABS} active=${part} />
     ${part === 'socket' ? html`<${Socket} key="socket" wanted=${wanted} />` : html`<${Http} key="http" wanted=${wanted} />`}`;
 }
 
