@@ -17,6 +17,7 @@ pub(crate) fn render(book: &Book, chapter: &Chapter) -> Result<String, Box<dyn E
     let (events, headings) = Rewriter::new(book, chapter, &at).rewritten()?;
     let mut content = String::new();
     html::push_html(&mut content, events.into_iter());
+    let content = content.replacen("</h1>\n", &format!("</h1>\n{}", on_this_page(&headings)), 1);
     let (title, up) = (escaped(&chapter.title), at.up());
     Ok(format!(
         r##"<!doctype html>
@@ -41,7 +42,6 @@ pub(crate) fn render(book: &Book, chapter: &Chapter) -> Result<String, Box<dyn E
   <div class="frame">
     <nav class="side" aria-label="Chapters">{chapters}</nav>
     <main id="main" tabindex="-1">
-      {on_this_page}
       {content}
       {onward}
     </main>
@@ -51,7 +51,6 @@ pub(crate) fn render(book: &Book, chapter: &Chapter) -> Result<String, Box<dyn E
 "##,
         home = if up.is_empty() { "./" } else { up },
         chapters = chapters(book, chapter, &at),
-        on_this_page = on_this_page(&headings),
         onward = onward(book, chapter, &at),
     ))
 }

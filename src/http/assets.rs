@@ -178,6 +178,14 @@ mod tests {
         }
     }
 
+    /// A page without what stands in it as code, which may look like a link.
+    fn without_code(page: &str) -> String {
+        let mut pieces = page.split("<code>");
+        let first = pieces.next().unwrap_or_default();
+        let rest = pieces.map(|piece| piece.split_once("</code>").unwrap().1);
+        first.to_owned() + &rest.collect::<String>()
+    }
+
     /// What stands between two texts, each time.
     fn between<'a>(page: &'a str, before: &str, behind: char) -> impl Iterator<Item = &'a str> {
         page.split(before).skip(1).filter_map(move |rest| rest.split(behind).next())
@@ -187,7 +195,7 @@ mod tests {
     fn every_link_of_the_book_leads_to_something_that_is_served() {
         let mut links = 0;
         for (path, bytes) in BOOK {
-            let page = str::from_utf8(bytes).unwrap();
+            let page = &without_code(str::from_utf8(bytes).unwrap());
             let base = Url::parse(&format!("http://server/realtime{path}")).unwrap();
             for link in between(page, "href=\"", '"').chain(between(page, "src=\"", '"')) {
                 let url = base.join(link).unwrap();
