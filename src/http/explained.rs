@@ -78,7 +78,10 @@ mod tests {
 
     #[test]
     fn every_close_code_has_its_paragraph_and_no_other_number_has_one() {
-        assert_eq!(headings("Close codes"), arms(CLOSES, "number", "Close "));
+        let mut known = arms(CLOSES, "number", "Close ");
+        // Hop's, which clients know whether or not anything here sends it.
+        known.insert("Close 4006".to_owned());
+        assert_eq!(headings("Close codes"), known);
     }
 
     #[test]
