@@ -10,6 +10,8 @@ import { walk } from './page.mjs';
 const left = [];
 let ran = 0;
 
+/** Pages that need more than a server and Node: said by `WARREN_DOCS_WITHOUT_…=1` where it is not there. */
+const NEEDS = [['docs/tutorials/python.md', 'PYTHON'], ['docs/tutorials/rust.md', 'CARGO'], ['docs/tutorials/embed.md', 'CARGO']];
 const only = process.env.WARREN_DOCS_PAGE;
 const pages = files().filter((file) => read(file).blocks.length > 0 && (!only || file.includes(only)));
 
@@ -28,8 +30,8 @@ test('every block says how it is run', () => {
 });
 
 for (const page of pages) {
-  const lacksPython = page === 'docs/tutorials/python.md' && process.env.WARREN_DOCS_WITHOUT_PYTHON === '1';
-  test(page, { timeout: 600_000, skip: lacksPython && 'SKIPPED: its package is not installed' }, async () => {
+  const [, tool] = NEEDS.find(([file, name]) => file === page && process.env[`WARREN_DOCS_WITHOUT_${name}`] === '1') ?? [];
+  test(page, { timeout: 600_000, skip: tool && `SKIPPED: it needs what WARREN_DOCS_WITHOUT_${tool}=1 says is not there` }, async () => {
     const outcome = await walk(page);
     ran += outcome.ran;
     left.push(...outcome.left);

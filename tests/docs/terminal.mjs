@@ -6,7 +6,7 @@ import path from 'node:path';
 
 /** How long a block may take that is not in the background, and how long what it shows may be waited for. */
 const RUN_MS = 180_000;
-const SHOW_MS = 30_000;
+const SHOW_MS = 60_000;
 
 export class Terminal {
   #shell;
