@@ -55,5 +55,6 @@ export function matches(shown, real) {
     return `${line.trimEnd().split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('[^\\n]*?')}[ \\t]*\\n`;
   });
   const tail = shown.trimEnd().endsWith('\n…') || shown.trim() === '…' ? '[\\s\\S]*' : '';
-  return new RegExp(`^${source.join('')}${tail}$`).test(`${real.trimEnd()}\n`);
+  // What was read before may have ended right before its line did.
+  return new RegExp(`^${source.join('')}${tail}$`).test(`${real.replace(/^\n/, '').trimEnd()}\n`);
 }
