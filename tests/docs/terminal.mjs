@@ -8,6 +8,11 @@ import path from 'node:path';
 const RUN_MS = 180_000;
 const SHOW_MS = 60_000;
 
+/** The groups that run. A test that is ended must not leave its servers behind. @type {Set<number>} */
+const running = new Set();
+process.on('exit', () => running.forEach((pid) => process.kill(-pid, 'SIGKILL')));
+process.once('SIGTERM', () => process.exit(143));
+
 export class Terminal {
   #shell;
   #folder;
@@ -26,11 +31,13 @@ export class Terminal {
     this.#folder = keep;
     // A group of its own, so that whatever it has started ends with it.
     this.#shell = spawn('bash', ['--noprofile', '--norc'], { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
+    running.add(this.#shell.pid);
     for (const stream of [this.#shell.stdout, this.#shell.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => this.#show(text));
     }
     this.#shell.once('exit', (code) => {
       this.#exit = code ?? -1;
+      running.delete(this.#shell.pid);
       this.#show('');
     });
     this.#shell.stdin.on('error', () => {});
