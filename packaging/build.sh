@@ -51,11 +51,14 @@ build() {
   fi
   local flags=(--remap-path-prefix="$PWD=." --remap-path-prefix="${CARGO_HOME:-$HOME/.cargo}=cargo")
   local IFS=$'\x1f'
-  CARGO_ENCODED_RUSTFLAGS="${flags[*]}" cargo build --locked --profile dist --target "$target" >&2
+  CARGO_ENCODED_RUSTFLAGS="${flags[*]}" cargo build --locked --profile dist --target "$target" >&2 || exit
   echo "${CARGO_TARGET_DIR:-$PWD/target}/$target/dist/warren"
 }
 
-[ -n "$binary" ] || binary=$(build)
+# Each on its own: behind `||` the shell would go on after a failure.
+if [ -z "$binary" ]; then
+  binary=$(build)
+fi
 if ldd "$binary" >/dev/null 2>&1; then
   libc=gnu
   [ "${1:-}" != '' ] || lacks "what was built is not static: $binary"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes target/packages-test/debian.tar, a minimal Debian of this machine's release, by debootstrap, which it takes out of its
+# Makes target/packages-test/debian.tar, a minimal Debian of this machine's release with systemd, by debootstrap, which it takes out of its
 # package where it is missing. Does nothing when it is there. Exit code 1: it cannot be had here.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -24,7 +24,7 @@ if ! command -v debootstrap >/dev/null; then
   export PATH="$PATH:$root/debootstrap/usr/sbin" DEBOOTSTRAP_DIR="$root/debootstrap/usr/share/debootstrap"
 fi
 rm -rf "$root/debian"
-debootstrap --variant=minbase "$release" "$root/debian" "$mirror" >"$root/debootstrap.log" 2>&1 ||
+debootstrap --variant=minbase --include=systemd "$release" "$root/debian" "$mirror" >"$root/debootstrap.log" 2>&1 ||
   { tail -n 5 "$root/debootstrap.log"; exit 1; }
 tar --create --directory "$root/debian" --file "$tar.partial" .
 mv "$tar.partial" "$tar"

@@ -28,8 +28,14 @@ if [ ! -e deploy/systemd/warren.service ]; then
 fi
 deb=$(ls "$packages"/warren_*.deb)
 tests/packages/debian.sh
-mkdir "$rooms/debian"
-tar --extract --directory "$rooms/debian" --file target/packages-test/debian.tar
-cp "$deb" "$rooms/debian"
+# debian ROOM NAME: a Debian with the package in it, under that name.
+debian() {
+  mkdir "$rooms/$1"
+  tar --extract --directory "$rooms/$1" --file target/packages-test/debian.tar
+  cp "$deb" "$rooms/$1/$2"
+}
+debian debian "${deb##*/}"
 tests/packages/room.sh "$rooms/debian" timeout 60 tests/packages/bare.sh deb "${deb##*/}"
+debian booted warren.deb
+tests/packages/boot.sh "$rooms/booted" tests/packages/in-debian.sh
 rm -rf "$rooms"

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ROOT } from '../clients/harness.mjs';
+import { Inbox } from '../clients/inbox.mjs';
 
 const PROGRAMS = process.env.WARREN_PROGRAMS;
 const TLS = process.env.WARREN_TLS;
@@ -19,8 +20,12 @@ export const PROXY = '127.0.0.9';
 
 /** The processes that run. A test file that dies half-way must not leave its proxy behind. */
 const running = new Set();
-// Not SIGKILL: nginx could not end its workers then.
-process.on('exit', () => running.forEach((child) => child.kill('SIGTERM')));
+process.on('exit', () => running.forEach(end));
+
+/** Ends a proxy at once. nginx cannot end its workers when it is killed; the others would wait for who is connected. */
+function end(child) {
+  child.kill(child.spawnfile.endsWith('nginx') ? 'SIGTERM' : 'SIGKILL');
+}
 
 /**
  * What differs between the proxies. `edits` are pairs of a text in the file and what stands for it in a test; each text has
@@ -137,11 +142,11 @@ class Proxy {
     running.add(child);
     child.once('exit', () => running.delete(child));
     for (const out of [child.stdout, child.stderr]) out.on('data', (bytes) => { this.#log += bytes; });
-    const end = performance.now() + START_MS;
+    const latest = performance.now() + START_MS;
     for (;;) {
       const answer = await this.request('GET', '/health/ready').catch((error) => error);
       if (answer.status === 200) return;
-      if (child.exitCode !== null || performance.now() > end) {
+      if (child.exitCode !== null || performance.now() > latest) {
         throw new Error(`${this.name} did not start: ${answer.message ?? answer.status}\n${this.#log}`);
       }
       await delay(50);
@@ -162,15 +167,40 @@ class Proxy {
     });
   }
 
+  /** An event stream through the proxy: `{event, data}` of each event, as they come. */
+  stream(url) {
+    return new Promise((resolve, reject) => {
+      const request = https.get(`${this.base}${url}`, { agent: false });
+      request.on('error', reject);
+      request.on('response', (response) => {
+        const events = new Inbox();
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk) => {
+          const whole = (text + chunk).split('\n\n');
+          text = whole.pop();
+          for (const [event, data] of whole.map(fields).filter(([event]) => event)) events.push({ event, data });
+        });
+        resolve({ status: response.statusCode, events, end: () => request.destroy() });
+      });
+    });
+  }
+
   /** Ends the proxy and removes its folder. */
   async remove() {
     if (this.#child.exitCode === null) {
       const ended = once(this.#child, 'exit');
-      this.#child.kill('SIGTERM');
+      end(this.#child);
       await ended;
     }
     await rm(this.places.folder, { recursive: true, force: true });
   }
+}
+
+/** The name and the data of an event in a stream; comments have neither. */
+function fields(text) {
+  const field = (name) => new RegExp(`^${name}: ?(.*)$`, 'm').exec(text)?.[1];
+  return [field('event'), field('data') && JSON.parse(field('data'))];
 }
 
 /** A port that nobody listens on. */
