@@ -59,7 +59,8 @@ build() {
 if [ -z "$binary" ]; then
   binary=$(build)
 fi
-if ldd "$binary" >/dev/null 2>&1; then
+# What is not static names the program that links it when it starts.
+if LC_ALL=C readelf --program-headers --wide "$binary" | grep -qw INTERP; then
   libc=gnu
   [ "${1:-}" != '' ] || lacks "what was built is not static: $binary"
 else

@@ -55,7 +55,7 @@ find "$root" -type d -exec chmod 0755 {} +
 
 # The C library and its version, where the program is not static.
 depends=passwd
-if ldd "$release/warren" >/dev/null 2>&1; then
+if LC_ALL=C readelf --program-headers --wide "$release/warren" | grep -qw INTERP; then
   glibc=$(LC_ALL=C readelf -V "$release/warren" | grep -oE 'GLIBC_[0-9.]+' | sort -uV | tail -n 1)
   depends+=", libc6 (>= ${glibc#GLIBC_}), libgcc-s1"
 fi
