@@ -103,7 +103,7 @@ mod tests {
         cache.try_now(begin + FRESH);
         assert_eq!(plan(&cache, true, FRESH + Duration::from_secs(1)), "use");
         // The issuer does not answer: what there is goes on, and not for ever.
-        let late = STALE - Duration::from_secs(1);
+        let late = STALE.saturating_sub(Duration::from_secs(1));
         assert_eq!(plan(&cache, true, late), "refresh");
         assert!(cache.set(begin + late).is_some());
         cache.try_now(begin + late);

@@ -46,7 +46,9 @@ fn over_a_restart_nobody_is_refused_and_everybody_is_answered() {
             process = start();
         }
         drop(end);
-        asking.into_iter().for_each(|asking| asking.join().unwrap());
+        for one in asking {
+            one.join().unwrap();
+        }
         process
     });
     process.assert_well();

@@ -117,9 +117,7 @@ const SIGNATURES: &[(&str, &str, &str)] = &[
     (
         "ES256",
         P256_PEM,
-        concat!(
-            "bITdD71avKaKhClArWjoZfrGbTKNXy6lIJNxNvn3fB-3ynI_Gj5dVSIlKek-Jd0t7a_L9ozSpk_mtMhw-VdzqQ",
-        ),
+        "bITdD71avKaKhClArWjoZfrGbTKNXy6lIJNxNvn3fB-3ynI_Gj5dVSIlKek-Jd0t7a_L9ozSpk_mtMhw-VdzqQ",
     ),
     (
         "ES384",
@@ -132,9 +130,7 @@ const SIGNATURES: &[(&str, &str, &str)] = &[
     (
         "EdDSA",
         ED_PEM,
-        concat!(
-            "e_iYRKWDmwsNYEx5oUr_-eEoZomGtewvkK7WGuz2qNI7YGzi76M17CeAUS9FXh_mdv95cFKCk_Jih9KBET1ICQ",
-        ),
+        "e_iYRKWDmwsNYEx5oUr_-eEoZomGtewvkK7WGuz2qNI7YGzi76M17CeAUS9FXh_mdv95cFKCk_Jih9KBET1ICQ",
     ),
 ];
 

@@ -79,7 +79,7 @@ impl Meter {
         let rates = looks.iter().skip(1).flat_map(|looks| {
             looks.iter().enumerate().filter_map(|(at, first)| {
                 let later = looks[at..].iter().find(|it| it.asked >= first.answered + WINDOW)?;
-                let seconds = (later.answered - first.asked).as_secs_f64();
+                let seconds = later.answered.saturating_sub(first.asked).as_secs_f64();
                 Some(f64::from(u32::try_from(later.opened - first.opened).unwrap()) / seconds)
             })
         });

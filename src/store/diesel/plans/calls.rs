@@ -243,17 +243,23 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
     store.next_answers(Some(&KeyScope::Operator)).unwrap();
     store.listed_after(None, 1).unwrap();
     store.listed_after(Some(&listed()), 1).unwrap();
-    let (anna, last) = (Subject::trusted("anna"), Start::Behind(Subject::trusted("a")));
-    store.jwt_keys(&project).unwrap();
-    store.jwt_revocation(&project, &anna).unwrap();
-    store.jwt_revocations_after(&project, &last, 1).unwrap();
-    store.count_jwt_revocations(&project).unwrap();
+    read_issuers(store);
     read_messages(store);
     let page = MailPage { after: 0, limit: 9, bytes: 1 << 20, now };
     store.has_mail(&token()).unwrap();
     store.waiting_mail(&token(), &page).unwrap();
     store.find_mail(&token(), MailId(Position { epoch: Epoch(5), offset: 1 }), now).unwrap();
     store.is_mail_due(now).unwrap();
+}
+
+/// Calls what reads of tokens that others sign.
+fn read_issuers(store: &mut SqliteStore<'_>) {
+    let project = project();
+    let (anna, last) = (Subject::trusted("anna"), Start::Behind(Subject::trusted("a")));
+    store.jwt_keys(&project).unwrap();
+    store.jwt_revocation(&project, &anna).unwrap();
+    store.jwt_revocations_after(&project, &last, 1).unwrap();
+    store.count_jwt_revocations(&project).unwrap();
 }
 
 /// Calls what reads messages.
