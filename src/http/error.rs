@@ -269,7 +269,7 @@ impl ApiError {
             Self::MissingPermission(_) | Self::CannotGrant(_) | Self::AdminOnly => {
                 FailureCode::MissingPermission
             }
-            Self::OriginNotAllowed => FailureCode::OriginNotAllowed,
+            Self::OriginNotAllowed => FailureCode::PageNotAllowed,
             Self::NotFound(Thing::Channel) | Self::NoSuchChannel(_) => FailureCode::ChannelNotFound,
             Self::NotFound(Thing::Token | Thing::ProjectToken | Thing::AdminToken) => {
                 FailureCode::TokenNotFound

@@ -52,7 +52,7 @@ codes! {
     InvalidAuth = UNAUTHORIZED "invalid_auth" "There is no token, or one that nobody has.",
     MissingPermission = FORBIDDEN "missing_permission"
         "The token lacks the named flag, would grant one that it lacks, or is no admin token.",
-    OriginNotAllowed = FORBIDDEN "origin_not_allowed"
+    PageNotAllowed = FORBIDDEN "origin_not_allowed"
         "The page that asks for a socket is of an origin that is not allowed.",
     ChannelNotFound = NOT_FOUND "channel_not_found"
         "The channel does not exist, or is another project's.",

@@ -82,7 +82,7 @@ fn socket(id: &str, summary: &str) -> Value {
     let codes = [
         Code::InvalidQuery,
         Code::Unreadable,
-        Code::OriginNotAllowed,
+        Code::PageNotAllowed,
         Code::RateLimited,
         Code::Internal,
         Code::Overloaded,
