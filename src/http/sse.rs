@@ -22,6 +22,7 @@ use crate::metrics::{CountedLife, Label};
 use crate::protocol::{Close, Encoding, Wire};
 use actix::prelude::*;
 use actix_web::body::BodyStream;
+use actix_web::http::Version;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
@@ -167,12 +168,15 @@ async fn open(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse,
         visit.stay();
     }
     // Its end is that of the connection: what follows a stream on it would wait for a turn that nobody knows.
-    Ok(HttpResponse::Ok()
+    let mut answer = HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((ACCEL_BUFFERING, "no"))
         .force_close()
-        .body(BodyStream::new(events)))
+        .body(BodyStream::new(events));
+    // HTTP/1.0 has no chunks; the HTTP layer does not know.
+    answer.head_mut().no_chunking(request.version() < Version::HTTP_11);
+    Ok(answer)
 }
 
 /// The response's body: what the send queue has.

@@ -3,11 +3,12 @@
 use crate::scene::{
     await_offline, cid, create, eventually, mark, members, new_token, publish, token_for,
 };
-use crate::socket::{Stopwatch, StreamAsk, StreamClient};
+use crate::socket::{Socket, Stopwatch, StreamAsk, StreamClient};
 use crate::support::{ADMIN, OWNER, PROJECT, Server};
 use serde_json::{Value, json};
 use std::ops::Range;
 use std::time::Duration;
+use warren::domain::{Permission, Permissions};
 
 /// Publishes these numbers to a channel.
 fn say(server: &Server, channel: &str, numbers: Range<u64>) {
@@ -201,6 +202,25 @@ fn a_break_in_the_middle_of_what_is_made_up_for_loses_nothing() {
     server.assert_well();
 }
 
+/// Every single flag of a project token, and what a stream needs of them.
+#[test]
+fn a_project_token_needs_the_flag_that_it_needs_on_the_socket() {
+    let server = Server::start();
+    for flag in Permission::ALL {
+        let token = server.new_project_token(Permissions::from(flag).bits());
+        let opened = StreamClient::try_open(server.address, &StreamAsk::with(Some(&token)));
+        let mut socket = Socket::open(server.address);
+        socket.identify(Some(&token));
+        let by_socket = socket.try_next().is_ok_and(|event| event["e"] == "INIT");
+        assert_eq!(opened.is_ok(), by_socket, "{flag}");
+        assert_eq!(by_socket, flag == Permission::ReadChannels, "{flag}");
+        if let Err(answer) = opened {
+            assert_eq!(answer.failure(), (401, "invalid_auth".to_owned()));
+        }
+    }
+    server.assert_well();
+}
+
 #[test]
 fn what_is_gone_is_told_and_nothing_of_it_comes() {
     let server = Server::start();
@@ -263,12 +283,14 @@ fn a_token_that_ends_takes_its_streams_along_at_once() {
     let token = new_token(&server, &json!({"expires_at": at}));
     let (mut stream, _) = StreamClient::enter(server.address, &StreamAsk::with(Some(&token)));
     assert_eq!(stream.expect_close().0, 4001, "expired");
-    let key = server.new_project_token(u64::MAX >> 1);
-    let (mut stream, init) = StreamClient::enter(server.address, &StreamAsk::with(Some(&key)));
+    let flag = Permissions::from(Permission::ReadChannels).bits();
+    let body = json!({"flags": flag}).to_string();
+    let made = server.data("POST", "/v1/projects/@this/tokens", &body);
+    let part = |name: &str| made["project_token"][name].as_str().unwrap();
+    let ask = StreamAsk::with(Some(part("token")));
+    let (mut stream, init) = StreamClient::enter(server.address, &ask);
     assert_eq!(init["scope"], "project");
-    let listed = server.data("GET", "/v1/projects/@this/tokens", "");
-    let id = listed["project_tokens"].as_array().unwrap().last().unwrap()["id"].clone();
-    server.done("DELETE", &format!("/v1/projects/@this/tokens/{}", id.as_str().unwrap()), "");
+    server.done("DELETE", &format!("/v1/projects/@this/tokens/{}", part("id")), "");
     assert_eq!(stream.expect_close().0, 4001);
     server.assert_well();
 }

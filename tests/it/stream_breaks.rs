@@ -1,8 +1,8 @@
 //! Event streams over restarts, and those that take too much or too little: what is lost, what is told, what is bounded.
 
 use crate::scene::{Config, create, new_token};
-use crate::socket::{Dice, Process, Stopwatch, StreamAsk, StreamClient};
-use crate::support::Server;
+use crate::socket::{Dice, Process, Socket, Stopwatch, StreamAsk, StreamClient};
+use crate::support::{Server, until};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -187,14 +187,15 @@ fn streams_and_sockets_share_the_places_of_an_address_and_of_a_token() {
     let token = server.new_leap_token();
     let ask = StreamAsk::with(Some(&token));
     let (first, _) = StreamClient::enter(server.address, &ask);
+    let socket = || until("a place is free", || Socket::try_open(server.address).ok_or("none"));
     let refused =
         |ask: &StreamAsk| StreamClient::try_open(server.address, ask).err().unwrap().failure();
     assert_eq!(refused(&ask), (429, "rate_limited".to_owned()), "of the token");
-    let others = [(); 2].map(|()| crate::socket::Socket::enter(server.address, None));
+    let others = [socket(), socket()];
     let anybody = StreamAsk::default();
     assert_eq!(refused(&anybody), (429, "rate_limited".to_owned()), "of the address");
     drop((first, others));
-    crate::support::until("the places are free", || {
+    until("the places are free", || {
         StreamClient::try_open(server.address, &ask).map(drop).map_err(|answer| answer.text())
     });
     server.assert_well();

@@ -14,13 +14,15 @@ pub struct StreamAsk {
     pub query: String,
     /// Header lines, each with its line end.
     pub lines: String,
+    /// The last id that its client has.
+    last_id: String,
 }
 
 impl StreamAsk {
     /// A stream of the first project with this token, in the header.
     pub fn with(token: Option<&str>) -> Self {
         let lines = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
-        Self { query: String::new(), lines: lines.unwrap_or_default() }
+        Self { lines: lines.unwrap_or_default(), ..Self::default() }
     }
 
     /// The same with a parameter more.
@@ -34,6 +36,7 @@ impl StreamAsk {
     #[must_use]
     pub fn after(mut self, id: &str) -> Self {
         self.lines += &format!("Last-Event-ID: {id}\r\n");
+        self.last_id = id.to_owned();
         self
     }
 }
@@ -66,7 +69,9 @@ pub struct StreamClient {
 impl StreamClient {
     /// Opens a stream, or reads the answer that refuses it.
     pub fn try_open(address: SocketAddr, ask: &StreamAsk) -> Result<Self, Answer> {
-        Self::try_open_at(address, &format!("/sse?project={PROJECT}{}", ask.query), &ask.lines)
+        let target = format!("/sse?project={PROJECT}{}", ask.query);
+        let stream = Self::try_open_at(address, &target, &ask.lines)?;
+        Ok(Self { last_id: ask.last_id.clone(), ..stream })
     }
 
     /// The same at an address of one's own.
