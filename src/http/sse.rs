@@ -142,6 +142,7 @@ async fn open(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse,
     let place = address.map(|address| app.addresses.take(address)).transpose()?;
     let waiting = address.map(|address| app.unidentified.take(address)).transpose()?;
     let origin = origin_of(request.head(), address)?;
+    let places = asked.places();
     let (opening, opened) = oneshot::channel();
     let (taker, taken) = oneshot::channel();
     let counted = CountedLife::begin(|all| &all.streams_opened, |all| &all.streams_closed);
@@ -158,6 +159,7 @@ async fn open(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse,
     let account = app.supervisor.inbound_account();
     let (connection, link) =
         Connection::open(app.supervisor.clone(), stream, origin, wire, account);
+    link.carry_places(places.into_iter());
     let visit = request.conn_data::<Rc<Visit>>().cloned();
     let events = StreamBody { link, visit, _taker: taker };
     connection.start();

@@ -202,6 +202,36 @@ fn a_break_in_the_middle_of_what_is_made_up_for_loses_nothing() {
     server.assert_well();
 }
 
+#[test]
+fn a_break_before_the_stream_has_come_to_a_channel_loses_nothing() {
+    let server = Server::start();
+    for id in ["one", "two"] {
+        create(&server, id, "unprotected", &[]);
+    }
+    let wanted = ask(None, "one,two");
+    let (_stays, _) = StreamClient::enter(server.address, &wanted);
+    let (mut stream, _) = StreamClient::enter(server.address, &wanted);
+    stream.expect("AVAILABLE");
+    stream.expect("AVAILABLE");
+    let mut last = stream.hang_up();
+    say(&server, "one", 0..1);
+    say(&server, "two", 1..2);
+    // It hears INIT alone, then that one of them is there, then everything.
+    for count in [0, 1, 4] {
+        let (mut back, _) = StreamClient::enter(server.address, &wanted.clone().after(&last));
+        let heard: Vec<Value> = (0..count).map(|_| back.next()).collect();
+        let available = heard.iter().filter(|event| event["e"] == "AVAILABLE");
+        assert!(available.clone().all(|event| event["d"]["recovered"] == true), "{heard:?}");
+        assert_eq!(available.count(), count.min(2), "{heard:?}");
+        let messages = heard.iter().filter(|event| event["e"] == "MESSAGE");
+        let mut numbers: Vec<_> = messages.filter_map(|event| event["d"]["d"].as_u64()).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, if count == 4 { vec![0, 1] } else { Vec::new() }, "{heard:?}");
+        last = back.hang_up();
+    }
+    server.assert_well();
+}
+
 /// Every single flag of a project token, and what a stream needs of them.
 #[test]
 fn a_project_token_needs_the_flag_that_it_needs_on_the_socket() {

@@ -2,7 +2,7 @@
 
 use super::{Link, Note};
 use crate::delivery::send_queue::SendQueue;
-use crate::domain::ChannelId;
+use crate::domain::{ChannelId, Since};
 use crate::protocol::{Bookmark, Close, CloseCode, EncodedEvent, Profile, Wire};
 use bytes::Bytes;
 use std::cell::{OnceCell, RefCell};
@@ -17,6 +17,13 @@ impl Link {
         self.profile.set(Profile { wire, ..self.profile.get() });
         if wire.encoding.is_one_way() {
             self.bookmark.get_or_init(Box::default);
+        }
+    }
+
+    /// Its client has named these places, of channels that it is to come to.
+    pub fn carry_places(&self, named: impl Iterator<Item = (ChannelId, Since)>) {
+        if let Some(bookmark) = self.bookmark.get() {
+            bookmark.borrow_mut().carry(named);
         }
     }
 

@@ -159,6 +159,14 @@ impl StreamRequest {
         json!({"op": 2, "d": who}).to_string()
     }
 
+    /// The places that it names of channels that it subscribes to.
+    pub(super) fn places(&self) -> Vec<(ChannelId, Since)> {
+        let Some(resume) = &self.resume else { return Vec::new() };
+        let wanted = self.channels.iter().filter_map(|channel| ChannelId::parse(channel).ok());
+        let named = wanted.filter_map(|id| resume.channels.get(&id).map(|since| (id, *since)));
+        named.collect()
+    }
+
     /// SUBSCRIBE for each channel that is not in INIT: what is, goes on from where it was already.
     pub(super) fn subscribes(&self, link: &Link) -> Vec<String> {
         let is_told =

@@ -31,9 +31,16 @@ pub struct Bookmark {
     channels: BTreeMap<ChannelId, Position>,
     /// The last of the token's own line.
     direct: Option<Position>,
+    /// What its client has named of channels that the stream has not come to: a break before it does loses nothing.
+    named: BTreeMap<ChannelId, Since>,
 }
 
 impl Bookmark {
+    /// The client has named these places, of channels that the stream is to come to.
+    pub fn carry(&mut self, named: impl Iterator<Item = (ChannelId, Since)>) {
+        self.named.extend(named);
+    }
+
     /// The stream begins with this `INIT`, and these messages follow it: each line was heard up to where it stands, but for
     /// what of it follows.
     pub fn begin<'a>(
@@ -45,6 +52,7 @@ impl Bookmark {
         let ids = channels.iter().map(|channel| channel.key.id.clone());
         let positions = standing.channels.iter().map(|line| line.position);
         self.channels = ids.zip(positions).collect();
+        self.named.retain(|id, _| !self.channels.contains_key(id));
         // Who has no token is given another line with each connection, and nothing is said on it.
         self.direct = (*scope == Scope::Token).then_some(standing.direct.position);
         for event in following.rev() {
@@ -67,8 +75,12 @@ impl Bookmark {
     fn put(&mut self, event: &Event, position: Option<Position>) -> bool {
         let Some(position) = position else { return false };
         match event {
-            Event::Available { channel, .. } => {
-                self.channels.insert(channel.key.id.clone(), position);
+            Event::Available { channel, recovered } => {
+                let id = &channel.key.id;
+                let named = self.named.remove(id).and_then(|Since(named)| named);
+                // What came after the place that was named follows.
+                let follows = named.filter(|_| *recovered == Some(true));
+                self.channels.insert(id.clone(), follows.unwrap_or(position));
             }
             Event::Message { channel, .. } | Event::StateUpdate { channel, .. } => {
                 self.channels.insert(channel.clone(), position);
@@ -93,12 +105,17 @@ impl Bookmark {
     pub fn line(&self) -> Result<String, BookmarkFull> {
         let mut line = String::from("id:");
         let start = line.len();
-        let named = self.channels.iter().map(|(id, position)| (id.as_str(), position));
-        for (name, position) in named.chain(self.direct.iter().map(|position| ("", position))) {
+        let heard = self.channels.iter().map(|(id, position)| (id.as_str(), Some(*position)));
+        let named = self.named.iter().map(|(id, Since(position))| (id.as_str(), *position));
+        let direct = self.direct.map(|position| ("", Some(position)));
+        for (name, position) in heard.chain(named).chain(direct) {
             line.push(if line.len() > start { '&' } else { ' ' });
             push_escaped(name, &mut line);
-            // Writing to a String has no way to fail.
-            let _ = write!(line, "={position}");
+            line.push('=');
+            if let Some(position) = position {
+                // Writing to a String has no way to fail.
+                let _ = write!(line, "{position}");
+            }
             if line.len() - start > BOOKMARK_MAX_BYTES + 1 {
                 return Err(BookmarkFull);
             }
@@ -168,7 +185,10 @@ fn digit(byte: Option<u8>) -> Result<u8, NoBookmark> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Epoch, Message, RawJson};
+    use crate::domain::{
+        Capabilities, Channel, ChannelKey, Epoch, Message, ProjectId, RawJson, State, Timestamp,
+        Version, Visibility,
+    };
     use proptest::prelude::*;
 
     /// A place.
@@ -210,6 +230,44 @@ mod tests {
         let expected = [("a", at(7, 2)), ("b", at(8, 5))];
         let expected = expected.map(|(id, at)| (ChannelId::trusted(id), Since(Some(at))));
         assert_eq!((resume.channels, resume.direct), (expected.into(), None));
+    }
+
+    #[test]
+    fn what_was_named_is_named_until_the_stream_comes_to_it() {
+        let mut bookmark = Bookmark::default();
+        let id = ChannelId::trusted;
+        bookmark.carry([(id("a"), Since(Some(at(7, 1)))), (id("b"), Since(None))].into_iter());
+        assert!(!bookmark.has(&id("a")), "it was not told of it");
+        assert_eq!(bookmark.line().unwrap(), "id: a=7-1&b=\n");
+        assert_eq!(sent_back(&bookmark).channels[&id("b")], Since(None));
+        bookmark.note(&message("c", at(9, 3)));
+        assert_eq!(bookmark.line().unwrap(), "id: c=9-3&a=7-1&b=\n");
+        assert_eq!(Bookmark::default().line().unwrap(), "id:\n");
+    }
+
+    #[test]
+    fn what_came_after_a_place_that_was_named_is_not_taken_for_heard_before_it_comes() {
+        let available = |recovered| {
+            let id = ChannelId::trusted("a");
+            let channel = Channel {
+                key: ChannelKey { project: ProjectId::from("project_x"), id },
+                visibility: Visibility::Unprotected,
+                capabilities: Capabilities::default(),
+                state: State::empty(),
+                version: Version(1),
+                created_at: Timestamp(0),
+            };
+            EncodedEvent::new(Event::Available { channel, recovered }).said_at(at(7, 5))
+        };
+        for (recovered, expected) in [(Some(true), "7-1"), (Some(false), "7-5"), (None, "7-5")] {
+            let mut bookmark = Bookmark::default();
+            let named = [(ChannelId::trusted("a"), Since(Some(at(7, 1))))];
+            bookmark.carry(named.into_iter());
+            bookmark.note(&available(recovered));
+            assert_eq!(bookmark.line().unwrap(), format!("id: a={expected}\n"));
+            bookmark.note(&message("a", at(7, 3)));
+            assert_eq!(bookmark.line().unwrap(), "id: a=7-3\n");
+        }
     }
 
     #[test]
