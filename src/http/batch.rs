@@ -5,6 +5,7 @@
 
 mod reading;
 mod results;
+mod under_way;
 
 use super::answer::Answer;
 use super::body::RequestBody;
@@ -29,6 +30,7 @@ use futures_util::future::LocalBoxFuture;
 use reading::Item;
 use results::ItemResult;
 use std::collections::HashSet;
+use under_way::{ItemUnderWay, RecordedItem};
 
 #[cfg(test)]
 pub(super) use reading::FIELDS;
@@ -108,41 +110,43 @@ impl BatchRun {
         let text = self.text.piece(item.body.clone());
         let head = CallHead::Item(Box::new(head(item)));
         let call = self.call.item(head, route.pattern, route.parts)?;
+        let recorded = RecordedItem::begin(&call, route.pattern, &self.call);
         let (call, running) = match key {
             Some(key) => self.enter(call, key, text).await?,
             None => (call.with(text), None),
         };
+        let item = ItemUnderWay { running, recorded };
         match route.handler {
             ItemHandler::Message(send) => {
                 let answer = send(call, RequestBody::none()).await;
-                self.done.end(ended(answer, running));
+                self.done.end(item.ended(answer));
             }
             ItemHandler::Publish(prepare) => match prepare(call, RequestBody::none()).await {
-                Ok(message) => self.publish(message, running).await,
-                Err(refused) => self.done.end(ended(Err(refused), running)),
+                Ok(message) => self.publish(message, item).await,
+                Err(refused) => self.done.end(item.ended(Err(refused))),
             },
             ItemHandler::Write(prepare) => match prepare(call, RequestBody::none()).await {
                 Ok(write) => {
                     let way = write.way().clone();
                     self.done.make_way(way.key(), &way).await;
                     let answer = write.carry_out();
-                    let outcome = async move { ended(answer.await, running) };
+                    let outcome = async move { item.ended(answer.await) };
                     self.done.send(way.key().clone(), way, outcome.boxed_local());
                 }
-                Err(refused) => self.done.end(ended(Err(refused), running)),
+                Err(refused) => self.done.end(item.ended(Err(refused))),
             },
         }
         Ok(())
     }
 
     /// Publishes a message. One that is kept is sent on its way; any other is heard behind what was written.
-    async fn publish(&mut self, message: ChannelMessage, running: Option<RunningCall>) {
+    async fn publish(&mut self, message: ChannelMessage, item: ItemUnderWay) {
         let way = message.way().clone();
         self.done.make_way(way.key(), &way).await;
         let answer = match message.hand(!self.done.is_settled()).await {
             MessageHandover::Ended(answer) => answer,
             MessageHandover::UnderWay(answer) => {
-                let outcome = async move { ended(answer.await, running) };
+                let outcome = async move { item.ended(answer.await) };
                 return self.done.send(way.key().clone(), way, outcome.boxed_local());
             }
             MessageHandover::Declined => {
@@ -150,7 +154,7 @@ impl BatchRun {
                 message.publish().await
             }
         };
-        self.done.end(ended(answer, running));
+        self.done.end(item.ended(answer));
     }
 
     /// The key of an item: its own, or one that is made of the whole call's and its place.
@@ -183,13 +187,4 @@ fn head(item: Item) -> RequestHead {
     let mut head = RequestHead::default();
     (head.method, head.uri, head.headers) = (method, uri, headers);
     head
-}
-
-/// The result of an item that has ended, kept for who sends it again if it has a key.
-fn ended(answer: Answer, running: Option<RunningCall>) -> ItemResult {
-    let response = answer.unwrap_or_else(|error| error.error_response());
-    match running {
-        Some(running) => running.settle(response).into(),
-        None => response.into(),
-    }
 }

@@ -8,8 +8,9 @@ use super::error::ApiError;
 use super::idempotency::{self, ClaimedKey, EarlyAnswer, RunningCall};
 use super::path::PathParts;
 use super::permissions::{self, Need};
+use super::recorded::RecordedCall;
 use super::text::{self, Text};
-use super::{App, query, recorded};
+use super::{App, query};
 use crate::actor::Receipt;
 use crate::domain::{
     ChannelKey, Digest, EventKind, KeptAnswer, LeapTokenId, Permission, Project, ProjectId,
@@ -83,8 +84,8 @@ impl Call {
         let parts = PathParts::of(request.match_info())?;
         let head = CallHead::Request(request.clone());
         let call = Self { app, caller, by, request: head, parts, came: Cell::default(), key: None };
-        if let Ok(Some(project)) = call.named_project() {
-            recorded::note(&request, &call.app, &project, &call.parts, &call.by);
+        if let Some(recorded) = call.record(&pattern) {
+            request.extensions_mut().insert(recorded);
         }
         Ok(call)
     }
@@ -100,6 +101,15 @@ impl Call {
         need.check(&self.caller)?;
         let (app, caller, by) = (self.app.clone(), self.caller.clone(), Arc::clone(&self.by));
         Ok(Self { app, caller, by, request, parts, came: Cell::default(), key: None })
+    }
+
+    /// What will be recorded of this call, if anything is; `pattern` is that of its path.
+    pub(super) fn record(&self, pattern: &str) -> Option<RecordedCall> {
+        if !self.app.supervisor.recorder().is_in_use() {
+            return None;
+        }
+        let project = self.named_project().ok()??;
+        RecordedCall::begin(&self.app, &project, (pattern, &self.parts), &self.by)
     }
 
     /// This call with its body.

@@ -1,6 +1,6 @@
 //! The socket in its encodings: JSON or Erlang's terms, large frames compressed or not.
 
-mod client;
+pub mod client;
 
 use crate::socket::frame::{BINARY, TEXT};
 use crate::support::{PROJECT, Server};

@@ -1,5 +1,7 @@
 //! The flight recorder as who looks at it sees it: what is recorded, for whom, within which bounds.
 
+mod frames;
+
 use crate::scene::{cid, create, new_token, publish};
 use crate::socket::Socket;
 use crate::support::{ADMIN, OWNER, Server, until};
@@ -112,6 +114,35 @@ fn who_comes_and_goes_subscribes_and_is_told_something_is_recorded() {
     ];
     assert_eq!(kinds, order);
     drop(socket);
+    server.assert_well();
+}
+
+#[test]
+fn the_items_of_a_batch_are_recorded_each_with_its_own_outcome() {
+    let server = Server::start_with(&[RING]);
+    create(&server, "room", "public", &[]);
+    let item = |method: &str, path: &str, body: Value| json!({"method": method, "path": format!("/v1/channels/{path}"), "body": body});
+    let items = [
+        item("POST", "room/messages", json!({"e": "E"})),
+        item("PUT", "room/state", json!({"a": 1})),
+        item("POST", "nowhere/messages", json!({"e": "E"})),
+    ];
+    server.data("POST", "/v1/batch", &json!({ "items": items }).to_string());
+    // The first is that of the test's own beginning.
+    let requests = await_entries(&server, "kind=request", 5).split_off(1);
+    let told =
+        |entry: &Value| ["method", "route", "status", "channel"].map(|name| entry[name].clone());
+    let told: Vec<_> = requests.iter().map(told).collect();
+    // The channel has recorded the message, and says more.
+    let expected = json!([
+        ["PUT", "channels/{channel}", 200, "room"],
+        ["PUT", "channels/{channel}/state", 200, "room"],
+        ["POST", "channels/{channel}/messages", 404, "nowhere"],
+        ["POST", "batch", 200, null],
+    ]);
+    assert_eq!(json!(told), expected);
+    assert_eq!(requests[1]["id"], requests[3]["id"], "they go by the name of the batch");
+    assert_eq!(one(&server, "kind=message")["channel"], "room");
     server.assert_well();
 }
 
@@ -313,79 +344,4 @@ fn who_looks_is_logged_once_and_no_secret_is() {
         );
     }
     assert!(!log.contains(&token) && !log.contains(OWNER));
-}
-
-/// The frames of an answer: direction, event, and what they say.
-fn frames(answer: &Value) -> Vec<(String, String, Value)> {
-    let of = |entry: &Value| {
-        let word = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-        (word("kind"), word("event"), entry["data"].clone())
-    };
-    entries(answer)
-        .iter()
-        .filter(|one| one["kind"].as_str().unwrap().starts_with("frame"))
-        .map(of)
-        .collect()
-}
-
-#[test]
-fn the_frames_of_a_chosen_token_are_recorded_in_both_directions_and_no_others() {
-    let server = Server::start();
-    create(&server, "room", "public", &["CLIENT_PUBLISH"]);
-    let token = new_token(&server, &json!({}));
-    let (mut socket, _) = Socket::enter(server.address, Some(&token));
-    socket.subscribe("room");
-    let other = new_token(&server, &json!({}));
-    let (mut stranger, _) = Socket::enter(server.address, Some(&other));
-    stranger.subscribe("room");
-    publish(&server, "room", "BEFORE", &json!(0));
-    assert_eq!(socket.expect("MESSAGE")["d"]["e"], "BEFORE");
-    // Chosen by its token: what is there of it by now and comes.
-    let next = look(&server, &format!("token={token}"))["next"].as_str().unwrap().to_owned();
-    let mine = format!("token={token}&after={next}&kind=frame_in,frame_out");
-    socket.dispatch("MESSAGE", "room", &json!({"e": "MINE", "d": {"n": 1}}));
-    socket.expect("MESSAGE");
-    stranger.dispatch("MESSAGE", "room", &json!({"e": "THEIRS", "d": 2}));
-    socket.expect("MESSAGE");
-    let seen = until("three frames", || {
-        let seen = frames(&look(&server, &mine));
-        if seen.len() == 3 { Ok(seen) } else { Err(seen) }
-    });
-    let kinds: Vec<_> = seen.iter().map(|(kind, event, _)| format!("{kind} {event}")).collect();
-    assert_eq!(kinds, ["frame_in MESSAGE", "frame_out MESSAGE", "frame_out MESSAGE"]);
-    assert_eq!(seen[0].2["d"]["d"], json!({"e": "MINE", "d": {"n": 1}}));
-    assert_eq!((&seen[1].2["op"], &seen[1].2["d"]["d"]["e"]), (&json!(0), &json!("MINE")));
-    assert_eq!(seen[2].2["d"]["d"]["e"], "THEIRS");
-    // The stranger's are nobody's to see, as long as nobody has chosen them.
-    assert!(frames(&look(&server, &format!("after={next}"))).len() == 3);
-    // A connection that comes while its token is chosen is seen from its INIT on, and never its IDENTIFY.
-    let (again, init) = Socket::enter(server.address, Some(&token));
-    let by_cid = format!("connection={}&kind=frame_in,frame_out", cid(&init));
-    let seen = until("INIT", || {
-        let seen = frames(&look(&server, &by_cid));
-        if seen.is_empty() { Err(seen) } else { Ok(seen) }
-    });
-    assert_eq!((seen[0].0.as_str(), seen[0].1.as_str()), ("frame_out", "INIT"));
-    assert!(seen.iter().all(|(_, _, data)| data["op"] != 2), "{seen:?}");
-    drop(again);
-    server.assert_well();
-}
-
-#[test]
-fn the_frames_of_a_chosen_connection_are_recorded_with_its_heartbeats() {
-    let server = Server::start();
-    create(&server, "room", "unprotected", &[]);
-    let (mut socket, init) = Socket::enter(server.address, None);
-    socket.subscribe("room");
-    let chosen = format!("connection={}&kind=frame_in,frame_out", cid(&init));
-    let next = look(&server, &chosen)["next"].as_str().unwrap().to_owned();
-    socket.dispatch("UNSUBSCRIBE", "room", &Value::Null);
-    socket.beat();
-    let seen = until("what was sent", || {
-        let seen = frames(&look(&server, &format!("{chosen}&after={next}")));
-        if seen.len() >= 2 { Ok(seen) } else { Err(seen) }
-    });
-    assert_eq!((seen[0].0.as_str(), seen[0].1.as_str()), ("frame_in", "UNSUBSCRIBE"));
-    assert!(seen[0].2.is_object() && seen[1].2["op"].is_number(), "{seen:?}");
-    server.assert_well();
 }
