@@ -191,6 +191,42 @@ mod tests {
         page.split(before).skip(1).filter_map(move |rest| rest.split(behind).next())
     }
 
+    /// Whether a module exports this name: where it stands, or in a list.
+    fn is_exported(module: &str, name: &str) -> bool {
+        let words = ["const", "class", "function", "function*", "async function"];
+        let is_here = |line: &str| {
+            words.iter().any(|word| {
+                let rest = line.strip_prefix(&format!("export {word} {name}"));
+                rest.is_some_and(|rest| rest.starts_with([' ', '(']))
+            })
+        };
+        let mut lists = between(module, "export {", '}').chain(between(module, "export{", '}'));
+        module.lines().any(is_here)
+            || lists.any(|list| list.split([',', ' ']).any(|word| word == name))
+    }
+
+    /// A page whose modules do not fit together shows nothing at all.
+    #[test]
+    fn what_the_modules_of_the_pages_import_is_exported() {
+        let mut imports = 0;
+        for (path, bytes) in FILES.iter().filter(|(path, _)| path.ends_with(".js")) {
+            let base = Url::parse(&format!("http://server{path}")).unwrap();
+            let text = str::from_utf8(bytes).unwrap();
+            for line in text.lines().filter_map(|line| line.strip_prefix("import {")) {
+                let (names, module) = line.split_once("} from '").unwrap();
+                let module = base.join(module.trim_end_matches("';")).unwrap();
+                let asset = ASSETS.get(module.path());
+                let asset = asset.unwrap_or_else(|| panic!("{path}: {module} is not served"));
+                let exporting = str::from_utf8(asset.bytes).unwrap();
+                for name in names.split(',').filter_map(|name| name.split_whitespace().next()) {
+                    assert!(is_exported(exporting, name), "{path}: {name} of {module}");
+                    imports += 1;
+                }
+            }
+        }
+        assert!(imports > 300, "{imports}");
+    }
+
     #[test]
     fn every_link_of_the_book_leads_to_something_that_is_served() {
         let mut links = 0;
