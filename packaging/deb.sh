@@ -24,7 +24,7 @@ put_gz() {
 install -D -m 0755 "$release/warren" "$root/usr/bin/warren"
 put "$here/warren.toml" "$root/etc/warren/warren.toml"
 for unit in "$release"/deploy/systemd/*.{service,socket}; do
-  [ ! -e "$unit" ] || put "$unit" "$root/lib/systemd/system/${unit##*/}"
+  put "$unit" "$root/lib/systemd/system/${unit##*/}"
 done
 put "$here/service.conf" "$root/lib/systemd/system/warren.service.d/10-package.conf"
 for page in "$release"/man/man1/*; do

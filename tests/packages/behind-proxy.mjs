@@ -3,13 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { PROJECT_TOKEN, startServer } from '../clients/harness.mjs';
 import { connectClient } from '../clients/hop-client.mjs';
-import { Inbox } from '../clients/inbox.mjs';
 import { LeapSocket } from '../clients/leap-socket.mjs';
 import { configuration, startProxy } from './proxy.mjs';
 
@@ -77,34 +75,18 @@ function theTests(name, { environment = {}, timeouts = [], without = null, isHtt
     }
   });
 
-  if (isHttp) {
-    test('a stream brings each event when it comes', async () => {
-      const streams = new Inbox();
-      const source = http.createServer(({ url }, answer) => {
-        answer.writeHead(200, { 'content-type': url === '/sse' ? 'text/event-stream' : 'application/json' });
-        if (url === '/sse') streams.push(answer);
-        else answer.end('{}');
-      });
-      source.listen(0, '127.0.0.1');
-      await once(source, 'listening');
-      const streaming = await startProxy(name, source.address().port);
-      try {
-        const heard = streaming.stream('/sse');
-        const said = await streams.next(() => true, 'the request');
-        // Each is waited for before the next one is said: what holds something back holds it for ever.
-        for (let n = 0; n < 3; n += 1) {
-          said.write(`event: MESSAGE\ndata: {"n":${n}}\n\n`);
-          const { events } = await heard;
-          assert.deepEqual((await events.next(() => true, `event ${n}`, 5_000)).data, { n });
-        }
-        (await heard).end();
-      } finally {
-        await streaming.remove();
-        source.closeAllConnections();
-        source.close();
-      }
-    });
-  }
+  test('a stream brings each event when it comes', async () => {
+    const stream = await proxy.stream(`/sse?project=${server.project}&channels=chat`);
+    assert.equal(stream.status, 200);
+    await stream.events.next(({ event }) => event === 'AVAILABLE', 'AVAILABLE');
+    // Each is waited for before the next one is said: what holds something back holds it for ever.
+    for (let n = 0; n < 3; n += 1) {
+      await server.publish('chat', 'STREAMED', { n });
+      const { data } = await stream.events.next(({ event }) => event === 'MESSAGE', `message ${n}`, 5_000);
+      assert.deepEqual(data.d, { e: 'STREAMED', d: { n } });
+    }
+    stream.end();
+  });
 
   test('a body of many mebibytes goes through', async () => {
     const text = 'x'.repeat(8 * 1024 * 1024);

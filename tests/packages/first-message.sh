@@ -22,10 +22,6 @@ case "$tarball" in
 esac
 tests/packages/room.sh "$rooms/busybox" timeout 60 tests/packages/bare.sh tarball "${tarball##*/}"
 
-if [ ! -e deploy/systemd/warren.service ]; then
-  echo 'SKIPPED: the Debian package: there is no service for it in deploy/systemd'
-  exit 0
-fi
 deb=$(ls "$packages"/warren_*.deb)
 tests/packages/debian.sh
 # debian ROOM NAME: a Debian with the package in it, under that name.
@@ -38,4 +34,8 @@ debian debian "${deb##*/}"
 tests/packages/room.sh "$rooms/debian" timeout 60 tests/packages/bare.sh deb "${deb##*/}"
 debian booted warren.deb
 tests/packages/boot.sh "$rooms/booted" tests/packages/in-debian.sh
+debian service warren.deb
+mkdir "$rooms/service/release"
+tar xzf "$tarball" -C "$rooms/service/release" --strip-components 1
+tests/packages/boot.sh "$rooms/service" tests/packages/in-tarball.sh
 rm -rf "$rooms"
