@@ -1,6 +1,6 @@
 //! A certificate authority of a test's own, certificates under it, and a server's and a client's side of TLS.
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{
@@ -23,6 +23,8 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let mut root = CertificateParams::new(Vec::new()).unwrap();
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // By its name OpenSSL tells it from the certificates under it: of one name, they would have signed themselves.
+        root.distinguished_name.push(DnType::CommonName, "Authority of a test");
         let pem = root.self_signed(&key).unwrap().pem();
         Self { issuer: Issuer::new(root, key), pem }
     }
