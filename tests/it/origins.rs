@@ -100,7 +100,7 @@ fn the_apis_answers_are_for_pages_that_may_read_them() {
             // A program has no use for it, and the fast path says it all the same.
             if !origins.is_empty() {
                 assert_eq!(header, told, "{method} {path} {origins:?}");
-                assert!(answer.header("vary").unwrap().contains("origin"), "{method} {path}");
+                assert!(answer.all("vary").any(|line| line == "origin"), "{method} {path}");
             }
         }
     }

