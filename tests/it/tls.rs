@@ -288,7 +288,9 @@ fn handshakes_count_as_strangers_do_and_one_too_many_is_closed_at_once() {
     let scene = scene_with(&[("WARREN_LIMITS__ADDRESS_UNIDENTIFIED", "3")]);
     // Which of them come in is the workers' choice; so many are too many.
     let silent: Vec<_> = (0..8).map(|_| raw(scene.server.address)).collect();
-    silent.iter().for_each(|one| one.set_nonblocking(true).unwrap());
+    for one in &silent {
+        one.set_nonblocking(true).unwrap();
+    }
     let is_closed = |mut one: &TcpStream| match one.read(&mut [0]) {
         Ok(_) => true,
         Err(error) => error.kind() != ErrorKind::WouldBlock,

@@ -36,7 +36,7 @@ impl StreamAsk {
     #[must_use]
     pub fn after(mut self, id: &str) -> Self {
         self.lines += &format!("Last-Event-ID: {id}\r\n");
-        self.last_id = id.to_owned();
+        id.clone_into(&mut self.last_id);
         self
     }
 }
