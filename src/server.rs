@@ -31,7 +31,7 @@ mod workers;
 use crate::actor::webhook::WebhookSender;
 use crate::actor::{Arrivals, AskError, Persistence, Supervisor, clock};
 use crate::config::Config;
-use crate::domain::{ChannelKey, ProjectId};
+use crate::domain::ChannelKey;
 use crate::first_run::{self, FirstRun, FirstRunError};
 use crate::http;
 use crate::store::diesel::{DatabaseLock, SqliteDatabase};
@@ -227,8 +227,9 @@ pub async fn run_and(
 }
 
 /// The page that watches the first channel of a project, where the addresses of pages begin like this.
+#[cfg(feature = "cli")]
 pub(crate) fn page(base: &str, project: &str) -> String {
-    first_run::page(base, &ProjectId::from(project))
+    first_run::page(base, &crate::domain::ProjectId::from(project))
 }
 
 /// Says where the server listens, and what a first run made; returns the place that is told, and what requests there begin

@@ -8,7 +8,9 @@ pub mod start;
 pub mod tunnel;
 
 pub use answer::Answer;
-pub use authority::{Authority, authority, trusting};
+#[cfg(feature = "acme")]
+pub use authority::trusting;
+pub use authority::{Authority, authority};
 
 use serde_json::Value;
 use std::fmt::Debug;
