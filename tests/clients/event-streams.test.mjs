@@ -1,9 +1,11 @@
 // Event streams as browsers read them: a real EventSource that comes back by itself.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { after, afterEach, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { read } from '../docs/markdown.mjs';
+import { matches } from '../docs/marks.mjs';
 import { startBrowser } from './browser.mjs';
 import { startServer } from './harness.mjs';
 import { Line } from './line.mjs';
@@ -106,4 +108,29 @@ test('curl -N reads it', async () => {
   clearInterval(say);
   assert.match(stdout, /^retry: 1000\n: warren\n\nid:\nevent: INIT\ndata: \{/);
   assert.match(stdout, /\nid: shell=[0-9a-f]+-\d+\nevent: MESSAGE\n$/);
+});
+
+test('what curl -N shows is what docs/PROTOCOL.md says', async () => {
+  const { blocks } = read('docs/PROTOCOL.md');
+  const { text } = blocks.find(({ words }) => words.some((word) => word.includes('what curl -N shows')));
+  await server.channel('lobby', 'unprotected', { state: { topic: 'tea' } });
+  const url = `${server.base}/sse?project=${server.project}&channels=lobby`;
+  const reading = spawn('curl', ['-sN', url], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let shown = '';
+  const seen = (mark) => new Promise((resolve, reject) => {
+    const look = () => shown.includes(mark) && shown.endsWith('\n\n') && resolve();
+    reading.stdout.on('data', look).once('end', () => reject(new Error(`no ${mark} in\n${shown}`)));
+    look();
+  });
+  reading.stdout.setEncoding('utf8').on('data', (more) => { shown += more; });
+  try {
+    await seen('event: AVAILABLE');
+    await server.publish('lobby', 'GREETING', { text: 'Hi' });
+    await seen('event: MESSAGE');
+    await server.ok('PATCH', '/v1/channels/lobby/state', { topic: 'coffee' });
+    await seen('event: STATE_UPDATE');
+  } finally {
+    reading.kill();
+  }
+  assert.ok(matches(text, shown), shown);
 });

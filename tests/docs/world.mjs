@@ -81,8 +81,8 @@ export class World {
         NODE_NO_WARNINGS: '1',
         PYTHONUNBUFFERED: '1',
         REPOSITORY: ROOT,
-        // Cargo's own, where a page runs it: nothing is built twice.
-        ...Object.fromEntries(['CARGO_HOME', 'RUSTUP_HOME', 'CARGO_TARGET_DIR'].map((key) => [key, process.env[key] ?? default_of(key)]).filter(([, value]) => value)),
+        // Cargo's own, where a page runs it: with any other of these it would build everything once more.
+        ...Object.fromEntries(['CARGO_HOME', 'RUSTUP_HOME', 'CARGO_TARGET_DIR', 'CARGO_INCREMENTAL', 'RUSTFLAGS'].map((key) => [key, process.env[key] ?? default_of(key)]).filter(([, value]) => value)),
         WARREN_LISTEN: this.here('127.0.0.1:8080'),
         ...(process.env.WARREN_SOCKET && { WARREN_SOCKET: process.env.WARREN_SOCKET }),
       };
