@@ -5,7 +5,8 @@
 mod clients;
 mod meter;
 
-use crate::kills::{self, LAST, Scene, load, size};
+use crate::kills::load::Publishers;
+use crate::kills::{self, Scene, size};
 use crate::record::{EndOfLoad, Findings, Note, Promise};
 use crate::scene::eventually;
 use crate::socket::{Dice, Http, PATIENCE, Process, Received, Socket, Stopwatch};
@@ -104,7 +105,12 @@ impl Stage<'_> {
     }
 
     /// Restarts it again and again under load, ends the load, and leaves the last server running.
-    fn restart_all(&self, mut process: Process, lives: &watch::Sender<u64>) -> Process {
+    fn restart_all(
+        &self,
+        mut process: Process,
+        lives: &watch::Sender<u64>,
+        publishers: Publishers<'_>,
+    ) -> Process {
         let end = EndOfLoad(&self.scene.is_over);
         for n in 0..self.scene.size.kills {
             // The load runs; that there was enough of it, the record tells.
@@ -120,11 +126,7 @@ impl Stage<'_> {
         }
         // What was lost in the last restart is followed by something.
         thread::sleep(Duration::from_millis(300));
-        drop(end);
-        let mut http = Some(process.http());
-        for (channel, id) in self.scene.size.channels().iter().zip(LAST..) {
-            assert!(load::say(self.scene, &mut http, (self.scene.size.publishers, channel, id)));
-        }
+        publishers.end(self.scene, end, process.http());
         process
     }
 
@@ -139,12 +141,9 @@ impl Stage<'_> {
             eventually("all have begun", || scene.connected.load(Ordering::SeqCst) >= all);
             // From here on they are owed everything.
             kills::note_of_officials(scene, |client, channel| Note::Hears { client, channel });
-            for by in 0..scene.size.publishers {
-                let dice = dice.fork(by);
-                threads.spawn(move || load::publish(scene, by, dice));
-            }
+            let publishers = Publishers::spawn(threads, scene, &mut dice);
             let metering = threads.spawn(|| self.meter.watch(&scene.is_over));
-            let process = self.restart_all(process, &lives);
+            let process = self.restart_all(process, &lives, publishers);
             metering.join().unwrap();
             process
         })

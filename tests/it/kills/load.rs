@@ -1,11 +1,11 @@
 //! Those who publish and those who change states.
 
 use super::size::is_kept;
-use super::{Ordering, Scene};
-use crate::record::Note;
+use super::{LAST, Ordering, Scene};
+use crate::record::{EndOfLoad, Note};
 use crate::socket::{Dice, Http};
 use serde_json::json;
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 /// A call: method, path and body.
@@ -59,8 +59,39 @@ fn insist(scene: &Scene, http: &mut Option<Http>, key: &str, call: Call<'_>) -> 
     }
 }
 
+/// All who publish.
+pub struct Publishers<'scope>(Vec<ScopedJoinHandle<'scope, ()>>);
+
+impl<'scope> Publishers<'scope> {
+    /// They begin.
+    pub fn spawn(
+        threads: &'scope Scope<'scope, '_>,
+        scene: &'scope Scene,
+        dice: &mut Dice,
+    ) -> Self {
+        let one = |by| {
+            let dice = dice.fork(by);
+            threads.spawn(move || publish(scene, by, dice))
+        };
+        Self((0..scene.size.publishers).map(one).collect())
+    }
+
+    /// Ends the load, and says the last message of each channel. Whoever hears that one stops: it comes behind what is said
+    /// again and again until it is answered, so everybody has to be done first.
+    pub fn end(self, scene: &Scene, end: EndOfLoad<'_>, http: Http) {
+        drop(end);
+        for publisher in self.0 {
+            publisher.join().unwrap();
+        }
+        let mut http = Some(http);
+        for (channel, id) in scene.size.channels().iter().zip(LAST..) {
+            assert!(say(scene, &mut http, (scene.size.publishers, channel, id)));
+        }
+    }
+}
+
 /// Publishes until all is over.
-pub fn publish(scene: &Scene, by: u64, mut dice: Dice) {
+fn publish(scene: &Scene, by: u64, mut dice: Dice) {
     let (channels, mut http, mut number) = (scene.size.channels(), None, by << 32);
     while !scene.is_over.load(Ordering::SeqCst) {
         if http.is_none() {
@@ -76,7 +107,7 @@ pub fn publish(scene: &Scene, by: u64, mut dice: Dice) {
 
 /// Publishes one message; whether it was answered. One that is kept is repeated under its key until it is; another one is not:
 /// what is not kept may come twice then.
-pub fn say(scene: &Scene, http: &mut Option<Http>, (by, channel, id): (u64, &str, u64)) -> bool {
+fn say(scene: &Scene, http: &mut Option<Http>, (by, channel, id): (u64, &str, u64)) -> bool {
     let by = usize::try_from(by).unwrap();
     scene.record.note(Note::Sent { by, channel: channel.to_owned(), id });
     let body = json!({"e": "n", "d": id}).to_string();
@@ -85,6 +116,7 @@ pub fn say(scene: &Scene, http: &mut Option<Http>, (by, channel, id): (u64, &str
     let is_answered = say(scene, http, &key, ("POST", &path, &body));
     if is_answered {
         scene.record.note(Note::Answered { id });
+        scene.answered.fetch_add(1, Ordering::SeqCst);
     }
     is_answered
 }
