@@ -92,6 +92,14 @@ pub fn note_of_officials(scene: &Scene, note: impl Fn(ClientId, String) -> Note)
     }
 }
 
+/// Lets a server run for so long, and until it has done so much more: a busy machine's may have done nothing by then.
+pub fn let_run(time: Duration, more: u64, done: impl Fn() -> u64) {
+    let upto = done() + more;
+    // What it is doing when it is killed is decided by nothing else.
+    thread::sleep(time);
+    eventually("there is load", || done() > upto);
+}
+
 /// Kills the server again and again, ends the load in order, and leaves the last server running.
 fn torment(
     scene: &Scene,
@@ -102,10 +110,8 @@ fn torment(
 ) -> Process {
     let end = EndOfLoad(&scene.is_over);
     for _ in 0..scene.size.kills {
-        // For how long the server runs decides what it is doing when it is killed; a busy machine's may have done nothing yet.
-        let upto = scene.answered.load(Ordering::SeqCst) + LOAD;
-        thread::sleep(Duration::from_millis(150 + dice.below(500)));
-        eventually("there is load", || scene.answered.load(Ordering::SeqCst) > upto);
+        let answered = || scene.answered.load(Ordering::SeqCst);
+        let_run(Duration::from_millis(150 + dice.below(500)), LOAD, answered);
         // What a server had on its way to an official client when it was killed is promised to nobody...
         note_of_officials(scene, |client, channel| Note::Left { client, channel });
         process.kill();
@@ -125,12 +131,14 @@ fn run(scene: &Scene, folder: &Path, process: Process, tokens: &[Option<String>]
     let mut dice = Dice::new();
     let (lives, lives_seen) = watch::channel(0);
     thread::scope(|threads| {
+        hearers::spawn(threads, scene, tokens, lives_seen, dice.fork(0));
+        let all = scene.size.connections();
+        eventually("all have begun", || scene.connected.load(Ordering::SeqCst) >= all);
         let publishers = Publishers::spawn(threads, scene, &mut dice);
         for by in 0..size::WRITERS {
             let dice = dice.fork(by);
             threads.spawn(move || load::change(scene, by, dice));
         }
-        hearers::spawn(threads, scene, tokens, lives_seen, dice.fork(0));
         torment(scene, folder, process, (dice, &lives), publishers)
     })
 }

@@ -5,7 +5,7 @@ use super::{LAST, Ordering, Scene};
 use crate::record::{ClientId, Follower, Note};
 use crate::socket::{Dice, Http, Socket, Stopwatch};
 use crate::support::{PATIENCE, PROJECT};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use leap_client_rs::leap::types::Event as Official;
 use leap_client_rs::{LeapEdge, LeapOptions};
 use serde_json::{Value, json};
@@ -209,12 +209,19 @@ pub async fn own(
         None => builder,
     };
     let warren = builder.connect().await.unwrap();
-    let heard = scene.size.heard_by(client).into_iter().map(|id| async {
+    let ids = scene.size.heard_by(client);
+    let heard = ids.iter().cloned().map(|id| async {
         let channel = warren.subscribe(id).await.unwrap();
         own_channel(scene, client, &channel).await;
     });
-    scene.connected.fetch_add(1, Ordering::SeqCst);
-    join_all(heard).await;
+    let begin = async {
+        // A connection that ends before it knows where it is cannot say so to the next one, and has to take it for a gap.
+        while !ids.iter().all(|id| warren.positions().channels.contains_key(id)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        scene.connected.fetch_add(1, Ordering::SeqCst);
+    };
+    join(join_all(heard), begin).await;
     warren.close().await;
 }
 

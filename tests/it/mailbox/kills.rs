@@ -1,7 +1,7 @@
 //! Mails and kills: what was answered is heard, and by Warren's own clients once.
 
 use super::{HOUR, heard, mail, path};
-use crate::kills::{free_address, start};
+use crate::kills::{free_address, let_run, start};
 use crate::record::EndOfLoad;
 use crate::scene::eventually;
 use crate::socket::{Dice, Http, Process, Socket};
@@ -69,7 +69,7 @@ fn an_orderly_stop_notes_what_was_heard_before_it() {
 /// How often the server is killed.
 const KILLS: u64 = 6;
 /// How many mails each life of it has to take.
-const LOAD: usize = 20;
+const LOAD: u64 = 20;
 
 #[test]
 fn under_load_and_kills_every_mail_that_was_answered_is_heard_in_order() {
@@ -105,11 +105,8 @@ fn under_load_and_kills_every_mail_that_was_answered_is_heard_in_order() {
                 }
                 numbers
             });
-            // For how long the server runs decides what it is doing when it is killed; on a busy machine it may have done
-            // nothing yet.
-            let upto = answered.lock().unwrap().len() + LOAD;
-            thread::sleep(Duration::from_millis(200 + 150 * kill));
-            eventually("there is load", || answered.lock().unwrap().len() > upto);
+            let time = Duration::from_millis(200 + 150 * kill);
+            let_run(time, LOAD, || answered.lock().unwrap().len() as u64);
             server.kill();
             heard.push(reader.join().unwrap());
         });
@@ -133,7 +130,7 @@ fn under_load_and_kills_every_mail_that_was_answered_is_heard_in_order() {
         assert!(numbers.is_sorted_by(|a, b| a < b), "in order and once: {numbers:?}");
     }
     let answered = answered.into_inner().unwrap();
-    assert!(answered.len() > LOAD * usize::try_from(KILLS).unwrap());
+    assert!(answered.len() as u64 > LOAD * KILLS);
     let all: std::collections::BTreeSet<_> = heard.iter().flatten().collect();
     let lost: Vec<_> = answered.iter().filter(|number| !all.contains(number)).collect();
     assert!(lost.is_empty(), "{lost:?} of {} were lost", answered.len());
@@ -223,10 +220,8 @@ fn warrens_own_clients_hear_every_mail_once_and_in_order_over_kills() {
             })
             .collect();
         for _ in 0..2 * KILLS {
-            // As above.
-            let upto = posted.load(Ordering::SeqCst) + ROUNDS;
-            thread::sleep(Duration::from_millis(100 + dice.below(300)));
-            eventually("there is load", || posted.load(Ordering::SeqCst) > upto);
+            let time = Duration::from_millis(100 + dice.below(300));
+            let_run(time, ROUNDS, || posted.load(Ordering::SeqCst));
             process.kill();
             process = start(folder.path(), address);
         }
