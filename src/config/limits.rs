@@ -3,6 +3,7 @@
 use super::units;
 use crate::actor::Settings;
 use crate::domain::{HistoryBounds, KeyBounds, MailboxBounds, StateLogBounds};
+use crate::http::RequestLimits;
 use crate::protocol::{Rate, Timing};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -69,6 +70,13 @@ pub struct Limits {
     /// for one project; past it those wait that would take more, and half frames are closed, 4008.
     #[serde(deserialize_with = "units::bytes")]
     pub inbound_bytes: usize,
+    /// Calls of the HTTP API that one token may make a second, and as many at once, default 0 for any number; past it 429. Each
+    /// item of a batch is one.
+    #[serde(deserialize_with = "units::number")]
+    pub requests_per_second: u32,
+    /// The same of one address, for IPv6 one /64, default 0 (behind a proxy that is not trusted all share one).
+    #[serde(deserialize_with = "units::number")]
+    pub address_requests_per_second: u32,
     /// Tokens that nobody has, tried by one address in a minute, default 60, 0 for no bound; past it 429 for the next that
     /// is wrong.
     #[serde(deserialize_with = "units::number")]
@@ -145,6 +153,8 @@ impl Default for Limits {
             unidentified: 20_000,
             identify_bytes: settings.identify_bytes,
             inbound_bytes: settings.inbound_bytes,
+            requests_per_second: 0,
+            address_requests_per_second: 0,
             auth_failures: 60,
             project_webhooks: 50,
             idempotency_seconds: keys.window.as_secs(),
@@ -174,6 +184,14 @@ impl Limits {
         };
         let reply_floor = Duration::from_millis(self.reply_floor_ms);
         Timing { reply_floor, publishes, ..Settings::default().timing }
+    }
+
+    /// How many calls there may be in a second.
+    pub(crate) const fn requests(&self) -> RequestLimits {
+        RequestLimits {
+            credential: self.requests_per_second,
+            address: self.address_requests_per_second,
+        }
     }
 
     /// How many keys of calls there may be, and how long.

@@ -28,6 +28,8 @@ const LIVE: &[&str] = &[
     "limits.replay-bytes",
     "limits.session-channels",
     "limits.token-connections",
+    "limits.requests-per-second",
+    "limits.address-requests-per-second",
     "limits.project-webhooks",
     "limits.publishes-per-second",
     "limits.reply-floor-ms",

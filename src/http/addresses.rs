@@ -1,7 +1,9 @@
 //! How many sockets there are, and how many each address has open, where that is bounded.
 
+use super::App;
 use super::error::ApiError;
 use crate::domain::network_of;
+use actix_web::http::header::HeaderMap;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +29,33 @@ pub(crate) struct AddressPlace {
     addresses: Option<Addresses>,
     /// Its place among all.
     _all: OwnedSemaphorePermit,
+}
+
+/// What a connection takes when it is asked for.
+pub(super) struct TakenPlaces {
+    /// Where it comes from.
+    pub(super) address: Option<IpAddr>,
+    /// Its place under that address.
+    pub(super) place: Option<AddressPlace>,
+    /// Its place among those that have not identified.
+    pub(super) waiting: Option<AddressPlace>,
+}
+
+impl TakenPlaces {
+    /// Takes them for who asks with these headers; `peer` is where the stream comes from.
+    ///
+    /// # Errors
+    /// As [`Addresses::take`].
+    pub(super) fn take(
+        app: &App,
+        peer: Option<IpAddr>,
+        headers: &HeaderMap,
+    ) -> Result<Self, ApiError> {
+        let address = peer.map(|peer| app.proxies.client_of(peer, headers));
+        let place = address.map(|address| app.addresses.take(address)).transpose()?;
+        let waiting = address.map(|address| app.unidentified.take(address)).transpose()?;
+        Ok(Self { address, place, waiting })
+    }
 }
 
 impl Addresses {

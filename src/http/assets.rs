@@ -42,22 +42,27 @@ static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
     FILES.iter().chain(BOOK).map(tagged).collect()
 });
 
+/// The pages that have a path of their own.
+pub(super) const PAGES: [&str; 5] = ["/", "/console", "/docs", "/openapi.json", "/asyncapi.json"];
+/// Where the book's other pages are, as it is counted and told.
+pub(super) const CHAPTER: &str = "/docs/{chapter}";
+/// Where what belongs to pages is.
+pub(super) const PART: &str = "/static/{file}";
+
 /// Mounts the pages, those of the book below `/docs`, and everything that belongs to them below `/static`.
 pub(crate) fn mount(config: &mut ServiceConfig) {
-    for page in ["/", "/console", "/docs", "/openapi.json", "/asyncapi.json"] {
+    for page in PAGES {
         let show = move |request: HttpRequest| async move { found(page, &request) };
         let resource = web::resource(page).app_data(RoutePattern(Label::Word(page)));
         config.service(resource.wrap(from_fn(front)).route(web::get().to(show)));
     }
     let chapter = |request: HttpRequest| async move { found_chapter(&request) };
-    let chapters =
-        web::resource("/docs/{chapter:.*}").app_data(RoutePattern(Label::Word("/docs/{chapter}")));
+    let chapters = web::resource("/docs/{chapter:.*}").app_data(RoutePattern(Label::Word(CHAPTER)));
     config.service(chapters.wrap(from_fn(front)).route(web::get().to(chapter)));
     let part = |request: HttpRequest| async move {
         found(&format!("/static/{}", request.match_info().query("file")), &request)
     };
-    let parts =
-        web::resource("/static/{file:.+}").app_data(RoutePattern(Label::Word("/static/{file}")));
+    let parts = web::resource("/static/{file:.+}").app_data(RoutePattern(Label::Word(PART)));
     config.service(parts.wrap(from_fn(front)).route(web::get().to(part)));
 }
 

@@ -19,6 +19,7 @@ use super::in_order::InOrder;
 use super::items::{ItemHandler, ItemRoutes};
 use super::limits::Content;
 use super::mounted::{Mounted, on};
+use super::rates::{TooManyCalls, refusal};
 use super::text::Text;
 use crate::actor::ChannelWay;
 use crate::domain::{ChannelKey, Digest};
@@ -60,6 +61,8 @@ async fn batch(call: Call, routes: web::Data<ItemRoutes>, body: RequestBody) -> 
         routes,
         text,
         keys: HashSet::new(),
+        is_paid: true,
+        over: None,
         done: InOrder::new(ItemResult::len_bytes),
     };
     let results = rt::spawn(run.all(items?)).await;
@@ -76,6 +79,10 @@ struct BatchRun {
     text: Text,
     /// The keys of its items so far.
     keys: HashSet<Digest>,
+    /// Whether the next item is counted already: one is, with the whole.
+    is_paid: bool,
+    /// Why no further item is carried out: its senders have asked for too much.
+    over: Option<TooManyCalls>,
     /// The items so far.
     done: InOrder<ChannelKey, ChannelWay, LocalBoxFuture<'static, ItemResult>>,
 }
@@ -115,6 +122,7 @@ impl BatchRun {
             Some(key) => self.enter(call, key, text).await?,
             None => (call.with(text), None),
         };
+        self.count()?;
         let item = ItemUnderWay { running, recorded };
         match route.handler {
             ItemHandler::Message(send) => {
@@ -137,6 +145,15 @@ impl BatchRun {
             },
         }
         Ok(())
+    }
+
+    /// Counts an item as the call that it is; one whose answer is known from before is none. Behind one that is refused all
+    /// are: what was sent in order is not done with holes in it.
+    fn count(&mut self) -> Result<(), ApiError> {
+        if self.over.is_none() && !std::mem::take(&mut self.is_paid) {
+            self.over = self.call.request.count_again(&self.call.app).err();
+        }
+        self.over.map_or(Ok(()), |over| Err(refusal(over)))
     }
 
     /// Publishes a message. One that is kept is sent on its way; any other is heard behind what was written.

@@ -8,6 +8,7 @@ use super::error::ApiError;
 use super::idempotency::{self, ClaimedKey, EarlyAnswer, RunningCall};
 use super::path::PathParts;
 use super::permissions::{self, Need};
+use super::rates::{count_address, count_credential};
 use super::recorded::RecordedCall;
 use super::text::{self, Text};
 use super::{App, query};
@@ -64,10 +65,11 @@ impl FromRequest for Call {
 }
 
 impl Call {
-    /// Authenticates, checks the route's row in the table, decodes the path.
+    /// Counts it, authenticates, checks the route's row in the table, decodes the path.
     async fn of(request: HttpRequest) -> Result<Self, ApiError> {
         let app = request.app_data::<web::Data<App>>().cloned();
         let app = app.ok_or_else(|| ApiError::internal(&"the API is mounted without its state"))?;
+        count_address(&app, &request)?;
         let secret = secret_of(request.headers()).ok_or(ApiError::InvalidAuth)?;
         let address = || {
             let peer = request.peer_addr()?.ip();
@@ -75,6 +77,7 @@ impl Call {
         };
         let named = app.auth.identify_by_name(secret, address).await?;
         let (caller, by) = named.ok_or(ApiError::InvalidAuth)?;
+        count_credential(&app, &request, secret)?;
         let pattern = request.match_pattern().unwrap_or_default();
         let need = permissions::need_of(request.method(), &pattern);
         let need = need.ok_or_else(|| {

@@ -1,5 +1,7 @@
 //! What a call says of itself, whether it came as a request of its own or as an item of a batch.
 
+use super::App;
+use super::rates::{self, TooManyCalls};
 use super::request_id::RequestId;
 use actix_web::dev::RequestHead;
 use actix_web::http::Method;
@@ -28,6 +30,14 @@ impl CallHead {
         match self {
             Self::Request(request) => request.extensions().get::<RequestId>().cloned(),
             Self::Item(_) => None,
+        }
+    }
+
+    /// Counts one more call of its senders; those that are items are counted by their request.
+    pub(super) fn count_again(&self, app: &App) -> Result<(), TooManyCalls> {
+        match self {
+            Self::Request(request) => rates::count_again(app, request),
+            Self::Item(_) => Ok(()),
         }
     }
 

@@ -20,8 +20,7 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const REQUEST_HEADERS: &str =
     "authorization, content-type, if-match, if-none-match, idempotency-key";
 /// The answer's headers that a page may read.
-pub(super) const EXPOSED_HEADERS: &str =
-    "etag, retry-after, idempotency-replayed, warren-position, x-request-id";
+pub(super) const EXPOSED_HEADERS: &str = "etag, retry-after, idempotency-replayed, warren-position, x-request-id, ratelimit, ratelimit-policy";
 /// How long browsers remember a preflight, seconds; they cap it themselves.
 const MAX_AGE: &str = "86400";
 

@@ -9,6 +9,7 @@ pub(crate) use code::FailureCode;
 
 mod not_opened;
 
+use super::rates::TooManyCalls;
 use super::{cors, envelope};
 use crate::actor::clock::NoRandomness;
 use crate::actor::{AskError, ChangeError};
@@ -154,6 +155,9 @@ pub enum ApiError {
     /// Too many connections from one address.
     #[error("too many connections from this address: the limit is {0}")]
     RateLimited(usize),
+    /// Too many calls of one token or one address.
+    #[error("{0}")]
+    TooManyCalls(TooManyCalls),
     /// An event stream is not opened: its session closes it before it begins.
     #[error("{}", .0.reason)]
     NotOpened(Close),
@@ -296,6 +300,7 @@ impl ApiError {
             Self::MissingCapability(_) => FailureCode::MissingCapability,
             Self::LimitReached { .. } => FailureCode::LimitReached,
             Self::RateLimited(_)
+            | Self::TooManyCalls(_)
             | Self::TooManyGuesses
             | Self::TestUnderWay
             | Self::TooManyWatchers(_) => FailureCode::RateLimited,
@@ -333,6 +338,7 @@ impl ApiError {
             Self::LimitReached { limit, .. } | Self::RateLimited(limit) => {
                 details.limit = Some(*limit);
             }
+            Self::TooManyCalls(calls) => details.limit = usize::try_from(calls.limit).ok(),
             Self::PositionGone { oldest } => details.oldest = Some(oldest),
             Self::Internal { id } => details.id = Some(id),
             _ => {}

@@ -3,6 +3,7 @@
 use super::cors::PageAccess;
 use super::error::ApiError;
 use super::observed::{self, ObservedCall};
+use super::rates::Meter;
 use super::visit::{UnderWay, Visit, announce_end};
 use super::{App, cors, guard, idempotency, path, recorded};
 use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody};
@@ -46,13 +47,24 @@ where
     let mut response = answered.inspect_err(|_| observed.lost())?;
     observed.answered(observed::route_of(response.request()), response.status());
     recorded::answered(&response, &observed);
-    let is_last = app.is_some_and(|app| app.supervisor.is_stopping());
+    let is_last = app.as_ref().is_some_and(|app| app.supervisor.is_stopping());
+    if app.is_some_and(|app| app.rates.limits().is_some()) {
+        tell_what_is_left(&mut response);
+    }
     observed.name(response.headers_mut());
     announce_end(response.response_mut(), asked, is_last);
     Ok(match under_way {
         Some(under_way) => under_way.answer(response),
         None => response,
     })
+}
+
+/// Says what the request's senders have left.
+fn tell_what_is_left(response: &mut ServiceResponse<BoxBody>) {
+    let meter = response.request().extensions_mut().remove::<Meter>();
+    if let Some(meter) = meter {
+        meter.tell(response.headers_mut());
+    }
 }
 
 /// The answer to a request, straightened before and completed behind.

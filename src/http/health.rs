@@ -53,14 +53,18 @@ struct HealthFacts {
     free_bytes: Option<u64>,
 }
 
+/// Where they are.
+pub(super) const PATHS: [&str; 2] = ["/health/live", "/health/ready"];
+
 /// Mounts both.
 pub(crate) fn mount(config: &mut ServiceConfig, app: &web::Data<App>, audience: HealthAudience) {
     let resource = |path| -> Resource {
         web::resource(path).app_data(RoutePattern(Label::Word(path))).app_data(app.clone())
     };
     let ready = move |app: web::Data<App>| async move { ready(&app, audience).await };
-    config.service(resource("/health/live").route(web::get().to(live)).wrap(from_fn(front)));
-    config.service(resource("/health/ready").route(web::get().to(ready)).wrap(from_fn(front)));
+    let [live_path, ready_path] = PATHS;
+    config.service(resource(live_path).route(web::get().to(live)).wrap(from_fn(front)));
+    config.service(resource(ready_path).route(web::get().to(ready)).wrap(from_fn(front)));
 }
 
 /// `GET /health/live`: always, while the process runs.

@@ -1,6 +1,7 @@
 //! Whole answers for what never reaches a route: a connection's last words, with envelope and CORS as everywhere.
 
 use super::error::ApiError;
+use super::rates::Meter;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::actor::clock;
 use actix_web::ResponseError as _;
@@ -16,16 +17,20 @@ pub(super) fn date() -> String {
 
 /// The bytes of a refusal that ends its connection, of what is no request.
 pub(crate) fn last_words(error: &ApiError) -> Bytes {
-    words(error, None)
+    words(error, "")
 }
 
-/// The same of a request with this name.
-pub(crate) fn last_words_to(error: &ApiError, id: &RequestId) -> Bytes {
-    words(error, Some(id))
+/// The same of a request with this name, of which something may have been counted.
+pub(crate) fn last_words_to(error: &ApiError, id: &RequestId, meter: Option<&Meter>) -> Bytes {
+    let mut lines = format!("{X_REQUEST_ID}: {id}\r\n");
+    if let Some(meter) = meter {
+        lines.push_str(&meter.to_string());
+    }
+    words(error, &lines)
 }
 
-/// The bytes of a refusal.
-fn words(error: &ApiError, id: Option<&RequestId>) -> Bytes {
+/// The bytes of a refusal, with these lines in its head.
+fn words(error: &ApiError, lines: &str) -> Bytes {
     let answer = error.error_response();
     let mut text = BytesMut::from(format!("HTTP/1.1 {}\r\n", answer.status()).as_bytes());
     for (name, value) in answer.headers() {
@@ -34,9 +39,7 @@ fn words(error: &ApiError, id: Option<&RequestId>) -> Bytes {
         text.put_slice(value.as_bytes());
         text.put_slice(b"\r\n");
     }
-    if let Some(id) = id {
-        text.put_slice(format!("{X_REQUEST_ID}: {id}\r\n").as_bytes());
-    }
+    text.put_slice(lines.as_bytes());
     let body = answer.into_body().try_into_bytes().unwrap_or_default();
     let rest =
         format!("content-length: {}\r\nconnection: close\r\ndate: {}\r\n\r\n", body.len(), date());
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn who_has_named_a_request_finds_the_name_in_its_refusal() {
-        let said = last_words_to(&ApiError::Overloaded, &RequestId::of(Some("named")));
+        let said = last_words_to(&ApiError::Overloaded, &RequestId::of(Some("named")), None);
         let said = String::from_utf8(said.to_vec()).unwrap();
         assert!(said.contains("\r\nx-request-id: named\r\ncontent-length: "), "{said}");
         let nameless = last_words(&ApiError::Overloaded);

@@ -1,5 +1,6 @@
 //! The bounds that HTTP keeps.
 
+use super::rates::RequestLimits;
 use crate::domain::KeyBounds;
 use crate::telemetry::LogShare;
 use arc_swap::ArcSwap;
@@ -21,6 +22,8 @@ pub struct HttpLimits {
     pub address_unidentified: usize,
     /// How many in all; over it, 503. Zero for no bound.
     pub unidentified: usize,
+    /// How many calls a second one token may make, and one address; over it, 429.
+    pub requests: RequestLimits,
     /// How many webhooks a project may have; over it, 409. Zero for no bound.
     pub project_webhooks: usize,
     /// How many bytes of request bodies may be held at once; over it, 503; one project's may have
@@ -44,6 +47,7 @@ impl Default for HttpLimits {
             address_connections: 0,
             address_unidentified: 2000,
             unidentified: 20_000,
+            requests: RequestLimits::default(),
             project_webhooks: 50,
             body_in_flight_bytes: 256 << 20,
             keys: KeyBounds::default(),
@@ -128,8 +132,8 @@ impl LiveLimits {
         **self.0.load()
     }
 
-    /// Changes them for every request that begins from now on. What was made by them, as the places of addresses, stays.
-    pub(crate) fn change(&self, limits: HttpLimits) {
+    /// Changes them.
+    pub(super) fn change(&self, limits: HttpLimits) {
         self.0.store(Arc::new(limits));
     }
 }

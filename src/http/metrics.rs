@@ -15,7 +15,7 @@ use actix_web::{HttpRequest, HttpResponse, Route};
 use std::path::Path;
 
 /// Where it is.
-const PATH: &str = "/metrics";
+pub(super) const PATH: &str = "/metrics";
 
 /// Mounts it where the public is, for who has an admin token.
 pub(crate) fn mount(config: &mut ServiceConfig, app: &web::Data<App>) {

@@ -64,6 +64,7 @@ mod project_tokens;
 mod projects;
 mod proxies;
 mod query;
+mod rates;
 mod reach;
 #[cfg(test)]
 mod read_names;
@@ -105,6 +106,7 @@ pub(crate) use observed::{ObservedCall, PUBLISH, SaidOfCall};
 pub use permissions::{Need, TABLE};
 pub(crate) use plain::{NotPublished, publish, published, published_last};
 pub use proxies::TrustedProxies;
+pub use rates::RequestLimits;
 pub use token_input::NewToken;
 pub use typed_batch::{BatchItem, BatchOutcome};
 #[cfg(test)]
@@ -120,6 +122,7 @@ use body_budget::BodyBudget;
 use health::HealthAudience;
 use idempotency::CallKeys;
 use pages::LivePages;
+use rates::RequestRates;
 use reach::Reach;
 use settings::ShownSettings;
 use std::path::Path;
@@ -136,6 +139,8 @@ pub struct App {
     pub auth: Auth,
     /// The bounds in force.
     pub limits: LiveLimits,
+    /// Counts the calls of each token and address.
+    pub(crate) rates: RequestRates,
     /// Counts the connections of each address.
     addresses: Addresses,
     /// The same for those that have not identified.
@@ -170,11 +175,13 @@ impl App {
         let proxies = TrustedProxies::default();
         let keys = CallKeys::new(limits.keys, limits.keys_memory_bytes);
         let reach = Reach::new(Policy::default());
+        let rates = RequestRates::new(limits.requests);
         Self {
             persistence,
             supervisor,
             auth,
             limits: LiveLimits::new(limits),
+            rates,
             addresses,
             unidentified,
             proxies,
@@ -187,6 +194,12 @@ impl App {
             database: None,
             arrivals: Arrivals::default(),
         }
+    }
+
+    /// Changes the bounds for every request that begins from now on. What was made by them, as the places of addresses, stays.
+    pub(crate) fn change_limits(&self, limits: HttpLimits) {
+        self.limits.change(limits);
+        self.rates.change(limits.requests);
     }
 
     /// Tells of the room that this file of the store takes and has.

@@ -10,6 +10,7 @@ use super::last_words::date;
 use super::limits::Content;
 use super::messages::{SHORT, message};
 use super::permissions::Need;
+use super::rates::Meter;
 use super::request_id::RequestId;
 use super::visit::KEEP_ALIVE_HINT;
 use crate::actor::AskError;
@@ -22,12 +23,20 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// A message that was published.
+pub(crate) struct PublishedAtDoor {
+    /// Where it stands.
+    position: Position,
+    /// What it was counted under, if anything.
+    meter: Option<Meter>,
+}
+
 /// Why a message was not published.
 pub(crate) enum NotPublished {
     /// As the route says it; the request may still go the long way, for nothing has happened.
     Untried,
     /// It was tried, and may have been published all the same: it must not be tried again.
-    Doubtful(ApiError),
+    Doubtful(ApiError, Option<Meter>),
 }
 
 impl<E: Into<ApiError>> From<E> for NotPublished {
@@ -46,9 +55,10 @@ pub(crate) async fn publish(
     authorization: &str,
     channel: &str,
     body: &[u8],
-    address: impl FnOnce() -> IpAddr,
-) -> Result<Position, NotPublished> {
-    let caller = app.auth.identify(secret_in(authorization), || Some(address())).await?;
+    address: impl Fn() -> IpAddr,
+) -> Result<PublishedAtDoor, NotPublished> {
+    let secret = secret_in(authorization);
+    let caller = app.auth.identify(secret, || Some(address())).await?;
     let caller = caller.ok_or(ApiError::InvalidAuth)?;
     Need::Flag(Permission::PublishChannelMessages).check(&caller)?;
     let Caller::Project { project, .. } = caller else { return Err(NotPublished::Untried) };
@@ -59,12 +69,23 @@ pub(crate) async fn publish(
     }
     let text = std::str::from_utf8(body).ok().ok_or_else(|| ApiError::body("is not UTF-8"))?;
     let message = message(text, &SHORT, limits.message())?;
+    let mut meter = Meter::new(&app.rates, || Some(address()));
+    if let Some(meter) = &mut meter {
+        meter.comes_with(secret);
+        // The route counts it again, and says what is left.
+        meter.take_both().map_err(|_too_many| NotPublished::Untried)?;
+    }
     match app.supervisor.publish(&key, message).await {
-        Ok(published) => Ok(published.position),
+        Ok(published) => Ok(PublishedAtDoor { position: published.position, meter }),
         Err(error @ (AskError::Closed | AskError::Store(StoreError::Unavailable(_)))) => {
-            Err(NotPublished::Doubtful(error.into()))
+            Err(NotPublished::Doubtful(error.into(), meter))
         }
-        Err(_) => Err(NotPublished::Untried),
+        Err(_) => {
+            if let Some(meter) = meter {
+                meter.give_back();
+            }
+            Err(NotPublished::Untried)
+        }
     }
 }
 
@@ -76,18 +97,19 @@ thread_local! {
 /// How many bytes a position and an id take with their headers and what may follow.
 const REST_BYTES: usize = 136;
 
-/// The whole answer to a message that was published and stands there, where it is the last of its connection.
-pub(crate) fn published_last(position: Position, id: &RequestId) -> Bytes {
-    published_and(position, id, b"connection: close\r\n\r\n")
+/// The whole answer to a message that was published, where it is the last of its connection.
+pub(crate) fn published_last(published: &PublishedAtDoor, id: &RequestId) -> Bytes {
+    published_and(published, id, b"connection: close\r\n\r\n")
 }
 
-/// The whole answer to a message that was published and stands there.
-pub(crate) fn published(position: Position, id: &RequestId) -> Bytes {
-    published_and(position, id, b"\r\n")
+/// The whole answer to a message that was published.
+pub(crate) fn published(published: &PublishedAtDoor, id: &RequestId) -> Bytes {
+    published_and(published, id, b"\r\n")
 }
 
 /// The answer with that behind its last header.
-fn published_and(position: Position, id: &RequestId, end: &[u8]) -> Bytes {
+fn published_and(published: &PublishedAtDoor, id: &RequestId, end: &[u8]) -> Bytes {
+    let PublishedAtDoor { position, meter } = published;
     let now = Instant::now();
     PUBLISHED.with_borrow_mut(|made| {
         let (_, head) = match made {
@@ -98,6 +120,9 @@ fn published_and(position: Position, id: &RequestId, end: &[u8]) -> Bytes {
         answer.put_slice(head);
         // It grows where it has to, so that this cannot fail.
         let _ = write!(answer, "warren-position: {position}\r\nx-request-id: {id}\r\n");
+        if let Some(meter) = meter {
+            let _ = write!(answer, "{meter}");
+        }
         answer.put_slice(end);
         answer.freeze()
     })

@@ -8,13 +8,17 @@ mod stream_request;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(super) use stream_request::names;
+
 use super::App;
-use super::addresses::AddressPlace;
+use super::addresses::{AddressPlace, TakenPlaces};
 use super::error::ApiError;
 use super::front::front;
 use super::observed::RoutePattern;
 use super::origin::origin_of;
 use super::pages;
+use super::rates::{count_address, count_credential};
 use super::visit::Visit;
 use crate::actor::{Connection, Inbound, Socket};
 use crate::delivery::Link;
@@ -38,7 +42,7 @@ use stream_request::StreamRequest;
 use tokio::sync::oneshot;
 
 /// Where streams are.
-const PATH: &str = "/sse";
+pub(super) const PATH: &str = "/sse";
 
 /// Tells nginx that what is sent is not to be gathered before it is passed on.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -134,13 +138,13 @@ pub(crate) fn mount(config: &mut ServiceConfig, app: &web::Data<App>) {
 
 /// Opens a stream.
 async fn open(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, ApiError> {
+    count_address(&app, &request)?;
     let asked = StreamRequest::of(request.head())?;
+    asked.token().map_or(Ok(()), |token| count_credential(&app, &request, token))?;
     app.pages.admit(request.headers())?;
     app.arrivals.turn().await?;
-    let address = request.peer_addr().map(|peer| peer.ip());
-    let address = address.map(|peer| app.proxies.client_of(peer, request.headers()));
-    let place = address.map(|address| app.addresses.take(address)).transpose()?;
-    let waiting = address.map(|address| app.unidentified.take(address)).transpose()?;
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let TakenPlaces { address, place, waiting } = TakenPlaces::take(&app, peer, request.headers())?;
     let origin = origin_of(request.head(), address)?;
     let places = asked.places();
     let (opening, opened) = oneshot::channel();

@@ -8,6 +8,7 @@ pub(crate) use super::assembly::Assembly;
 pub(crate) use super::ws_frame::MessageDecoder;
 
 use super::App;
+use super::addresses::TakenPlaces;
 use super::error::ApiError;
 use super::front::front;
 use super::observed::RoutePattern;
@@ -193,9 +194,7 @@ pub(crate) fn admit(
     let wishes =
         wishes.ok().ok_or_else(|| refused("encoding", "and compression come once each"))?;
     let mut wire = wishes.wire()?;
-    let address = address.map(|peer| app.proxies.client_of(peer, &head.headers));
-    let place = address.map(|address| app.addresses.take(address)).transpose()?;
-    let waiting = address.map(|address| app.unidentified.take(address)).transpose()?;
+    let TakenPlaces { address, place, waiting } = TakenPlaces::take(app, address, &head.headers)?;
     verify_handshake(head)?;
     if !is_upgraded(head) {
         return Err(HandshakeError::NoWebsocketUpgrade.into());

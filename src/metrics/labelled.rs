@@ -26,11 +26,13 @@ pub enum Family {
     CertificateOrders,
     /// JSON Web Tokens that were not taken, by why.
     JwtRefused,
+    /// Calls of the API that were refused over their senders' rates, by which of the two.
+    RequestsRefused,
 }
 
 impl Family {
     /// All.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::ConnectionsClosed,
         Self::HttpRequests,
         Self::WebhookDeliveries,
@@ -38,6 +40,7 @@ impl Family {
         Self::TlsHandshakes,
         Self::CertificateOrders,
         Self::JwtRefused,
+        Self::RequestsRefused,
     ];
 
     /// What it is called, but for the ending of counters, what it counts, and its labels.
@@ -59,6 +62,9 @@ impl Family {
             }
             Self::JwtRefused => {
                 ("warren_jwt_refused", "JSON Web Tokens that were not taken", &["reason"])
+            }
+            Self::RequestsRefused => {
+                ("warren_requests_refused", "Calls over the rate of their sender", &["limit"])
             }
         }
     }
@@ -88,6 +94,7 @@ impl Family {
                 "revoked",
                 "other_subject",
             ],
+            Self::RequestsRefused => &["credential", "address"],
             Self::ConnectionsClosed | Self::HttpRequests => &[],
         }
     }

@@ -262,12 +262,12 @@ impl Incoming {
                     let observed = http::ObservedCall::begin(app, &Method::POST, said, from);
                     let done = http::publish(&shared.app, authorization, channel, body, from).await;
                     // Whatever is wrong with it, the HTTP layer knows how to say, unless it may have been done.
-                    let position = match done {
-                        Ok(position) => position,
+                    let published = match done {
+                        Ok(published) => published,
                         Err(NotPublished::Untried) => break,
-                        Err(NotPublished::Doubtful(error)) => {
+                        Err(NotPublished::Doubtful(error, meter)) => {
                             observed.answered(http::PUBLISH, error.status_code());
-                            let words = http::last_words_to(&error, observed.id());
+                            let words = http::last_words_to(&error, observed.id(), meter.as_ref());
                             if self.stream.write_whole(&words).await.is_ok() {
                                 self.finish().await;
                             }
@@ -278,7 +278,7 @@ impl Incoming {
                     self.read.advance(size);
                     let is_last = shared.app.supervisor.is_stopping();
                     let spelled = if is_last { http::published_last } else { http::published };
-                    let answer = spelled(position, observed.id());
+                    let answer = spelled(&published, observed.id());
                     if self.stream.write_whole(&answer).await.is_err() {
                         return Wanted::Nothing;
                     }

@@ -129,7 +129,7 @@ impl Reloader {
         self.app.supervisor.change_settings(Arc::new(config.settings));
         self.app.supervisor.set_drain(config.drain.clone());
         self.app.supervisor.recorder().change(config.recorder());
-        self.app.limits.change(limits);
+        self.app.change_limits(limits);
         self.app.pages.change(config.allowed_origins.clone());
         self.app.settings.change(config.in_force());
         if let (Some(certificate), Some(next)) = (&self.certificate, next) {
@@ -154,6 +154,7 @@ pub(super) fn limits(config: &Config, sockets: usize) -> HttpLimits {
         address_connections: config.address_connections,
         address_unidentified: config.address_unidentified,
         unidentified: config.unidentified,
+        requests: config.limits.requests(),
         project_webhooks: config.project_webhooks,
         keys: config.keys,
         keys_memory_bytes: config.keys_memory_bytes,

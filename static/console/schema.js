@@ -69,7 +69,12 @@ export function curlLine(base, { method, path, operation }, document) {
   const filled = path.replace(/\{(\w+)\}/g, (_, name) => parts[name] ?? name.toUpperCase());
   const line = ['curl'];
   if (method !== 'get') line.push('-X', method.toUpperCase());
-  line.push(quoted(new URL(filled.slice(1), base).href));
+  const url = new URL(filled.slice(1), base);
+  for (const one of operation.parameters ?? []) {
+    const { in: place, required, name } = resolved(one, document);
+    if (place === 'query' && required) url.searchParams.set(name, name.toUpperCase());
+  }
+  line.push(quoted(url.href));
   if (operation.security?.length) line.push('-H', '"Authorization: Bearer $WARREN_TOKEN"');
   const [type, content] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
   if (type) line.push('-H', quoted(`Content-Type: ${type}`), '-d', quoted(JSON.stringify(sampleOf(content.schema, document) ?? {})));

@@ -45,6 +45,7 @@ mod metrics;
 mod origins;
 mod proxies;
 mod quotas;
+mod rates;
 mod resume;
 mod rust_clients;
 mod slow;

@@ -24,6 +24,8 @@ RUNS = ["owner", "operator", "powerless", "foreign"]
 # What answers are held to in every run.
 CHECKS = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
           "response_schema_conformance", "unsupported_method", "allow_header_conformance", "ignored_auth", "never_lets_in"]
+# What is not called, and why.
+LEFT_OUT = {"/sse": "a stream has no end that could be waited for; tests/it/event_streams.rs reads it, and its refusals"}
 # Fewer calls than this were no run at all.
 LEAST_CALLS = 500
 # How long a line of a report may be.
@@ -72,6 +74,8 @@ def run(name, world, description, token, refused, options):
         "--header", f"Authorization: {token}", "--request-timeout", "40", "--no-color", "--warnings", "off",
         "--continue-on-failure", "--max-failures", "40", "--generation-database", "none",
         "--output-truncate", "false"]
+    for path in LEFT_OUT:
+        command += ["--exclude-path", path]
     done = subprocess.run(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     (folder / "output.txt").write_text(done.stdout)
     print(f"--- as {name}, seed {options.seed}")
@@ -97,6 +101,8 @@ def main():
     alone()
     from world import World
     server = str(pathlib.Path(options.server).resolve())
+    for path, reason in LEFT_OUT.items():
+        print(f"not called: {path}: {reason}")
     well = True
     with tempfile.TemporaryDirectory() as name:
         world = World(server, pathlib.Path(name))

@@ -95,6 +95,9 @@ class World:
         self.make("POST", "/v1/channels", {})
         listed = self.get(f"/v1/projects/@this/webhooks/{self.webhook}/deliveries", OWNER)["data"]["deliveries"]
         self.make("PUT", "/v1/projects/@this/channel-authorizer", {"url": "http://127.0.0.1:9/"})
+        key = {"algorithm": "HS256", "secret": "0123456789abcdef0123456789abcdef", "kid": "2026"}
+        self.key = self.make("POST", "/v1/projects/@this/jwt/keys", key)["key"]["id"]
+        self.make("POST", "/v1/projects/@this/jwt/revocations", {"subject": "anna"})
         flags = lambda bits: self.make("POST", "/v1/projects/@this/tokens", {"flags": bits})["project_token"]
         self.powerless, handle = flags(0)["token"], flags(0)["id"]
         project = lambda name: self.make("POST", "/v1/projects", {"name": name}, ADMIN)
@@ -104,7 +107,8 @@ class World:
             "channel": ["room", "hall"], "leapToken": self.tokens, "projectTokenHandle": [handle],
             "adminToken": [self.make("POST", "/v1/users/@me/pats", {}, ADMIN)["pat"]["id"]],
             "projectPath": [PROJECT, "@this"], "webhook": [self.webhook], "cid": ["0-0-nobody"],
-            "delivery": [one["id"] for one in listed] or ["event_none"], "message": [mail["id"]]}
+            "delivery": [one["id"] for one in listed] or ["event_none"], "message": [mail["id"]], "jwtKey": [self.key],
+            "subject": ["anna"], "chapter": ["errors", "adr/0001-durable-before-seen"]}
 
     def copy(self, *, of_admin=False, names_only_known=False):
         """A copy of the description that is strict about answers, and names what is there: half of the ids that are made

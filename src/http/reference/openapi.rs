@@ -67,6 +67,9 @@ fn headers() -> Value {
         "Cache-Control": header("`no-cache`: to be asked for each time.", true, &text),
         "Warren-Position": header("Where the message stands on its channel's line.", true, &text),
         "Idempotency-Replayed": header("`true` where the call was answered before, and is not done again.", false, &text),
+        "RateLimit-Policy": header("How many calls a second (`q`) the token (`\"credential\"`) and the address (`\"address\"`) may make, where that is limited.", false, &text),
+        "RateLimit": header("How many of them are left at once (`r`).", false, &text),
+        "Location": header("Where it is.", true, &text),
         "Retry-After": header("After how many seconds to come again.", false, &json!({"type": "integer", "minimum": 0})),
         "WWW-Authenticate": header("`Bearer`.", true, &text),
     })
@@ -77,6 +80,7 @@ fn security() -> Value {
     let scheme = |form: &str, sentence: &str| json!({"type": "http", "scheme": "bearer", "bearerFormat": form, "description": sentence});
     json!({
         "projectToken": scheme("ptk_…", "A project token, behind `Bearer ` or alone. The names beside it are permissions that it must have."),
+        "leapToken": scheme("leap_token_… or a JSON Web Token", "A client's token."),
         "adminToken": scheme("pat_…", "An admin token, which has every permission in any project."),
     })
 }
@@ -132,7 +136,7 @@ mod tests {
     use super::super::compare;
     use super::*;
     use crate::http::permissions::TABLE;
-    use crate::http::{inspect, query, routes, state_log, ws};
+    use crate::http::{assets, health, inspect, metrics, query, routes, sse, state_log, ws};
 
     #[test]
     fn the_document_is_what_the_code_says() {
@@ -155,6 +159,23 @@ mod tests {
             "src/http/reference/openapi has what no route does, or something twice"
         );
         assert_eq!(told.len(), TABLE.len());
+    }
+
+    /// What is served for people to look at, and is no part of what programs call.
+    const PAGES: [&str; 3] = ["/", "/console", "/static/{file}"];
+
+    #[test]
+    fn what_is_served_outside_of_the_api_is_documented_and_nothing_else_is() {
+        let of_clients = ws::PATHS.iter().filter(|path| !path.starts_with("/__"));
+        let served: BTreeSet<&str> = assets::PAGES
+            .iter()
+            .chain(&[assets::CHAPTER, assets::PART, metrics::PATH, sse::PATH])
+            .chain(&health::PATHS)
+            .chain(of_clients)
+            .copied()
+            .collect();
+        let told = outside::all().into_iter().map(|(path, _)| path);
+        assert_eq!(told.chain(PAGES).collect::<BTreeSet<_>>(), served);
     }
 
     #[test]
@@ -202,7 +223,8 @@ mod tests {
         let parameters = parameters::all();
         let in_query = parameters.as_object().unwrap().values().filter(|one| one["in"] == "query");
         let told: BTreeSet<&str> = in_query.map(|one| one["name"].as_str().unwrap()).collect();
-        let lists = [query::names(), state_log::names(), inspect::names(), ws::names()];
+        let lists =
+            [query::names(), state_log::names(), inspect::names(), ws::names(), sse::names()];
         let read: BTreeSet<&str> = lists.into_iter().flatten().copied().collect();
         assert_eq!(told, read, "parameters that are told, and those that are read");
     }

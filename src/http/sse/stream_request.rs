@@ -104,6 +104,11 @@ impl StreamRequest {
         Ok(asked)
     }
 
+    /// Its token.
+    pub(super) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Takes the token of the header, which must be that of the query if both are there.
     fn take_token(&mut self, headers: &HeaderMap) -> Result<(), ApiError> {
         self.token.take_if(|token| token.is_empty());
@@ -186,6 +191,23 @@ impl StreamRequest {
         let data = json!({"ephemeral": !self.is_permanent, "since": since, "rewind": rewind});
         json!({"op": 0, "d": {"e": "SUBSCRIBE", "c": channel, "d": data}}).to_string()
     }
+}
+
+/// What the members of the query are called.
+#[cfg(test)]
+pub(in crate::http) const fn names() -> &'static [&'static str] {
+    &[
+        "project",
+        "token",
+        "channel",
+        "channels",
+        "ext",
+        "since",
+        "rewind",
+        "ephemeral",
+        "last_event_id",
+        "lastEventId",
+    ]
 }
 
 /// A place as a client would name it; one that nobody knows is none of ours.

@@ -1,6 +1,6 @@
 //! What requests for event streams are read as.
 
-use super::stream_request::StreamRequest;
+use super::stream_request::{StreamRequest, names};
 use crate::http::error::ApiError;
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
@@ -57,6 +57,33 @@ fn what_it_remembers_counts_before_what_its_address_says() {
         assert_eq!(resume(&format!("{since}&{name}={escaped}"), &[]), expected);
     }
     assert_eq!(resume(since, &[("Last-Event-ID", "")])["positions"]["a"], "7-1");
+}
+
+#[test]
+fn every_parameter_that_is_told_of_is_read_and_no_other_is() {
+    let plain = "project=p&channels=a";
+    for name in names() {
+        let (query, value) = match *name {
+            "project" => ("channels=a", "q"),
+            "ephemeral" => (plain, "false"),
+            "last_event_id" | "lastEventId" => (plain, "a%3D7-1"),
+            "channel" | "channels" => ("project=p", "b"),
+            _ => (plain, "7"),
+        };
+        assert_ne!(read(&format!("{query}&{name}={value}"), &[]), read(plain, &[]), "{name}");
+    }
+    assert_eq!(read(&format!("{plain}&other=7"), &[]), read(plain, &[]));
+    // Each has a line of its own where they are read.
+    let source = include_str!("stream_request.rs");
+    let body =
+        source.split_once("match name.as_str() {").unwrap().1.split_once("_ => {}").unwrap().0;
+    let arms = body.lines().filter(|line| line.starts_with("                \""));
+    let read = arms.flat_map(|arm| arm.split_once(" => ").unwrap().0.split('|'));
+    let mut read: Vec<_> = read.map(|name| name.trim().trim_matches('"')).collect();
+    let mut told = names().to_vec();
+    read.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(read, told);
 }
 
 #[test]

@@ -96,8 +96,10 @@ function CallDetails({ call, document }) {
 /** Which tokens may call. @param {any[]} security */
 function whoMay(security) {
   if (security.length === 0) return ['no token needed'];
-  return security.flatMap((one) => Object.entries(one)).map(([scheme, flags]) => {
-    const token = scheme === 'adminToken' ? 'admin token' : 'project token';
+  const names = { adminToken: 'admin token', projectToken: 'project token', leapToken: 'leap token', none: 'no token' };
+  const entries = (one) => (Object.keys(one).length ? Object.entries(one) : [['none', []]]);
+  return security.flatMap(entries).map(([scheme, flags]) => {
+    const token = names[scheme] ?? scheme;
     return flags.length ? `${token} with ${flags.join(' and ')}` : token;
   });
 }

@@ -264,10 +264,13 @@ impl Operation {
     }
 }
 
+/// The headers of every answer below `/v1`; the last two only where calls are limited.
+pub(super) const OF_EVERY_ANSWER: [&str; 3] = ["X-Request-Id", "RateLimit-Policy", "RateLimit"];
+
 /// An answer when all is well.
 fn answer<'h>(status: u16, data: Option<&Value>, headers: impl Iterator<Item = &'h str>) -> Value {
     let headers: Map<String, Value> = headers
-        .chain(["X-Request-Id"])
+        .chain(OF_EVERY_ANSWER)
         .map(|name| (name.to_owned(), json!({"$ref": format!("#/components/headers/{name}")})))
         .collect();
     let sentence = match status {
@@ -307,11 +310,13 @@ pub(super) fn refusal_named(name: &str) -> Value {
     let lines: Vec<_> =
         codes.iter().map(|code| format!("`{}`: {}", code.word(), code.meaning())).collect();
     let words: Vec<_> = codes.iter().map(|code| code.word()).collect();
-    let mut headers = json!({"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}});
     // Where the server crashes, somebody else answers.
-    if codes.contains(&Code::Internal) {
-        headers = json!({});
-    }
+    let is_crash = codes.contains(&Code::Internal);
+    let told = OF_EVERY_ANSWER.iter().filter(|_| !is_crash);
+    let mut headers: Value = told
+        .map(|name| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")})))
+        .collect::<Map<_, _>>()
+        .into();
     if codes.iter().any(|code| code.retry_after().is_some()) {
         headers["Retry-After"] = json!({"$ref": "#/components/headers/Retry-After"});
     }

@@ -1,6 +1,8 @@
 //! What is asked with beside the body: parts of paths, queries and headers.
 
-use super::super::schema::{channel_id, like, named, number, number_from, text, time, told, word};
+use super::super::schema::{
+    array, channel_id, like, named, number, number_from, text, time, told, truth, word,
+};
 use crate::domain::idempotency::KEY_MAX_BYTES;
 use crate::http::{inspect, query, request_id, state_log};
 use crate::num::counter;
@@ -17,6 +19,7 @@ pub(super) fn all() -> Value {
         ("path", in_path()),
         ("query", in_query()),
         ("query", in_other_queries()),
+        ("query", in_stream_query()),
         ("header", in_header()),
     ] {
         for (key, name, schema) in parameters {
@@ -26,7 +29,7 @@ pub(super) fn all() -> Value {
             if let Some(sentence) = sentence {
                 parameter["description"] = sentence;
             }
-            if place == "path" {
+            if place == "path" || key == STREAM_PROJECT {
                 parameter["required"] = true.into();
             }
             assert!(all.insert(key.to_owned(), parameter).is_none(), "{key} is there twice");
@@ -34,6 +37,9 @@ pub(super) fn all() -> Value {
     }
     Value::Object(all)
 }
+
+/// The one member of a query that must be there.
+const STREAM_PROJECT: &str = "streamProject";
 
 /// A part of a path that is an id of which the server alone knows whether there is one.
 fn id(sentence: &str) -> Value {
@@ -54,6 +60,7 @@ fn in_path() -> Vec<Parameter> {
         ("message", "message", id("A mail's id, as posting it said.")),
         ("jwtKey", "key", id("The id of a key for JSON Web Tokens.")),
         ("subject", "subject", id("A subject, as tokens have it in `sub`.")),
+        ("chapter", "chapter", id("Where the page is below `/docs/`.")),
     ]
 }
 
@@ -128,6 +135,39 @@ fn in_other_queries() -> Vec<Parameter> {
     ]
 }
 
+/// Members of the query for an event stream.
+fn in_stream_query() -> Vec<Parameter> {
+    let token = "A leap token, JSON Web Token or project token, for who can send no header.";
+    vec![
+        (STREAM_PROJECT, "project", id("The project.")),
+        ("streamToken", "token", told(text(), token)),
+        ("streamChannels", "channels", told(text(), "What to subscribe to: ids with commas.")),
+        (
+            "streamChannel",
+            "channel",
+            told(array(text()), "The same, an id each: one with a comma in it, perhaps."),
+        ),
+        (
+            "ephemeral",
+            "ephemeral",
+            told(truth(), "Whether the subscriptions end with the session; true if not said."),
+        ),
+        ("extensions", "ext", told(text(), "Extensions of the socket, with commas.")),
+        (
+            "sincePosition",
+            "since",
+            told(text(), "The position behind which to begin; with one channel."),
+        ),
+        ("rewind", "rewind", told(number_from(0), "How many messages of before to begin with.")),
+        (
+            "lastEventIdQuery",
+            "last_event_id",
+            told(text(), "The last `id` that was read, for who cannot send the header."),
+        ),
+        ("lastEventIdAlias", "lastEventId", told(text(), "The same, as some clients call it.")),
+    ]
+}
+
 /// Headers of requests.
 fn in_header() -> Vec<Parameter> {
     let key = json!({"type": "string", "minLength": 1, "maxLength": KEY_MAX_BYTES, "pattern": "^[!-~]+$"});
@@ -156,6 +196,7 @@ fn in_header() -> Vec<Parameter> {
             "If-None-Match",
             told(text(), "Answer 304 if one of these tags is the state's."),
         ),
+        ("lastEventId", "Last-Event-ID", told(text(), "The last `id` that was read.")),
         (
             "requestId",
             "X-Request-Id",
