@@ -13,13 +13,14 @@ use crate::config::{AdminArgs, AdminTask, Config, ConfigError, DataPlace};
 use crate::domain::project::secret_hash;
 use crate::domain::{AdminToken, AdminTokenId, Project};
 use crate::first_run;
+use crate::server::database::{self, DatabaseLock};
 use crate::server::{self, ServerError};
-use crate::store::diesel::{DatabaseLock, SqliteDatabase};
-use crate::store::{Database as _, StoreError, StoreResult, Thing, WriteStore};
+use crate::store::{Database, StoreError, StoreResult, Thing, WriteStore};
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Why the task was not done.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,7 @@ pub enum AdminError {
     #[error(
         "there is no database {0}: --data says where it is (`warren dev` has it in warren-dev), and the server's first run makes one"
     )]
-    NoDatabase(PathBuf),
+    NoDatabase(String),
     /// The data folder cannot be used.
     #[error(transparent)]
     Folder(ServerError),
@@ -59,10 +60,10 @@ pub enum AdminError {
 pub fn run(args: AdminArgs, out: &mut dyn Write) -> Result<(), AdminError> {
     let (_lock, database) = open(&Config::load(args.place.into())?)?;
     match args.task {
-        AdminTask::CreateToken { name } => create(&database, name, args.json, out),
-        AdminTask::ListTokens => list(&database, args.json, out),
+        AdminTask::CreateToken { name } => create(&*database, name, args.json, out),
+        AdminTask::ListTokens => list(&*database, args.json, out),
         AdminTask::DeleteToken { id } => {
-            delete(&database, &id)?;
+            delete(&*database, &id)?;
             if args.json {
                 writeln!(out, "{}", json!({ "deleted": id }))?;
             }
@@ -96,14 +97,14 @@ pub fn info(place: DataPlace, is_json: bool, out: &mut dyn Write) -> Result<(), 
         let shown = |project: &Project| json!({ "id": project.id.as_str(), "name": project.name, "page": first_run::page(&base, &project.id) });
         let told = json!({
             "data": config.data.display().to_string(),
-            "database": config.database.display().to_string(),
+            "database": config.database.shown(),
             "url": format!("{base}/"),
             "projects": projects.iter().map(shown).collect::<Vec<_>>(),
         });
         return Ok(writeln!(out, "{told}")?);
     }
     writeln!(out, "data: {}", config.data.display())?;
-    writeln!(out, "database: {}", config.database.display())?;
+    writeln!(out, "database: {}", config.database.shown())?;
     writeln!(out, "url: {base}/")?;
     for Project { id, name, .. } in projects {
         writeln!(out, "project: {id}")?;
@@ -113,31 +114,33 @@ pub fn info(place: DataPlace, is_json: bool, out: &mut dyn Write) -> Result<(), 
     Ok(())
 }
 
-/// The folder and the database, taken for this process.
-type Locks = (File, DatabaseLock);
+/// How long a command waits for a database that somebody else has: no longer than one that has gone may be seen late.
+const LEFT_BEHIND: Duration = Duration::from_millis(200);
+
+/// What is this process's while the command runs: the folder, and the database's file if it is one.
+type Locks = (File, Option<DatabaseLock>);
 
 /// Opens the database, with its locks where no server has it.
-fn open(config: &Config) -> Result<(Option<Locks>, SqliteDatabase), AdminError> {
-    if !config.database.is_file() {
-        return Err(AdminError::NoDatabase(config.database.clone()));
+fn open(config: &Config) -> Result<(Option<Locks>, Arc<dyn Database>), AdminError> {
+    let place = &config.database;
+    if !database::is_there(place)? {
+        return Err(AdminError::NoDatabase(place.shown()));
     }
     let folder = match server::lock(&config.data) {
         Ok(folder) => folder,
-        Err(ServerError::InUse(_)) => {
-            return Ok((None, SqliteDatabase::open_beside(&config.database)?));
-        }
+        Err(ServerError::InUse(_)) => return Ok((None, database::open_beside(place)?)),
         Err(error) => return Err(AdminError::Folder(error)),
     };
     // A server may have the database under another folder.
-    match SqliteDatabase::lock(&config.database)? {
-        Some(file) => Ok((Some((folder, file)), SqliteDatabase::open(&config.database, 1)?)),
-        None => Ok((None, SqliteDatabase::open_beside(&config.database)?)),
+    match database::take(place, 1, LEFT_BEHIND)? {
+        Some((lock, taken)) => Ok((Some((folder, lock)), taken)),
+        None => Ok((None, database::open_beside(place)?)),
     }
 }
 
 /// Makes a token and prints its secret, the only time that it is shown.
 fn create(
-    database: &SqliteDatabase,
+    database: &dyn Database,
     name: Option<String>,
     is_json: bool,
     out: &mut dyn Write,
@@ -158,7 +161,7 @@ fn create(
 }
 
 /// Prints all tokens, one a line, oldest first: handle, when it was made, first characters, name.
-fn list(database: &SqliteDatabase, is_json: bool, out: &mut dyn Write) -> Result<(), AdminError> {
+fn list(database: &dyn Database, is_json: bool, out: &mut dyn Write) -> Result<(), AdminError> {
     let mut found = Ok(Vec::new());
     database.read(&mut |store| found = store.list_admin_tokens())?;
     if is_json {
@@ -176,7 +179,7 @@ fn list(database: &SqliteDatabase, is_json: bool, out: &mut dyn Write) -> Result
 }
 
 /// Deletes a token by its handle.
-fn delete(database: &SqliteDatabase, id: &str) -> Result<(), AdminError> {
+fn delete(database: &dyn Database, id: &str) -> Result<(), AdminError> {
     let handle = AdminTokenId::from(id);
     match write(database, |store| store.delete_admin_token(&handle)) {
         Ok(_hash) => Ok(()),
@@ -187,7 +190,7 @@ fn delete(database: &SqliteDatabase, id: &str) -> Result<(), AdminError> {
 
 /// Runs one write in a commit of its own.
 fn write<T>(
-    database: &SqliteDatabase,
+    database: &dyn Database,
     mut run: impl FnMut(&mut dyn WriteStore) -> StoreResult<T>,
 ) -> StoreResult<T> {
     let mut outcome = None;
@@ -199,6 +202,7 @@ fn write<T>(
 mod tests {
     use super::*;
     use crate::domain::Timestamp;
+    use crate::store::diesel::SqliteDatabase;
     use std::path::Path;
 
     /// Runs a task on a folder; returns what it printed.

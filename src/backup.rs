@@ -4,7 +4,7 @@
 //! disk, and never in the place of another file. To restore takes the locks that a server takes, so neither runs beside
 //! the other.
 
-use crate::config::{Config, ConfigError, DataPlace};
+use crate::config::{Config, ConfigError, DataPlace, DatabasePlace};
 use crate::server::{self, ServerError};
 use crate::store::StoreError;
 use crate::store::diesel::{CopySource, SUFFIXES, SqliteDatabase, check_copy, empty_log};
@@ -47,6 +47,11 @@ pub enum BackupError {
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The database is no file.
+    #[error(
+        "the database is {0}, which pg_dump copies and pg_restore puts back (docs/OPERATING.md, PostgreSQL)"
+    )]
+    NoFileAtAll(String),
     /// There is nothing to copy.
     #[error("there is no database {0}; --data or --config says where it is")]
     NoDatabase(PathBuf),
@@ -117,7 +122,8 @@ pub struct Growth {
 /// [`BackupError`].
 pub fn backup(args: BackupArgs, watch: &mut dyn FnMut(Growth)) -> Result<BackupDone, BackupError> {
     let BackupArgs { file, place } = args;
-    let database = Config::load(place.into())?.database;
+    let place = Config::load(place.into())?.database;
+    let database = file_of(&place)?;
     if !database.is_file() {
         return Err(BackupError::NoDatabase(database));
     }
@@ -135,6 +141,12 @@ pub fn backup(args: BackupArgs, watch: &mut dyn FnMut(Growth)) -> Result<BackupD
     named?;
     sync_folder_of(&file)?;
     Ok(BackupDone { bytes: size(&file)?, file, kept: None })
+}
+
+/// The file that the database is.
+fn file_of(place: &DatabasePlace) -> Result<PathBuf, BackupError> {
+    let file = place.file().map(Path::to_owned);
+    file.ok_or_else(|| BackupError::NoFileAtAll(place.shown()))
 }
 
 /// Makes the empty file that a copy grows in, closed to others, and holds it. What a backup that was killed has left there
@@ -171,7 +183,7 @@ pub fn restore(
 ) -> Result<BackupDone, BackupError> {
     let RestoreArgs { file, replace, place } = args;
     let config = Config::load(place.into())?;
-    let database = config.database;
+    let database = file_of(&config.database)?;
     // Looking into a database makes one where there is none.
     if !file.is_file() {
         return Err(BackupError::NoFile(file));
@@ -189,7 +201,7 @@ pub fn restore(
         return Err(BackupError::InPlace(database));
     }
     let Some(_lock) = SqliteDatabase::lock(&database)? else {
-        return Err(BackupError::Running(ServerError::DatabaseInUse(database)));
+        return Err(BackupError::Running(ServerError::DatabaseInUse(config.database.shown())));
     };
     let new = beside(&database, ".restored");
     if [&new, &database].into_iter().any(|other| is_same(&file, other)) {

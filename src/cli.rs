@@ -16,6 +16,7 @@ use crate::config::{
     config_task,
 };
 use crate::doctor;
+use crate::migrate::{self, MigrateArgs};
 use crate::server;
 use crate::telemetry::{self, Logs, Traces};
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -69,6 +70,8 @@ pub enum Command {
     Backup(BackupCommand),
     /// Put a copy in the place of the database; the server has to be stopped
     Restore(RestoreCommand),
+    /// Take everything from SQLite's file to a PostgreSQL, or back; no server may run on either
+    Migrate(MigrateArgs),
     #[cfg(feature = "cli")]
     /// What a server is asked.
     #[command(flatten)]
@@ -216,6 +219,7 @@ fn run(
         }
         Command::Backup(BackupCommand { args, told }) => files::backup(args, told.json, out)?,
         Command::Restore(RestoreCommand { args, told }) => files::restore(args, told.json, out)?,
+        Command::Migrate(args) => migrate::run(args, out)?,
         #[cfg(feature = "bench")]
         Command::Bench(args) => return Ok(warren_bench::run(&args, out)?.code().into()),
         #[cfg(feature = "bench")]

@@ -5,6 +5,7 @@
 mod admin;
 mod args;
 mod certificate;
+mod database;
 mod declaring;
 mod doctor;
 mod draining;
@@ -19,6 +20,7 @@ mod units;
 
 pub use admin::{AdminArgs, AdminTask, DataPlace};
 pub use args::{LogFormat, ServeArgs, SocketWay};
+pub use database::DatabasePlace;
 pub use doctor::DoctorArgs;
 pub use error::ConfigError;
 pub use limits::Limits;
@@ -62,8 +64,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// The folder for everything that is kept.
     pub data: PathBuf,
-    /// The SQLite file.
-    pub database: PathBuf,
+    /// The database.
+    pub database: DatabasePlace,
     /// Threads that serve.
     pub workers: usize,
     /// How sockets are served.
@@ -143,8 +145,8 @@ impl Config {
         let (whole, tls) = (set.clone(), certificate::source(&set)?);
         let data = set.data.unwrap_or_else(|| PathBuf::from("./warren-data"));
         let database = match set.database {
-            Some(url) => sqlite_path(&url)?,
-            None => data.join("warren.db"),
+            Some(url) => DatabasePlace::parse(&url)?,
+            None => DatabasePlace::File(data.join("warren.db")),
         };
         let workers = set.workers.unwrap_or_else(cores);
         if !(1..=MAX_WORKERS).contains(&workers) {
@@ -231,13 +233,6 @@ fn read_file(named: Option<&Path>) -> Result<Option<(PathBuf, String)>, ConfigEr
         Ok(text) => Ok(Some((path, text))),
         Err(source) => Err(ConfigError::Unreadable { path, source }),
     }
-}
-
-/// The file of a `sqlite:` URL.
-fn sqlite_path(url: &str) -> Result<PathBuf, ConfigError> {
-    let path = url.strip_prefix("sqlite:").ok_or(ConfigError::UnknownDatabase)?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    if path.is_empty() { Err(ConfigError::UnknownDatabase) } else { Ok(PathBuf::from(path)) }
 }
 
 /// A number of seconds, 30 when left out; 0.1 to a day.

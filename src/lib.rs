@@ -38,6 +38,7 @@ pub mod http;
 pub mod jwt;
 pub mod line;
 pub mod metrics;
+pub mod migrate;
 mod num;
 pub mod recorder;
 pub mod server;

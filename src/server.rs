@@ -2,6 +2,7 @@
 
 pub(crate) mod called;
 mod client_stream;
+pub(crate) mod database;
 pub(crate) mod descriptors;
 mod door;
 pub(crate) mod embedded;
@@ -34,12 +35,12 @@ use crate::config::Config;
 use crate::domain::ChannelKey;
 use crate::first_run::{self, FirstRun, FirstRunError};
 use crate::http;
-use crate::store::diesel::{DatabaseLock, SqliteDatabase};
 use crate::store::{ReadStore, StoreError};
 use crate::tls::CertificateError;
 #[cfg(feature = "acme")]
 use crate::tls::CertificateSource;
 use actix_web::rt::net::TcpStream;
+use database::DatabaseLock;
 use door::BoundAddress;
 use handed::HandedOver;
 use listen::{Listening, listen};
@@ -54,12 +55,13 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Connections that read the database at a time.
 const READERS: u32 = 4;
+/// How long a start waits for a database that another process has, and may have left a moment ago.
+const LEFT_BEHIND: Duration = Duration::from_secs(5);
 /// How long an idle HTTP connection is kept: publishers pause. Five seconds more than they are told
 /// (`http::KEEP_ALIVE_HINT`).
 const KEEP_ALIVE: Duration = Duration::from_secs(80);
@@ -84,7 +86,7 @@ pub enum ServerError {
     InUse(PathBuf),
     /// Another process has the database.
     #[error("another server is using the database {0}")]
-    DatabaseInUse(PathBuf),
+    DatabaseInUse(String),
     /// The data folder cannot be used.
     #[error(
         "cannot use {path}: {source}; the data folder (--data) must belong to the user that the server runs as"
@@ -314,8 +316,8 @@ struct Opened {
 struct ServerLocks {
     /// The data folder.
     data: File,
-    /// The database.
-    _database: DatabaseLock,
+    /// The database's file, if it is one.
+    _database: Option<DatabaseLock>,
     /// Ends the webhook sender.
     sender: CancellationToken,
 }
@@ -326,11 +328,10 @@ struct ServerLocks {
 /// [`ServerError`].
 async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError> {
     let data = lock(&config.data)?;
-    let Some(locked) = SqliteDatabase::lock(&config.database)? else {
-        return Err(ServerError::DatabaseInUse(config.database.clone()));
+    let Some((locked, opened)) = database::take(&config.database, READERS, LEFT_BEHIND)? else {
+        return Err(ServerError::DatabaseInUse(config.database.shown()));
     };
-    let database = SqliteDatabase::open(&config.database, READERS)?;
-    let persistence = Persistence::start(Arc::new(database))?;
+    let persistence = Persistence::start(opened)?;
     persistence.load_hooks().await?;
     persistence.launch_event_log().await?;
     let first = first_run::set_up(&persistence, config.first_run.clone()).await?;
@@ -347,7 +348,10 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
     let app = app.with_proxies(config.proxies.clone());
     let app = app.with_allowed_origins(config.allowed_origins.clone());
     let app = app.with_webhook_policy(config.webhooks.policy.clone());
-    let app = app.with_database(&config.database);
+    let app = match config.database.file() {
+        Some(file) => app.with_database(file),
+        None => app,
+    };
     app.supervisor.set_drain(config.drain.clone());
     // Nobody comes back to a database that was empty.
     let app = if first.is_some() {

@@ -42,7 +42,7 @@ pub struct DataPlace {
     /// The folder for everything that is kept [default: ./warren-data]
     #[arg(long, env = "WARREN_DATA", value_name = "DIR", global = true)]
     pub data: Option<PathBuf>,
-    /// The database, `sqlite:PATH` [default: warren.db in the data folder]
+    /// The database, `sqlite:PATH` or `postgres://…` [default: warren.db in the data folder]
     #[arg(
         long,
         env = "WARREN_DATABASE",

@@ -45,7 +45,7 @@ pub struct ServeArgs {
     /// The folder for everything that is kept [default: ./warren-data]
     #[arg(long, env = "WARREN_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The database, `sqlite:PATH` [default: warren.db in the data folder]
+    /// The database, `sqlite:PATH` or `postgres://…` [default: warren.db in the data folder]
     #[arg(long, env = "WARREN_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
     /// Threads that serve [default: number of cores]

@@ -99,8 +99,20 @@ pub enum ConfigError {
     #[error("allowed-origins: {0}")]
     Origin(#[from] OriginError),
     /// A database that this version does not speak to.
-    #[error("the database must be sqlite:PATH")]
+    #[error("the database must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE")]
     UnknownDatabase,
+    /// A PostgreSQL, for a program that speaks to none.
+    #[cfg(not(feature = "postgres"))]
+    #[error(
+        "this program was built without PostgreSQL (the feature `postgres`): the database must be sqlite:PATH"
+    )]
+    NoPostgres,
+    /// The address of a PostgreSQL that can be read in two ways.
+    #[cfg(feature = "postgres")]
+    #[error(
+        "the database must be postgres://USER:PASSWORD@HOST:PORT/DATABASE; what is none of that in a user or a password has to be percent-encoded: @ is %40, / is %2F"
+    )]
+    BadPostgres,
 }
 
 impl ConfigError {
@@ -109,6 +121,10 @@ impl ConfigError {
         let name = match &self {
             Self::OutOfRange { name, .. } | Self::Missing { name, .. } => name,
             Self::UnknownDatabase => "database",
+            #[cfg(not(feature = "postgres"))]
+            Self::NoPostgres => "database",
+            #[cfg(feature = "postgres")]
+            Self::BadPostgres => "database",
             Self::Origin(_) => "allowed-origins",
             _ => return self,
         };

@@ -178,7 +178,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("log-requests", Some(format!("{:?}", config.log_requests.share()))),
         ("log-closes", Some(format!("{:?}", config.settings.log_closes.share()))),
         ("data", Some(text(config.data.display().to_string()))),
-        ("database", Some(text(format!("sqlite:{}", config.database.display())))),
+        ("database", Some(text(config.database.to_string()))),
         ("workers", Some(config.workers.to_string())),
         ("socket", socket.map(|way| text(way.get_name().to_owned()))),
         ("project", first.project.clone().map(text)),

@@ -189,7 +189,7 @@ fn defaults_are_those_of_the_table() {
     let (_file, args) = args("");
     let config = Config::load(args).unwrap();
     assert_eq!(places(&config), ["127.0.0.1:8080"]);
-    assert_eq!(config.database, Path::new("./warren-data/warren.db"));
+    assert_eq!(config.database.file(), Some(Path::new("./warren-data/warren.db")));
     assert_eq!(config.settings.session_grace, Duration::from_secs(30));
     assert_eq!(config.settings.timing.heartbeat, Duration::from_secs(30));
     assert_eq!(config.settings.timing.silence, Duration::from_secs(90));

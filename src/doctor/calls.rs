@@ -4,15 +4,16 @@
 use super::finding::Finding;
 use crate::config::Config;
 use crate::server::called::{self, CalledAddress};
-use crate::store::diesel::SqliteDatabase;
-use crate::store::{Database as _, StoreResult};
+use crate::server::database;
+use crate::store::StoreResult;
 use crate::webhook::check::{self, Obstacle};
 use crate::webhook::client;
 use crate::webhook::target::{EndpointUrl, SystemResolver};
 
 /// Looks at every address that is called.
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
-    if !config.database.exists() {
+    // What is wrong with it is said of the database itself.
+    if !database::is_there(&config.database).unwrap_or(false) {
         return Vec::new();
     }
     let addresses = match addresses(config) {
@@ -72,7 +73,7 @@ fn disabled(address: &CalledAddress) -> Finding {
 
 /// All addresses that are set.
 fn addresses(config: &Config) -> StoreResult<Vec<CalledAddress>> {
-    let database = SqliteDatabase::open_to_look(&config.database)?;
+    let database = database::open_to_look(&config.database)?;
     let mut found = Ok(Vec::new());
     database.read(&mut |store| found = called::addresses(store))?;
     found

@@ -29,7 +29,7 @@ const REMOTE: [(i64, &str); 7] = [
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = vec![files(getrlimit(Resource::Nofile).maximum)];
     findings.push(folder(&config.data));
-    let database = config.database.parent().unwrap_or(&config.data);
+    let database = config.database.file().and_then(Path::parent).unwrap_or(&config.data);
     findings.extend(existing(database).map(disk));
     findings
 }

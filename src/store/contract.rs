@@ -1,6 +1,6 @@
 //! What every database must do: one test per claim, written against the traits alone.
 //!
-//! A database proves itself by `run_contract_on!(fixture)`, where `fixture` makes an empty one.
+//! A database proves itself by `run_contract_on!(fixture)`, where `fixture` makes an empty one, or none where it cannot run.
 
 pub(crate) mod admin_tokens;
 pub(crate) mod answers;
@@ -317,7 +317,9 @@ macro_rules! run_contract_on {
             #[test]
             fn $claim() {
                 use $crate::store::contract::{Bench, $module};
-                $module::$claim(&mut Bench::new(Box::new($fixture())));
+                if let Some(fixture) = $fixture() {
+                    $module::$claim(&mut Bench::new(Box::new(fixture)));
+                }
             }
         )+
     };

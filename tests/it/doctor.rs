@@ -16,6 +16,7 @@ const PAGE: usize = 4096;
 /// Runs it on a folder with these arguments and settings.
 fn doctor(folder: &Path, args: &[&str], settings: &[(&str, &str)]) -> Output {
     let mut command = start::on_folder(start::program(), folder, settings);
+    crate::support::database::settle(&mut command, folder, settings);
     command.arg("doctor").args(args).output().unwrap()
 }
 

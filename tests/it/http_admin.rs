@@ -1,5 +1,6 @@
 //! The operator's part of the API: admin tokens, renaming and deleting projects, and `warren admin` beside a server.
 
+use crate::support::database;
 use crate::support::start::program;
 use crate::support::{ADMIN, OWNER, PROJECT, Server};
 use serde_json::{Value, json};
@@ -308,7 +309,9 @@ fn a_deleted_project_takes_its_tokens_along_at_once_and_stays_away() {
 
 /// Runs `warren admin` on the server's data.
 fn admin(server: &Server, words: &[&str]) -> Output {
-    program().arg("admin").args(words).env("WARREN_DATA", server.data_folder()).output().unwrap()
+    let data = server.data_folder();
+    let database = database::setting(data.parent().unwrap());
+    program().arg("admin").args(words).env("WARREN_DATA", data).envs(database).output().unwrap()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::scene::eventually;
 use crate::socket::{Http, PATIENCE, Process, Received, Socket, Stopwatch};
+use crate::support::database;
 use crate::support::start::program;
 use crate::support::{Answer, OWNER, raw};
 use serde_json::{Value, json};
@@ -100,6 +101,7 @@ fn where_a_server_listens_is_shown_while_it_runs() {
     let shown = || {
         let mut info = program();
         info.current_dir(folder.path()).arg("info").env("WARREN_DATA", folder.path().join("data"));
+        info.envs(database::setting(folder.path()));
         String::from_utf8(info.output().unwrap().stdout).unwrap()
     };
     let is_there = |text: &str| {

@@ -210,6 +210,7 @@ fn where_it_listens_says_how_and_a_plain_place_beside_it_stays_plain() {
     assert_eq!(answer.unwrap().status, 200);
     let mut command = start::program();
     command.args(["info", "--json"]).current_dir(scene.folder.path());
+    command.envs(crate::support::database::setting(scene.folder.path()));
     let output = command.env("WARREN_DATA", scene.folder.path().join("data")).output().unwrap();
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told["url"], format!("https://{}/", scene.server.address));

@@ -1,5 +1,6 @@
 //! The operator's keys.
 
+use super::backend::Conn;
 use super::error::{found, refusal};
 use super::rows::{AdminTokenRow, all, one};
 use super::schema::admin_tokens;
@@ -8,10 +9,7 @@ use crate::store::{SecretHash, StoreError, StoreResult, Thing};
 use diesel::prelude::*;
 
 /// `ReadStore::find_admin_token`.
-pub(super) fn find(
-    connection: &mut SqliteConnection,
-    hash: &SecretHash,
-) -> StoreResult<Option<AdminToken>> {
+pub(super) fn find(connection: &mut Conn, hash: &SecretHash) -> StoreResult<Option<AdminToken>> {
     let query = admin_tokens::table
         .filter(admin_tokens::secret_hash.eq(hash.as_slice()))
         .select(AdminTokenRow::as_select());
@@ -19,7 +17,7 @@ pub(super) fn find(
 }
 
 /// `ReadStore::list_admin_tokens`.
-pub(super) fn list(connection: &mut SqliteConnection) -> StoreResult<Vec<AdminToken>> {
+pub(super) fn list(connection: &mut Conn) -> StoreResult<Vec<AdminToken>> {
     let query = admin_tokens::table
         .order_by((admin_tokens::created_at, admin_tokens::id))
         .select(AdminTokenRow::as_select());
@@ -28,7 +26,7 @@ pub(super) fn list(connection: &mut SqliteConnection) -> StoreResult<Vec<AdminTo
 
 /// `WriteStore::create_admin_token`.
 pub(super) fn create(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     token: &AdminToken,
     hash: &SecretHash,
 ) -> StoreResult<()> {
@@ -46,10 +44,7 @@ pub(super) fn create(
 }
 
 /// `WriteStore::delete_admin_token`.
-pub(super) fn delete(
-    connection: &mut SqliteConnection,
-    id: &AdminTokenId,
-) -> StoreResult<SecretHash> {
+pub(super) fn delete(connection: &mut Conn, id: &AdminTokenId) -> StoreResult<SecretHash> {
     let row = admin_tokens::table.find(id.as_str());
     let hash: Option<Vec<u8>> =
         row.select(admin_tokens::secret_hash).first(connection).optional()?;

@@ -2,9 +2,10 @@
 //!
 //! Rows of a scope go from the oldest on and nowhere else, so its numbers have no gaps and its sums hold.
 
+use super::backend::Conn;
 use super::rows::{corrupt, sql_count};
 use super::schema::answers;
-use super::store::SqliteStore;
+use super::store::DieselStore;
 use crate::domain::{
     Digest, FirstCall, KeptAnswer, KeyBounds, KeyScope, KeyedCall, Permissions, ProjectId,
     Timestamp,
@@ -34,11 +35,7 @@ fn no_key(number: i64) -> [u8; 8] {
 }
 
 /// Gives the key of a row away.
-fn give_key_away(
-    connection: &mut SqliteConnection,
-    call: &KeyedCall,
-    number: i64,
-) -> StoreResult<()> {
+fn give_key_away(connection: &mut Conn, call: &KeyedCall, number: i64) -> StoreResult<()> {
     diesel::update(answers::table.find((scope_text(&call.scope), number)))
         .set(answers::key_digest.eq(no_key(number).as_slice()))
         .execute(connection)?;
@@ -46,7 +43,7 @@ fn give_key_away(
 }
 
 /// The number of the row that has a key, and when it was answered.
-fn holder(connection: &mut SqliteConnection, call: &KeyedCall) -> StoreResult<Option<(i64, i64)>> {
+fn holder(connection: &mut Conn, call: &KeyedCall) -> StoreResult<Option<(i64, i64)>> {
     let row = answers::table
         .filter(answers::scope.eq(scope_text(&call.scope)))
         .filter(answers::key_digest.eq(call.key.0.as_slice()))
@@ -56,7 +53,7 @@ fn holder(connection: &mut SqliteConnection, call: &KeyedCall) -> StoreResult<Op
 
 /// Adds a row; returns its number and the bytes up to its end.
 fn add(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     call: &KeyedCall,
     at: Timestamp,
     answer: &KeptAnswer,
@@ -91,7 +88,7 @@ fn add(
 }
 
 /// Deletes a scope's rows up to this one.
-fn delete_up_to(connection: &mut SqliteConnection, scope: &str, number: i64) -> StoreResult<u64> {
+fn delete_up_to(connection: &mut Conn, scope: &str, number: i64) -> StoreResult<u64> {
     let rows = answers::table.filter(answers::scope.eq(scope)).filter(answers::number.le(number));
     let deleted = diesel::delete(rows).execute(connection)?;
     Ok(num::counter(deleted))
@@ -112,7 +109,7 @@ fn stored((asked, permissions, at, status, headers, body): AnswerRow) -> StoreRe
     })
 }
 
-impl ReadAnswers for SqliteStore<'_> {
+impl ReadAnswers for DieselStore<'_> {
     fn find_answer(&mut self, scope: &KeyScope, key: &Digest) -> StoreResult<Option<StoredAnswer>> {
         let row: Option<AnswerRow> = answers::table
             .filter(answers::scope.eq(scope_text(scope)))
@@ -152,7 +149,7 @@ impl ReadAnswers for SqliteStore<'_> {
     }
 }
 
-impl WriteAnswers for SqliteStore<'_> {
+impl WriteAnswers for DieselStore<'_> {
     fn claim_key(&mut self, call: &KeyedCall, oldest: Timestamp) -> StoreResult<()> {
         self.write(|connection| match holder(connection, call)? {
             Some((_, at)) if at > oldest.0 => Err(StoreError::Answered),

@@ -1,5 +1,6 @@
 //! Who answers subscribe requests.
 
+use super::backend::Conn;
 use super::error::{found, refusal};
 use super::schema::authorizers;
 use crate::domain::{Authorizer, ProjectId, Timestamp};
@@ -7,10 +8,7 @@ use crate::store::{StoreResult, Thing};
 use diesel::prelude::*;
 
 /// `ReadStore::find_authorizer`.
-pub(super) fn find(
-    connection: &mut SqliteConnection,
-    project: &ProjectId,
-) -> StoreResult<Option<Authorizer>> {
+pub(super) fn find(connection: &mut Conn, project: &ProjectId) -> StoreResult<Option<Authorizer>> {
     let row: Option<(String, String, i64)> = authorizers::table
         .find(project.as_str())
         .select((authorizers::url, authorizers::secret, authorizers::created_at))
@@ -25,7 +23,7 @@ pub(super) fn find(
 }
 
 /// `WriteStore::set_authorizer`.
-pub(super) fn set(connection: &mut SqliteConnection, authorizer: &Authorizer) -> StoreResult<()> {
+pub(super) fn set(connection: &mut Conn, authorizer: &Authorizer) -> StoreResult<()> {
     let changes = (
         authorizers::url.eq(&authorizer.url),
         authorizers::secret.eq(&authorizer.secret),
@@ -42,7 +40,7 @@ pub(super) fn set(connection: &mut SqliteConnection, authorizer: &Authorizer) ->
 }
 
 /// `WriteStore::delete_authorizer`.
-pub(super) fn delete(connection: &mut SqliteConnection, project: &ProjectId) -> StoreResult<()> {
+pub(super) fn delete(connection: &mut Conn, project: &ProjectId) -> StoreResult<()> {
     let rows = diesel::delete(authorizers::table.find(project.as_str())).execute(connection)?;
     found(rows, Thing::Authorizer)
 }

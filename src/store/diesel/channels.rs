@@ -1,5 +1,6 @@
 //! Channels and their states.
 
+use super::backend::Conn;
 use super::error::{found, refusal};
 use super::hot::SetState;
 use super::registers;
@@ -14,10 +15,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 
 /// `ReadStore::find_channel`.
-pub(super) fn find(
-    connection: &mut SqliteConnection,
-    key: &ChannelKey,
-) -> StoreResult<Option<Channel>> {
+pub(super) fn find(connection: &mut Conn, key: &ChannelKey) -> StoreResult<Option<Channel>> {
     let query = channels::table
         .find((key.project.as_str(), key.id.as_str()))
         .select(ChannelRow::as_select());
@@ -26,7 +24,7 @@ pub(super) fn find(
 
 /// `ReadStore::find_visibility`.
 pub(super) fn find_visibility(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: &ChannelKey,
 ) -> StoreResult<Option<Visibility>> {
     let row = channels::table.find((key.project.as_str(), key.id.as_str()));
@@ -35,10 +33,7 @@ pub(super) fn find_visibility(
 }
 
 /// `ReadStore::projects_with_channel`.
-pub(super) fn projects_with(
-    connection: &mut SqliteConnection,
-    id: &ChannelId,
-) -> StoreResult<Vec<ProjectId>> {
+pub(super) fn projects_with(connection: &mut Conn, id: &ChannelId) -> StoreResult<Vec<ProjectId>> {
     let projects: Vec<String> = channels::table
         .filter(channels::id.eq(id.as_str()))
         .order_by(channels::project_id)
@@ -50,7 +45,7 @@ pub(super) fn projects_with(
 
 /// `ReadStore::page_channels`.
 pub(super) fn page(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     page: ChannelPage,
 ) -> StoreResult<Vec<Channel>> {
@@ -72,7 +67,7 @@ pub(super) fn page(
 }
 
 /// `ReadStore::count_channels`.
-pub(super) fn count(connection: &mut SqliteConnection, project: &ProjectId) -> StoreResult<u64> {
+pub(super) fn count(connection: &mut Conn, project: &ProjectId) -> StoreResult<u64> {
     let query = channels::table.filter(channels::project_id.eq(project.as_str())).count();
     let rows: i64 = query.get_result(connection)?;
     Ok(rows.unsigned_abs())
@@ -80,7 +75,7 @@ pub(super) fn count(connection: &mut SqliteConnection, project: &ProjectId) -> S
 
 /// `ReadStore::channels_after`.
 pub(super) fn after(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     cursor: Option<&ChannelCursor>,
     limit: u64,
@@ -100,7 +95,7 @@ pub(super) fn after(
 }
 
 /// `WriteStore::create_channel`.
-pub(super) fn create(connection: &mut SqliteConnection, channel: &Channel) -> StoreResult<()> {
+pub(super) fn create(connection: &mut Conn, channel: &Channel) -> StoreResult<()> {
     diesel::insert_into(channels::table)
         .values((
             channels::project_id.eq(channel.key.project.as_str()),
@@ -118,7 +113,7 @@ pub(super) fn create(connection: &mut SqliteConnection, channel: &Channel) -> St
 
 /// `WriteStore::update_channel`.
 pub(super) fn update(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: &ChannelKey,
     visibility: Visibility,
     capabilities: Capabilities,
@@ -134,7 +129,7 @@ pub(super) fn update(
 
 /// `WriteStore::set_state`: the hot path, one statement; only a refused one looks why.
 pub(super) fn set_state(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: &ChannelKey,
     state: &State,
     version: Version,
@@ -151,7 +146,7 @@ pub(super) fn set_state(
 }
 
 /// `WriteStore::mark_subscribed`.
-pub(super) fn mark(connection: &mut SqliteConnection, key: &ChannelKey) -> StoreResult<()> {
+pub(super) fn mark(connection: &mut Conn, key: &ChannelKey) -> StoreResult<()> {
     diesel::insert_into(seen_channels::table)
         .values((
             seen_channels::project_id.eq(key.project.as_str()),
@@ -165,7 +160,7 @@ pub(super) fn mark(connection: &mut SqliteConnection, key: &ChannelKey) -> Store
 
 /// `ReadStore::marked_channels_after`.
 pub(super) fn marked_after(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: Option<&ChannelKey>,
     limit: u64,
 ) -> StoreResult<Vec<ChannelKey>> {
@@ -190,7 +185,7 @@ pub(super) fn marked_after(
 }
 
 /// `WriteStore::delete_channel`; its permanent subscriptions go with it, by their foreign key.
-pub(super) fn delete(connection: &mut SqliteConnection, key: &ChannelKey) -> StoreResult<()> {
+pub(super) fn delete(connection: &mut Conn, key: &ChannelKey) -> StoreResult<()> {
     let row = channels::table.find((key.project.as_str(), key.id.as_str()));
     found(diesel::delete(row).execute(connection)?, Thing::Channel)?;
     registers::strike_channel(connection, key, Register::Ephemeral)

@@ -1,5 +1,6 @@
 //! The outbox: what is put in, listed and forgotten. What is taken out is in `sending`.
 
+use super::backend::Conn;
 use super::rows::{Row, all, corrupt, sql_count};
 use super::schema::{deliveries, event_bodies, event_sequences, webhooks};
 use crate::domain::delivery::{KEEP_FOR, KEEP_MOST, RETRY_FOR};
@@ -66,7 +67,7 @@ impl Row for DeliveryRow {
 }
 
 /// `WriteStore::record_event`: without a webhook that names it, one indexed SELECT and nothing else.
-pub(super) fn record(connection: &mut SqliteConnection, event: &HookEvent) -> StoreResult<usize> {
+pub(super) fn record(connection: &mut Conn, event: &HookEvent) -> StoreResult<usize> {
     let project = event.project.as_str();
     let hooks: Vec<(String, String)> = webhooks::table
         .filter(webhooks::project_id.eq(project))
@@ -97,7 +98,7 @@ pub(super) fn record(connection: &mut SqliteConnection, event: &HookEvent) -> St
 }
 
 /// The next number of a project's events.
-fn next_seq(connection: &mut SqliteConnection, project: &str) -> QueryResult<i64> {
+fn next_seq(connection: &mut Conn, project: &str) -> QueryResult<i64> {
     diesel::insert_into(event_sequences::table)
         .values((event_sequences::project_id.eq(project), event_sequences::last_seq.eq(1)))
         .on_conflict(event_sequences::project_id)
@@ -108,7 +109,7 @@ fn next_seq(connection: &mut SqliteConnection, project: &str) -> QueryResult<i64
 }
 
 /// Adds what all webhooks are told; says whether the event is new.
-fn add_body(connection: &mut SqliteConnection, event: &HookEvent, seq: i64) -> QueryResult<bool> {
+fn add_body(connection: &mut Conn, event: &HookEvent, seq: i64) -> QueryResult<bool> {
     diesel::insert_into(event_bodies::table)
         .values((
             event_bodies::event_id.eq(event.id.as_str()),
@@ -120,12 +121,7 @@ fn add_body(connection: &mut SqliteConnection, event: &HookEvent, seq: i64) -> Q
 }
 
 /// Adds the row of one webhook.
-fn insert(
-    connection: &mut SqliteConnection,
-    event: &HookEvent,
-    hook: &str,
-    seq: i64,
-) -> QueryResult<()> {
+fn insert(connection: &mut Conn, event: &HookEvent, hook: &str, seq: i64) -> QueryResult<()> {
     diesel::insert_into(deliveries::table)
         .values((
             deliveries::webhook_id.eq(hook),
@@ -146,7 +142,7 @@ fn insert(
 
 /// `ReadStore::list_deliveries`.
 pub(super) fn list(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     webhook: &WebhookId,
     start: &Start<i64>,
     limit: u64,
@@ -163,14 +159,14 @@ pub(super) fn list(
 }
 
 /// `ReadStore::count_deliveries`.
-pub(super) fn count(connection: &mut SqliteConnection, webhook: &WebhookId) -> StoreResult<u64> {
+pub(super) fn count(connection: &mut Conn, webhook: &WebhookId) -> StoreResult<u64> {
     let query = deliveries::table.filter(deliveries::webhook_id.eq(webhook.as_str())).count();
     let rows: i64 = query.get_result(connection)?;
     Ok(rows.unsigned_abs())
 }
 
 /// `WriteStore::prune_deliveries`.
-pub(super) fn prune(connection: &mut SqliteConnection, now: Timestamp) -> StoreResult<u64> {
+pub(super) fn prune(connection: &mut Conn, now: Timestamp) -> StoreResult<u64> {
     let oldest = now.earlier(KEEP_FOR).0;
     let hooks: Vec<String> = webhooks::table.select(webhooks::id).load(connection)?;
     let mut gone = 0;

@@ -9,10 +9,15 @@ impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         match error {
             Error::DeserializationError(fault) => Self::Corrupt(fault.to_string()),
-            Error::DatabaseError(_, told) => Self::Unavailable(told.message().to_owned()),
+            Error::DatabaseError(_, told) => Self::Unavailable(one_line(told.message())),
             other => Self::Unavailable(other.to_string()),
         }
     }
+}
+
+/// What a database says over several lines, as one.
+fn one_line(told: &str) -> String {
+    told.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// What an insert's error means: the `thing` is there already, or the `parent` that it points to is not.
@@ -38,11 +43,11 @@ pub(super) fn found(rows: usize, thing: Thing) -> Result<(), StoreError> {
 
 /// A connection that could not be opened.
 pub(super) fn not_opened(error: &ConnectionError) -> StoreError {
-    StoreError::Unavailable(format!("cannot open the database: {error}"))
+    StoreError::Unavailable(one_line(&format!("cannot open the database: {error}")))
 }
 
 /// A pool that had no connection in time.
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err asks for")]
 pub(super) fn no_reader(error: r2d2::Error) -> StoreError {
-    StoreError::Unavailable(format!("no connection to read on: {error}"))
+    StoreError::Unavailable(one_line(&format!("no connection to read on: {error}")))
 }

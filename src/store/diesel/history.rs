@@ -2,11 +2,12 @@
 //!
 //! What is beyond the bounds is passed over by whoever reads, so deleting it is never urgent.
 
+use super::backend::Conn;
 use super::error::found;
 use super::hot::{AppendToLine, TakePlace};
 use super::rows::{sql_count, unsigned};
 use super::schema::{channels, lines, messages};
-use super::store::SqliteStore;
+use super::store::DieselStore;
 use crate::domain::{
     ChannelKey, Epoch, HistoryBounds, HistoryLimits, KeptMessage, Message, Position, RawJson,
     Timestamp,
@@ -143,7 +144,7 @@ impl LineRow {
     /// The oldest message that is still kept, and the offset behind which nothing is gone.
     fn floor(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Conn,
         bounds: &HistoryBounds,
         now: Timestamp,
     ) -> StoreResult<(Option<MarkRow>, i64)> {
@@ -177,7 +178,7 @@ impl LineRow {
 }
 
 /// The row of a channel's line.
-fn line_of(connection: &mut SqliteConnection, key: &ChannelKey) -> StoreResult<Option<LineRow>> {
+fn line_of(connection: &mut Conn, key: &ChannelKey) -> StoreResult<Option<LineRow>> {
     let row = lines::table
         .filter(lines::project_id.eq(key.project.as_str()))
         .filter(lines::channel_id.eq(key.id.as_str()))
@@ -186,13 +187,13 @@ fn line_of(connection: &mut SqliteConnection, key: &ChannelKey) -> StoreResult<O
 }
 
 /// The row of a line.
-fn line_at(connection: &mut SqliteConnection, epoch: i64) -> StoreResult<Option<LineRow>> {
+fn line_at(connection: &mut Conn, epoch: i64) -> StoreResult<Option<LineRow>> {
     Ok(lines::table.find(epoch).select(LineRow::as_select()).first(connection).optional()?)
 }
 
 /// The places of a part of what a line keeps, and whether there are more.
 fn chosen(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     line: &LineRow,
     first: &MarkRow,
     page: &HistoryPage,
@@ -224,7 +225,7 @@ fn chosen(
 
 /// The messages between two places, in order.
 fn between(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     line: &LineRow,
     (from, upto): (i64, i64),
 ) -> StoreResult<Vec<KeptMessage>> {
@@ -251,7 +252,7 @@ fn between(
 
 /// A part of what a line keeps.
 fn page_of(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: &ChannelKey,
     page: &HistoryPage,
 ) -> StoreResult<Option<KeptPage>> {
@@ -271,7 +272,7 @@ fn page_of(
     Ok(Some(KeptPage { messages, has_more, ..nothing }))
 }
 
-impl ReadHistory for SqliteStore<'_> {
+impl ReadHistory for DieselStore<'_> {
     fn find_line(&mut self, key: &ChannelKey) -> StoreResult<Option<StoredLine>> {
         Ok(line_of(self.connection, key)?.map(|row| row.line()))
     }
@@ -302,7 +303,7 @@ impl ReadHistory for SqliteStore<'_> {
 }
 
 /// A line loses its channel, if that has one.
-fn detach(connection: &mut SqliteConnection, key: &ChannelKey) -> StoreResult<()> {
+fn detach(connection: &mut Conn, key: &ChannelKey) -> StoreResult<()> {
     let none = None::<&str>;
     diesel::update(lines::table)
         .filter(lines::project_id.eq(key.project.as_str()))
@@ -314,7 +315,7 @@ fn detach(connection: &mut SqliteConnection, key: &ChannelKey) -> StoreResult<()
 
 /// `WriteHistory::open_line`.
 fn open(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: &ChannelKey,
     epoch: Epoch,
     limits: HistoryLimits,
@@ -345,7 +346,7 @@ fn open(
 
 /// `WriteHistory::append_message`: the hot path, two statements.
 fn append(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: &ChannelKey,
     new: &NewMessage,
     bounds: &HistoryBounds,
@@ -382,7 +383,7 @@ fn append(
 
 /// `WriteHistory::prune_line`, of one that is there.
 fn prune(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     line: &LineRow,
     bounds: &HistoryBounds,
     now: Timestamp,
@@ -427,7 +428,7 @@ fn prune(
     Ok(PruneStep { deleted, has_more })
 }
 
-impl WriteHistory for SqliteStore<'_> {
+impl WriteHistory for DieselStore<'_> {
     fn open_line(
         &mut self,
         key: &ChannelKey,
@@ -467,7 +468,7 @@ impl WriteHistory for SqliteStore<'_> {
     }
 
     fn take_place(&mut self, key: &ChannelKey) -> StoreResult<Option<Position>> {
-        self.write(|connection| {
+        self.write_surely(|connection| {
             let (project, channel) = (key.project.as_str(), key.id.as_str());
             let taken: Option<(i64, i64)> =
                 TakePlace { project, channel }.get_result(connection).optional()?;

@@ -3,10 +3,10 @@
 //! Diesel keeps prepared statements, but no UPDATE that it writes itself: which columns one sets may differ from call to
 //! call. Preparing it took a quarter of the writer's time.
 
+use super::backend::{Backend, Conn, EARLIER, NEXT_LOG, OWN};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Nullable, Text};
-use diesel::sqlite::Sqlite;
 
 /// Puts a state in the place of the one of the version before.
 pub(super) struct SetState<'a> {
@@ -28,8 +28,8 @@ impl QueryId for SetState<'_> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl QueryFragment<Sqlite> for SetState<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+impl QueryFragment<Backend> for SetState<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
         out.push_sql("UPDATE channels SET state = ");
         out.push_bind_param::<Text, _>(self.state)?;
         out.push_sql(", version = ");
@@ -43,7 +43,7 @@ impl QueryFragment<Sqlite> for SetState<'_> {
     }
 }
 
-impl RunQueryDsl<SqliteConnection> for SetState<'_> {}
+impl RunQueryDsl<Conn> for SetState<'_> {}
 
 /// The next place on a channel's line goes to a message of so many bytes.
 pub(super) struct AppendToLine<'a> {
@@ -67,8 +67,8 @@ impl Query for AppendToLine<'_> {
         (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, Nullable<BigInt>, Nullable<BigInt>);
 }
 
-impl QueryFragment<Sqlite> for AppendToLine<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+impl QueryFragment<Backend> for AppendToLine<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
         out.push_sql(
             "UPDATE lines SET last_offset = last_offset + 1, last_number = last_number + 1, bytes = bytes + ",
         );
@@ -84,7 +84,7 @@ impl QueryFragment<Sqlite> for AppendToLine<'_> {
     }
 }
 
-impl RunQueryDsl<SqliteConnection> for AppendToLine<'_> {}
+impl RunQueryDsl<Conn> for AppendToLine<'_> {}
 
 /// The next place on a channel's line goes to something that is not kept there.
 pub(super) struct TakePlace<'a> {
@@ -105,8 +105,8 @@ impl Query for TakePlace<'_> {
     type SqlType = (BigInt, BigInt);
 }
 
-impl QueryFragment<Sqlite> for TakePlace<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+impl QueryFragment<Backend> for TakePlace<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
         out.push_sql("UPDATE lines SET last_offset = last_offset + 1 WHERE project_id = ");
         out.push_bind_param::<Text, _>(self.project)?;
         out.push_sql(" AND channel_id = ");
@@ -116,7 +116,7 @@ impl QueryFragment<Sqlite> for TakePlace<'_> {
     }
 }
 
-impl RunQueryDsl<SqliteConnection> for TakePlace<'_> {}
+impl RunQueryDsl<Conn> for TakePlace<'_> {}
 
 /// A version takes its place in a channel's log, which begins with it if there is none.
 pub(super) struct LogState<'a> {
@@ -153,20 +153,26 @@ impl Query for LogState<'_> {
 
 impl LogState<'_> {
     /// Writes the condition under which the version is stored as a patch.
-    fn write_is_patch<'b>(&'b self, out: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql("CASE WHEN last_version = excluded.last_version - 1 AND patches < ");
+    fn write_is_patch<'b>(&'b self, out: &mut AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+        out.push_sql("CASE WHEN ");
+        out.push_sql(OWN);
+        out.push_sql("last_version = excluded.last_version - 1 AND ");
+        out.push_sql(OWN);
+        out.push_sql("patches < ");
         out.push_bind_param::<BigInt, _>(&self.most_patches)?;
         out.push_sql(" THEN ");
         Ok(())
     }
 }
 
-impl QueryFragment<Sqlite> for LogState<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+impl QueryFragment<Backend> for LogState<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
         out.push_sql(
             "INSERT INTO state_logs (id, project_id, channel_id, last_version, patches, bytes, gone_version, \
-             gone_bytes, due_at) VALUES ((SELECT coalesce(max(id), 0) + 1 FROM state_logs), ",
+             gone_bytes, due_at) VALUES (",
         );
+        out.push_sql(NEXT_LOG);
+        out.push_sql(", ");
         out.push_bind_param::<Text, _>(self.project)?;
         out.push_sql(", ");
         out.push_bind_param::<Text, _>(self.channel)?;
@@ -178,20 +184,37 @@ impl QueryFragment<Sqlite> for LogState<'_> {
         out.push_bind_param::<BigInt, _>(&self.version)?;
         out.push_sql(" - 1, 0, 9223372036854775807) ON CONFLICT (project_id, channel_id) DO UPDATE SET patches = ");
         self.write_is_patch(&mut out)?;
-        out.push_sql("patches + 1 ELSE 0 END, bytes = bytes + ");
+        out.push_sql(OWN);
+        out.push_sql("patches + 1 ELSE 0 END, bytes = ");
+        out.push_sql(OWN);
+        out.push_sql("bytes + ");
         self.write_is_patch(&mut out)?;
         out.push_bind_param::<BigInt, _>(&self.patch_bytes)?;
-        out.push_sql(
-            " ELSE excluded.bytes END, due_at = CASE WHEN excluded.last_version - gone_version > ",
-        );
+        out.push_sql(" ELSE excluded.bytes END, due_at = CASE WHEN excluded.last_version - ");
+        out.push_sql(OWN);
+        out.push_sql("gone_version > ");
         out.push_bind_param::<BigInt, _>(&self.most_versions)?;
-        out.push_sql(" OR bytes - gone_bytes > ");
+        out.push_sql(" OR ");
+        out.push_sql(OWN);
+        out.push_sql("bytes - ");
+        out.push_sql(OWN);
+        out.push_sql("gone_bytes > ");
         out.push_bind_param::<BigInt, _>(&self.most_bytes)?;
-        out.push_sql(" THEN 0 ELSE min(due_at, ");
+        out.push_sql(" THEN 0 ELSE ");
+        out.push_sql(EARLIER);
+        out.push_sql("(");
+        out.push_sql(OWN);
+        out.push_sql("due_at, ");
         out.push_bind_param::<BigInt, _>(&self.aged_at)?;
-        out.push_sql(") END, last_version = excluded.last_version RETURNING id, patches, bytes");
+        out.push_sql(") END, last_version = excluded.last_version RETURNING ");
+        out.push_sql(OWN);
+        out.push_sql("id, ");
+        out.push_sql(OWN);
+        out.push_sql("patches, ");
+        out.push_sql(OWN);
+        out.push_sql("bytes");
         Ok(())
     }
 }
 
-impl RunQueryDsl<SqliteConnection> for LogState<'_> {}
+impl RunQueryDsl<Conn> for LogState<'_> {}

@@ -3,7 +3,7 @@
 use super::error::{found, refusal};
 use super::rows::{Row, all, corrupt, sql_count, unsigned};
 use super::schema::{jwt_keys, jwt_revocations};
-use super::store::SqliteStore;
+use super::store::DieselStore;
 use crate::domain::{
     JwtAlgorithm, JwtKey, JwtKeyId, JwtKeyMaterial, JwtRevocation, ProjectId, Subject, Timestamp,
 };
@@ -90,7 +90,7 @@ fn revocation((subject, at): (String, i64)) -> JwtRevocation {
     JwtRevocation { subject: Subject::trusted(&subject), at: Timestamp(at) }
 }
 
-impl ReadJwt for SqliteStore<'_> {
+impl ReadJwt for DieselStore<'_> {
     fn jwt_keys(&mut self, project: &ProjectId) -> StoreResult<Vec<JwtKey>> {
         let query = jwt_keys::table
             .filter(jwt_keys::project_id.eq(project.as_str()))
@@ -141,7 +141,7 @@ impl ReadJwt for SqliteStore<'_> {
     }
 }
 
-impl WriteJwt for SqliteStore<'_> {
+impl WriteJwt for DieselStore<'_> {
     fn add_jwt_key(&mut self, key: &JwtKey) -> StoreResult<()> {
         let row = JwtKeyRow::from(key);
         self.write(|connection| {

@@ -2,12 +2,13 @@
 
 use super::connection::{self, Role};
 use crate::store::{StoreError, StoreResult};
+use diesel::backend::Backend;
 use diesel::dsl::sql;
 use diesel::migration::{Migration, MigrationSource, MigrationVersion};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use std::fmt::Display;
 
 /// The contents of the folder `migrations`, compiled in.
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -18,7 +19,7 @@ pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations"
 pub(super) fn bring_up_to_date(url: &str) -> StoreResult<()> {
     let mut connection = connection::open(url, Role::Migrator)?;
     connection.immediate_transaction(|connection| {
-        refuse_newer(connection)?;
+        refuse_newer(connection, &MIGRATIONS)?;
         let news =
             connection.run_pending_migrations(MIGRATIONS).map_err(|error| failed(&*error))?;
         // The check reads every row, so a start that changes nothing does without it.
@@ -29,7 +30,7 @@ pub(super) fn bring_up_to_date(url: &str) -> StoreResult<()> {
 /// Refuses a database whose tables are not exactly this program's.
 pub(super) fn require_up_to_date(url: &str) -> StoreResult<()> {
     let mut connection = connection::open(url, Role::Reader)?;
-    refuse_newer(&mut connection)?;
+    refuse_newer(&mut connection, &MIGRATIONS)?;
     let is_older = connection.has_pending_migration(MIGRATIONS).map_err(|error| failed(&*error))?;
     if !is_older {
         return Ok(());
@@ -40,23 +41,30 @@ pub(super) fn require_up_to_date(url: &str) -> StoreResult<()> {
 }
 
 /// Refuses a database that has migrations which this program does not know: a newer one has changed its tables.
-fn refuse_newer(connection: &mut SqliteConnection) -> StoreResult<()> {
-    let ours: Vec<Box<dyn Migration<Sqlite>>> =
-        MIGRATIONS.migrations().map_err(|error| failed(&*error))?;
+pub(super) fn refuse_newer<DB: Backend>(
+    connection: &mut impl MigrationHarness<DB>,
+    ours: &EmbeddedMigrations,
+) -> StoreResult<()> {
+    let ours: Vec<Box<dyn Migration<DB>>> = ours.migrations().map_err(|error| failed(&*error))?;
     let ours: Vec<MigrationVersion<'_>> =
         ours.iter().map(|migration| migration.name().version()).collect();
     let applied = connection.applied_migrations().map_err(|error| failed(&*error))?;
     match applied.iter().find(|version| !ours.contains(version)) {
-        Some(unknown) => Err(StoreError::Unavailable(format!(
-            "the database has migration {unknown}, which only a newer Warren knows"
-        ))),
+        Some(version) => Err(unknown(version)),
         None => Ok(()),
     }
 }
 
+/// A migration that is not among this program's.
+pub(super) fn unknown(version: &dyn Display) -> StoreError {
+    StoreError::Unavailable(format!(
+        "the database has migration {version}, which only a newer Warren knows"
+    ))
+}
+
 /// Refuses what is no database of Warren, or one of a newer one.
 pub(super) fn require_ours(connection: &mut SqliteConnection) -> StoreResult<()> {
-    refuse_newer(connection)?;
+    refuse_newer(connection, &MIGRATIONS)?;
     let applied = connection.applied_migrations().map_err(|error| failed(&*error))?;
     if applied.is_empty() {
         return Err(StoreError::Unavailable("it has no tables of Warren".to_owned()));
@@ -75,6 +83,6 @@ pub(super) fn check_references(connection: &mut SqliteConnection) -> StoreResult
 }
 
 /// A migration that failed, in its own words.
-fn failed(error: &(dyn std::error::Error + Send + Sync)) -> StoreError {
+pub(super) fn failed(error: &(dyn std::error::Error + Send + Sync)) -> StoreError {
     StoreError::Unavailable(format!("cannot migrate the database: {error}"))
 }

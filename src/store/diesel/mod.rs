@@ -1,4 +1,4 @@
-//! `SQLite` through Diesel: the one folder that names either.
+//! `SQLite` through Diesel: the one folder that names either. `postgres` beside it is the other database.
 //!
 //! One connection writes, a pool of others reads; write-ahead logging lets them run at the same time. To read on:
 //! `connection` says how a connection is set up, `writer` what a group commit is, `store` which file answers which
@@ -7,6 +7,7 @@
 mod admin_tokens;
 mod answers;
 mod authorizers;
+mod backend;
 mod channels;
 mod connection;
 mod copying;
@@ -23,6 +24,9 @@ mod migrate;
 mod orphaned_mail;
 mod outbox;
 mod pool;
+#[cfg(feature = "postgres")]
+#[expect(clippy::duplicate_mod, reason = "one text of queries, compiled for each database")]
+mod postgres;
 mod projects;
 mod registers;
 mod rows;
@@ -44,6 +48,8 @@ mod tests;
 
 pub use copying::{CopySource, check_copy, empty_log};
 pub use files::DatabaseLock;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresDatabase, moving};
 
 use super::{Database, GroupStore, ReadStore, StoreResult};
 use identity::DatabaseFiles;
@@ -51,7 +57,7 @@ pub use identity::SUFFIXES;
 use pool::Readers;
 use std::path::Path;
 use std::sync::Arc;
-use store::SqliteStore;
+use store::DieselStore;
 use writer::SqliteWriter;
 
 /// A `SQLite` database in a file of its own.
@@ -147,7 +153,7 @@ impl Database for SqliteDatabase {
     fn read(&self, run: &mut dyn FnMut(&mut dyn ReadStore)) -> StoreResult<()> {
         self.identity.last()?;
         let mut connection = self.readers.get().map_err(error::no_reader)?;
-        run(&mut SqliteStore::new(&mut connection));
+        run(&mut DieselStore::new(&mut connection));
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Mailboxes whose token has gone: they lose it in the transaction that deletes it, and are deleted in small steps.
 
+use super::backend::Conn;
 use super::rows::sql_count;
 use super::schema::{mailboxes, mails};
 use crate::domain::{LeapTokenId, ProjectId};
@@ -8,7 +9,7 @@ use crate::store::StoreResult;
 use diesel::prelude::*;
 
 /// A token is deleted.
-pub(super) fn detach(connection: &mut SqliteConnection, token: &LeapTokenId) -> StoreResult<()> {
+pub(super) fn detach(connection: &mut Conn, token: &LeapTokenId) -> StoreResult<()> {
     diesel::update(mailboxes::table)
         .filter(mailboxes::token_id.eq(token.as_str()))
         .set(mailboxes::token_id.eq(None::<&str>))
@@ -17,10 +18,7 @@ pub(super) fn detach(connection: &mut SqliteConnection, token: &LeapTokenId) -> 
 }
 
 /// Likewise all of a project.
-pub(super) fn detach_all(
-    connection: &mut SqliteConnection,
-    project: &ProjectId,
-) -> StoreResult<()> {
+pub(super) fn detach_all(connection: &mut Conn, project: &ProjectId) -> StoreResult<()> {
     diesel::update(mailboxes::table)
         .filter(mailboxes::project_id.eq(project.as_str()))
         .set(mailboxes::token_id.eq(None::<&str>))
@@ -29,7 +27,7 @@ pub(super) fn detach_all(
 }
 
 /// Deletes some mails that have lost their token, at most `limit`, and their mailbox with the last of them; how many rows.
-pub(super) fn delete(connection: &mut SqliteConnection, limit: u64) -> StoreResult<u64> {
+pub(super) fn delete(connection: &mut Conn, limit: u64) -> StoreResult<u64> {
     let orphan: Option<i64> = mailboxes::table
         .filter(mailboxes::token_id.is_null())
         .select(mailboxes::epoch)

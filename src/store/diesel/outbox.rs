@@ -1,6 +1,6 @@
 //! One connection as the outbox: which file answers which method, and what "atomically" is.
 
-use super::store::SqliteStore;
+use super::store::DieselStore;
 use super::{authorizers, deliveries, registers, sending};
 use crate::domain::{
     Attempt, Authorizer, Delivery, DeliveryKey, DueDelivery, HookEvent, Listed, ProjectId,
@@ -10,7 +10,7 @@ use crate::store::{AtomicWrite, ReadOutbox, Start, StoreResult, WriteOutbox};
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use std::time::Duration;
 
-impl ReadOutbox for SqliteStore<'_> {
+impl ReadOutbox for DieselStore<'_> {
     fn due_webhooks(&mut self, now: Timestamp) -> StoreResult<Vec<Webhook>> {
         sending::due_webhooks(self.connection, now)
     }
@@ -54,24 +54,19 @@ impl ReadOutbox for SqliteStore<'_> {
     }
 }
 
-impl WriteOutbox for SqliteStore<'_> {
+impl WriteOutbox for DieselStore<'_> {
     /// A savepoint. After a failure that leaves the transaction in doubt nothing is sent any more, not even the way
     /// back: the whole group is given up then.
     fn atomically(&mut self, run: AtomicWrite<'_>) -> StoreResult<()> {
-        self.write(|connection| {
-            AnsiTransactionManager::begin_transaction(connection).map_err(Into::into)
-        })?;
+        self.control(AnsiTransactionManager::begin_transaction)?;
         let outcome = run(self);
         if self.has_failed() {
             return outcome;
         }
-        self.write(|connection| {
-            if outcome.is_ok() {
-                AnsiTransactionManager::commit_transaction(connection)?;
-            } else {
-                AnsiTransactionManager::rollback_transaction(connection)?;
-            }
-            Ok(())
+        self.control(if outcome.is_ok() {
+            AnsiTransactionManager::commit_transaction
+        } else {
+            AnsiTransactionManager::rollback_transaction
         })?;
         outcome
     }

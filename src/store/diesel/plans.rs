@@ -3,11 +3,11 @@
 //! The statements are not written down here. They are those that a connection hears while the methods of the store run
 //! on it, so that a query which changes is looked at as it is.
 
-mod calls;
+pub(super) mod calls;
 
 use super::connection::{self, Role};
 use super::migrate;
-use super::store::SqliteStore;
+use super::store::DieselStore;
 use crate::domain::{
     Epoch, HistoryBounds, HistoryLimits, MailboxBounds, NewVersion, ProjectTokenId, State,
     StateLogBounds, Timestamp, Version,
@@ -76,7 +76,7 @@ struct HeardStatements {
 }
 
 /// Every statement that `run` sends to a fresh database.
-fn statements(run: impl FnOnce(&mut SqliteStore<'_>)) -> HeardStatements {
+fn statements(run: impl FnOnce(&mut DieselStore<'_>)) -> HeardStatements {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("warren.db");
     let url = super::files::prepare(&path).unwrap();
@@ -98,7 +98,7 @@ fn statements(run: impl FnOnce(&mut SqliteStore<'_>)) -> HeardStatements {
             _ => {}
         }
     });
-    run(&mut SqliteStore::new(&mut connection));
+    run(&mut DieselStore::new(&mut connection));
     connection.set_instrumentation(None::<Box<dyn Instrumentation>>);
     let (statements, kept) = heard.lock().unwrap().clone();
     HeardStatements { statements, kept, connection, _folder: folder }

@@ -1,5 +1,6 @@
 //! Projects and their back ends' tokens.
 
+use super::backend::Conn;
 use super::error::{found, refusal};
 use super::orphaned_mail;
 use super::rows::{ProjectRow, ProjectTokenRow, Row as _, all, corrupt, one, sql_count};
@@ -11,16 +12,13 @@ use crate::store::{
 use diesel::prelude::*;
 
 /// `ReadStore::find_project`.
-pub(super) fn find(
-    connection: &mut SqliteConnection,
-    id: &ProjectId,
-) -> StoreResult<Option<Project>> {
+pub(super) fn find(connection: &mut Conn, id: &ProjectId) -> StoreResult<Option<Project>> {
     let query = projects::table.find(id.as_str()).select(ProjectRow::as_select());
     one(query.first(connection))
 }
 
 /// `ReadStore::list_projects`.
-pub(super) fn list(connection: &mut SqliteConnection) -> StoreResult<Vec<Project>> {
+pub(super) fn list(connection: &mut Conn) -> StoreResult<Vec<Project>> {
     let query = projects::table
         .order_by((projects::created_at, projects::id))
         .select(ProjectRow::as_select());
@@ -29,7 +27,7 @@ pub(super) fn list(connection: &mut SqliteConnection) -> StoreResult<Vec<Project
 
 /// `ReadStore::projects_after`.
 pub(super) fn after(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     start: &Start<ProjectCursor>,
     limit: u64,
 ) -> StoreResult<Vec<Project>> {
@@ -48,13 +46,13 @@ pub(super) fn after(
 }
 
 /// `ReadStore::count_projects`.
-pub(super) fn count(connection: &mut SqliteConnection) -> StoreResult<u64> {
+pub(super) fn count(connection: &mut Conn) -> StoreResult<u64> {
     let rows: i64 = projects::table.count().get_result(connection)?;
     Ok(rows.unsigned_abs())
 }
 
 /// `WriteStore::create_project`.
-pub(super) fn create(connection: &mut SqliteConnection, project: &Project) -> StoreResult<()> {
+pub(super) fn create(connection: &mut Conn, project: &Project) -> StoreResult<()> {
     diesel::insert_into(projects::table)
         .values((
             projects::id.eq(project.id.as_str()),
@@ -69,11 +67,7 @@ pub(super) fn create(connection: &mut SqliteConnection, project: &Project) -> St
 }
 
 /// `WriteStore::rename_project`.
-pub(super) fn rename(
-    connection: &mut SqliteConnection,
-    id: &ProjectId,
-    name: &str,
-) -> StoreResult<Project> {
+pub(super) fn rename(connection: &mut Conn, id: &ProjectId, name: &str) -> StoreResult<Project> {
     let row = projects::table.find(id.as_str());
     let changed = diesel::update(row).set(projects::name.eq(name)).execute(connection)?;
     found(changed, Thing::Project)?;
@@ -82,7 +76,7 @@ pub(super) fn rename(
 
 /// `WriteStore::allow_origins`.
 pub(super) fn allow_origins(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     id: &ProjectId,
     origins: &AllowedOrigins,
 ) -> StoreResult<Project> {
@@ -100,7 +94,7 @@ fn spelled(origins: &AllowedOrigins) -> Option<String> {
 
 /// `WriteStore::delete_project`. What belongs to the project goes by the cascades of the tables, but for
 /// the answers to its calls and the mailboxes of its tokens.
-pub(super) fn delete(connection: &mut SqliteConnection, id: &ProjectId) -> StoreResult<()> {
+pub(super) fn delete(connection: &mut Conn, id: &ProjectId) -> StoreResult<()> {
     let deleted = diesel::delete(projects::table.find(id.as_str())).execute(connection)?;
     found(deleted, Thing::Project)?;
     let rows = answers::table.filter(answers::scope.eq(id.as_str()));
@@ -110,7 +104,7 @@ pub(super) fn delete(connection: &mut SqliteConnection, id: &ProjectId) -> Store
 
 /// `ReadStore::find_project_token`.
 pub(super) fn find_token(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     hash: &SecretHash,
 ) -> StoreResult<Option<ProjectToken>> {
     let query = project_tokens::table
@@ -121,7 +115,7 @@ pub(super) fn find_token(
 
 /// `ReadStore::project_tokens_after`.
 pub(super) fn tokens_after(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     start: &Start<ProjectTokenCursor>,
     limit: u64,
@@ -145,10 +139,7 @@ pub(super) fn tokens_after(
 }
 
 /// `ReadStore::count_project_tokens`.
-pub(super) fn count_tokens(
-    connection: &mut SqliteConnection,
-    project: &ProjectId,
-) -> StoreResult<u64> {
+pub(super) fn count_tokens(connection: &mut Conn, project: &ProjectId) -> StoreResult<u64> {
     let of_project = project_tokens::project_id.eq(project.as_str());
     let rows: i64 = project_tokens::table.filter(of_project).count().get_result(connection)?;
     Ok(rows.unsigned_abs())
@@ -156,7 +147,7 @@ pub(super) fn count_tokens(
 
 /// `WriteStore::create_project_token`.
 pub(super) fn create_token(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     token: &ProjectToken,
     hash: &SecretHash,
 ) -> StoreResult<()> {
@@ -176,7 +167,7 @@ pub(super) fn create_token(
 
 /// `WriteStore::delete_project_token`.
 pub(super) fn delete_token(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     id: &ProjectTokenId,
 ) -> StoreResult<(ProjectToken, SecretHash)> {

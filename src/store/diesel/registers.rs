@@ -1,5 +1,6 @@
 //! Which sessions stand in which register of a channel, as far as webhooks were told.
 
+use super::backend::Conn;
 use super::error::refusal;
 use super::rows::{corrupt, sql_count};
 use super::schema::registers;
@@ -13,7 +14,7 @@ use diesel::sql_types::{Bool, Text};
 use std::sync::Arc;
 
 /// `WriteStore::enlist`.
-pub(super) fn enlist(connection: &mut SqliteConnection, listed: &Listed) -> StoreResult<()> {
+pub(super) fn enlist(connection: &mut Conn, listed: &Listed) -> StoreResult<()> {
     diesel::insert_into(registers::table)
         .values((
             registers::project_id.eq(listed.channel.project.as_str()),
@@ -29,7 +30,7 @@ pub(super) fn enlist(connection: &mut SqliteConnection, listed: &Listed) -> Stor
 }
 
 /// `WriteStore::strike`.
-pub(super) fn strike(connection: &mut SqliteConnection, listed: &Listed) -> StoreResult<()> {
+pub(super) fn strike(connection: &mut Conn, listed: &Listed) -> StoreResult<()> {
     let Listed { channel, register, session } = listed;
     let key = (channel.project.as_str(), channel.id.as_str(), register.word(), session.id.as_str());
     diesel::delete(registers::table.find(key)).execute(connection)?;
@@ -38,7 +39,7 @@ pub(super) fn strike(connection: &mut SqliteConnection, listed: &Listed) -> Stor
 
 /// `WriteStore::strike_all`.
 pub(super) fn strike_all(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     register: Register,
 ) -> StoreResult<()> {
@@ -51,7 +52,7 @@ pub(super) fn strike_all(
 
 /// Takes back everybody in such a register of one channel.
 pub(super) fn strike_channel(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: &ChannelKey,
     register: Register,
 ) -> StoreResult<()> {
@@ -68,7 +69,7 @@ type RegisterRow = (String, String, String, String, Option<String>);
 
 /// `ReadStore::listed_after`.
 pub(super) fn after(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     last: Option<&Listed>,
     limit: u64,
 ) -> StoreResult<Vec<Listed>> {

@@ -1,5 +1,6 @@
 //! What the outbox gives out, and what becomes of it.
 
+use super::backend::Conn;
 use super::error::found;
 use super::rows::{Row, WebhookRow, all, corrupt, sql_count};
 use super::schema::{deliveries, event_bodies, webhooks};
@@ -57,10 +58,7 @@ impl Row for DueRow {
 const LINES: [i64; 2] = [0, 1];
 
 /// `ReadStore::due_webhooks`: two looks into the index for each webhook, however long its queues are.
-pub(super) fn due_webhooks(
-    connection: &mut SqliteConnection,
-    now: Timestamp,
-) -> StoreResult<Vec<Webhook>> {
+pub(super) fn due_webhooks(connection: &mut Conn, now: Timestamp) -> StoreResult<Vec<Webhook>> {
     let due = |line: i64| {
         deliveries::table
             .filter(deliveries::webhook_id.eq(webhooks::id))
@@ -79,7 +77,7 @@ pub(super) fn due_webhooks(
 /// `ReadStore::due_deliveries`: retries and first attempts in turns, each by its own time. A retry has waited already, and
 /// by time alone it would stand behind everything that came before it failed.
 pub(super) fn due(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     webhook: &WebhookId,
     now: Timestamp,
     limit: u64,
@@ -116,7 +114,7 @@ fn in_turns<T>(one: Vec<T>, other: Vec<T>) -> impl Iterator<Item = T> {
 }
 
 /// `ReadStore::next_due`.
-pub(super) fn next_due(connection: &mut SqliteConnection) -> StoreResult<Option<Timestamp>> {
+pub(super) fn next_due(connection: &mut Conn) -> StoreResult<Option<Timestamp>> {
     let first: Option<i64> = deliveries::table
         .filter(deliveries::state.eq(PENDING))
         .order_by(deliveries::next_attempt_at)
@@ -138,7 +136,7 @@ fn latest(now: Timestamp, longest: Duration) -> [(i64, Timestamp); 2] {
 
 /// `ReadStore::is_due_too_late`: two looks into the index for each webhook, as in [`due_webhooks`].
 pub(super) fn is_due_too_late(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     now: Timestamp,
     longest: Duration,
 ) -> StoreResult<bool> {
@@ -156,7 +154,7 @@ pub(super) fn is_due_too_late(
 
 /// `WriteStore::bring_back_deliveries`.
 pub(super) fn bring_back(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     now: Timestamp,
     longest: Duration,
 ) -> StoreResult<u64> {
@@ -179,7 +177,7 @@ pub(super) fn bring_back(
 
 /// `WriteStore::settle_delivery`.
 pub(super) fn settle(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: &DeliveryKey,
     attempt: &Attempt,
 ) -> StoreResult<()> {
@@ -208,11 +206,7 @@ pub(super) fn settle(
 }
 
 /// A webhook hears no more; what it was still owed is given up with it.
-fn disable(
-    connection: &mut SqliteConnection,
-    webhook: &WebhookId,
-    at: Timestamp,
-) -> QueryResult<()> {
+fn disable(connection: &mut Conn, webhook: &WebhookId, at: Timestamp) -> QueryResult<()> {
     diesel::update(webhooks::table.find(webhook.as_str()))
         .set(webhooks::disabled_at.eq(at.0))
         .execute(connection)?;
@@ -230,7 +224,7 @@ fn disable(
 
 /// `WriteStore::resend_delivery`.
 pub(super) fn resend(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     key: &DeliveryKey,
     now: Timestamp,

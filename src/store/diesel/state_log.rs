@@ -2,10 +2,11 @@
 //!
 //! What is beyond the bounds is passed over by whoever reads, so deleting it is never urgent.
 
+use super::backend::Conn;
 use super::hot::LogState;
 use super::rows::sql_count;
 use super::schema::{state_logs, state_versions};
-use super::store::SqliteStore;
+use super::store::DieselStore;
 use crate::domain::state_log::{
     KeptVersion, MOST_PATCHES, NewVersion, StateLogBounds, StoredState,
 };
@@ -51,7 +52,7 @@ struct LogRow {
 type VersionRow = (i64, i64, i64, Option<String>, Option<String>);
 
 /// The log of a channel.
-fn log_of(connection: &mut SqliteConnection, key: &ChannelKey) -> StoreResult<Option<LogRow>> {
+fn log_of(connection: &mut Conn, key: &ChannelKey) -> StoreResult<Option<LogRow>> {
     let row = state_logs::table
         .filter(state_logs::project_id.eq(key.project.as_str()))
         .filter(state_logs::channel_id.eq(key.id.as_str()))
@@ -63,7 +64,7 @@ impl LogRow {
     /// The oldest version that is kept.
     fn floor(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Conn,
         bounds: &StateLogBounds,
         now: Timestamp,
     ) -> StoreResult<i64> {
@@ -89,7 +90,7 @@ impl LogRow {
     }
 
     /// The nearest version up to one that is stored whole.
-    fn base(&self, connection: &mut SqliteConnection, upto: i64) -> StoreResult<Option<i64>> {
+    fn base(&self, connection: &mut Conn, upto: i64) -> StoreResult<Option<i64>> {
         let whole = state_versions::table
             .filter(state_versions::log_id.eq(self.id))
             .filter(state_versions::version.le(upto))
@@ -100,11 +101,7 @@ impl LogRow {
     }
 
     /// The version that is meant, if there is one.
-    fn number(
-        &self,
-        connection: &mut SqliteConnection,
-        wanted: WantedVersion,
-    ) -> StoreResult<Option<i64>> {
+    fn number(&self, connection: &mut Conn, wanted: WantedVersion) -> StoreResult<Option<i64>> {
         let rows = state_versions::table.filter(state_versions::log_id.eq(self.id));
         let number: Option<i64> = match wanted {
             WantedVersion::Number(Version(number)) => rows
@@ -123,7 +120,7 @@ impl LogRow {
     /// A version, if it is kept.
     fn find(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Conn,
         wanted: WantedVersion,
         bounds: &StateLogBounds,
         now: Timestamp,
@@ -154,7 +151,7 @@ impl LogRow {
     /// A part of the versions.
     fn page(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Conn,
         page: &StateLogPage,
     ) -> StoreResult<(Vec<KeptVersion>, bool)> {
         let floor = self.floor(connection, &page.bounds, page.now)?;
@@ -193,12 +190,7 @@ impl LogRow {
     }
 
     /// Deletes versions before this one, at most so many; whether there may be more.
-    fn delete_before(
-        &self,
-        connection: &mut SqliteConnection,
-        before: i64,
-        limit: u64,
-    ) -> StoreResult<bool> {
+    fn delete_before(&self, connection: &mut Conn, before: i64, limit: u64) -> StoreResult<bool> {
         let oldest: Vec<(i64, i64)> = state_versions::table
             .filter(state_versions::log_id.eq(self.id))
             .filter(state_versions::version.lt(before))
@@ -232,7 +224,7 @@ impl LogRow {
     /// `WriteStateLog::prune_state_log`.
     fn prune(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Conn,
         bounds: &StateLogBounds,
         now: Timestamp,
         limit: u64,
@@ -265,7 +257,7 @@ impl LogRow {
 
 /// `WriteStateLog::keep_version`: the hot path, two statements.
 fn keep(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: &ChannelKey,
     new: &NewVersion,
     bounds: &StateLogBounds,
@@ -291,7 +283,7 @@ fn keep(
     let (log, patches, bytes): (i64, i64, i64) = statement.get_result(connection)?;
     let is_whole = patches == 0;
     let stored = if is_whole { whole_bytes } else { patch_bytes };
-    diesel::insert_or_ignore_into(state_versions::table)
+    diesel::insert_into(state_versions::table)
         .values((
             state_versions::log_id.eq(log),
             state_versions::version.eq(new.version.0),
@@ -303,16 +295,17 @@ fn keep(
             state_versions::patch.eq(patch),
             state_versions::state.eq(is_whole.then_some(state)),
         ))
+        .on_conflict_do_nothing()
         .execute(connection)?;
     Ok(())
 }
 
-impl SqliteStore<'_> {
+impl DieselStore<'_> {
     /// Reads of a channel's log as it is at one moment: what is deleted meanwhile must not leave a hole.
     fn of_log<T>(
         &mut self,
         key: &ChannelKey,
-        read: impl FnOnce(&LogRow, &mut SqliteConnection) -> StoreResult<T>,
+        read: impl FnOnce(&LogRow, &mut Conn) -> StoreResult<T>,
     ) -> StoreResult<Option<T>> {
         let mut outcome = Ok(None);
         self.connection.transaction(|connection| {
@@ -324,7 +317,7 @@ impl SqliteStore<'_> {
     }
 }
 
-impl ReadStateLog for SqliteStore<'_> {
+impl ReadStateLog for DieselStore<'_> {
     fn find_version(
         &mut self,
         key: &ChannelKey,
@@ -353,14 +346,14 @@ impl ReadStateLog for SqliteStore<'_> {
     }
 }
 
-impl WriteStateLog for SqliteStore<'_> {
+impl WriteStateLog for DieselStore<'_> {
     fn keep_version(
         &mut self,
         key: &ChannelKey,
         version: &NewVersion,
         bounds: &StateLogBounds,
     ) -> StoreResult<()> {
-        self.write(|connection| keep(connection, key, version, bounds))
+        self.write_surely(|connection| keep(connection, key, version, bounds))
     }
 
     fn close_state_log(&mut self, key: &ChannelKey) -> StoreResult<()> {

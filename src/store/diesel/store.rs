@@ -1,5 +1,6 @@
 //! One connection as a store: which file answers which method.
 
+use super::backend::{self, Conn};
 use super::{admin_tokens, channels, projects, subscriptions, tokens, unheard, webhooks};
 use crate::domain::{
     AdminToken, AdminTokenId, AllowedOrigins, Capabilities, Channel, ChannelId, ChannelKey,
@@ -10,22 +11,19 @@ use crate::store::{
     ChannelCursor, ChannelPage, ProjectCursor, ProjectTokenCursor, ReadStore, SecretHash, Start,
     StoreError, StoreResult, TokenCursor, TokenUpdate, Unheard, WebhookUpdate, WriteStore,
 };
-use diesel::sqlite::SqliteConnection;
+use diesel::QueryResult;
 
 /// A connection, borrowed for a read or for a group of writes.
-pub(super) struct SqliteStore<'c> {
+pub(super) struct DieselStore<'c> {
     /// Where the statements go.
-    pub(super) connection: &'c mut SqliteConnection,
-    /// The first failure that was no refusal, if any.
-    ///
-    /// `SQLite` may answer a full disk or an I/O error by ending the whole transaction. Every later write would then
-    /// commit by itself, so none is let through any more.
+    pub(super) connection: &'c mut Conn,
+    /// The first failure that left the transaction in doubt, if any: nothing is let through any more.
     failure: Option<StoreError>,
 }
 
-impl<'c> SqliteStore<'c> {
+impl<'c> DieselStore<'c> {
     /// Borrows a connection.
-    pub(super) fn new(connection: &'c mut SqliteConnection) -> Self {
+    pub(super) fn new(connection: &'c mut Conn) -> Self {
         Self { connection, failure: None }
     }
 
@@ -42,7 +40,21 @@ impl<'c> SqliteStore<'c> {
     /// Runs one write, unless the transaction is in doubt.
     pub(super) fn write<T>(
         &mut self,
-        run: impl FnOnce(&mut SqliteConnection) -> StoreResult<T>,
+        run: impl FnOnce(&mut Conn) -> StoreResult<T>,
+    ) -> StoreResult<T> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let (outcome, failure) = backend::write(self.connection, run);
+        self.failure = failure;
+        outcome
+    }
+
+    /// The same for a write of which no statement can be refused: it learns from rows what it may not do, and holds no text
+    /// but what is checked to be some.
+    pub(super) fn write_surely<T>(
+        &mut self,
+        run: impl FnOnce(&mut Conn) -> StoreResult<T>,
     ) -> StoreResult<T> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
@@ -53,9 +65,24 @@ impl<'c> SqliteStore<'c> {
         }
         outcome
     }
+
+    /// Begins or ends a savepoint around several writes.
+    pub(super) fn control(
+        &mut self,
+        step: impl FnOnce(&mut Conn) -> QueryResult<()>,
+    ) -> StoreResult<()> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        step(self.connection).map_err(|error| {
+            let failure = StoreError::from(error);
+            self.failure = Some(failure.clone());
+            failure
+        })
+    }
 }
 
-impl ReadStore for SqliteStore<'_> {
+impl ReadStore for DieselStore<'_> {
     fn find_project(&mut self, id: &ProjectId) -> StoreResult<Option<Project>> {
         projects::find(self.connection, id)
     }
@@ -193,7 +220,7 @@ impl ReadStore for SqliteStore<'_> {
     }
 }
 
-impl WriteStore for SqliteStore<'_> {
+impl WriteStore for DieselStore<'_> {
     fn create_project(&mut self, project: &Project) -> StoreResult<()> {
         self.write(|connection| projects::create(connection, project))
     }
@@ -244,7 +271,7 @@ impl WriteStore for SqliteStore<'_> {
     }
 
     fn set_state(&mut self, key: &ChannelKey, state: &State, version: Version) -> StoreResult<()> {
-        self.write(|connection| channels::set_state(connection, key, state, version))
+        self.write_surely(|connection| channels::set_state(connection, key, state, version))
     }
 
     fn mark_subscribed(&mut self, key: &ChannelKey) -> StoreResult<()> {

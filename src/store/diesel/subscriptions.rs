@@ -1,5 +1,6 @@
 //! Permanent subscriptions: which token hears which channel.
 
+use super::backend::{Conn, attempt};
 use super::error::is_missing_parent;
 use super::rows::{SubscriptionRow, all};
 use super::schema::{subscriptions, tokens};
@@ -10,7 +11,7 @@ use diesel::prelude::*;
 
 /// `ReadStore::subscriptions_of`.
 pub(super) fn of_token(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     token: &LeapTokenId,
 ) -> StoreResult<Vec<Subscription>> {
     let query = subscriptions::table
@@ -23,12 +24,12 @@ pub(super) fn of_token(
 /// `WriteStore::add_subscription`: one statement; the foreign keys see to it that token and channel are there and of
 /// one project, and only a refused one looks which of them is not.
 pub(super) fn add(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: &ChannelKey,
     token: &LeapTokenId,
     at: Timestamp,
 ) -> StoreResult<bool> {
-    match insert(connection, key, token, at) {
+    match attempt(connection, |connection| insert(connection, key, token, at)) {
         Err(error) if is_missing_parent(&error) => {
             let row = tokens::table
                 .find(token.as_str())
@@ -42,7 +43,7 @@ pub(super) fn add(
 
 /// Adds a row unless it is there already; returns whether it is new. The caller knows what a missing parent means.
 pub(super) fn insert(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: &ChannelKey,
     token: &LeapTokenId,
     at: Timestamp,
@@ -61,7 +62,7 @@ pub(super) fn insert(
 
 /// `WriteStore::remove_subscription`.
 pub(super) fn remove(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: &ChannelKey,
     token: &LeapTokenId,
 ) -> StoreResult<bool> {

@@ -30,6 +30,12 @@ impl SqliteFixture {
         Self(tempfile::tempdir().unwrap())
     }
 
+    /// The same for the contract, which asks whether there is one.
+    #[expect(clippy::unnecessary_wraps, reason = "another database may be missing")]
+    fn fresh() -> Option<Self> {
+        Some(Self::new())
+    }
+
     /// Where the file goes.
     fn path(&self) -> PathBuf {
         self.0.path().join("warren.db")
@@ -63,7 +69,7 @@ impl Fixture for SqliteFixture {
     }
 }
 
-run_contract_on!(SqliteFixture::new);
+run_contract_on!(SqliteFixture::fresh);
 
 /// The project of the tests below.
 fn project() -> Project {

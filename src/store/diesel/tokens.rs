@@ -1,5 +1,6 @@
 //! Leap tokens.
 
+use super::backend::Conn;
 use super::error::{found, is_missing_parent, refusal};
 use super::orphaned_mail;
 use super::rows::{Row as _, TokenRow, all, one, sql_count};
@@ -21,16 +22,13 @@ struct TokenColumns<'a> {
 }
 
 /// `ReadStore::find_token`.
-pub(super) fn find(
-    connection: &mut SqliteConnection,
-    id: &LeapTokenId,
-) -> StoreResult<Option<LeapToken>> {
+pub(super) fn find(connection: &mut Conn, id: &LeapTokenId) -> StoreResult<Option<LeapToken>> {
     one(tokens::table.find(id.as_str()).select(TokenRow::as_select()).first(connection))
 }
 
 /// `ReadStore::tokens_after`.
 pub(super) fn after(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     start: &Start<TokenCursor>,
     limit: u64,
@@ -53,17 +51,14 @@ pub(super) fn after(
 }
 
 /// `ReadStore::count_tokens`.
-pub(super) fn count(connection: &mut SqliteConnection, project: &ProjectId) -> StoreResult<u64> {
+pub(super) fn count(connection: &mut Conn, project: &ProjectId) -> StoreResult<u64> {
     let query = tokens::table.filter(tokens::project_id.eq(project.as_str())).count();
     let rows: i64 = query.get_result(connection)?;
     Ok(rows.unsigned_abs())
 }
 
 /// `ReadStore::count_tokens_of_channel`.
-pub(super) fn count_of_channel(
-    connection: &mut SqliteConnection,
-    key: &ChannelKey,
-) -> StoreResult<u64> {
+pub(super) fn count_of_channel(connection: &mut Conn, key: &ChannelKey) -> StoreResult<u64> {
     let query = subscriptions::table
         .filter(subscriptions::project_id.eq(key.project.as_str()))
         .filter(subscriptions::channel_id.eq(key.id.as_str()))
@@ -74,7 +69,7 @@ pub(super) fn count_of_channel(
 
 /// `ReadStore::tokens_of_channel`.
 pub(super) fn of_channel(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     key: &ChannelKey,
     start: &Start<TokenCursor>,
     limit: u64,
@@ -101,7 +96,7 @@ pub(super) fn of_channel(
 
 /// `WriteStore::create_token`.
 pub(super) fn create(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     token: &LeapToken,
     channels: &[ChannelId],
 ) -> StoreResult<()> {
@@ -125,7 +120,7 @@ pub(super) fn create(
 }
 
 /// Adds the token's own row.
-fn insert(connection: &mut SqliteConnection, token: &LeapToken) -> StoreResult<()> {
+fn insert(connection: &mut Conn, token: &LeapToken) -> StoreResult<()> {
     diesel::insert_into(tokens::table)
         .values((
             tokens::id.eq(token.id.as_str()),
@@ -141,7 +136,7 @@ fn insert(connection: &mut SqliteConnection, token: &LeapToken) -> StoreResult<(
 
 /// `WriteStore::update_token`.
 pub(super) fn update(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     id: &LeapTokenId,
     update: &TokenUpdate,
@@ -161,7 +156,7 @@ pub(super) fn update(
 
 /// `WriteStore::delete_token`; its subscriptions go with it, by their foreign key, and its mailbox waits to be deleted.
 pub(super) fn delete(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     id: &LeapTokenId,
 ) -> StoreResult<()> {

@@ -1,5 +1,6 @@
 //! What the last orderly stop knew of what leap tokens have not heard.
 
+use super::backend::Conn;
 use super::rows::sql_count;
 use super::schema::unheard;
 use crate::domain::{LeapTokenId, MISSED_UNKNOWN};
@@ -22,7 +23,7 @@ fn read(missed: Option<i64>) -> u64 {
 }
 
 /// `WriteStore::keep_unheard`.
-pub(super) fn keep(connection: &mut SqliteConnection, left: &Unheard) -> StoreResult<()> {
+pub(super) fn keep(connection: &mut Conn, left: &Unheard) -> StoreResult<()> {
     diesel::delete(unheard::table).execute(connection)?;
     let named = left.tokens.iter().map(|(token, missed)| (token.as_str(), *missed));
     let rows: Vec<_> = named
@@ -36,7 +37,7 @@ pub(super) fn keep(connection: &mut SqliteConnection, left: &Unheard) -> StoreRe
 }
 
 /// `WriteStore::take_unheard`.
-pub(super) fn take(connection: &mut SqliteConnection) -> StoreResult<Unheard> {
+pub(super) fn take(connection: &mut Conn) -> StoreResult<Unheard> {
     let rows: Vec<(String, Option<i64>)> = unheard::table.load(connection)?;
     diesel::delete(unheard::table).execute(connection)?;
     let mut left = Unheard::default();

@@ -1,5 +1,6 @@
 //! Webhooks.
 
+use super::backend::Conn;
 use super::error::{found, refusal};
 use super::rows::{WebhookRow, all, one};
 use super::schema::webhooks;
@@ -20,17 +21,14 @@ struct WebhookColumns<'a> {
 }
 
 /// `ReadStore::count_webhooks`.
-pub(super) fn count(connection: &mut SqliteConnection, project: &ProjectId) -> StoreResult<u64> {
+pub(super) fn count(connection: &mut Conn, project: &ProjectId) -> StoreResult<u64> {
     let query = webhooks::table.filter(webhooks::project_id.eq(project.as_str())).count();
     let rows: i64 = query.get_result(connection)?;
     Ok(rows.unsigned_abs())
 }
 
 /// `ReadStore::list_webhooks`.
-pub(super) fn list(
-    connection: &mut SqliteConnection,
-    project: &ProjectId,
-) -> StoreResult<Vec<Webhook>> {
+pub(super) fn list(connection: &mut Conn, project: &ProjectId) -> StoreResult<Vec<Webhook>> {
     let query = webhooks::table
         .filter(webhooks::project_id.eq(project.as_str()))
         .order_by((webhooks::created_at, webhooks::id))
@@ -40,7 +38,7 @@ pub(super) fn list(
 
 /// `ReadStore::find_webhook`.
 pub(super) fn find(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     id: &WebhookId,
 ) -> StoreResult<Option<Webhook>> {
@@ -49,7 +47,7 @@ pub(super) fn find(
 }
 
 /// `WriteStore::create_webhook`.
-pub(super) fn create(connection: &mut SqliteConnection, webhook: &Webhook) -> StoreResult<()> {
+pub(super) fn create(connection: &mut Conn, webhook: &Webhook) -> StoreResult<()> {
     diesel::insert_into(webhooks::table)
         .values((
             webhooks::id.eq(webhook.id.as_str()),
@@ -66,7 +64,7 @@ pub(super) fn create(connection: &mut SqliteConnection, webhook: &Webhook) -> St
 
 /// `WriteStore::update_webhook`.
 pub(super) fn update(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     id: &WebhookId,
     update: &WebhookUpdate,
@@ -100,7 +98,7 @@ pub(super) fn update(
 
 /// `WriteStore::delete_webhook`.
 pub(super) fn delete(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     id: &WebhookId,
 ) -> StoreResult<()> {

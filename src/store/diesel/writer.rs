@@ -3,7 +3,7 @@
 use super::connection::{self, Role};
 use super::files;
 use super::identity::DatabaseFiles;
-use super::store::SqliteStore;
+use super::store::DieselStore;
 use crate::store::{GroupStore, StoreError, StoreResult, WriteStore};
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
 use diesel::dsl::sql;
@@ -74,7 +74,7 @@ fn connect(url: &str) -> StoreResult<SqliteConnection> {
 impl GroupStore for SqliteWriter {
     fn group(&mut self, run: &mut dyn FnMut(&mut dyn WriteStore)) -> StoreResult<()> {
         self.transact(|connection| {
-            let mut store = SqliteStore::new(connection);
+            let mut store = DieselStore::new(connection);
             run(&mut store);
             store.into_outcome()
         })

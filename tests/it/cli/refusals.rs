@@ -2,7 +2,7 @@
 
 use super::Home;
 use crate::scene::create;
-use crate::support::{PROJECT, Server};
+use crate::support::{PROJECT, Server, database};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -67,14 +67,17 @@ fn what_is_wrong_is_json_where_that_is_asked_for() {
     }
     assert_eq!(home.json(&["api", "GET", "/v1/channels?page=1&pageSize=1"])["total_count"], 1);
     let data = server.data_folder();
-    let data = data.to_str().unwrap();
-    assert_eq!(home.json(&["info", "--data", data])["projects"][0]["id"], PROJECT);
-    let made = home.json(&["admin", "create-token", "--name", "Ops", "--data", data]);
+    let url = database::setting(data.parent().unwrap()).map(|(_, url)| url);
+    let mut place = vec!["--data", data.to_str().unwrap()];
+    place.extend(url.iter().flat_map(|url| ["--database", url.as_str()]));
+    let there = |words: &[&str]| home.json(&[words, &place].concat());
+    assert_eq!(there(&["info"])["projects"][0]["id"], PROJECT);
+    let made = there(&["admin", "create-token", "--name", "Ops"]);
     let id = made["id"].as_str().unwrap();
-    let listed = home.json(&["admin", "list-tokens", "--data", data]);
+    let listed = there(&["admin", "list-tokens"]);
     let tokens = listed["tokens"].as_array().unwrap();
     assert!(tokens.iter().any(|token| token["id"] == id && token["name"] == "Ops"), "{listed}");
-    assert_eq!(home.json(&["admin", "delete-token", id, "--data", data])["deleted"], id);
+    assert_eq!(there(&["admin", "delete-token", id])["deleted"], id);
     assert_eq!(home.json(&["config", "check"])["ok"], true);
     assert_eq!(home.json(&["init", "new.toml"])["wrote"], "new.toml");
 }

@@ -1,7 +1,7 @@
 //! A server as a process among others: it can be killed, started again on the same data, and weighed.
 
 use super::{Http, PATIENCE, Stopwatch};
-use crate::support::{start, tunnel, until};
+use crate::support::{database, start, tunnel, until};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -37,6 +37,7 @@ impl Process {
         settings: &[(&str, &str)],
     ) -> Self {
         let mut command = start::program_with(listener.into(), folder, settings);
+        database::settle(&mut command, folder, settings);
         Self::spawned(command.stderr(start::log_file(folder)), folder)
     }
 
@@ -64,8 +65,12 @@ impl Process {
         process
     }
 
-    /// Lets it write to no file from now on, or to all again: every write fails as on a full disk.
+    /// Lets it write to no file from now on, or to all again: every write fails as on a full disk. Where its database is no
+    /// file, that takes none.
     pub fn let_write(&self, may: bool) {
+        if database::let_write(self.log.parent().unwrap(), may) {
+            return;
+        }
         let usual = getrlimit(Resource::Fsize);
         let current = if may { usual.current } else { Some(0) };
         let limit = Rlimit { current, maximum: usual.maximum };
@@ -176,5 +181,6 @@ impl Drop for Process {
 fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = start::on_folder(start::program(), folder, settings);
     command.envs(tunnel::settings(folder));
+    database::settle(&mut command, folder, settings);
     command
 }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod authority;
+pub mod database;
 pub mod receiver;
 pub mod start;
 pub mod tunnel;
@@ -95,6 +96,7 @@ impl Server {
         let log = start::log_file(folder.path());
         let mut command = start::on_folder(command, folder.path(), settings);
         command.envs(tunnel::settings(folder.path()));
+        database::settle(&mut command, folder.path(), settings);
         let mut child = command.stderr(log).spawn().unwrap();
         let address = start::ready(&mut child);
         let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), folder };
@@ -239,9 +241,9 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Server {
     /// Asks the server to stop, as an operator would, and sees to it that it does.
-    fn drop(&mut self) {
+    fn stop(&mut self) {
         // One that was killed and waited for has given its number away.
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             return;
@@ -256,5 +258,12 @@ impl Drop for Server {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+        database::forget(self.folder.path());
     }
 }

@@ -56,6 +56,12 @@ macro_rules! id {
     };
 }
 
+/// An id as every database can be asked for it: a zero byte is no text for some. No id of ours has one, nor what stands in its
+/// place here, so nothing is found either way.
+fn writable(text: &str) -> Arc<str> {
+    if text.contains('\0') { Arc::from(text.replace('\0', "\u{fffd}")) } else { Arc::from(text) }
+}
+
 /// Defines an identifier of ours: taken as it comes, shown in logs.
 macro_rules! open_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -63,7 +69,7 @@ macro_rules! open_id {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(Arc::from(text))
+                Self(writable(text))
             }
         }
 
@@ -124,7 +130,7 @@ id!(
 
 impl From<&str> for LeapTokenId {
     fn from(text: &str) -> Self {
-        Self(Arc::from(text))
+        Self(writable(text))
     }
 }
 
@@ -209,6 +215,13 @@ impl Minter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_id_of_ours_has_a_zero_byte() {
+        assert_eq!(LeapTokenId::from("a\0b").as_str(), "a\u{fffd}b");
+        assert_eq!(WebhookId::from("\0").as_str(), "\u{fffd}");
+        assert_eq!(ProjectId::from("project_x").as_str(), "project_x");
+    }
 
     #[test]
     fn channel_ids_of_real_apps_are_taken() {

@@ -1,9 +1,9 @@
 //! The statements of a mail's way, prepared once and then kept (see `hot.rs`).
 
+use super::super::backend::{Backend, Conn};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Text};
-use diesel::sqlite::Sqlite;
 
 /// The next number of a token's mailbox goes to a mail of so many bytes, if there is room.
 pub(super) struct TakeNumber<'a> {
@@ -30,8 +30,8 @@ impl Query for TakeNumber<'_> {
     type SqlType = (BigInt, BigInt);
 }
 
-impl QueryFragment<Sqlite> for TakeNumber<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+impl QueryFragment<Backend> for TakeNumber<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
         out.push_sql(
             "UPDATE mailboxes SET last_number = last_number + 1, messages = messages + 1, bytes = bytes + ",
         );
@@ -49,7 +49,7 @@ impl QueryFragment<Sqlite> for TakeNumber<'_> {
     }
 }
 
-impl RunQueryDsl<SqliteConnection> for TakeNumber<'_> {}
+impl RunQueryDsl<Conn> for TakeNumber<'_> {}
 
 /// So many mails of so many bytes wait no more.
 pub(super) struct ReleaseRoom {
@@ -72,8 +72,8 @@ impl Query for ReleaseRoom {
     type SqlType = BigInt;
 }
 
-impl QueryFragment<Sqlite> for ReleaseRoom {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+impl QueryFragment<Backend> for ReleaseRoom {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
         out.push_sql("UPDATE mailboxes SET messages = messages - ");
         out.push_bind_param::<BigInt, _>(&self.messages)?;
         out.push_sql(", bytes = bytes - ");
@@ -85,7 +85,7 @@ impl QueryFragment<Sqlite> for ReleaseRoom {
     }
 }
 
-impl RunQueryDsl<SqliteConnection> for ReleaseRoom {}
+impl RunQueryDsl<Conn> for ReleaseRoom {}
 
 /// Mails that wait come to an end, and lose their text.
 pub(super) struct EndMails {
@@ -109,8 +109,8 @@ impl QueryId for EndMails {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl QueryFragment<Sqlite> for EndMails {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+impl QueryFragment<Backend> for EndMails {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
         out.push_sql("UPDATE mails SET state = ");
         out.push_bind_param::<BigInt, _>(&self.state)?;
         out.push_sql(", since = ");
@@ -126,4 +126,4 @@ impl QueryFragment<Sqlite> for EndMails {
     }
 }
 
-impl RunQueryDsl<SqliteConnection> for EndMails {}
+impl RunQueryDsl<Conn> for EndMails {}

@@ -1,6 +1,6 @@
 //! Every method of the store, called at least once on one small project.
 
-use super::super::store::SqliteStore;
+use super::super::store::DieselStore;
 use crate::domain::{
     AdminTokenId, Attempt, Authorizer, Capabilities, Channel, ChannelId, ChannelKey, DeliveryKey,
     DeliveryOutcome, Digest, Epoch, EventId, EventKind, FirstCall, HistoryBounds, HistoryLimits,
@@ -65,7 +65,7 @@ fn call() -> KeyedCall {
 }
 
 /// Calls what adds rows.
-pub(super) fn create(store: &mut SqliteStore<'_>) {
+pub(in super::super) fn create(store: &mut DieselStore<'_>) {
     let (id, created_at) = (project(), Timestamp(1));
     store
         .create_project(&Project {
@@ -110,7 +110,7 @@ pub(super) fn create(store: &mut SqliteStore<'_>) {
 }
 
 /// Calls what changes rows.
-pub(super) fn change(store: &mut SqliteStore<'_>) {
+pub(in super::super) fn change(store: &mut DieselStore<'_>) {
     store.set_state(&key(), &State::empty(), Version(2)).unwrap();
     assert!(store.set_state(&key(), &State::empty(), Version(2)).is_err());
     store.update_channel(&key(), Visibility::Public, Capabilities::default()).unwrap();
@@ -157,7 +157,7 @@ pub(super) fn mail(expires_at: i64) -> NewMail {
 }
 
 /// Calls what puts mails into mailboxes, and what takes them out.
-fn post_mails(store: &mut SqliteStore<'_>) {
+fn post_mails(store: &mut DieselStore<'_>) {
     let bounds = MailboxBounds { messages: 2, ..MailboxBounds::default() };
     for expires_at in [1, 9, 9, 9] {
         // The first makes room, the last finds none.
@@ -176,7 +176,7 @@ pub(super) fn message() -> NewMessage {
 }
 
 /// Calls what keeps messages.
-fn keep_messages(store: &mut SqliteStore<'_>) {
+fn keep_messages(store: &mut DieselStore<'_>) {
     let limits = HistoryLimits { count: Some(1), seconds: None };
     let (bounds, now) = (HistoryBounds::default(), Timestamp(1));
     store.open_line(&key(), Epoch(7), limits).unwrap();
@@ -190,7 +190,7 @@ fn keep_messages(store: &mut SqliteStore<'_>) {
 }
 
 /// Calls what reads.
-pub(super) fn read(store: &mut SqliteStore<'_>) {
+pub(super) fn read(store: &mut DieselStore<'_>) {
     let (project, now) = (project(), Timestamp(1));
     store.find_project(&project).unwrap();
     store.list_projects().unwrap();
@@ -253,7 +253,7 @@ pub(super) fn read(store: &mut SqliteStore<'_>) {
 }
 
 /// Calls what reads of tokens that others sign.
-fn read_issuers(store: &mut SqliteStore<'_>) {
+fn read_issuers(store: &mut DieselStore<'_>) {
     let project = project();
     let (anna, last) = (Subject::trusted("anna"), Start::Behind(Subject::trusted("a")));
     store.jwt_keys(&project).unwrap();
@@ -263,7 +263,7 @@ fn read_issuers(store: &mut SqliteStore<'_>) {
 }
 
 /// Calls what reads messages.
-fn read_messages(store: &mut SqliteStore<'_>) {
+fn read_messages(store: &mut DieselStore<'_>) {
     let now = Timestamp(1);
     store.find_line(&key()).unwrap();
     store.due_lines(now, 1).unwrap();
@@ -282,7 +282,7 @@ fn read_messages(store: &mut SqliteStore<'_>) {
 }
 
 /// Calls what removes rows.
-pub(super) fn remove(store: &mut SqliteStore<'_>) {
+pub(super) fn remove(store: &mut DieselStore<'_>) {
     store.free_key(&call()).unwrap();
     store.prune_answers(&call().scope, Timestamp(1), 1).unwrap();
     store.strike(&listed()).unwrap();

@@ -2,11 +2,12 @@
 
 mod statements;
 
+use super::backend::Conn;
 use super::error::found;
 use super::orphaned_mail;
 use super::rows::{sql_count, unsigned};
 use super::schema::{mailboxes, mails, tokens};
-use super::store::SqliteStore;
+use super::store::DieselStore;
 use crate::domain::{
     Epoch, LeapTokenId, Mail, MailId, MailPiece, MailState, MailStatus, MailboxBounds, Message,
     Position, ProjectId, RawJson, Timestamp,
@@ -50,17 +51,13 @@ fn mail_id(epoch: i64, number: i64) -> MailId {
 }
 
 /// The mailbox of a token.
-fn mailbox_of(connection: &mut SqliteConnection, token: &LeapTokenId) -> StoreResult<Option<i64>> {
+fn mailbox_of(connection: &mut Conn, token: &LeapTokenId) -> StoreResult<Option<i64>> {
     let row = mailboxes::table.filter(mailboxes::token_id.eq(token.as_str()));
     Ok(row.select(mailboxes::epoch).first(connection).optional()?)
 }
 
 /// Some of what waits in a mailbox, and whether there is more.
-fn piece_of(
-    connection: &mut SqliteConnection,
-    epoch: i64,
-    page: &MailPage,
-) -> StoreResult<(Vec<Mail>, bool)> {
+fn piece_of(connection: &mut Conn, epoch: i64, page: &MailPage) -> StoreResult<(Vec<Mail>, bool)> {
     let marks: Vec<MailMark> = mails::table
         .filter(mails::epoch.eq(epoch))
         .filter(mails::state.eq(QUEUED))
@@ -98,7 +95,7 @@ fn piece_of(
     Ok((rows.into_iter().map(mail).collect(), has_more))
 }
 
-impl ReadMailbox for SqliteStore<'_> {
+impl ReadMailbox for DieselStore<'_> {
     fn has_mail(&mut self, token: &LeapTokenId) -> StoreResult<bool> {
         let row = mailboxes::table.filter(mailboxes::token_id.eq(token.as_str()));
         let waiting: Option<i64> =
@@ -154,7 +151,7 @@ impl ReadMailbox for SqliteStore<'_> {
 
 /// Mails of these numbers, which have so many bytes together, come to an end at that time.
 fn end(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     epoch: i64,
     (first, last): (i64, i64),
     (messages, bytes): (i64, i64),
@@ -177,7 +174,7 @@ fn end(
 }
 
 /// One whose time is over comes to its end.
-fn expire(connection: &mut SqliteConnection, mark: MailMark) -> StoreResult<()> {
+fn expire(connection: &mut Conn, mark: MailMark) -> StoreResult<()> {
     let MailMark { epoch, number, due_at, bytes, .. } = mark;
     end(connection, epoch, (number, number), (1, bytes), (EXPIRED, due_at))
 }
@@ -185,7 +182,7 @@ fn expire(connection: &mut SqliteConnection, mark: MailMark) -> StoreResult<()> 
 /// A mailbox for a token that has none; or room in a full one, if the time of some mails is over. Whether it is worth
 /// trying again.
 fn make_room(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     token: &LeapTokenId,
     new: &NewMail,
@@ -225,7 +222,7 @@ fn make_room(
 
 /// `WriteMailbox::put_mail`: the hot path, two statements.
 fn put(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     project: &ProjectId,
     token: &LeapTokenId,
     new: &NewMail,
@@ -265,7 +262,7 @@ fn put(
 
 /// `WriteMailbox::deliver_mail`.
 fn deliver(
-    connection: &mut SqliteConnection,
+    connection: &mut Conn,
     epoch: Epoch,
     numbers: &RangeInclusive<u64>,
     now: Timestamp,
@@ -287,13 +284,13 @@ fn deliver(
 }
 
 /// Deletes a mail.
-fn forget(connection: &mut SqliteConnection, mark: MailMark) -> StoreResult<()> {
+fn forget(connection: &mut Conn, mark: MailMark) -> StoreResult<()> {
     diesel::delete(mails::table.find((mark.epoch, mark.state, mark.number))).execute(connection)?;
     Ok(())
 }
 
 /// `WriteMailbox::prune_mail`.
-fn prune(connection: &mut SqliteConnection, now: Timestamp, limit: u64) -> StoreResult<bool> {
+fn prune(connection: &mut Conn, now: Timestamp, limit: u64) -> StoreResult<bool> {
     let orphans = orphaned_mail::delete(connection, limit)?;
     if orphans > 0 {
         return Ok(true);
@@ -314,7 +311,7 @@ fn prune(connection: &mut SqliteConnection, now: Timestamp, limit: u64) -> Store
     Ok(num::counter(due.len()) >= limit)
 }
 
-impl WriteMailbox for SqliteStore<'_> {
+impl WriteMailbox for DieselStore<'_> {
     fn put_mail(
         &mut self,
         project: &ProjectId,

@@ -1,0 +1,217 @@
+//! Connections that break: between groups, within one, and where nobody hears what became of a COMMIT.
+
+use super::*;
+use crate::store::diesel::postgres::session::WriterHold;
+use crate::store::diesel::postgres::writer::{PostgresWriter, status};
+use crate::store::{GroupStore, WriteStore};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use tempfile::TempDir;
+
+/// Ends every connection to the database but the one that asks.
+const END_ALL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                       WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
+/// Adds a channel.
+fn add(writer: &mut dyn GroupStore, id: &str) -> Result<(), StoreError> {
+    let mut outcome = None;
+    let mut run = |store: &mut dyn WriteStore| outcome = Some(store.create_channel(&channel(id)));
+    writer.group(&mut run)?;
+    outcome.unwrap()
+}
+
+#[test]
+fn a_connection_that_broke_between_two_groups_costs_nothing() {
+    let Some(fixture) = PostgresFixture::fresh() else { return };
+    let database = fixture.database();
+    let mut writer = database.writer().unwrap();
+    writer.group(&mut |store| store.create_project(&project()).unwrap()).unwrap();
+    for id in ["x", "y"] {
+        fixture.tamper(END_ALL);
+        add(&mut *writer, id).unwrap();
+    }
+    fixture.tamper(END_ALL);
+    writer.check().unwrap();
+    fixture.tamper(END_ALL);
+    writer.probe().unwrap();
+    assert_eq!(channels(&database), 2);
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_connection_that_breaks_within_a_group_costs_that_group() {
+    let Some(fixture) = PostgresFixture::fresh() else { return };
+    let database = fixture.database();
+    let mut writer = database.writer().unwrap();
+    writer.group(&mut |store| store.create_project(&project()).unwrap()).unwrap();
+    let mut outcomes = Vec::new();
+    let group = writer.group(&mut |store| {
+        outcomes.push(store.create_channel(&channel("before")).is_ok());
+        fixture.tamper(END_ALL);
+        outcomes.push(store.create_channel(&channel("broken")).is_ok());
+        outcomes.push(store.create_channel(&channel("after")).is_ok());
+    });
+    assert!(matches!(group, Err(StoreError::Unavailable(_))), "{group:?}");
+    assert_eq!(outcomes, [true, false, false]);
+    assert_eq!(channels(&database), 0);
+    add(&mut *writer, "next").unwrap();
+    assert_eq!(channels(&database), 1);
+}
+
+#[test]
+fn a_writer_whose_place_was_taken_writes_nothing() {
+    let Some(fixture) = PostgresFixture::fresh() else { return };
+    let database = fixture.database();
+    let mut writer = database.writer().unwrap();
+    writer.group(&mut |store| store.create_project(&project()).unwrap()).unwrap();
+    fixture.tamper(END_ALL);
+    let successor = fixture.database();
+    assert_refused(add(&mut *writer, "late"), "another server has taken the database");
+    assert_refused(writer.check(), "another server has taken the database");
+    drop(successor);
+    add(&mut *writer, "later").unwrap();
+    assert_eq!(channels(&database), 1);
+}
+
+#[test]
+fn groups_that_fail_give_the_database_to_nobody() {
+    let Some(fixture) = PostgresFixture::fresh() else { return };
+    let database = fixture.database();
+    let mut writer = database.writer().unwrap();
+    writer.group(&mut |store| store.create_project(&project()).unwrap()).unwrap();
+    let url = fixture.url();
+    let waiting =
+        thread::spawn(move || PostgresDatabase::open(&url, 1, Duration::from_secs(2)).unwrap());
+    while !waiting.is_finished() {
+        let crashed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            writer.group(&mut |_| panic!("a write that crashes"))
+        }));
+        assert!(crashed.is_err());
+        // Any pause will do: who waits looks many times in each.
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert!(waiting.join().unwrap().is_none());
+    add(&mut *writer, "next").unwrap();
+    // Whatever breaks is there again.
+    fixture.tamper(END_ALL);
+    writer.check().unwrap();
+    add(&mut *writer, "last").unwrap();
+}
+
+/// A way to the database that breaks once, behind a COMMIT: that arrives, and its answer does not.
+struct BreakingWay {
+    /// Where its socket is.
+    folder: TempDir,
+    /// Whether it breaks with the next one.
+    is_armed: Arc<AtomicBool>,
+}
+
+impl BreakingWay {
+    /// A way to this cluster; with `before`, it breaks before the COMMIT has arrived.
+    fn to(cluster: &Cluster, before: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let name = ".s.PGSQL.5432";
+        let listener = UnixListener::bind(folder.path().join(name)).unwrap();
+        let (is_armed, there) = (Arc::new(AtomicBool::new(false)), cluster.folder().join(name));
+        let armed = Arc::clone(&is_armed);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let (armed, there) = (Arc::clone(&armed), there.clone());
+                thread::spawn(move || carry(client, &there, &armed, before));
+            }
+        });
+        Self { folder, is_armed }
+    }
+
+    /// The URL of a database on this way.
+    fn url(&self, database: &str) -> String {
+        format!("postgres://warren@/{database}?host={}", self.folder.path().display())
+    }
+}
+
+/// Carries one connection. What it cannot, nobody waits for.
+fn carry(mut client: UnixStream, there: &Path, armed: &AtomicBool, before: bool) -> io::Result<()> {
+    let mut server = UnixStream::connect(there)?;
+    let (mut answers, mut to_client) = (server.try_clone()?, client.try_clone()?);
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let cut = Arc::clone(&is_cut);
+    thread::spawn(move || {
+        let mut piece = [0; 8192];
+        while let Ok(length @ 1..) = answers.read(&mut piece) {
+            if cut.load(Ordering::SeqCst) || to_client.write_all(&piece[..length]).is_err() {
+                break;
+            }
+        }
+        let _ = to_client.shutdown(std::net::Shutdown::Both);
+    });
+    let mut piece = [0; 8192];
+    loop {
+        let length = client.read(&mut piece)?;
+        if length == 0 {
+            return server.shutdown(std::net::Shutdown::Both);
+        }
+        let is_commit = piece[..length].windows(6).any(|word| word == b"COMMIT");
+        if is_commit && armed.swap(false, Ordering::SeqCst) {
+            is_cut.store(true, Ordering::SeqCst);
+            if before {
+                return server.shutdown(std::net::Shutdown::Both);
+            }
+        }
+        server.write_all(&piece[..length])?;
+    }
+}
+
+#[test]
+fn a_commit_whose_answer_was_lost_is_looked_up() {
+    for before in [false, true] {
+        let Some(fixture) = PostgresFixture::fresh() else { return };
+        let way = BreakingWay::to(fixture.cluster, before);
+        let database = PostgresDatabase::open(&way.url(&fixture.name), 1, WAIT).unwrap().unwrap();
+        let mut writer = database.writer().unwrap();
+        writer.group(&mut |store| store.create_project(&project()).unwrap()).unwrap();
+        way.is_armed.store(true, Ordering::SeqCst);
+        let committed = add(&mut *writer, "x");
+        assert!(!way.is_armed.load(Ordering::SeqCst), "nothing broke");
+        assert_eq!(committed.is_ok(), !before, "{committed:?}");
+        assert_eq!(channels(&database), u64::from(!before));
+        add(&mut *writer, "y").unwrap();
+    }
+}
+
+#[test]
+fn what_has_become_of_a_transaction_is_known() {
+    let Some(fixture) = PostgresFixture::fresh() else { return };
+    let number = "SELECT pg_current_xact_id()::text AS word";
+    let mut other = fixture.connect();
+    let ask = |number: &str| status(&mut fixture.connect(), number).unwrap();
+    for (end, expected) in [("COMMIT", "committed"), ("ROLLBACK", "aborted")] {
+        other.batch_execute("BEGIN").unwrap();
+        let Line { word } = sql_query(number).get_result(&mut other).unwrap();
+        assert_eq!(ask(&word).as_deref(), Some("in progress"));
+        other.batch_execute(end).unwrap();
+        assert_eq!(ask(&word).as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn what_a_lost_connection_left_open_does_not_stand_in_the_way() {
+    let Some(fixture) = PostgresFixture::fresh() else { return };
+    let address = Address::new(&fixture.url());
+    let mut writer = PostgresWriter::open(address, WriterHold::Alone, None).unwrap();
+    writer.group(&mut |store| store.create_project(&project()).unwrap()).unwrap();
+    for _ in 0..3 {
+        let crashed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            writer.group(&mut |store| {
+                store.create_channel(&channel("x")).unwrap();
+                panic!("a write that crashes");
+            })
+        }));
+        assert!(crashed.is_err());
+        add(&mut writer, "x").unwrap();
+        writer.group(&mut |store| store.delete_channel(&channel("x").key).unwrap()).unwrap();
+    }
+}

@@ -1,0 +1,186 @@
+//! The one connection that writes, many writes to a commit.
+
+use super::address::Address;
+use super::session::{Keeper, ServerProcess, Session, WriterHold};
+use super::store::DieselStore;
+use crate::store::{GroupStore, StoreError, StoreResult, WriteStore};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Nullable, Text};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long a writer that comes back waits for the one before it to have gone.
+const HOLD_WAIT: Duration = Duration::from_secs(5);
+/// How long it is asked what has become of a commit: its askers wait for that.
+const LONGEST: Duration = Duration::from_secs(10);
+/// How long is waited before it is asked again.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The writer.
+pub(super) struct PostgresWriter {
+    /// Where the database is.
+    address: Address,
+    /// Whether it keeps others from writing.
+    hold: WriterHold,
+    /// What keeps its place meanwhile, unless that broke.
+    keeper: Option<Keeper>,
+    /// The connection, unless a group took it and did not end well: dropping it rolls everything back.
+    session: Option<Session>,
+    /// What served the newest connection, also when that is not here any more.
+    newest: Option<ServerProcess>,
+}
+
+/// One word, or none.
+#[derive(QueryableByName)]
+struct FoundWord {
+    /// The word.
+    #[diesel(sql_type = Nullable<Text>)]
+    word: Option<String>,
+}
+
+impl PostgresWriter {
+    /// A writer over these connections, or ones of its own.
+    pub(super) fn open(
+        address: Address,
+        hold: WriterHold,
+        first: Option<(Option<Keeper>, Session)>,
+    ) -> StoreResult<Self> {
+        let (keeper, session) =
+            first.map_or((None, None), |(keeper, session)| (keeper, Some(session)));
+        let newest = session.as_ref().map(|session| session.process.clone());
+        let mut writer = Self { address, hold, keeper, session, newest };
+        if writer.session.is_none() {
+            writer.session = Some(writer.connect()?);
+        }
+        Ok(writer)
+    }
+
+    /// Opens a connection in the place of the one before, which is ended where it is not known to have gone: it may be in the
+    /// middle of a transaction, and it holds the database.
+    fn connect(&mut self) -> StoreResult<Session> {
+        let mut session = Session::open(&self.address)?;
+        if let Some(before) = self.newest.replace(session.process.clone()) {
+            before.end(&mut session.connection)?;
+        }
+        if self.hold == WriterHold::Alone && !session.take(HOLD_WAIT)? {
+            let reason =
+                "another server has taken the database while this one was not connected to it";
+            return Err(StoreError::Unavailable(reason.to_owned()));
+        }
+        self.keep()?;
+        Ok(session)
+    }
+
+    /// Sees to it that the place is kept. Who waits for it at a start may have it for a moment; what counts is that nobody
+    /// else writes.
+    fn keep(&mut self) -> StoreResult<()> {
+        let is_kept = self.keeper.as_mut().is_some_and(Keeper::is_there);
+        if self.hold == WriterHold::Alone && !is_kept {
+            self.keeper = Keeper::open(&self.address, Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction. Where the connection has gone, nothing has been written on it, and a new one does.
+    fn begin(&mut self) -> StoreResult<Session> {
+        let begin = |mut session: Session| {
+            AnsiTransactionManager::begin_transaction_sql(&mut session.connection, "BEGIN")
+                .map(|()| session)
+        };
+        if let Some(Ok(session)) = self.session.take().map(begin) {
+            return Ok(session);
+        }
+        Ok(begin(self.connect()?)?)
+    }
+
+    /// Runs something in a transaction of its own and commits it.
+    fn transact(
+        &mut self,
+        run: impl FnOnce(&mut PgConnection) -> StoreResult<()>,
+    ) -> StoreResult<()> {
+        let mut session = self.begin()?;
+        run(&mut session.connection)?;
+        // Without a number nothing was written. In a transaction that cannot go on, this fails, where COMMIT would not.
+        let number = "SELECT pg_current_xact_id_if_assigned()::text AS word";
+        let number: FoundWord = sql_query(number).get_result(&mut session.connection)?;
+        match AnsiTransactionManager::commit_transaction(&mut session.connection) {
+            Ok(()) => {
+                self.session = Some(session);
+                Ok(())
+            }
+            Err(error) => {
+                drop(session);
+                match number.word {
+                    Some(number) => self.look_up(&number, error.into()),
+                    None => Err(error.into()),
+                }
+            }
+        }
+    }
+
+    /// Finds out what has become of a transaction whose COMMIT had no answer, or this one.
+    #[expect(clippy::disallowed_methods, reason = "how long somebody really waits")]
+    fn look_up(&mut self, number: &str, error: StoreError) -> StoreResult<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < LONGEST {
+            let status = self.connect().and_then(|mut session| {
+                let status = status(&mut session.connection, number)?;
+                self.session = Some(session);
+                Ok(status)
+            });
+            match status.ok().flatten().as_deref() {
+                Some("committed") => {
+                    tracing::warn!(%error, "a commit had no answer, and stands");
+                    return Ok(());
+                }
+                Some("aborted") => return Err(error),
+                // It cannot be reached yet, or the process that had the transaction has not ended.
+                _ => sleep(PAUSE),
+            }
+        }
+        Err(StoreError::Unavailable(format!("{error}; nobody can be asked whether it stands")))
+    }
+}
+
+/// What has become of a transaction: committed, aborted, in progress, or nothing if that was too long ago.
+pub(super) fn status(connection: &mut PgConnection, number: &str) -> StoreResult<Option<String>> {
+    let status = "SELECT pg_xact_status(CAST($1 AS xid8)) AS word";
+    let found: FoundWord = sql_query(status).bind::<Text, _>(number).get_result(connection)?;
+    Ok(found.word)
+}
+
+impl GroupStore for PostgresWriter {
+    fn group(&mut self, run: &mut dyn FnMut(&mut dyn WriteStore)) -> StoreResult<()> {
+        self.transact(|connection| {
+            let mut store = DieselStore::new(connection);
+            run(&mut store);
+            store.into_outcome()
+        })
+    }
+
+    fn check(&mut self) -> StoreResult<()> {
+        if let Some(mut session) = self.session.take()
+            && session.connection.batch_execute("SELECT 1").is_ok()
+        {
+            self.session = Some(session);
+            return self.keep();
+        }
+        self.session = Some(self.connect()?);
+        Ok(())
+    }
+
+    fn probe(&mut self) -> StoreResult<()> {
+        let probe = "INSERT INTO store_probes VALUES (1, 1)
+                     ON CONFLICT (number) DO UPDATE SET times = store_probes.times + 1";
+        self.transact(|connection| Ok(connection.batch_execute(probe)?))
+    }
+
+    fn close(&mut self) -> StoreResult<()> {
+        self.session = None;
+        self.keeper = None;
+        Ok(())
+    }
+}
