@@ -217,6 +217,7 @@ pub async fn own(
     let begin = async {
         // A connection that ends before it knows where it is cannot say so to the next one, and has to take it for a gap.
         while !ids.iter().all(|id| warren.positions().channels.contains_key(id)) {
+            // The client tells nobody when it knows.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         scene.connected.fetch_add(1, Ordering::SeqCst);
