@@ -210,8 +210,8 @@ pub async fn own(
     };
     let warren = builder.connect().await.unwrap();
     let ids = scene.size.heard_by(client);
-    let heard = ids.iter().cloned().map(|id| async {
-        let channel = warren.subscribe(id).await.unwrap();
+    let heard = ids.iter().map(|id| async {
+        let channel = warren.subscribe(id.as_str()).await.unwrap();
         own_channel(scene, client, &channel).await;
     });
     let begin = async {

@@ -18,8 +18,7 @@ use warren_client::{Client, Event};
 fn a_mail_that_was_answered_outlives_kills_and_is_not_delivered_by_them() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(folder.path(), &[]);
-    let made = server.http().data("POST", "/v1/channels/tokens", "{}").unwrap();
-    let token = made["token"]["id"].as_str().unwrap().to_owned();
+    let token = new_token(&server);
     let posted = server.http().call_once("key", "POST", &path(&token), &mail(1, HOUR)).unwrap();
     let id = posted.data()["id"].as_str().unwrap().to_owned();
     let state = |server: &Process| {
@@ -47,8 +46,7 @@ fn a_mail_that_was_answered_outlives_kills_and_is_not_delivered_by_them() {
 fn an_orderly_stop_notes_what_was_heard_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(folder.path(), &[]);
-    let made = server.http().data("POST", "/v1/channels/tokens", "{}").unwrap();
-    let token = made["token"]["id"].as_str().unwrap().to_owned();
+    let token = new_token(&server);
     let post = |server: &Process, number| {
         server.http().data("POST", &path(&token), &mail(number, HOUR)).unwrap();
     };
@@ -66,6 +64,12 @@ fn an_orderly_stop_notes_what_was_heard_before_it() {
     server.assert_well();
 }
 
+/// Makes a token.
+fn new_token(server: &Process) -> String {
+    let made = server.http().data("POST", "/v1/channels/tokens", "{}").unwrap();
+    made["token"]["id"].as_str().unwrap().to_owned()
+}
+
 /// How often the server is killed.
 const KILLS: u64 = 6;
 /// How many mails each life of it has to take.
@@ -75,8 +79,7 @@ const LOAD: u64 = 20;
 fn under_load_and_kills_every_mail_that_was_answered_is_heard_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(folder.path(), &[]);
-    let made = server.http().data("POST", "/v1/channels/tokens", "{}").unwrap();
-    let token = made["token"]["id"].as_str().unwrap().to_owned();
+    let token = new_token(&server);
     drop(server);
     let answered = Mutex::new(Vec::new());
     let (mut heard, mut next) = (Vec::new(), 0);
@@ -105,8 +108,8 @@ fn under_load_and_kills_every_mail_that_was_answered_is_heard_in_order() {
                 }
                 numbers
             });
-            let time = Duration::from_millis(200 + 150 * kill);
-            let_run(time, LOAD, || answered.lock().unwrap().len() as u64);
+            let done = || answered.lock().unwrap().len() as u64;
+            let_run(Duration::from_millis(200 + 150 * kill), LOAD, done);
             server.kill();
             heard.push(reader.join().unwrap());
         });
