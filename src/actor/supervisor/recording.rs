@@ -5,8 +5,10 @@ use super::Supervisor;
 use crate::delivery::fanout::Order;
 use crate::domain::{ConnectionId, Message, ProjectId};
 use crate::recorder::{RecordKind, Recorded, RecordedBody, RecordedFacts, Tape};
+use futures_util::future::join_all;
 use std::sync::Arc;
 use std::sync::PoisonError;
+use tokio::sync::oneshot;
 
 /// A message to a connection that will be recorded.
 pub(super) struct RecordedDirect<'a> {
@@ -39,11 +41,16 @@ impl RecordedDirect<'_> {
 
 impl Supervisor {
     /// Sees to it that the frames of those connections of a project are recorded that somebody has chosen, and of no others;
-    /// to be called after every change of them.
+    /// to be called after every change of them. Done once all that comes is recorded so.
     pub async fn watch_frames(&self, project: &ProjectId) {
         let fanouts = self.0.fanouts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut done = Vec::new();
         for fanout in fanouts {
-            fanout.send(Order::Watch { project: project.clone() }).await;
+            let (reply, answer) = oneshot::channel();
+            fanout.send(Order::Watch { project: project.clone(), reply }).await;
+            done.push(answer);
         }
+        // One that has crashed has no connections any more.
+        join_all(done).await;
     }
 }

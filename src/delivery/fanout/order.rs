@@ -126,6 +126,8 @@ pub enum Order {
     Watch {
         /// The project.
         project: ProjectId,
+        /// Is told when that is done.
+        reply: oneshot::Sender<()>,
     },
     /// End those that belong to one owner.
     CloseOf {

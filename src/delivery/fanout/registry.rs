@@ -134,8 +134,10 @@ impl Registry {
                 let theirs = self.links.values().filter(|link| link.belongs_to(&owner));
                 theirs.for_each(|link| link.note(Note::Close(close.clone())));
             }
-            Order::Watch { project } => {
+            Order::Watch { project, reply } => {
                 self.links.values().for_each(|link| link.watch_again(&project));
+                // Whoever asked may have gone.
+                let _ = reply.send(());
             }
             Order::Visit { connection, cid, project, visit, reply } => {
                 let link = self.links.get(&connection).filter(|link| link.is(&cid, &project));
