@@ -137,8 +137,7 @@ impl Stage<'_> {
         let scene = self.scene;
         thread::scope(|threads| {
             Crowd { scene, tokens, lives: lives_seen, dice: dice.fork(0) }.spawn(threads);
-            let all = scene.size.connections();
-            eventually("all have begun", || scene.connected.load(Ordering::SeqCst) >= all);
+            scene.await_all();
             // From here on they are owed everything.
             kills::note_of_officials(scene, |client, channel| Note::Hears { client, channel });
             let publishers = Publishers::spawn(threads, scene, &mut dice);

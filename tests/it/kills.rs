@@ -54,6 +54,12 @@ impl Scene {
         let (connected, made) = Default::default();
         Self { address, size, record, is_over, answered, changes, replayed, connected, made }
     }
+
+    /// Waits until everybody has begun.
+    pub fn await_all(&self) {
+        let all = self.size.connections();
+        eventually("all have begun", || self.connected.load(Ordering::SeqCst) >= all);
+    }
 }
 
 /// An address that a server can take again and again: nobody else listens there, and what connects is given none of it.
@@ -132,8 +138,7 @@ fn run(scene: &Scene, folder: &Path, process: Process, tokens: &[Option<String>]
     let (lives, lives_seen) = watch::channel(0);
     thread::scope(|threads| {
         hearers::spawn(threads, scene, tokens, lives_seen, dice.fork(0));
-        let all = scene.size.connections();
-        eventually("all have begun", || scene.connected.load(Ordering::SeqCst) >= all);
+        scene.await_all();
         let publishers = Publishers::spawn(threads, scene, &mut dice);
         for by in 0..size::WRITERS {
             let dice = dice.fork(by);

@@ -200,13 +200,7 @@ async fn hear(address: SocketAddr, token: &str) -> Vec<u64> {
 fn warrens_own_clients_hear_every_mail_once_and_in_order_over_kills() {
     let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
     let process = start(folder.path(), address);
-    let mut http = process.http();
-    let tokens: Vec<_> = (0..4)
-        .map(|_| {
-            let made = http.data("POST", "/v1/channels/tokens", "{}").unwrap();
-            made["token"]["id"].as_str().unwrap().to_owned()
-        })
-        .collect();
+    let tokens: Vec<_> = (0..4).map(|_| new_token(&process)).collect();
     let (is_over, posted, mut dice) = (AtomicBool::new(false), AtomicU64::new(0), Dice::new());
     let process = thread::scope(|scope| {
         let mut process = process;
