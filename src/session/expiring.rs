@@ -36,7 +36,11 @@ impl<E: SessionEffects> SessionMachine<E> {
     /// The time may have come at which the token expires, or a connection's does.
     pub fn expire_token(&mut self, now: Timestamp, effects: &mut E) {
         if self.token().is_some_and(|token| token.is_expired(now)) {
-            return self.end("the token has expired", effects);
+            // Where nobody ever was, somebody's question is what the session was begun for: it ends behind the answer.
+            if self.had_connections {
+                self.end("the token has expired", effects);
+            }
+            return;
         }
         let mut over = Vec::new();
         for (uid, known) in &mut self.connections {

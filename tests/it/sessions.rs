@@ -158,6 +158,29 @@ fn permanent_subscriptions_and_states_survive_a_kill() {
     process.assert_well();
 }
 
+/// How often an expired token is asked about: its session must not end before it has answered, and that is a matter of moments.
+const QUESTIONS: usize = 40;
+
+#[test]
+fn an_expired_token_can_be_granted_channels_and_lose_them() {
+    let server = Server::start();
+    create(&server, "room", "private", &[]);
+    let past = r#"{"expires_at":"2020-01-01T00:00:00Z"}"#;
+    let made = server.data("POST", "/v1/channels/tokens", past);
+    let token = made["token"]["id"].as_str().unwrap();
+    let path = format!("/v1/channels/room/subscribers/{token}");
+    for _ in 0..QUESTIONS {
+        for method in ["PUT", "DELETE"] {
+            let answer = server.call(method, &path, Some(crate::support::OWNER), "");
+            assert_eq!(answer.status, 204, "{method}: {answer:?}");
+        }
+        let mut socket = Socket::open(server.address);
+        socket.identify(Some(token));
+        assert_eq!(socket.expect_close(), (4001, "the token has expired".to_owned()));
+    }
+    server.assert_well();
+}
+
 #[test]
 fn expiry_that_is_changed_counts_for_live_connections() {
     let server = Server::start();

@@ -10,6 +10,8 @@ REFUSED = os.environ.get("WARREN_REFUSED", "")
 FREE = {"getSelf", "getProject", "getOwnMembership", "callMany"}
 # What is about no project that is named.
 OWN = {"getSelf", "callMany"}
+# The channels that the caller made in its own project: whoever names one of them, and no project, means that one.
+MADE = set()
 
 
 def name_of(case):
@@ -27,7 +29,10 @@ def never_lets_in(ctx, response, case):
         assert all(result["status"] >= 400 for result in results), f"an item of a batch was let in: {results}"
         return None
     path, names_other = case.operation.path, PROJECT in response.request.url
-    is_by_id = "{" in path and "{project}" not in path and name_of(case) != "createNamedChannel"
+    channel = (case.path_parameters or {}).get("channel")
+    if name_of(case) == "createNamedChannel" and not names_other and response.status_code < 300:
+        MADE.add(channel)
+    is_by_id = "{" in path and "{project}" not in path and channel not in MADE and name_of(case) != "createNamedChannel"
     # Whoever names no project, and nothing that is in one, means the token's own.
     if REFUSED == "foreign" and not names_other and not is_by_id:
         return None

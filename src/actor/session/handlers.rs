@@ -98,6 +98,7 @@ impl Handler<Direct> for SessionActor {
 
     fn handle(&mut self, direct: Direct, ctx: &mut Context<Self>) -> Self::Result {
         if !self.machine.is_of(&direct.project) {
+            self.step(ctx, SessionMachine::check_idle);
             return Err(AskError::not_found(Thing::Token));
         }
         metrics::count(|cells| cells.tallies.direct_messages.add(1));
