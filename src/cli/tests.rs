@@ -60,6 +60,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("POST", "projects/{project}/webhooks/{webhook}/regenerate", "webhooks rotate w"),
     ("POST", "projects/{project}/webhooks/{webhook}/test", "webhooks test w"),
     ("GET", "projects/{project}/webhooks/{webhook}/deliveries", "webhooks deliveries w"),
+    ("GET", "projects/{project}/webhooks/{webhook}/deliveries/{delivery}", "webhooks delivery w d"),
     (
         "POST",
         "projects/{project}/webhooks/{webhook}/deliveries/{delivery}/resend",

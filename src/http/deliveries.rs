@@ -8,15 +8,18 @@ use super::list::{self, List};
 use super::mounted::{Mounted, on};
 use super::query::{self, ListCursor};
 use super::views::DeliveryView;
+use super::webhooks::require_readers;
 use crate::actor::{Persistence, clock};
-use crate::domain::{Delivery, DeliveryKey, ProjectId, WebhookId};
+use crate::domain::{Delivery, DeliveryKey, ProjectId, RawJson, WebhookId};
 use crate::store::{Start, Thing};
 use actix_web::http::Method;
+use serde::Serialize;
 
 /// The routes of this file.
 pub(crate) fn routes() -> Vec<Mounted> {
     vec![
         on(Method::GET, "projects/{project}/webhooks/{webhook}/deliveries", list),
+        on(Method::GET, "projects/{project}/webhooks/{webhook}/deliveries/{delivery}", show),
         on(
             Method::POST,
             "projects/{project}/webhooks/{webhook}/deliveries/{delivery}/resend",
@@ -74,6 +77,28 @@ impl List for Deliveries {
     fn write(&self, delivery: &Delivery, _: bool, text: &mut Vec<u8>) -> serde_json::Result<()> {
         serde_json::to_writer(text, &DeliveryView::from(delivery))
     }
+}
+
+/// `{delivery, body}`.
+#[derive(Serialize)]
+struct DeliveryBody<'a> {
+    /// The delivery.
+    delivery: DeliveryView<'a>,
+    /// What is posted, byte by byte as it is signed.
+    body: RawJson,
+}
+
+/// `GET /projects/:id/webhooks/:wid/deliveries/:event`: with what is posted, for who may read that anyway.
+async fn show(call: Call) -> Answer {
+    let project = call.project().await?;
+    let key = DeliveryKey { webhook: call.parts.webhook(), event: call.parts.delivery() };
+    let read = call.app.persistence.read(move |store| {
+        existing(store.find_webhook(&project, &key.webhook)?, Thing::Webhook)?;
+        existing(store.find_delivery(&project, &key)?, Thing::Delivery)
+    });
+    let (delivery, body) = read.await?;
+    require_readers(&call.caller, std::slice::from_ref(&delivery.event))?;
+    answer::data(DeliveryBody { delivery: DeliveryView::from(&delivery), body })
 }
 
 /// `POST /projects/:id/webhooks/:wid/deliveries/:event/resend`: due at once, whatever became of it before.

@@ -98,6 +98,11 @@ pub const TABLE: &[(Method, &str, Need)] = &[
     (Method::POST, "projects/{project}/webhooks/{webhook}/test", Flag(UpdateWebhook)),
     (Method::GET, "projects/{project}/webhooks/{webhook}/deliveries", Flag(ReadWebhooks)),
     (
+        Method::GET,
+        "projects/{project}/webhooks/{webhook}/deliveries/{delivery}",
+        Flag(ReadWebhooks),
+    ),
+    (
         Method::POST,
         "projects/{project}/webhooks/{webhook}/deliveries/{delivery}/resend",
         Flag(UpdateWebhook),

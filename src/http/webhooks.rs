@@ -239,7 +239,7 @@ async fn delete(call: Call) -> Answer {
 }
 
 /// Refuses whoever may not read themselves what these events tell.
-fn require_readers(caller: &Caller, events: &[String]) -> Result<(), ApiError> {
+pub(super) fn require_readers(caller: &Caller, events: &[String]) -> Result<(), ApiError> {
     let flags = events.iter().flat_map(|event| reveals(event));
     flags.copied().try_for_each(|flag| Need::Flag(flag).check(caller))
 }

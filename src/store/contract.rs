@@ -256,6 +256,7 @@ macro_rules! run_contract_on {
             outbox::an_endpoint_that_is_gone_hears_nothing_until_it_is_changed,
             outbox::a_delivery_can_be_sent_again,
             outbox::deliveries_are_listed_newest_first,
+            outbox::a_delivery_is_found_with_what_is_posted,
             outbox::a_walk_through_deliveries_goes_on_behind_one_that_was_forgotten,
             outbox::finished_deliveries_are_forgotten_after_a_while,
             outbox::a_deleted_webhook_takes_its_deliveries_along,

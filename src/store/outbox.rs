@@ -2,7 +2,7 @@
 
 use super::{Start, StoreResult, WriteStore};
 use crate::domain::{
-    Attempt, Authorizer, Delivery, DeliveryKey, DueDelivery, HookEvent, Listed, ProjectId,
+    Attempt, Authorizer, Delivery, DeliveryKey, DueDelivery, HookEvent, Listed, ProjectId, RawJson,
     Register, Timestamp, Webhook, WebhookId,
 };
 use std::time::Duration;
@@ -32,6 +32,12 @@ pub trait ReadOutbox {
         start: &Start<i64>,
         limit: u64,
     ) -> StoreResult<Vec<Delivery>>;
+    /// A delivery of the project, with what the webhook is posted.
+    fn find_delivery(
+        &mut self,
+        project: &ProjectId,
+        key: &DeliveryKey,
+    ) -> StoreResult<Option<(Delivery, RawJson)>>;
     /// How many deliveries a webhook has.
     fn count_deliveries(&mut self, webhook: &WebhookId) -> StoreResult<u64>;
     /// Who answers a project's subscribe requests.

@@ -52,6 +52,10 @@ test('a webhook is made, its delivery is resent, its secret is new, and it goes'
   await row.getByRole('button', { name: 'Resend channel.created' }).click();
   assert.equal((await called('channel.created')).headers['webhook-id'], headers['webhook-id']);
   await row.getByText('delivered').waitFor();
+  await row.getByRole('button', { name: 'Body of channel.created' }).click();
+  const body = page.getByRole('dialog').getByRole('group', { name: 'Body' });
+  assert.match(await body.innerText(), /"event": "channel\.created"[^]*"id": "noisy"/);
+  await page.getByRole('button', { name: 'Close' }).click();
 
   await page.getByRole('button', { name: 'Test call' }).click();
   await called('webhook.test');

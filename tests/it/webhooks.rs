@@ -11,6 +11,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use warren::domain::Permission;
 
 /// Every event.
 const EVENTS: &[&str] = &[
@@ -137,6 +138,13 @@ fn retries_keep_the_id_and_are_signed_anew() {
     assert_eq!((&done["attempts"], &done["last_status"]), (&json!(4), &json!(200)));
     let path =
         format!("/v1/projects/@this/webhooks/{id}/deliveries/{}", done["id"].as_str().unwrap());
+    let shown = server.data("GET", &path, "");
+    assert_eq!(shown, json!({"delivery": done, "body": calls[0].json()}));
+    let flags = 1_u64 << Permission::ReadWebhooks.bit();
+    let body = json!({ "flags": flags }).to_string();
+    let blind = server.data("POST", "/v1/projects/@this/tokens", &body);
+    let blind = server.call("GET", &path, blind["project_token"]["token"].as_str(), "");
+    assert_eq!(blind.failure().0, 403, "it tells of channels");
     server.done("POST", &format!("{path}/resend"), "");
     assert_eq!(receiver.wait_for(5)[4].header("webhook-id"), calls[0].header("webhook-id"));
     let unknown = format!("/v1/projects/@this/webhooks/{id}/deliveries/event_x/resend");

@@ -126,7 +126,7 @@ pub enum ClientCommand {
     Connections(Group<ConnectionTask>),
     /// Show what happened in the project lately
     Inspect(Single<InspectArgs>),
-    /// Webhooks: list, create, update, delete, rotate, test, deliveries, resend
+    /// Webhooks: list, create, update, delete, rotate, test, deliveries, delivery, resend
     Webhooks(Group<WebhookTask>),
     /// Who decides about subscriptions to private channels: get, set, delete, test
     Authorizer(Group<AuthorizerTask>),

@@ -283,6 +283,28 @@ pub(crate) fn deliveries_are_listed_newest_first(bench: &mut Bench) {
     assert_eq!(bench.read(|store| store.count_deliveries(&id)), 5);
 }
 
+pub(crate) fn a_delivery_is_found_with_what_is_posted(bench: &mut Bench) {
+    hooks(bench, "a", &["1", "2"]);
+    hooks(bench, "b", &["3"]);
+    let event = created("a", "e", 1);
+    record(bench, &event);
+    let of = |webhook: &str, event: &str| DeliveryKey {
+        webhook: WebhookId::from(webhook),
+        event: EventId::from(event),
+    };
+    for webhook in ["1", "2"] {
+        let found =
+            bench.read(|store| store.find_delivery(&project_id("a"), &of(webhook, "e"))).unwrap();
+        let body = body_for(&WebhookId::from(webhook), &event.body(1)).unwrap();
+        assert_eq!((&found.0, found.1.as_str()), (&list(bench, webhook)[0], body.as_str()));
+    }
+    for (project, webhook, event) in [("b", "1", "e"), ("a", "3", "e"), ("a", "1", "x")] {
+        let none =
+            bench.read(|store| store.find_delivery(&project_id(project), &of(webhook, event)));
+        assert_eq!(none.map(|it| it.0), None, "{project} {webhook} {event}");
+    }
+}
+
 pub(crate) fn finished_deliveries_are_forgotten_after_a_while(bench: &mut Bench) {
     hooks(bench, "a", &["1"]);
     for (event, at) in [("delivered", 1), ("dead", 1), ("pending", 1), ("young", 1000)] {

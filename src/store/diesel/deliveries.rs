@@ -4,8 +4,10 @@ use super::backend::Conn;
 use super::rows::{Row, all, corrupt, sql_count};
 use super::schema::{deliveries, event_bodies, event_sequences, webhooks};
 use crate::domain::delivery::{KEEP_FOR, KEEP_MOST, RETRY_FOR};
+use crate::domain::event::body_for;
 use crate::domain::{
-    Delivery, DeliveryKey, DeliveryState, EventId, HookEvent, ProjectId, Timestamp, WebhookId,
+    Delivery, DeliveryKey, DeliveryState, EventId, HookEvent, ProjectId, RawJson, Timestamp,
+    WebhookId,
 };
 use crate::num;
 use crate::store::{Start, StoreResult};
@@ -156,6 +158,24 @@ pub(super) fn list(
         Start::Skip(count) => all(query.offset(sql_count(*count)).load(connection)),
         Start::Behind(seq) => all(query.filter(deliveries::seq.lt(*seq)).load(connection)),
     }
+}
+
+/// `ReadStore::find_delivery`.
+pub(super) fn find(
+    connection: &mut Conn,
+    project: &ProjectId,
+    key: &DeliveryKey,
+) -> StoreResult<Option<(Delivery, RawJson)>> {
+    let found: Option<(DeliveryRow, String)> = deliveries::table
+        .find((key.event.as_str(), key.webhook.as_str()))
+        .inner_join(event_bodies::table)
+        .filter(deliveries::project_id.eq(project.as_str()))
+        .select((DeliveryRow::as_select(), event_bodies::body))
+        .first(connection)
+        .optional()?;
+    let Some((row, told)) = found else { return Ok(None) };
+    let body = body_for(&key.webhook, &told).ok_or_else(|| corrupt("event_bodies.body"))?;
+    Ok(Some((row.into_domain()?, RawJson::trusted(body))))
 }
 
 /// `ReadStore::count_deliveries`.

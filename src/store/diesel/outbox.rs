@@ -3,7 +3,7 @@
 use super::store::DieselStore;
 use super::{authorizers, deliveries, registers, sending};
 use crate::domain::{
-    Attempt, Authorizer, Delivery, DeliveryKey, DueDelivery, HookEvent, Listed, ProjectId,
+    Attempt, Authorizer, Delivery, DeliveryKey, DueDelivery, HookEvent, Listed, ProjectId, RawJson,
     Register, Timestamp, Webhook, WebhookId,
 };
 use crate::store::{AtomicWrite, ReadOutbox, Start, StoreResult, WriteOutbox};
@@ -39,6 +39,14 @@ impl ReadOutbox for DieselStore<'_> {
         limit: u64,
     ) -> StoreResult<Vec<Delivery>> {
         deliveries::list(self.connection, webhook, start, limit)
+    }
+
+    fn find_delivery(
+        &mut self,
+        project: &ProjectId,
+        key: &DeliveryKey,
+    ) -> StoreResult<Option<(Delivery, RawJson)>> {
+        deliveries::find(self.connection, project, key)
     }
 
     fn count_deliveries(&mut self, webhook: &WebhookId) -> StoreResult<u64> {

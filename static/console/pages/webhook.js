@@ -1,8 +1,9 @@
 /** One webhook: what it is told, and what became of that. */
 
 import { html, useAction, useEnding, useLoad, useSession, useState } from '../hooks.js';
+import { JsonView } from '../json_view.js';
 import { go } from '../route.js';
-import { Ago, Badge, Card, Confirm, Empty, Form, Pager, Secret, Table, Trouble } from '../ui.js';
+import { Ago, Badge, Card, Confirm, Dialog, Empty, Form, Pager, Secret, Table, Trouble } from '../ui.js';
 import { Reason } from './authorizer.js';
 import { Warnings, WebhookFields } from './webhooks.js';
 
@@ -35,6 +36,7 @@ export function Webhook({ args: [id] }) {
 function Deliveries({ path }) {
   const { api, say } = useSession();
   const [page, setPage] = useState(1);
+  const [shown, setShown] = useState(null);
   const [action, doing] = useAction();
   const { data, error, reload } = useLoad(() => api.get(path, { query: { page, pageSize: PAGE_SIZE } }), [page], 3000);
   const resend = (id) => action(async () => {
@@ -52,9 +54,26 @@ function Deliveries({ path }) {
         ['Answer', ({ last_status: status, last_error: why }) => html`<span>${status && html`<span class="num">${status}</span>`} ${why ?? (status ? '' : '–')}</span>`],
         ['Happened', ({ created_at: at }) => html`<${Ago} at=${at} />`],
         ['Next', ({ next_attempt_at: at }) => (at ? html`<${Ago} at=${at} />` : html`<span class="muted">–</span>`)],
-        ['', ({ id, event }) => html`<button type="button" aria-label=${`Resend ${event}`} onClick=${() => resend(id)}>Resend</button>`],
+        ['', ({ id, event }) => html`<div class="buttons"><button type="button" aria-label=${`Body of ${event}`} onClick=${() => setShown(id)}>Body</button>
+          <button type="button" aria-label=${`Resend ${event}`} onClick=${() => resend(id)}>Resend</button></div>`],
       ]} empty=${data ? 'Nothing was sent yet.' : 'Loading…'} />
       ${data && html`<${Pager} page=${page} pageSize=${PAGE_SIZE} total=${data.total_count} onPage=${setPage} />`}
+      ${shown && html`<${Body} path=${`${path}/${encodeURIComponent(shown)}`} onClose=${() => setShown(null)} />`}
+    <//>`;
+}
+
+/** What the webhook is posted of one event, and what came of it last. */
+function Body({ path, onClose }) {
+  const { api } = useSession();
+  const { data, error } = useLoad(() => api.get(path), [path]);
+  const { delivery, body } = data ?? {};
+  return html`
+    <${Dialog} title="What is posted" onClose=${onClose}>
+      <${Trouble} error=${error} />
+      ${delivery && html`
+        <p><code>${delivery.event}</code> <span class="muted num">#${delivery.seq}</span> <${Badge} kind=${KINDS[delivery.state]}>${delivery.state}<//>
+          ${delivery.last_status && html` <span class="num">${delivery.last_status}</span>`} ${delivery.last_error}</p>
+        <${JsonView} value=${body} label="Body" />`}
     <//>`;
 }
 

@@ -14,6 +14,7 @@ use proxy::{Break, Proxy};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -85,23 +86,33 @@ async fn hear(address: SocketAddr, token: &str, record: &Record) {
     }
 }
 
+/// The same, on a runtime of its own and so long at most: whoever has not heard the last by then never will, and the record
+/// says what is missing. A client that spins and gives no other task its thread is left behind.
+fn hear_for(patience: Duration, address: SocketAddr, token: &str, record: &Arc<Record>) {
+    let threads =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = threads.unwrap();
+    let (token, record) = (token.to_owned(), Arc::clone(record));
+    let hearing = runtime.spawn(async move { hear(address, &token, &record).await });
+    let heard = runtime.block_on(async { tokio::time::timeout(patience, hearing).await });
+    runtime.shutdown_background();
+    if let Ok(done) = heard {
+        done.unwrap();
+    }
+}
+
 /// Has a client hear over lines that break so often, each by `cut`, while somebody publishes; what is wrong is a failure.
 fn break_lines(from: [u8; 4], count: u64, mut cut: impl FnMut(&Proxy)) {
     let server = Server::start_with(&SETTINGS);
     create(&server, "room", "public", &[]);
     let token = &token_for(&server, &["room"]);
     let proxy = Proxy::start(server.address, from);
-    let (record, is_over) = (&Record::default(), &AtomicBool::new(false));
+    let (record, is_over) = (&Arc::new(Record::default()), &AtomicBool::new(false));
     thread::scope(|threads| {
         let (server, address) = (server.address, proxy.address);
         threads.spawn(move || {
-            let runtime = tokio::runtime::Runtime::new().unwrap();
             let patience = SILENCE * u32::try_from(count).unwrap() + PATIENCE;
-            // Whoever has not heard the last by then never will, and the record says what is missing.
-            runtime.block_on(async {
-                drop(tokio::time::timeout(patience, hear(address, token, record)).await);
-            });
-            runtime.shutdown_background();
+            hear_for(patience, address, token, record);
         });
         threads.spawn(move || publish(server, record, is_over));
         let end = EndOfLoad(is_over);

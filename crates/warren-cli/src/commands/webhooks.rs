@@ -53,6 +53,13 @@ pub enum WebhookTask {
         #[command(flatten)]
         list: ListArgs,
     },
+    /// Show what was posted of an event, and what came of it
+    Delivery {
+        /// The webhook's id
+        webhook: String,
+        /// The event's id
+        delivery: String,
+    },
     /// Post an event again
     Resend {
         /// The webhook's id
@@ -64,7 +71,7 @@ pub enum WebhookTask {
 
 impl Task for WebhookTask {
     fn call(&self, scope: Scope<'_>) -> Result<ApiCall, CliError> {
-        use ApiMethod::{Delete, Patch, Post};
+        use ApiMethod::{Delete, Get, Patch, Post};
         let all = ["projects", scope.project(), "webhooks"];
         let below = |more: &[&str]| -> Vec<String> {
             all.iter().chain(more).map(|part| (*part).to_owned()).collect()
@@ -84,6 +91,9 @@ impl Task for WebhookTask {
             Self::Rotate { webhook } => ApiCall::new(Post, below(&[webhook, "regenerate"])),
             Self::Test { webhook } => ApiCall::new(Post, below(&[webhook, "test"])),
             Self::Deliveries { webhook, list } => list.of(below(&[webhook, "deliveries"])),
+            Self::Delivery { webhook, delivery } => {
+                ApiCall::new(Get, below(&[webhook, "deliveries", delivery]))
+            }
             Self::Resend { webhook, delivery } => {
                 ApiCall::new(Post, below(&[webhook, "deliveries", delivery, "resend"]))
             }

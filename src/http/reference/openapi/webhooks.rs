@@ -1,6 +1,6 @@
 //! The operations on webhooks and the channel authorizer.
 
-use super::super::schema::{array, at_most, fields, named, object, text, told};
+use super::super::schema::{any_object, array, at_most, fields, named, object, text, told};
 use super::lists::list;
 use super::operation::{Operation, delete, get, patch, post, put};
 use crate::domain::webhook::{EVENTS, MAX_EVENTS};
@@ -101,6 +101,15 @@ fn of_deliveries() -> Vec<Operation> {
             "deliveries",
             "Delivery",
         ),
+        get(
+            "projects/{project}/webhooks/{webhook}/deliveries/{delivery}",
+            "getDelivery",
+            "Show what a webhook is posted of an event, and what came of it",
+        )
+        .members(&[
+            ("delivery", named("Delivery")),
+            ("body", told(any_object(), "What is posted.")),
+        ]),
         post(
             "projects/{project}/webhooks/{webhook}/deliveries/{delivery}/resend",
             "resend",

@@ -150,6 +150,15 @@ pub(in super::super) fn change(store: &mut DieselStore<'_>) {
     post_mails(store);
 }
 
+/// Calls what shows deliveries.
+fn read_deliveries(store: &mut DieselStore<'_>) {
+    store.list_deliveries(&hook(), &Start::Skip(1), 1).unwrap();
+    store.list_deliveries(&hook(), &Start::Behind(1), 1).unwrap();
+    let delivery = DeliveryKey { webhook: hook(), event: EventId::from("e") };
+    store.find_delivery(&project(), &delivery).unwrap();
+    store.count_deliveries(&hook()).unwrap();
+}
+
 /// A mail whose time is over then.
 pub(super) fn mail(expires_at: i64) -> NewMail {
     let (at, expires_at) = (Timestamp(1), Timestamp(expires_at));
@@ -234,9 +243,7 @@ pub(super) fn read(store: &mut DieselStore<'_>) {
     store.due_deliveries(&hook(), now, 1).unwrap();
     store.next_due().unwrap();
     store.is_due_too_late(now, Duration::ZERO).unwrap();
-    store.list_deliveries(&hook(), &Start::Skip(1), 1).unwrap();
-    store.list_deliveries(&hook(), &Start::Behind(1), 1).unwrap();
-    store.count_deliveries(&hook()).unwrap();
+    read_deliveries(store);
     store.find_authorizer(&project).unwrap();
     store.find_answer(&call().scope, &call().key).unwrap();
     store.next_answers(None).unwrap();
