@@ -1,6 +1,7 @@
 //! What is `PostgreSQL`'s own: the contract run on it, the lock, the migrations, and connections that break.
 
 mod breaks;
+mod claims;
 mod moving;
 
 use super::PostgresDatabase;
@@ -318,6 +319,7 @@ fn the_tables_are_those_of_the_other_database() {
              is_nullable::text
          FROM information_schema.columns WHERE table_schema = 'public'
          AND table_name NOT LIKE '\\_\\_%' AND table_name <> 'store_probes'
+         AND column_name NOT LIKE 'claimed\\_%'
          ORDER BY table_name COLLATE \"C\", ordinal_position",
     )
     .load(&mut fixture.connect())
