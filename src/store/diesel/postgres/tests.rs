@@ -3,12 +3,14 @@
 mod breaks;
 mod claims;
 mod moving;
+mod plans;
 
 use super::PostgresDatabase;
 use super::address::Address;
 use super::cluster::{Cluster, cluster};
 use super::connection::{self, SessionRole};
 use super::migrate::MIGRATIONS;
+use super::store;
 use crate::domain::{AllowedOrigins, Capabilities, ChannelId, Visibility};
 use crate::domain::{Channel, ChannelKey, Project, ProjectId, State, Timestamp, Version};
 use crate::store::contract::{Fixture, run_contract_on};
