@@ -263,6 +263,8 @@ pub struct Persistence {
     read_places: Arc<Semaphore>,
     /// Who wants to hear of what is written.
     hooks: Hooks,
+    /// Whether others may take from the outbox.
+    has_claims: bool,
     /// Whether what is written becomes durable.
     health: Arc<StoreHealth>,
     /// How many writes were handed to the writer.
@@ -277,6 +279,7 @@ impl Persistence {
     /// [`StoreError::Unavailable`] when the writer's connection cannot be opened.
     pub fn start(database: Arc<dyn Database>) -> StoreResult<Self> {
         let store = database.writer()?;
+        let has_claims = database.has_claims();
         let thread = Arbiter::new();
         let health = Arc::<StoreHealth>::default();
         let known = Arc::clone(&health);
@@ -295,6 +298,7 @@ impl Persistence {
             write_places: Arc::new(Semaphore::new(MAX_WRITES)),
             read_places: Arc::new(Semaphore::new(MAX_READS)),
             hooks: Hooks::default(),
+            has_claims,
             health,
             #[cfg(test)]
             handed: Arc::default(),
@@ -307,6 +311,11 @@ impl Persistence {
     /// [`AskError::Store`] with what is wrong.
     pub fn check(&self) -> Result<(), AskError> {
         Ok(self.health.check()?)
+    }
+
+    /// Whether others may take deliveries out of the same outbox, so that each is claimed before it is posted.
+    pub const fn has_claims(&self) -> bool {
+        self.has_claims
     }
 
     /// How many writes and reads are under way.

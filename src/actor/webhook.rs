@@ -34,6 +34,7 @@ use endpoint_slots::EndpointSlots;
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -68,6 +69,8 @@ pub struct WebhookSender {
     persistence: Persistence,
     /// When failed deliveries are tried again.
     schedule: Schedule,
+    /// The name under which it claims deliveries; also its successor's here, if it crashes.
+    name: Arc<str>,
     /// The calls under way.
     slots: EndpointSlots,
     /// Whether the outbox is being read.
@@ -100,7 +103,8 @@ impl WebhookSender {
     pub fn launch(persistence: Persistence, rules: Rules) -> CancellationToken {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let mut running = Self::begin(persistence.clone(), rules.clone());
+        let name: Arc<str> = Arc::from(clock::readable_id("sender"));
+        let mut running = Self::begin(persistence.clone(), rules.clone(), Arc::clone(&name));
         actix::spawn(async move {
             loop {
                 let (arbiter, ended) = running;
@@ -112,14 +116,18 @@ impl WebhookSender {
                 tracing::error!("the webhook dispatcher ended and is started again");
                 arbiter.stop();
                 tokio::time::sleep(RESTART_PAUSE).await;
-                running = Self::begin(persistence.clone(), rules.clone());
+                running = Self::begin(persistence.clone(), rules.clone(), Arc::clone(&name));
             }
         });
         stop
     }
 
     /// Starts a dispatcher; what comes back ends with it.
-    fn begin(persistence: Persistence, rules: Rules) -> (Arbiter, oneshot::Receiver<Infallible>) {
+    fn begin(
+        persistence: Persistence,
+        rules: Rules,
+        name: Arc<str>,
+    ) -> (Arbiter, oneshot::Receiver<Infallible>) {
         let hooks = persistence.hooks().clone();
         let (alive, ended) = oneshot::channel();
         let arbiter = Arbiter::new();
@@ -127,6 +135,7 @@ impl WebhookSender {
             client: Rc::new(EndpointClient::new(rules.policy)),
             persistence,
             schedule: rules.schedule,
+            name,
             slots: EndpointSlots::default(),
             is_looking: false,
             looks_again: false,
@@ -164,10 +173,19 @@ impl WebhookSender {
         self.is_looking = true;
         let plan = self.slots.plan();
         let (persistence, longest) = (self.persistence.clone(), self.schedule.longest());
+        let name = Arc::clone(&self.name);
         let found = async move {
             let now = clock::now();
             bring_back(&persistence, now, longest).await?;
-            persistence.read(move |store| plan.read(store, now)).await
+            if !persistence.has_claims() {
+                return persistence.read(move |store| plan.read(store, now)).await;
+            }
+            // A claim is a write: nobody is asked for one while nothing is due.
+            let next = persistence.read(|store| store.next_due()).await?;
+            if next.is_none_or(|at| at > now) {
+                return Ok((Vec::new(), next));
+            }
+            persistence.write(move |store| plan.claim(store, now, &name)).await
         };
         ctx.spawn(found.into_actor(self).map(|found, actor, ctx| {
             actor.is_looking = false;

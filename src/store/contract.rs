@@ -251,6 +251,7 @@ macro_rules! run_contract_on {
             outbox::an_event_stands_and_falls_with_its_cause,
             outbox::what_is_due_comes_by_webhook_and_time,
             outbox::a_delivery_is_settled,
+            outbox::what_is_claimed_is_what_is_due,
             outbox::retries_and_first_attempts_take_turns,
             outbox::what_waits_for_a_clock_that_was_set_back_is_brought_back,
             outbox::an_endpoint_that_is_gone_hears_nothing_until_it_is_changed,

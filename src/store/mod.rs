@@ -28,7 +28,7 @@ pub use history::{
 };
 pub use jwt::{ReadJwt, WriteJwt};
 pub use mailbox::{MailPage, NewMail, ReadMailbox, WriteMailbox};
-pub use outbox::{AtomicWrite, ReadOutbox, WriteOutbox};
+pub use outbox::{AtomicWrite, CLAIM, Claim, ReadOutbox, WriteOutbox};
 pub use state_log::{FoundVersion, ReadStateLog, StateLogPage, WantedVersion, WriteStateLog};
 
 /// A kind of thing, for errors.
@@ -381,6 +381,10 @@ pub trait Database: Send + Sync {
     /// # Errors
     /// [`StoreError::Unavailable`].
     fn writer(&self) -> StoreResult<Box<dyn GroupStore>>;
+    /// Whether others may take deliveries out of the same outbox, so that each is claimed before it is posted.
+    fn has_claims(&self) -> bool {
+        false
+    }
     /// Lets `run` read on a pooled connection.
     ///
     /// # Errors

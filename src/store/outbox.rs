@@ -49,6 +49,20 @@ pub trait ReadOutbox {
 /// A write that is tried as one; what it returns decides whether it stands.
 pub type AtomicWrite<'a> = &'a mut dyn FnMut(&mut dyn WriteStore) -> StoreResult<()>;
 
+/// Who takes deliveries out of the outbox to post them.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// A name that nobody else has. What was claimed under it may be claimed under it again.
+    pub by: &'a str,
+    /// When. What is claimed is its own for [`CLAIM`] from then on.
+    pub now: Timestamp,
+    /// How many at most.
+    pub limit: u64,
+}
+
+/// How long a delivery is nobody else's once it is claimed: three times what a call may take, for clocks that differ.
+pub const CLAIM: Duration = Duration::from_secs(30);
+
 /// What is written of it.
 #[expect(clippy::missing_errors_doc, reason = "each method names its refusals in its own sentence")]
 pub trait WriteOutbox {
@@ -58,7 +72,14 @@ pub trait WriteOutbox {
     /// event gets its number here, so that numbers rise in the order in which causes become durable. Stored again, it stays
     /// what it was.
     fn record_event(&mut self, event: &HookEvent) -> StoreResult<usize>;
-    /// Notes what became of an attempt; nothing where the delivery has gone meanwhile.
+    /// What [`ReadOutbox::due_deliveries`] tells, less what somebody else has claimed. Where several may take from one outbox
+    /// ([`Database::has_claims`](super::Database::has_claims)), what is returned is claimed; elsewhere nothing is written.
+    fn claim_deliveries(
+        &mut self,
+        webhook: &WebhookId,
+        claim: Claim<'_>,
+    ) -> StoreResult<Vec<DueDelivery>>;
+    /// Notes what became of an attempt, which ends its claim; nothing where the delivery has gone meanwhile.
     fn settle_delivery(&mut self, key: &DeliveryKey, attempt: &Attempt) -> StoreResult<()>;
     /// Brings deliveries of which [`ReadOutbox::is_due_too_late`] speaks back to the latest time that a pause explains, and
     /// the end of their time with them; returns how many.

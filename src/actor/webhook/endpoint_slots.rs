@@ -3,7 +3,7 @@
 use super::{IN_FLIGHT, PER_ENDPOINT};
 use crate::domain::{DeliveryKey, DueDelivery, ProjectId, Timestamp, Webhook, WebhookId};
 use crate::num;
-use crate::store::{ReadStore, StoreResult};
+use crate::store::{Claim, ReadStore, StoreResult, WriteStore};
 use std::collections::{HashMap, HashSet};
 
 /// The calls to one webhook.
@@ -125,6 +125,28 @@ impl OutboxPlan {
         store: &mut dyn ReadStore,
         now: Timestamp,
     ) -> StoreResult<(DueBatch, Option<Timestamp>)> {
+        self.walk(store, now, |store, webhook, limit| store.due_deliveries(webhook, now, limit))
+    }
+
+    /// The same where others take from the outbox too: what it brings is claimed by this name.
+    pub(super) fn claim(
+        &self,
+        store: &mut dyn WriteStore,
+        now: Timestamp,
+        by: &str,
+    ) -> StoreResult<(DueBatch, Option<Timestamp>)> {
+        self.walk(store, now, |store, webhook, limit| {
+            store.claim_deliveries(webhook, Claim { by, now, limit })
+        })
+    }
+
+    /// Takes as much as may be started out of the outbox, in this way.
+    fn walk<S: ReadStore + ?Sized>(
+        &self,
+        store: &mut S,
+        now: Timestamp,
+        mut take: impl FnMut(&mut S, &WebhookId, u64) -> StoreResult<Vec<DueDelivery>>,
+    ) -> StoreResult<(DueBatch, Option<Timestamp>)> {
         let mut under_way = self.under_way.len();
         let mut by_project = self.by_project.clone();
         let mut webhooks = store.due_webhooks(now)?;
@@ -142,7 +164,7 @@ impl OutboxPlan {
             }
             // What is under way is still due in the outbox.
             let limit = num::counter(room + slot.busy);
-            let mut due = store.due_deliveries(&webhook.id, now, limit)?;
+            let mut due = take(store, &webhook.id, limit)?;
             due.retain(|due| !self.under_way.contains(&due.key));
             due.truncate(room);
             under_way += due.len();

@@ -7,7 +7,7 @@ use crate::domain::{
     Attempt, Delivery, DeliveryKey, DeliveryOutcome, DeliveryState, DueDelivery, EventId,
     EventKind, HookEvent, Stamp, Timestamp, Version, Webhook, WebhookId,
 };
-use crate::store::{Start, StoreError, StoreResult, Thing, WebhookUpdate};
+use crate::store::{Claim, Start, StoreError, StoreResult, Thing, WebhookUpdate};
 
 /// `channel.created` in a project.
 fn created(project: &str, id: &str, at: i64) -> HookEvent {
@@ -231,6 +231,29 @@ pub(crate) fn a_delivery_is_settled(bench: &mut Bench) {
     assert_eq!(list(bench, "1").remove(0).state, DeliveryState::Dead);
     assert!(due_webhooks(bench, i64::MAX).is_empty());
     settle(bench, "1", "unknown", 1, DeliveryOutcome::Dead);
+}
+
+pub(crate) fn what_is_claimed_is_what_is_due(bench: &mut Bench) {
+    hooks(bench, "a", &["1", "2"]);
+    for at in 1..=6 {
+        record(bench, &created("a", &format!("e{at}"), at));
+    }
+    settle(bench, "1", "e1", 7, DeliveryOutcome::Retry(Timestamp(50)));
+    settle(bench, "1", "e2", 7, DeliveryOutcome::Retry(Timestamp(40)));
+    let id = WebhookId::from("1");
+    for (now, limit) in [(2, 9), (39, 2), (50, 3), (50, 9)] {
+        let now = Timestamp(now);
+        let due = bench.read(|store| store.due_deliveries(&id, now, limit));
+        let claim = Claim { by: "me", now, limit };
+        // What is one's own already is claimed again: nobody else has it.
+        assert_eq!(bench.write(|store| store.claim_deliveries(&id, claim)), Ok(due));
+    }
+    assert_eq!(due(bench, "2", 50).len(), 6, "another webhook's are not touched");
+    settle(bench, "1", "e3", 51, DeliveryOutcome::Delivered);
+    let claim = Claim { by: "me", now: Timestamp(51), limit: 9 };
+    let left = bench.write(|store| store.claim_deliveries(&id, claim)).unwrap();
+    let left: Vec<&str> = left.iter().map(|it| it.key.event.as_str()).collect();
+    assert_eq!(left, ["e2", "e4", "e1", "e5", "e6"]);
 }
 
 pub(crate) fn an_endpoint_that_is_gone_hears_nothing_until_it_is_changed(bench: &mut Bench) {

@@ -9,6 +9,7 @@ mod answers;
 mod authorizers;
 mod backend;
 mod channels;
+mod claims;
 mod connection;
 mod copying;
 mod deliveries;

@@ -1,12 +1,12 @@
 //! One connection as the outbox: which file answers which method, and what "atomically" is.
 
 use super::store::DieselStore;
-use super::{authorizers, deliveries, registers, sending};
+use super::{authorizers, claims, deliveries, registers, sending};
 use crate::domain::{
     Attempt, Authorizer, Delivery, DeliveryKey, DueDelivery, HookEvent, Listed, ProjectId, RawJson,
     Register, Timestamp, Webhook, WebhookId,
 };
-use crate::store::{AtomicWrite, ReadOutbox, Start, StoreResult, WriteOutbox};
+use crate::store::{AtomicWrite, Claim, ReadOutbox, Start, StoreResult, WriteOutbox};
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use std::time::Duration;
 
@@ -81,6 +81,14 @@ impl WriteOutbox for DieselStore<'_> {
 
     fn record_event(&mut self, event: &HookEvent) -> StoreResult<usize> {
         self.write(|connection| deliveries::record(connection, event))
+    }
+
+    fn claim_deliveries(
+        &mut self,
+        webhook: &WebhookId,
+        claim: Claim<'_>,
+    ) -> StoreResult<Vec<DueDelivery>> {
+        self.write_surely(|connection| claims::claim(connection, webhook, claim))
     }
 
     fn settle_delivery(&mut self, key: &DeliveryKey, attempt: &Attempt) -> StoreResult<()> {

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 /// The tables that grow with what is stored; the others hold what an operator makes by hand.
-const BIG: [&str; 13] = [
+pub(super) const BIG: [&str; 13] = [
     "answers",
     "channels",
     "tokens",

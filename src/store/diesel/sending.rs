@@ -14,19 +14,20 @@ use crate::num;
 use crate::store::{StoreResult, Thing};
 use diesel::dsl::exists;
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use std::time::Duration;
 
 /// The word of what still has to be sent.
-const PENDING: &str = DeliveryState::Pending.as_str();
+pub(super) const PENDING: &str = DeliveryState::Pending.as_str();
 
 /// A due row with what its event tells.
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = deliveries)]
-struct DueRow {
+pub(super) struct DueRow {
     /// Who hears it.
     webhook_id: String,
     /// What.
-    event_id: String,
+    pub(super) event_id: String,
     /// The tenant.
     project_id: String,
     /// How often it was tried.
@@ -34,7 +35,7 @@ struct DueRow {
     /// Milliseconds.
     gives_up_at: i64,
     /// What all webhooks are told.
-    #[diesel(select_expression = event_bodies::body)]
+    #[diesel(select_expression = event_bodies::body, sql_type = Text)]
     body: String,
 }
 
@@ -55,7 +56,7 @@ impl Row for DueRow {
 }
 
 /// The two lines of a webhook's pending deliveries: those that were never tried, and those that were.
-const LINES: [i64; 2] = [0, 1];
+pub(super) const LINES: [i64; 2] = [0, 1];
 
 /// `ReadStore::due_webhooks`: two looks into the index for each webhook, however long its queues are.
 pub(super) fn due_webhooks(connection: &mut Conn, now: Timestamp) -> StoreResult<Vec<Webhook>> {
@@ -100,7 +101,7 @@ pub(super) fn due(
 }
 
 /// One of each by turns, then what is left of the longer one.
-fn in_turns<T>(one: Vec<T>, other: Vec<T>) -> impl Iterator<Item = T> {
+pub(super) fn in_turns<T>(one: Vec<T>, other: Vec<T>) -> impl Iterator<Item = T> {
     let (mut one, mut other) = (one.into_iter(), other.into_iter());
     let mut is_turn = false;
     std::iter::from_fn(move || {

@@ -5,6 +5,7 @@
 
 mod address;
 mod backend;
+mod claims;
 mod connection;
 mod migrate;
 pub mod moving;
@@ -92,6 +93,13 @@ impl PostgresDatabase {
         let address = Address::new(url);
         let Some((keeper, mut session)) = Session::hold(&address, wait)? else { return Ok(None) };
         migrate::bring_up_to_date(&mut session.connection)?;
+        let claims = claims::let_go(&mut session.connection)?;
+        if claims > 0 {
+            tracing::info!(
+                claims,
+                "deliveries that were being posted when a server ended are posted again"
+            );
+        }
         Self::with(address, WriterHold::Alone, (Some(keeper), session), readers).map(Some)
     }
 
@@ -140,6 +148,10 @@ impl Database for PostgresDatabase {
     fn writer(&self) -> StoreResult<Box<dyn GroupStore>> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Box::new(PostgresWriter::open(self.address.clone(), self.hold, first)?))
+    }
+
+    fn has_claims(&self) -> bool {
+        true
     }
 
     fn read(&self, run: &mut dyn FnMut(&mut dyn ReadStore)) -> StoreResult<()> {

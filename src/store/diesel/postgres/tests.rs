@@ -1,13 +1,16 @@
 //! What is `PostgreSQL`'s own: the contract run on it, the lock, the migrations, and connections that break.
 
 mod breaks;
+mod claims;
 mod moving;
+mod plans;
 
 use super::PostgresDatabase;
 use super::address::Address;
 use super::cluster::{Cluster, cluster};
 use super::connection::{self, SessionRole};
 use super::migrate::MIGRATIONS;
+use super::store;
 use crate::domain::{AllowedOrigins, Capabilities, ChannelId, Visibility};
 use crate::domain::{Channel, ChannelKey, Project, ProjectId, State, Timestamp, Version};
 use crate::store::contract::{Fixture, run_contract_on};
@@ -318,6 +321,7 @@ fn the_tables_are_those_of_the_other_database() {
              is_nullable::text
          FROM information_schema.columns WHERE table_schema = 'public'
          AND table_name NOT LIKE '\\_\\_%' AND table_name <> 'store_probes'
+         AND column_name NOT LIKE 'claimed\\_%'
          ORDER BY table_name COLLATE \"C\", ordinal_position",
     )
     .load(&mut fixture.connect())
