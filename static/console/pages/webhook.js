@@ -65,15 +65,15 @@ function Deliveries({ path }) {
 /** What the webhook is posted of one event, and what came of it last. */
 function Body({ path, onClose }) {
   const { api } = useSession();
-  const { data, error } = useLoad(() => api.get(path), [path]);
-  const { delivery, body } = data ?? {};
+  const { data, error } = useLoad(() => api.get(path, { isExact: true }), [path]);
+  const of = (name) => data.get('delivery').get(name);
   return html`
     <${Dialog} title="What is posted" onClose=${onClose}>
       <${Trouble} error=${error} />
-      ${delivery && html`
-        <p><code>${delivery.event}</code> <span class="muted num">#${delivery.seq}</span> <${Badge} kind=${KINDS[delivery.state]}>${delivery.state}<//>
-          ${delivery.last_status && html` <span class="num">${delivery.last_status}</span>`} ${delivery.last_error}</p>
-        <${JsonView} value=${body} label="Body" />`}
+      ${data && html`
+        <p><code>${of('event')}</code> <span class="muted num">#${of('seq').text}</span> <${Badge} kind=${KINDS[of('state')]}>${of('state')}<//>
+          ${of('last_status') && html` <span class="num">${of('last_status').text}</span>`} ${of('last_error')}</p>
+        <${JsonView} value=${data.get('body')} label="Body" />`}
     <//>`;
 }
 
