@@ -367,13 +367,15 @@ fn who_reads_nothing_is_closed_as_too_slow_and_nobody_else_waits() {
     quick.subscribe("room");
     let before = scene.server.resident();
     let text = "x".repeat(64 << 10);
-    for n in 0..400 {
+    // More than twice of what the server may grow by, whose memory comes back by and by.
+    let count = 1200;
+    for n in 0..count {
         scene.publish("room", n, &text);
         assert_eq!(quick.expect("MESSAGE")["d"]["d"]["n"], n);
     }
     assert_eq!(scene.metric("warren_slow_consumers_total"), Some(1));
     let grown = scene.server.resident().saturating_sub(before);
-    assert!(grown < 24 << 20, "grown by {grown} bytes");
+    assert!(grown < 36 << 20, "grown by {grown} bytes");
     // What it was sent before is whole and in order, and the last thing is why there is no more.
     let mut heard = 0;
     while let Some(came) = next_text(&mut slow) {
@@ -382,7 +384,7 @@ fn who_reads_nothing_is_closed_as_too_slow_and_nobody_else_waits() {
             heard += 1;
         }
     }
-    assert!(heard > 0 && heard < 400, "{heard}");
+    assert!(heard > 0 && heard < count, "{heard}");
 }
 
 /// A file with the authority's certificate.
