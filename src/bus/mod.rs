@@ -4,6 +4,9 @@
 //! wherever else somebody stands on the line. One server alone orders by itself ([`Local`]): a function call in the same
 //! step. No I/O here.
 
+#[cfg(feature = "redis")]
+pub mod redis;
+
 use crate::domain::{Message, Position, State, Version};
 use crate::line::Line;
 

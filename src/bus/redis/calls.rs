@@ -1,0 +1,125 @@
+//! What a connection asks of lines.
+
+use super::entry::{decode, encode, epoch};
+use super::error::WireError;
+use super::names::LineName;
+use super::outcomes::{AppendOutcome, LineOpening, Proposal, Stretch};
+use super::wire::{RedisWire, fresh_epoch};
+use crate::domain::{Epoch, Position, Version};
+use std::time::Duration;
+
+/// The most entries of a window.
+const WINDOW_ENTRIES: usize = 256;
+/// The most bytes of a window; one entry of any size is admitted.
+const WINDOW_BYTES: usize = 1 << 20;
+/// How long a window outlives its last entry: a session's grace and some more.
+const WINDOW_AGE: Duration = Duration::from_secs(40);
+/// How long a line that nobody opens or speaks on is remembered.
+const LINE_AGE: Duration = Duration::from_hours(24);
+/// The most entries that wait for one before them.
+const STASH_ENTRIES: usize = 256;
+/// The most bytes of those.
+const STASH_BYTES: usize = 4 << 20;
+
+impl RedisWire {
+    /// Hears a line from now on: what is said behind the answer is heard. Returns the topic that says so.
+    ///
+    /// # Errors
+    /// [`WireError::Overloaded`], [`WireError::Lost`].
+    pub async fn subscribe(&self, line: &LineName) -> Result<String, WireError> {
+        let _room = self.take_room()?;
+        let topic = line.topic();
+        let done = self.connection.clone().subscribe(&topic).await;
+        done.map_err(|error| self.failed(error))?;
+        Ok(topic)
+    }
+
+    /// Hears it no more.
+    ///
+    /// # Errors
+    /// [`WireError::Overloaded`], [`WireError::Lost`].
+    pub async fn unsubscribe(&self, line: &LineName) -> Result<(), WireError> {
+        let _room = self.take_room()?;
+        let done = self.connection.clone().unsubscribe(line.topic()).await;
+        done.map_err(|error| self.failed(error))
+    }
+
+    /// Where a line stands. `incarnation` tells channels of one name apart, and is larger for the newer one (below 2^53).
+    /// To be asked behind [`RedisWire::subscribe`], and the store only behind this: so nothing lies between.
+    ///
+    /// # Errors
+    /// [`WireError::Stale`], [`WireError::Overloaded`], [`WireError::Lost`].
+    pub async fn open(&self, line: &LineName, incarnation: u64) -> Result<LineOpening, WireError> {
+        let mut call = self.scripts.open.key(line.ground());
+        call.key(line.meta()).key(line.window()).key(line.stash());
+        call.arg(incarnation).arg(fresh_epoch()?).arg(ms(LINE_AGE));
+        let (at, offset, durable): (String, u64, String) = self.call(&call).await?;
+        let epoch = epoch(&at).ok_or(WireError::Garbled)?;
+        let durable = durable.parse().ok().map(Version);
+        Ok(LineOpening { position: Position { epoch, offset }, durable })
+    }
+
+    /// Says which state the store had after the line was opened; the first who says it counts. Returns what counts, or
+    /// nothing where the line is in another epoch by now.
+    ///
+    /// # Errors
+    /// [`WireError::Overloaded`], [`WireError::Lost`].
+    pub async fn settle(
+        &self,
+        line: &LineName,
+        epoch: Epoch,
+        stored: Version,
+    ) -> Result<Option<Version>, WireError> {
+        let mut call = self.scripts.settle.key(line.ground());
+        call.key(line.meta()).arg(epoch.to_string()).arg(stored.0);
+        let durable: String = self.call(&call).await?;
+        Ok(durable.parse().ok().map(Version))
+    }
+
+    /// Puts something in order, and says it to all who hear. Of a failure nobody knows whether it stands.
+    ///
+    /// # Errors
+    /// [`WireError::Overloaded`], before anything was sent; [`WireError::Lost`].
+    pub async fn append(
+        &self,
+        line: &LineName,
+        proposal: &Proposal,
+    ) -> Result<AppendOutcome, WireError> {
+        let (kind, number, body) = encode(&proposal.entry);
+        let mut call = self.scripts.append.key(line.ground());
+        call.key(line.meta()).key(line.window()).key(line.stash()).key(line.topic());
+        call.arg(proposal.epoch.to_string()).arg(kind).arg(number);
+        call.arg(u8::from(proposal.is_repair)).arg(body).arg(WINDOW_ENTRIES).arg(WINDOW_BYTES);
+        call.arg(ms(WINDOW_AGE)).arg(ms(LINE_AGE)).arg(STASH_ENTRIES).arg(STASH_BYTES);
+        let (word, offset): (String, u64) = self.call(&call).await?;
+        match word.as_str() {
+            "ordered" => Ok(AppendOutcome::At(Position { epoch: proposal.epoch, offset })),
+            "stashed" => Ok(AppendOutcome::Stashed),
+            "repeat" => Ok(AppendOutcome::Repeat),
+            "moved" => Ok(AppendOutcome::Moved),
+            "unsettled" => Ok(AppendOutcome::Unsettled),
+            "full" => Ok(AppendOutcome::Full),
+            _ => Err(WireError::Garbled),
+        }
+    }
+
+    /// Reads what lies behind a place.
+    ///
+    /// # Errors
+    /// [`WireError::Garbled`], [`WireError::Overloaded`], [`WireError::Lost`].
+    pub async fn read(&self, line: &LineName, after: Position) -> Result<Stretch, WireError> {
+        let mut call = self.scripts.window.key(line.ground());
+        call.key(line.meta()).key(line.window()).arg(after.epoch.to_string()).arg(after.offset);
+        let found: Vec<String> = self.call(&call).await?;
+        let [at, offset, entries @ ..] = found.as_slice() else { return Err(WireError::Garbled) };
+        let offset = offset.parse().ok().ok_or(WireError::Garbled)?;
+        let position = epoch(at).map(|epoch| Position { epoch, offset });
+        let entries = entries.iter().map(|entry| decode(entry)).collect::<Result<_, _>>()?;
+        Ok(Stretch { entries, position })
+    }
+}
+
+/// A duration, as Redis takes it.
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,109 @@
+//! An entry as Redis holds it: `version epoch sequence ms kind number body`, one blank between, the body to the end.
+//!
+//! The scripts write what is in front of the body, which is the domain's JSON, to the letter.
+
+use super::WireError;
+use crate::bus::{LineEntry, Ordered};
+use crate::domain::{Epoch, Message, Position, RawJson, State, Version};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// The version that is written and read.
+const VERSION: &str = "1";
+/// The kind of a message.
+const MESSAGE: &str = "message";
+/// The kind of a state.
+const STATE: &str = "state";
+
+/// A message's body.
+#[derive(Deserialize)]
+struct Body<'a> {
+    /// The developer's name for it.
+    #[serde(borrow)]
+    event: Cow<'a, str>,
+    /// The developer's data.
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+/// What an entry is to the scripts: its kind, its durable number, its body.
+pub(super) fn encode(entry: &LineEntry) -> (&'static str, i64, String) {
+    match entry {
+        LineEntry::Message(message) => {
+            let mut body = String::from("{\"event\":");
+            crate::domain::json::push_quoted(&message.event, &mut body);
+            body.push_str(",\"data\":");
+            body.push_str(message.data.as_str());
+            body.push('}');
+            (MESSAGE, 0, body)
+        }
+        LineEntry::State { state, version } => (STATE, version.0, state.json().as_str().to_owned()),
+    }
+}
+
+/// Reads an entry that a script wrote.
+///
+/// # Errors
+/// [`WireError::Garbled`] of anything else.
+pub(super) fn decode(text: &str) -> Result<Ordered, WireError> {
+    read(text).ok_or(WireError::Garbled)
+}
+
+/// The same; none of what cannot be read.
+fn read(text: &str) -> Option<Ordered> {
+    let mut parts = text.splitn(7, ' ');
+    parts.next().filter(|version| *version == VERSION)?;
+    let epoch = epoch(parts.next()?)?;
+    let offset = parts.next()?.parse().ok()?;
+    let _ms: u64 = parts.next()?.parse().ok()?;
+    let (kind, number, body) = (parts.next()?, parts.next()?, parts.next()?);
+    let entry = match kind {
+        MESSAGE => {
+            let Body { event, data } = serde_json::from_str(body).ok()?;
+            // It was checked when it came in.
+            let data = RawJson::trusted(data.get());
+            LineEntry::Message(Message { event: event.into(), data })
+        }
+        STATE => {
+            let version = Version(number.parse().ok()?);
+            LineEntry::State { state: State::trusted(body), version }
+        }
+        _ => return None,
+    };
+    Some(Ordered { position: Position { epoch, offset }, entry })
+}
+
+/// Reads an epoch.
+pub(super) fn epoch(text: &str) -> Option<Epoch> {
+    u64::from_str_radix(text, 16).ok().map(Epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_to_the_letter() {
+        let data = RawJson::trusted("{ \"b\": 1.50, \"a\":  [1 , 2] }");
+        let message = Message { event: "say \"it\" \u{1}".into(), data };
+        let (kind, number, body) = encode(&LineEntry::Message(message.clone()));
+        let read = decode(&format!("1 ff 7 1700000000000 {kind} {number} {body}")).unwrap();
+        assert_eq!(read.position, Position { epoch: Epoch(255), offset: 7 });
+        assert!(matches!(read.entry, LineEntry::Message(read) if read == message));
+        let state = State::trusted("{ \"x\" : 1 }");
+        let entry = LineEntry::State { state: state.clone(), version: Version(9) };
+        let (kind, number, body) = encode(&entry);
+        let read = decode(&format!("1 0 1 5 {kind} {number} {body}")).unwrap();
+        let LineEntry::State { state: found, version } = read.entry else { panic!("no state") };
+        assert_eq!((found, version), (state, Version(9)));
+    }
+
+    #[test]
+    fn what_nobody_wrote_is_refused() {
+        for text in ["", "2 ff 7 1 state 1 {}", "1 ff 7 1 other 1 {}", "1 xx 7 1 state 1 {}"] {
+            assert_eq!(decode(text).unwrap_err(), WireError::Garbled, "{text}");
+        }
+        assert_eq!(decode("1 ff 7 1 message 0 {}").unwrap_err(), WireError::Garbled);
+    }
+}

@@ -1,0 +1,72 @@
+//! What lines are called in Redis: everything of one line carries one tag, so that it lies on one server of a cluster.
+
+use crate::domain::ChannelKey;
+
+/// Into how many parts lines are divided; written into every key, so never to be changed.
+pub(super) const PARTITIONS: u16 = 256;
+
+/// A line, as Redis knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LineName {
+    /// Its part.
+    partition: u16,
+    /// Its name in there; also the topic on which it is heard, behind the tag.
+    name: String,
+}
+
+impl LineName {
+    /// The line of a channel, of the cluster of that name. Neither name nor project may hold a colon, which the rules of
+    /// ids see to.
+    pub fn channel(cluster: &str, key: &ChannelKey) -> Self {
+        let name = format!("c:{cluster}:{}:{}", key.project.as_str(), key.id.as_str());
+        Self { partition: crc16(name.as_bytes()) % PARTITIONS, name }
+    }
+
+    /// What is known of it.
+    pub(super) fn meta(&self) -> String {
+        format!("{{{}}}m:{}", self.partition, self.name)
+    }
+
+    /// Its newest entries.
+    pub(super) fn window(&self) -> String {
+        format!("{{{}}}w:{}", self.partition, self.name)
+    }
+
+    /// What came before its turn.
+    pub(super) fn stash(&self) -> String {
+        format!("{{{}}}h:{}", self.partition, self.name)
+    }
+
+    /// Where it is heard.
+    pub(super) fn topic(&self) -> String {
+        format!("{{{}}}{}", self.partition, self.name)
+    }
+
+    /// Its part's ground: which server orders, and since when.
+    pub(super) fn ground(&self) -> String {
+        ground(self.partition)
+    }
+}
+
+/// A part's ground.
+pub(super) fn ground(partition: u16) -> String {
+    format!("{{{partition}}}ground")
+}
+
+/// CRC-16 as Redis Cluster has it (XMODEM).
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        let crc = crc ^ (u16::from(*byte) << 8);
+        (0..8).fold(crc, |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_is_the_one_that_redis_documents() {
+        assert_eq!(crc16(b"123456789"), 0x31C3);
+    }
+}
