@@ -1,9 +1,9 @@
 //! What a connection asks of lines.
 
-use super::entry::{decode, encode, epoch};
+use super::entry::{decode, encode};
 use super::error::WireError;
 use super::names::LineName;
-use super::outcomes::{AppendOutcome, LineOpening, Proposal, Stretch};
+use super::outcomes::{AppendOutcome, LineOpening, Proposal, WindowRead};
 use super::wire::{RedisWire, fresh_epoch};
 use crate::domain::{Epoch, Position, Version};
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl RedisWire {
         call.key(line.meta()).key(line.window()).key(line.stash());
         call.arg(incarnation).arg(fresh_epoch()?).arg(ms(LINE_AGE));
         let (at, offset, durable): (String, u64, String) = self.call(&call).await?;
-        let epoch = epoch(&at).ok_or(WireError::Garbled)?;
+        let epoch = at.parse().ok().ok_or(WireError::Garbled)?;
         let durable = durable.parse().ok().map(Version);
         Ok(LineOpening { position: Position { epoch, offset }, durable })
     }
@@ -107,15 +107,15 @@ impl RedisWire {
     ///
     /// # Errors
     /// [`WireError::Garbled`], [`WireError::Overloaded`], [`WireError::Lost`].
-    pub async fn read(&self, line: &LineName, after: Position) -> Result<Stretch, WireError> {
+    pub async fn read(&self, line: &LineName, after: Position) -> Result<WindowRead, WireError> {
         let mut call = self.scripts.window.key(line.ground());
         call.key(line.meta()).key(line.window()).arg(after.epoch.to_string()).arg(after.offset);
         let found: Vec<String> = self.call(&call).await?;
         let [at, offset, entries @ ..] = found.as_slice() else { return Err(WireError::Garbled) };
         let offset = offset.parse().ok().ok_or(WireError::Garbled)?;
-        let position = epoch(at).map(|epoch| Position { epoch, offset });
+        let position = at.parse().ok().map(|epoch| Position { epoch, offset });
         let entries = entries.iter().map(|entry| decode(entry)).collect::<Result<_, _>>()?;
-        Ok(Stretch { entries, position })
+        Ok(WindowRead { entries, position })
     }
 }
 

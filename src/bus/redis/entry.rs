@@ -4,7 +4,7 @@
 
 use super::WireError;
 use crate::bus::{LineEntry, Ordered};
-use crate::domain::{Epoch, Message, Position, RawJson, State, Version};
+use crate::domain::{Message, Position, RawJson, State, Version};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -54,7 +54,7 @@ pub(super) fn decode(text: &str) -> Result<Ordered, WireError> {
 fn read(text: &str) -> Option<Ordered> {
     let mut parts = text.splitn(7, ' ');
     parts.next().filter(|version| *version == VERSION)?;
-    let epoch = epoch(parts.next()?)?;
+    let epoch = parts.next()?.parse().ok()?;
     let offset = parts.next()?.parse().ok()?;
     let _ms: u64 = parts.next()?.parse().ok()?;
     let (kind, number, body) = (parts.next()?, parts.next()?, parts.next()?);
@@ -74,14 +74,10 @@ fn read(text: &str) -> Option<Ordered> {
     Some(Ordered { position: Position { epoch, offset }, entry })
 }
 
-/// Reads an epoch.
-pub(super) fn epoch(text: &str) -> Option<Epoch> {
-    u64::from_str_radix(text, 16).ok().map(Epoch)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Epoch;
 
     #[test]
     fn what_is_written_is_read_to_the_letter() {

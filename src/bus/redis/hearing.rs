@@ -16,7 +16,7 @@ pub struct HeardEntry {
 }
 
 /// Sorts what comes.
-pub(super) struct Ear {
+pub(super) struct PushSorter {
     /// Where entries go; bounded.
     heard: mpsc::Sender<HeardEntry>,
     /// The topic of the connection's own probe.
@@ -27,7 +27,7 @@ pub(super) struct Ear {
     is_whole: watch::Sender<bool>,
 }
 
-impl Ear {
+impl PushSorter {
     /// Hears on, with that probe.
     pub(super) fn new(heard: mpsc::Sender<HeardEntry>, probe: String) -> Arc<Self> {
         let (echo, is_whole) = (Notify::new(), watch::Sender::new(true));

@@ -20,5 +20,5 @@ mod wire;
 pub use error::WireError;
 pub use hearing::HeardEntry;
 pub use names::LineName;
-pub use outcomes::{AppendOutcome, LineOpening, Proposal, Stretch};
+pub use outcomes::{AppendOutcome, LineOpening, Proposal, WindowRead};
 pub use wire::RedisWire;

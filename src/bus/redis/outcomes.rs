@@ -42,7 +42,7 @@ pub enum AppendOutcome {
 
 /// What lies behind a place.
 #[derive(Clone, Debug)]
-pub struct Stretch {
+pub struct WindowRead {
     /// The entries that are at hand, in order. The first of them shows whether some before it are not.
     pub entries: Vec<Ordered>,
     /// Where the line stands behind them; none if it is not known any more and has to be opened again.

@@ -1,7 +1,7 @@
 //! One connection to Redis, for as long as it lives.
 
 use super::WireError;
-use super::hearing::{Ear, HeardEntry};
+use super::hearing::{HeardEntry, PushSorter};
 use super::names::{PARTITIONS, ground};
 use super::scripts::Scripts;
 use crate::domain::Epoch;
@@ -29,7 +29,7 @@ pub struct RedisWire {
     /// The scripts.
     pub(super) scripts: Scripts,
     /// What is heard.
-    ear: Arc<Ear>,
+    ear: Arc<PushSorter>,
     /// Room for calls.
     room: Semaphore,
 }
@@ -52,7 +52,7 @@ impl RedisWire {
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let client =
             Client::open(info.set_redis_settings(settings)).ok().ok_or(WireError::Address)?;
-        let ear = Ear::new(heard, format!("probe:{}", uuid::Uuid::new_v4()));
+        let ear = PushSorter::new(heard, format!("probe:{}", uuid::Uuid::new_v4()));
         let listening = Arc::clone(&ear);
         let push = move |info: PushInfo| {
             listening.take(info);

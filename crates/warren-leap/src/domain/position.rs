@@ -49,12 +49,20 @@ impl fmt::Display for Position {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoPosition;
 
+impl FromStr for Epoch {
+    type Err = NoPosition;
+
+    fn from_str(text: &str) -> Result<Self, NoPosition> {
+        u64::from_str_radix(text, 16).map(Self).ok().ok_or(NoPosition)
+    }
+}
+
 impl FromStr for Position {
     type Err = NoPosition;
 
     fn from_str(text: &str) -> Result<Self, NoPosition> {
         let (epoch, offset) = text.split_once('-').ok_or(NoPosition)?;
-        let epoch = Epoch(u64::from_str_radix(epoch, 16).ok().ok_or(NoPosition)?);
+        let epoch = epoch.parse()?;
         let position = Self { epoch, offset: offset.parse().ok().ok_or(NoPosition)? };
         // One place has one spelling: whoever compares the texts of two must not be misled.
         if position.to_string() == text { Ok(position) } else { Err(NoPosition) }

@@ -77,12 +77,18 @@ async fn all_hear_one_order_whatever_order_states_come_in() {
     assert!(orders.windows(2).all(|two| two[0] == two[1]), "everybody hears the same");
 }
 
+/// A connection that hears a line which it has opened.
+async fn heard(server: &RedisServer) -> (RedisWire, mpsc::Receiver<HeardEntry>, Epoch) {
+    let (wire, hearing) = server.wire().await;
+    wire.subscribe(&line()).await.unwrap();
+    let epoch = opened(&wire).await.position.epoch;
+    (wire, hearing, epoch)
+}
+
 #[tokio::test]
 async fn a_state_waits_for_those_before_it_and_is_said_once() {
     let Some(server) = RedisServer::start().await else { return };
-    let (wire, mut hearing) = server.wire().await;
-    wire.subscribe(&line()).await.unwrap();
-    let epoch = opened(&wire).await.position.epoch;
+    let (wire, mut hearing, epoch) = heard(&server).await;
     for version in [3, 2] {
         let outcome = wire.append(&line(), &state(epoch, version)).await.unwrap();
         assert_eq!(outcome, AppendOutcome::Stashed);
@@ -97,9 +103,7 @@ async fn a_state_waits_for_those_before_it_and_is_said_once() {
 #[tokio::test]
 async fn a_repair_stands_for_all_before_it() {
     let Some(server) = RedisServer::start().await else { return };
-    let (wire, mut hearing) = server.wire().await;
-    wire.subscribe(&line()).await.unwrap();
-    let epoch = opened(&wire).await.position.epoch;
+    let (wire, mut hearing, epoch) = heard(&server).await;
     for version in [3, 5, 6] {
         wire.append(&line(), &state(epoch, version)).await.unwrap();
     }
@@ -129,9 +133,7 @@ async fn a_new_line_says_no_state_before_the_stores_is_known() {
 #[tokio::test]
 async fn only_so_much_waits() {
     let Some(server) = RedisServer::start().await else { return };
-    let (wire, mut hearing) = server.wire().await;
-    wire.subscribe(&line()).await.unwrap();
-    let epoch = opened(&wire).await.position.epoch;
+    let (wire, mut hearing, epoch) = heard(&server).await;
     for version in 2..258 {
         let outcome = wire.append(&line(), &state(epoch, version)).await.unwrap();
         assert_eq!(outcome, AppendOutcome::Stashed, "{version}");
