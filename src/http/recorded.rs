@@ -5,7 +5,7 @@ use super::observed::ObservedCall;
 use super::path::PathParts;
 use crate::actor::clock;
 use crate::domain::ProjectId;
-use crate::recorder::{RecordKind, Recorded, RecordedFacts, Tape};
+use crate::recorder::{AnsweredCall, RecordKind, Recorded, RecordedFacts, Tape};
 use actix_web::HttpMessage as _;
 use actix_web::dev::ServiceResponse;
 use std::fmt::Display;
@@ -64,7 +64,8 @@ impl RecordedCall {
             return;
         }
         let (method, id) = (Arc::from(method.to_string()), Arc::from(id.to_string()));
-        let facts = RecordedFacts::Answered { method, route, status, took, by, id };
+        let facts =
+            RecordedFacts::Answered(Box::new(AnsweredCall { method, route, status, took, by, id }));
         tape.record(clock::now(), Recorded { facts, ..what });
     }
 }

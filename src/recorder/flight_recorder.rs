@@ -117,7 +117,7 @@ impl FlightRecorder {
         let lane = settings.lane_bytes(threads);
         Self {
             settings: ArcSwap::from_pointee(settings),
-            lanes: (0..threads).map(|_| Lane::new(lane)).collect(),
+            lanes: (0..threads).map(|_| Lane::new(lane, bounds.age)).collect(),
             known: Mutex::default(),
             is_looked_at: AtomicBool::new(false),
             watchers: AtomicUsize::new(0),
@@ -130,7 +130,7 @@ impl FlightRecorder {
         // Nobody comes to be known, or looks, meanwhile.
         let known = self.known();
         let most = settings.lane_bytes(self.lanes.len());
-        let has_ring = settings.has_ring();
+        let (has_ring, age) = (settings.has_ring(), settings.bounds.age);
         let before = self.settings.swap(Arc::new(settings));
         let is_hidden_more = before.rules.hidden() != self.rules().hidden();
         for project in known.projects.values().filter_map(Weak::upgrade) {
@@ -144,7 +144,7 @@ impl FlightRecorder {
             }
         }
         drop(known);
-        self.lanes.iter().for_each(|lane| lane.bound(most));
+        self.lanes.iter().for_each(|lane| lane.bound(most, age));
     }
 
     /// What is not to be kept or shown.
@@ -206,7 +206,7 @@ impl FlightRecorder {
         what: Recorded,
     ) {
         if let Some(lane) = self.lanes.get(lane) {
-            lane.record(project, (at, at.earlier(self.bounds().age)), what);
+            lane.record(project, at, what);
         }
     }
 

@@ -6,6 +6,7 @@ use crate::domain::{ProjectId, Timestamp};
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// What a project takes of the bound besides its entries.
 const TRACK_BYTES: usize = 512;
@@ -23,6 +24,8 @@ struct LaneTracks {
     bytes: usize,
     /// The most.
     most: usize,
+    /// How long entries are kept.
+    age: Duration,
 }
 
 /// One project's entries, by their numbers.
@@ -81,9 +84,9 @@ impl LaneTracks {
 }
 
 impl Lane {
-    /// An empty one, of so many bytes.
-    pub(super) fn new(most: usize) -> Self {
-        Self(Mutex::new(LaneTracks { tracks: HashMap::default(), bytes: 0, most }))
+    /// An empty one, of so many bytes, that keeps entries so long.
+    pub(super) fn new(most: usize, age: Duration) -> Self {
+        Self(Mutex::new(LaneTracks { tracks: HashMap::default(), bytes: 0, most, age }))
     }
 
     /// The entries. A panic elsewhere leaves nothing half done in them that matters.
@@ -91,15 +94,10 @@ impl Lane {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records something, unless the project was switched off meanwhile; what is from before that time goes.
-    pub(super) fn record(
-        &self,
-        project: &Arc<RecordedProject>,
-        (at, before): (Timestamp, Timestamp),
-        what: Recorded,
-    ) {
+    /// Records something, unless the project was switched off meanwhile; what is too old by then goes.
+    pub(super) fn record(&self, project: &Arc<RecordedProject>, at: Timestamp, what: Recorded) {
         let mut tracks = self.tracks();
-        let LaneTracks { tracks: known, bytes, .. } = &mut *tracks;
+        let LaneTracks { tracks: known, bytes, age, .. } = &mut *tracks;
         if !project.is_on() {
             return;
         }
@@ -107,7 +105,7 @@ impl Lane {
         let entry = RecordEntry { number: project.next_number(), at, what };
         let cost = entry.cost();
         if let Some(track) = known.get_mut(project.id()) {
-            *bytes -= track.expire(before);
+            *bytes -= track.expire(at.earlier(*age));
             track.entries.push_back(entry);
             track.bytes += cost;
             *bytes += cost;
@@ -162,9 +160,10 @@ impl Lane {
         });
     }
 
-    /// Has room for so many bytes from now on; what is more goes.
-    pub(super) fn bound(&self, most: usize) {
+    /// Has room for so many bytes from now on, and keeps entries so long; what is more goes.
+    pub(super) fn bound(&self, most: usize, age: Duration) {
         let mut tracks = self.tracks();
+        tracks.age = age;
         tracks.most = most;
         tracks.make_room();
     }

@@ -17,7 +17,7 @@ mod tape;
 mod watching;
 
 pub use connection::ConnectionTape;
-pub use entry::{RecordEntry, RecordKind, Recorded, RecordedBody, RecordedFacts};
+pub use entry::{AnsweredCall, RecordEntry, RecordKind, Recorded, RecordedBody, RecordedFacts};
 pub use flight_recorder::{FlightRecorder, RecorderBounds, RecorderSettings};
 pub use looking::{Chosen, LookNews, Looker};
 pub use page::{RecordPage, RecordQuery};

@@ -26,8 +26,9 @@ impl ChannelTape {
             ChannelRecord::Came(session) => Some(of_session(RecordKind::Join, session)),
             ChannelRecord::Went(session) => Some(of_session(RecordKind::Leave, session)),
         };
-        if let Some(recorded) = recorded {
-            self.0.record(clock::now(), Recorded { channel: Some(channel.clone()), ..recorded });
+        if let Some(mut recorded) = recorded {
+            recorded.channel = Some(channel.clone());
+            self.0.record(clock::now(), recorded);
         }
     }
 

@@ -165,13 +165,13 @@ impl<'a> RecordEntryView<'a> {
                 ..self
             },
             RecordedFacts::Outcome(refused) => Self { reason: refused.as_deref(), ..self },
-            RecordedFacts::Answered { method, route, status, took, by, id } => Self {
-                method: Some(method),
-                route: Some(route),
-                status: Some(*status),
-                took_ms: Some(took.as_secs_f64() * 1000.0),
-                by: Some(by),
-                id: Some(id),
+            RecordedFacts::Answered(call) => Self {
+                method: Some(&call.method),
+                route: Some(&call.route),
+                status: Some(call.status),
+                took_ms: Some(call.took.as_secs_f64() * 1000.0),
+                by: Some(&call.by),
+                id: Some(&call.id),
                 ..self
             },
         }
