@@ -132,7 +132,7 @@ fn open(config: &Config) -> Result<(Option<Locks>, Arc<dyn Database>), AdminErro
         Err(error) => return Err(AdminError::Folder(error)),
     };
     // A server may have the database under another folder.
-    match database::take(place, 1, LEFT_BEHIND)? {
+    match database::take(place, false, 1, LEFT_BEHIND)? {
         Some((lock, taken)) => Ok((Some((folder, lock)), taken)),
         None => Ok((None, database::open_beside(place)?)),
     }

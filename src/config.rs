@@ -4,6 +4,7 @@
 
 mod admin;
 mod args;
+mod bus;
 mod certificate;
 mod database;
 mod declaring;
@@ -20,6 +21,7 @@ mod units;
 
 pub use admin::{AdminArgs, AdminTask, DataPlace};
 pub use args::{LogFormat, ServeArgs, SocketWay};
+pub use bus::BusPlace;
 pub use database::DatabasePlace;
 pub use doctor::DoctorArgs;
 pub use error::ConfigError;
@@ -66,6 +68,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The database.
     pub database: DatabasePlace,
+    /// What orders for several servers that share the database, if there are several: a Redis.
+    pub bus: Option<BusPlace>,
     /// Threads that serve.
     pub workers: usize,
     /// How sockets are served.
@@ -148,6 +152,7 @@ impl Config {
             Some(url) => DatabasePlace::parse(&url)?,
             None => DatabasePlace::File(data.join("warren.db")),
         };
+        let bus = set.bus.map(|url| BusPlace::parse(url, &database)).transpose()?;
         let workers = set.workers.unwrap_or_else(cores);
         if !(1..=MAX_WORKERS).contains(&workers) {
             return Err(ConfigError::OutOfRange { name: "workers", range: "1 to 1024" });
@@ -167,6 +172,7 @@ impl Config {
             metrics_listen: set.metrics_listen,
             data,
             database,
+            bus,
             workers,
             socket: set.socket.unwrap_or_default(),
             log_format: set.log_format.unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! Wires store, supervisor and HTTP together, and takes them down in order.
 
+mod bus;
 pub(crate) mod called;
 mod client_stream;
 pub(crate) mod database;
@@ -97,6 +98,10 @@ pub enum ServerError {
         /// Why.
         source: io::Error,
     },
+    /// The bus cannot be used.
+    #[cfg(feature = "redis")]
+    #[error("the bus: {0}")]
+    Bus(#[from] crate::bus::redis::WireError),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -328,15 +333,19 @@ struct ServerLocks {
 /// [`ServerError`].
 async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError> {
     let data = lock(&config.data)?;
-    let Some((locked, opened)) = database::take(&config.database, READERS, LEFT_BEHIND)? else {
+    let is_shared = config.bus.is_some();
+    let taken = database::take(&config.database, is_shared, READERS, LEFT_BEHIND)?;
+    let Some((locked, opened)) = taken else {
         return Err(ServerError::DatabaseInUse(config.database.shown()));
     };
+    let bus = bus::start(config.bus.as_ref(), &*opened).await?;
     let persistence = Persistence::start(opened)?;
     persistence.load_hooks().await?;
     persistence.launch_event_log().await?;
     let first = first_run::set_up(&persistence, config.first_run.clone()).await?;
     let sender = WebhookSender::launch(persistence.clone(), config.webhooks.clone());
-    let supervisor = Supervisor::new(config.workers, persistence.clone(), config.settings);
+    let supervisor =
+        Supervisor::with_bus(config.workers, persistence.clone(), config.settings, bus);
     supervisor.recorder().change(config.recorder());
     supervisor.take_unheard().await?;
     let limits = reload::limits(config, descriptors::sockets(connections));

@@ -7,6 +7,7 @@ mod keeping;
 mod looking_back;
 pub mod messages;
 mod recording;
+mod shared;
 
 pub use messages::{
     Attach, ChangeState, Changed, ClientChange, ClientPublish, ClientPublished, ConnectionPart,
@@ -29,6 +30,8 @@ use crate::store::StoredLine;
 use acting::ChannelActing;
 use actix::prelude::*;
 use keeping::{KeepingWrites, NamesUnderWay};
+use shared::SharedLine;
+pub use shared::{SharedOpening, open as open_shared};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -64,6 +67,8 @@ pub struct ChannelActor {
     names: NamesUnderWay,
     /// Whether some of what is not kept any more is being deleted.
     is_pruning: bool,
+    /// Its line, where several servers serve the channel.
+    shared: Option<SharedLine>,
     /// Counts it among the channels in use.
     _counted: CountedLife,
 }
@@ -76,6 +81,26 @@ fn now() -> Moment {
 impl ChannelActor {
     /// A channel just read from the store, with its line where that is there too.
     pub fn new(channel: Channel, line: Option<StoredLine>, around: Surroundings) -> Self {
+        Self::with(channel, line, None, around)
+    }
+
+    /// A channel that several servers serve, of which the line was just opened.
+    pub fn shared(opening: SharedOpening, around: Surroundings) -> Self {
+        let SharedOpening { channel, line, said, bus } = opening;
+        let at = line.opening.position;
+        let shared = SharedLine::new(bus, line, said);
+        let mut actor = Self::with(channel, None, Some(shared), around);
+        actor.machine.open_at(at);
+        actor
+    }
+
+    /// The same of either.
+    fn with(
+        channel: Channel,
+        line: Option<StoredLine>,
+        shared: Option<SharedLine>,
+        around: Surroundings,
+    ) -> Self {
         let share = around.windows.share(&channel.key.project);
         let (window, state_bytes) = (around.settings.window(), around.settings.state_bytes);
         let acting = ChannelActing::new(channel.key.clone(), around);
@@ -87,7 +112,8 @@ impl ChannelActor {
         }
         let names = NamesUnderWay::default();
         let counted = CountedLife::begin(|all| &all.channels_begun, |all| &all.channels_ended);
-        Self { machine, acting, under_way: None, names, is_pruning: false, _counted: counted }
+        let (under_way, is_pruning) = (None, false);
+        Self { machine, acting, under_way, names, is_pruning, shared, _counted: counted }
     }
 
     /// The channel's full name.
@@ -103,6 +129,7 @@ impl ChannelActor {
     ) -> T {
         let outcome = step(&mut self.machine, &mut self.acting);
         self.carry_out(ctx);
+        self.answer_shown();
         outcome
     }
 
@@ -123,6 +150,7 @@ impl Actor for ChannelActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
         self.acting.set_address(ctx.address());
+        self.hear_line(ctx);
         let idle = self.acting.settings().channel_idle;
         ctx.run_interval(idle / 2, move |actor, ctx| {
             let now = Instant::now();

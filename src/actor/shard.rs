@@ -16,6 +16,7 @@ use super::session::{self, Identity, SessionActor, StoredSession};
 use super::supervisor::Supervisor;
 use super::tell::tell;
 use crate::ask::AskError;
+use crate::bus::shared::SharedBus;
 use crate::domain::{Capabilities, Channel, ChannelKey, LeapTokenId, ProjectId};
 use crate::faults::{CrashPoint, pass};
 use crate::store::{ReadStore, StoreResult, StoredLine, Thing};
@@ -150,6 +151,9 @@ impl Shard {
     fn load_channel(&mut self, key: ChannelKey, ctx: &mut Context<Self>) {
         let persistence = self.supervisor.persistence().clone();
         let (wanted, is_settled) = (key.clone(), !self.unsettled.remove(&key));
+        if let Some(bus) = self.supervisor.bus().cloned() {
+            return self.load_shared(key, bus, ctx);
+        }
         let read = async move {
             if is_settled {
                 persistence.read(move |store| find(store, &wanted)).await
@@ -168,6 +172,19 @@ impl Shard {
             }
         });
         ctx.spawn(started);
+    }
+
+    /// Opens the line of a channel that several servers serve, reads it and starts its actor.
+    fn load_shared(&self, key: ChannelKey, bus: Arc<dyn SharedBus>, ctx: &mut Context<Self>) {
+        let (persistence, wanted) = (self.supervisor.persistence().clone(), key.clone());
+        let opened = async move { channel::open_shared(&persistence, bus, wanted).await };
+        ctx.spawn(opened.into_actor(self).map(move |outcome, shard, ctx| {
+            let started = |opening| ChannelActor::shared(opening, shard.surroundings()).start();
+            let outcome = outcome.map(started);
+            if shard.channels.loaded(&key, &outcome) {
+                shard.load_channel(key, ctx);
+            }
+        }));
     }
 
     /// Reads a token with its subscriptions and starts its session.

@@ -29,6 +29,7 @@ use super::settings::Settings;
 use super::shard::{FindSession, ResolveChannel, ResolveSession, Shard, ShardPlace};
 use super::tell::tell;
 use crate::ask::AskError;
+use crate::bus::shared::SharedBus;
 use crate::channel::Moment;
 use crate::delivery::Undelivered;
 use crate::delivery::fanout::{ConnectionUid, FanoutHandle, LocalFanout};
@@ -102,6 +103,8 @@ struct SupervisorInner {
     comebacks: Comebacks,
     /// What happened lately, for who looks.
     recorder: Arc<FlightRecorder>,
+    /// What orders for several servers, where there are several.
+    bus: Option<Arc<dyn SharedBus>>,
 }
 
 /// A place in a session; given back when dropped, by whoever held it last, unless the session knows already.
@@ -140,6 +143,16 @@ impl Drop for Connected {
 impl Supervisor {
     /// A supervisor of so many shards, none of which has settled on a thread yet.
     pub fn new(shards: usize, persistence: Persistence, settings: Settings) -> Self {
+        Self::with_bus(shards, persistence, settings, None)
+    }
+
+    /// The same, on one of several servers if there is a bus.
+    pub fn with_bus(
+        shards: usize,
+        persistence: Persistence,
+        settings: Settings,
+        bus: Option<Arc<dyn SharedBus>>,
+    ) -> Self {
         Self(Arc::new(SupervisorInner {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             began: Moment { instant: Instant::now(), time: clock::now() },
@@ -159,6 +172,7 @@ impl Supervisor {
             stopping: Stopping::default(),
             comebacks: Comebacks::default(),
             recorder: Arc::new(FlightRecorder::new(shards, settings.recorder)),
+            bus,
         }))
     }
 
@@ -217,6 +231,11 @@ impl Supervisor {
     /// What all lines may keep at hand.
     pub(super) fn windows(&self) -> &Arc<WindowBudget> {
         &self.0.windows
+    }
+
+    /// What orders for several servers, where there are several.
+    pub fn bus(&self) -> Option<&Arc<dyn SharedBus>> {
+        self.0.bus.as_ref()
     }
 
     /// What happened lately, for who looks.

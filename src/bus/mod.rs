@@ -6,6 +6,7 @@
 
 #[cfg(feature = "redis")]
 pub mod redis;
+pub mod shared;
 
 use crate::domain::{Message, Position, State, Version};
 use crate::line::Line;
@@ -22,6 +23,8 @@ pub enum LineEntry {
         /// Its number.
         version: Version,
     },
+    /// Something else of the channel is another in the store by now: whoever hears this reads it again.
+    Reread,
 }
 
 /// An entry that has its place.

@@ -264,6 +264,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
                 );
             }
             LineEntry::State { state, version } => self.show_state(state, version, now, effects),
+            LineEntry::Reread => self.doubt(effects),
         }
     }
 

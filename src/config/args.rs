@@ -48,6 +48,9 @@ pub struct ServeArgs {
     /// The database, `sqlite:PATH` or `postgres://…` [default: warren.db in the data folder]
     #[arg(long, env = "WARREN_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
+    /// Serve one PostgreSQL database together with other servers, by the Redis at `redis://…` (a preview, see docs/OPERATING.md)
+    #[arg(long, env = "WARREN_BUS", value_name = "URL", hide_env_values = true)]
+    pub bus: Option<String>,
     /// Threads that serve [default: number of cores]
     #[arg(long, env = "WARREN_WORKERS", value_name = "N")]
     #[serde(deserialize_with = "units::some_number")]
@@ -176,6 +179,7 @@ impl ServeArgs {
             acme_agree: self.acme_agree.or(lower.acme_agree),
             data: self.data.or(lower.data),
             database: self.database.or(lower.database),
+            bus: self.bus.or(lower.bus),
             workers: self.workers.or(lower.workers),
             socket: self.socket.or(lower.socket),
             metrics_listen: self.metrics_listen.or(lower.metrics_listen),

@@ -101,6 +101,16 @@ pub enum ConfigError {
     /// A database that this version does not speak to.
     #[error("the database must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE")]
     UnknownDatabase,
+    /// A bus beside a database that is one server's alone.
+    #[error("several servers (bus) need a database that they can share: postgres://…")]
+    BusNeedsPostgres,
+    /// The address of no bus.
+    #[error("bus must be redis://[USER:PASSWORD@]HOST[:PORT][/DB]")]
+    BadBus,
+    /// A bus, for a program that speaks to none.
+    #[cfg(not(feature = "redis"))]
+    #[error("this program was built without Redis (the feature `redis`): it serves alone")]
+    NoRedis,
     /// A PostgreSQL, for a program that speaks to none.
     #[cfg(not(feature = "postgres"))]
     #[error(
@@ -125,6 +135,9 @@ impl ConfigError {
             Self::NoPostgres => "database",
             #[cfg(feature = "postgres")]
             Self::BadPostgres => "database",
+            Self::BusNeedsPostgres | Self::BadBus => "bus",
+            #[cfg(not(feature = "redis"))]
+            Self::NoRedis => "bus",
             Self::Origin(_) => "allowed-origins",
             _ => return self,
         };

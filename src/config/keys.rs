@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 /// What every environment variable of a setting begins with.
 pub(super) const PREFIX: &str = "WARREN_";
 /// The settings that are secrets, or have one in them, which is shown nowhere; they may be in files of their own.
-pub(super) const SECRETS: &[&str] = &["database", "project-token", "admin-token"];
+pub(super) const SECRETS: &[&str] = &["database", "bus", "project-token", "admin-token"];
 /// What is appended to the name of a secret to name the file that it is in.
 pub(super) const FILE: &str = "-file";
 /// The tables whose members are settings.

@@ -179,6 +179,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("log-closes", Some(format!("{:?}", config.settings.log_closes.share()))),
         ("data", Some(text(config.data.display().to_string()))),
         ("database", Some(text(config.database.to_string()))),
+        ("bus", config.bus.as_ref().map(|_| text("[hidden]".to_owned()))),
         ("workers", Some(config.workers.to_string())),
         ("socket", socket.map(|way| text(way.get_name().to_owned()))),
         ("project", first.project.clone().map(text)),

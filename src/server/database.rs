@@ -15,13 +15,14 @@ use std::time::Duration;
 pub(crate) type TakenDatabase = (Option<DatabaseLock>, Arc<dyn Database>);
 
 /// Takes the database for this process, with room for so many reads at a time; nothing while another process has it. One whose
-/// server has just gone is waited for so long, where that may be seen late.
+/// server has just gone is waited for so long, where that may be seen late. One that is shared, several servers have together.
 #[cfg_attr(
     not(feature = "postgres"),
     expect(unused_variables, reason = "a file's lock goes with its process")
 )]
 pub(crate) fn take(
     place: &DatabasePlace,
+    is_shared: bool,
     readers: u32,
     wait: Duration,
 ) -> StoreResult<Option<TakenDatabase>> {
@@ -32,9 +33,12 @@ pub(crate) fn take(
         }
         #[cfg(feature = "postgres")]
         DatabasePlace::Postgres(url) => {
-            let Some(database) = PostgresDatabase::open(url.secret(), readers, wait)? else {
-                return Ok(None);
+            let opened = if is_shared {
+                PostgresDatabase::share(url.secret(), readers, wait)?
+            } else {
+                PostgresDatabase::open(url.secret(), readers, wait)?
             };
+            let Some(database) = opened else { return Ok(None) };
             Ok(Some((None, Arc::new(database))))
         }
     }

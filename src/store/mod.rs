@@ -206,6 +206,8 @@ pub trait ReadStore:
     fn list_admin_tokens(&mut self) -> StoreResult<Vec<AdminToken>>;
     /// A channel by key.
     fn find_channel(&mut self, key: &ChannelKey) -> StoreResult<Option<Channel>>;
+    /// A number that rises each time that a channel of this id is made; none if there is none.
+    fn incarnation(&mut self, key: &ChannelKey) -> StoreResult<Option<u64>>;
     /// Who may subscribe to a channel.
     fn find_visibility(&mut self, key: &ChannelKey) -> StoreResult<Option<Visibility>>;
     /// The projects that have a channel of this id, two at most: enough to tell "unique on the server".
@@ -381,6 +383,13 @@ pub trait Database: Send + Sync {
     /// # Errors
     /// [`StoreError::Unavailable`].
     fn writer(&self) -> StoreResult<Box<dyn GroupStore>>;
+    /// The name by which servers that share the database know each other; none where it is one server's alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    fn cluster(&self) -> StoreResult<Option<String>> {
+        Ok(None)
+    }
     /// Whether others may take deliveries out of the same outbox, so that each is claimed before it is posted.
     fn has_claims(&self) -> bool {
         false

@@ -96,6 +96,8 @@ mod patchers;
 mod presence;
 mod reload;
 mod sessions;
+#[cfg(feature = "redis")]
+mod several;
 mod state_history;
 mod unsubscribing;
 mod visibility;

@@ -415,7 +415,11 @@ impl ChannelActor {
     }
 
     /// Deletes an ephemeral channel, before anything else.
-    fn delete_and_end(&self, ctx: &mut Context<Self>) {
+    fn delete_and_end(&mut self, ctx: &mut Context<Self>) {
+        if self.is_shared() {
+            // Nobody here knows whether another server has subscribers.
+            return self.step(ctx, ChannelMachine::doubt);
+        }
         let write = hooking::delete(&self.acting, self.machine.channel(), None);
         ctx.wait(write.into_actor(self).map(|outcome, actor, ctx| {
             match outcome {

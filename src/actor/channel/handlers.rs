@@ -21,6 +21,7 @@ use crate::domain::{
 use crate::metrics;
 use crate::num;
 use crate::protocol::Refusal;
+use crate::store::StoreError;
 use actix::prelude::*;
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
@@ -37,6 +38,9 @@ impl Handler<Publish> for ChannelActor {
             let kept = self.keep(message, KeptWith { receipt, ..KeptWith::default() }, ctx);
             return ChannelAnswer::Comes(Box::pin(published(kept)));
         }
+        if self.is_shared() {
+            return ChannelAnswer::Comes(Box::pin(published(self.publish_together(message, ctx))));
+        }
         ChannelAnswer::OfActor(ActorResponse::reply(Ok(self.publish(message, ctx))))
     }
 }
@@ -50,7 +54,11 @@ impl Handler<Hand> for ChannelActor {
             let with = KeptWith { receipt, ..KeptWith::default() };
             return Handed::UnderWay(self.keep(message, with, ctx));
         }
-        if is_only_kept { Handed::Declined } else { Handed::Published(self.publish(message, ctx)) }
+        match (is_only_kept, self.is_shared()) {
+            (true, _) => Handed::Declined,
+            (false, true) => Handed::UnderWay(self.publish_together(message, ctx)),
+            (false, false) => Handed::Published(self.publish(message, ctx)),
+        }
     }
 }
 
@@ -74,6 +82,12 @@ impl Handler<ClientPublish> for ChannelActor {
             Ok(session) => session,
             Err(answer) => return ChannelAnswer::OfActor(self.behind(answer)),
         };
+        if self.is_shared() {
+            return match self.publish_together_for(&session, ask, ctx) {
+                Ok(published) => ChannelAnswer::Comes(published),
+                Err(refusal) => ChannelAnswer::OfActor(self.behind(Err(refusal))),
+            };
+        }
         if !self.machine.keeps_messages() {
             let published = self.publish_for(&session, ask, ctx);
             return ChannelAnswer::OfActor(self.behind(Ok(published)));
@@ -130,6 +144,38 @@ impl ChannelActor {
         ClientPublished { sent, is_repeat: false }
     }
 
+    /// Publishes a client's message by the bus; tells what comes of that.
+    ///
+    /// # Errors
+    /// [`Refusal`] where it is not even tried.
+    fn publish_together_for(
+        &mut self,
+        session: &SessionRef,
+        ask: ClientPublish,
+        ctx: &mut Context<Self>,
+    ) -> Result<LocalBoxFuture<'static, ClientOutcome>, Refusal> {
+        let ClientPublish { message, id, told, .. } = ask;
+        let (told, stored) = told.unzip();
+        let named = id.map(|id| self.name(SentId::of(session, &id), stored.clone())).transpose()?;
+        let ordered = published(self.publish_together(message, ctx));
+        let (reply, answer) = oneshot::channel();
+        ctx.spawn(ordered.into_actor(self).map(move |outcome, actor, _| {
+            let outcome = outcome.map(|published| {
+                if let Some(told) = told {
+                    actor.acting.persistence().hooks().log().add(told);
+                }
+                let sent = SentMessage { position: Some(published.position), stored };
+                if let Some(named) = named {
+                    actor.machine.remember_sent(named.id().clone(), sent.clone(), Instant::now());
+                }
+                ClientPublished { sent, is_repeat: false }
+            });
+            // The asker may have gone.
+            let _ = reply.send(outcome.map_err(|error| Refusal::from(&error)));
+        }));
+        Ok(Box::pin(async { answer.await.unwrap_or(Err(Refusal::Overloaded)) }))
+    }
+
     /// Keeps a client's message; tells what comes of that.
     ///
     /// # Errors
@@ -171,6 +217,9 @@ impl ChannelActor {
     ) -> ResponseFuture<Result<Changed, ChangeError>> {
         let now = Instant::now();
         self.machine.use_now(now);
+        if self.is_shared() {
+            return self.change_together(ask, ctx);
+        }
         let &Channel { created_at, version, .. } = self.machine.channel();
         if ask.expected.created_at.is_some_and(|expected| expected != created_at) {
             return Box::pin(async move { Err(ChangeError::Stale(version)) });
@@ -256,6 +305,11 @@ impl Handler<Update> for ChannelActor {
         let channel = self.machine.channel();
         let visibility = update.visibility.unwrap_or(channel.visibility);
         let capabilities = update.capabilities.unwrap_or(channel.capabilities);
+        if self.is_shared() && capabilities.contains(Capabilities::HISTORY) {
+            let reason = "a channel that keeps its messages is served by one server alone";
+            let error = StoreError::Unavailable(reason.to_owned());
+            return Box::pin(async { Err(error.into()) });
+        }
         let log = self.acting.update_log(channel.capabilities, capabilities);
         let (key, kind) = (self.key().clone(), EventKind::ChannelUpdated);
         let updated = Channel { visibility, capabilities, ..channel.clone() };
@@ -289,6 +343,9 @@ impl Handler<Update> for ChannelActor {
                     Err(error)
                 }
             });
+            if outcome.is_ok() {
+                actor.reread_elsewhere(ctx);
+            }
             // The asker may have gone; the update stands.
             let _ = asker.send(outcome);
         }));
@@ -302,6 +359,14 @@ impl Handler<Delete> for ChannelActor {
     fn handle(&mut self, Delete(receipt): Delete, _: &mut Context<Self>) -> Self::Result {
         let write = hooking::delete(&self.acting, self.machine.channel(), receipt);
         self.machine.begin_deletion();
+        let tell = self.tell_deleted();
+        let write = async move {
+            let outcome = write.await;
+            if outcome.is_ok() {
+                tell.await;
+            }
+            outcome
+        };
         Box::pin(write.into_actor(self).map(|outcome, actor, ctx| {
             let is_deleted = outcome.is_ok();
             actor.step(ctx, |machine, acting| machine.end_deletion(is_deleted, acting));

@@ -54,6 +54,13 @@ pub(super) struct NamedMessage {
     under_way: NamesUnderWay,
 }
 
+impl NamedMessage {
+    /// The name.
+    pub(super) const fn id(&self) -> &SentId {
+        &self.id
+    }
+}
+
 impl Drop for NamedMessage {
     fn drop(&mut self) {
         self.under_way.borrow_mut().remove(&self.id);

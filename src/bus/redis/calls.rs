@@ -3,8 +3,8 @@
 use super::entry::{decode, encode};
 use super::error::WireError;
 use super::names::LineName;
-use super::outcomes::{AppendOutcome, LineOpening, Proposal, WindowRead};
-use super::wire::{RedisWire, fresh_epoch};
+use super::wire::RedisWire;
+use crate::bus::shared::{AppendOutcome, LineOpening, Proposal, WindowRead};
 use crate::domain::{Epoch, Position, Version};
 use std::time::Duration;
 
@@ -45,14 +45,20 @@ impl RedisWire {
     }
 
     /// Where a line stands. `incarnation` tells channels of one name apart, and is larger for the newer one (below 2^53).
-    /// To be asked behind [`RedisWire::subscribe`], and the store only behind this: so nothing lies between.
+    /// To be asked behind [`RedisWire::subscribe`], and the store only behind this: so nothing lies between. `epoch` is one
+    /// that no line has had, for where this one begins.
     ///
     /// # Errors
     /// [`WireError::Stale`], [`WireError::Overloaded`], [`WireError::Lost`].
-    pub async fn open(&self, line: &LineName, incarnation: u64) -> Result<LineOpening, WireError> {
+    pub async fn open(
+        &self,
+        line: &LineName,
+        incarnation: u64,
+        epoch: Epoch,
+    ) -> Result<LineOpening, WireError> {
         let mut call = self.scripts.open.key(line.ground());
         call.key(line.meta()).key(line.window()).key(line.stash());
-        call.arg(incarnation).arg(fresh_epoch()?).arg(ms(LINE_AGE));
+        call.arg(incarnation).arg(epoch.to_string()).arg(ms(LINE_AGE));
         let (at, offset, durable): (String, u64, String) = self.call(&call).await?;
         let epoch = at.parse().ok().ok_or(WireError::Garbled)?;
         let durable = durable.parse().ok().map(Version);

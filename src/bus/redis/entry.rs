@@ -15,6 +15,8 @@ const VERSION: &str = "1";
 const MESSAGE: &str = "message";
 /// The kind of a state.
 const STATE: &str = "state";
+/// The kind of what is to be read again.
+const REREAD: &str = "reread";
 
 /// A message's body.
 #[derive(Deserialize)]
@@ -39,6 +41,7 @@ pub(super) fn encode(entry: &LineEntry) -> (&'static str, i64, String) {
             (MESSAGE, 0, body)
         }
         LineEntry::State { state, version } => (STATE, version.0, state.json().as_str().to_owned()),
+        LineEntry::Reread => (REREAD, 0, String::new()),
     }
 }
 
@@ -69,6 +72,7 @@ fn read(text: &str) -> Option<Ordered> {
             let version = Version(number.parse().ok()?);
             LineEntry::State { state: State::trusted(body), version }
         }
+        REREAD => LineEntry::Reread,
         _ => return None,
     };
     Some(Ordered { position: Position { epoch, offset }, entry })

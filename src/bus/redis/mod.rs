@@ -8,8 +8,8 @@ mod calls;
 mod entry;
 mod error;
 mod hearing;
+mod keeper;
 mod names;
-mod outcomes;
 mod scripts;
 #[cfg(test)]
 mod server;
@@ -19,6 +19,6 @@ mod wire;
 
 pub use error::WireError;
 pub use hearing::HeardEntry;
+pub use keeper::RedisBus;
 pub use names::LineName;
-pub use outcomes::{AppendOutcome, LineOpening, Proposal, WindowRead};
 pub use wire::RedisWire;

@@ -5,9 +5,11 @@ mod order;
 mod window;
 
 use super::server::{PATIENCE, RedisServer};
-use super::{AppendOutcome, HeardEntry, LineName, LineOpening, Proposal, RedisWire, WireError};
+use super::{HeardEntry, LineName, RedisWire, WireError};
+use crate::bus::shared::{AppendOutcome, LineOpening, Proposal, WindowRead};
 use crate::bus::{LineEntry, Ordered};
 use crate::domain::{ChannelId, ChannelKey, Epoch, Message, ProjectId, RawJson, State, Version};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -16,6 +18,12 @@ use tokio::time::timeout;
 fn line() -> LineName {
     let (project, id) = (ProjectId::from("p"), ChannelId::trusted("c"));
     LineName::channel("test", &ChannelKey { project, id })
+}
+
+/// An epoch that no line has had.
+fn fresh() -> Epoch {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    Epoch(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A message with a number in it.
@@ -39,7 +47,7 @@ fn repair(epoch: Epoch, version: i64) -> Proposal {
 
 /// A line opened, with nothing in the store but a first state.
 async fn opened(wire: &RedisWire) -> LineOpening {
-    let standing = wire.open(&line(), 1).await.unwrap();
+    let standing = wire.open(&line(), 1, fresh()).await.unwrap();
     wire.settle(&line(), standing.position.epoch, Version(0)).await.unwrap();
     standing
 }
@@ -127,7 +135,7 @@ async fn a_connection_that_is_ended_is_noticed() {
     let (wire, _hearing) = server.wire().await;
     server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
     timeout(PATIENCE, wire.lost()).await.unwrap();
-    assert!(wire.open(&line(), 1).await.is_err());
+    assert!(wire.open(&line(), 1, fresh()).await.is_err());
 }
 
 /// A standing that has moved on.

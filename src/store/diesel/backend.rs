@@ -14,6 +14,8 @@ pub(super) type Backend = Sqlite;
 pub(super) const EARLIER: &str = "min";
 /// What stands before a column of the row that is there already, where an INSERT meets one.
 pub(super) const OWN: &str = "";
+/// What rises with each channel that is made. A server on such a database is alone, and nobody asks.
+pub(super) const INCARNATION: &str = "created_at";
 /// The number of the next log of states.
 pub(super) const NEXT_LOG: &str = "(SELECT coalesce(max(id), 0) + 1 FROM state_logs)";
 

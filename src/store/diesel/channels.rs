@@ -1,6 +1,6 @@
 //! Channels and their states.
 
-use super::backend::Conn;
+use super::backend::{Conn, INCARNATION};
 use super::error::{found, refusal};
 use super::hot::SetState;
 use super::registers;
@@ -9,10 +9,11 @@ use super::schema::{channels, seen_channels};
 use crate::domain::{
     Capabilities, Channel, ChannelId, ChannelKey, ProjectId, Register, State, Version, Visibility,
 };
+use crate::num;
 use crate::store::{ChannelCursor, ChannelPage, ChannelSort, StoreError, StoreResult, Thing};
 use diesel::dsl::{exists, select, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{BigInt, Bool, Text};
 
 /// `ReadStore::find_channel`.
 pub(super) fn find(connection: &mut Conn, key: &ChannelKey) -> StoreResult<Option<Channel>> {
@@ -143,6 +144,16 @@ pub(super) fn set_state(
     let is_there: bool =
         select(exists(channels::table.find((project, id)))).get_result(connection)?;
     Err(if is_there { StoreError::VersionConflict } else { StoreError::NotFound(Thing::Channel) })
+}
+
+/// `ReadStore::incarnation`.
+pub(super) fn incarnation(connection: &mut Conn, key: &ChannelKey) -> StoreResult<Option<u64>> {
+    let found = channels::table
+        .find((key.project.as_str(), key.id.as_str()))
+        .select(sql::<BigInt>(INCARNATION))
+        .get_result::<i64>(connection)
+        .optional()?;
+    Ok(found.map(num::counter))
 }
 
 /// `WriteStore::mark_subscribed`.

@@ -140,6 +140,10 @@ impl ReadStore for DieselStore<'_> {
         channels::find(self.connection, key)
     }
 
+    fn incarnation(&mut self, key: &ChannelKey) -> StoreResult<Option<u64>> {
+        channels::incarnation(self.connection, key)
+    }
+
     fn find_visibility(&mut self, key: &ChannelKey) -> StoreResult<Option<Visibility>> {
         channels::find_visibility(self.connection, key)
     }

@@ -46,6 +46,13 @@ fn postgres(folder: &Path) -> String {
     cluster.url(&name)
 }
 
+/// An empty database in a PostgreSQL that this process starts, for servers that share it; nothing where there is none.
+#[cfg(feature = "redis")]
+pub fn shared() -> Option<String> {
+    let cluster = cluster::cluster()?;
+    Some(cluster.url(&cluster.create(None)))
+}
+
 /// Tells a server with these settings where its database is, unless they do.
 pub fn settle(command: &mut Command, folder: &Path, settings: &[(&str, &str)]) {
     command.env_remove(VARIABLE);

@@ -15,7 +15,7 @@ async fn an_emptied_memory_begins_a_new_epoch() {
     assert_eq!(wire.append(&line(), &stale).await.unwrap(), AppendOutcome::Moved);
     let gone = wire.read(&line(), before.position).await.unwrap();
     assert!(gone.entries.is_empty() && gone.position.is_none());
-    assert_moved(before, wire.open(&line(), 1).await.unwrap());
+    assert_moved(before, wire.open(&line(), 1, fresh()).await.unwrap());
 }
 
 #[tokio::test]
@@ -27,10 +27,10 @@ async fn a_memory_emptied_under_a_connection_ends_it() {
     server.command(&["FLUSHALL"]).await;
     let stale = message(before.position.epoch, 2);
     assert_eq!(wire.append(&line(), &stale).await.unwrap(), AppendOutcome::Moved);
-    assert!(matches!(wire.open(&line(), 1).await, Err(WireError::Lost(_))));
+    assert!(matches!(wire.open(&line(), 1, fresh()).await, Err(WireError::Lost(_))));
     assert!(!wire.is_whole());
     let (wire, _hearing) = server.wire().await;
-    assert_moved(before, wire.open(&line(), 1).await.unwrap());
+    assert_moved(before, wire.open(&line(), 1, fresh()).await.unwrap());
 }
 
 #[tokio::test]
@@ -56,10 +56,10 @@ async fn a_promoted_replica_gives_no_place_out_again() {
     ordered(&old, &message(epoch, 2)).await;
     let (new, _hearing) = replica.wire().await;
     assert_eq!(new.append(&line(), &message(epoch, 3)).await.unwrap(), AppendOutcome::Moved);
-    let after = new.open(&line(), 1).await.unwrap();
+    let after = new.open(&line(), 1, fresh()).await.unwrap();
     assert_moved(before, after);
     let (second, _hearing) = replica.wire().await;
-    assert_eq!(second.open(&line(), 1).await.unwrap(), after, "everybody gets the same");
+    assert_eq!(second.open(&line(), 1, fresh()).await.unwrap(), after, "everybody gets the same");
 }
 
 #[tokio::test]
@@ -67,10 +67,10 @@ async fn a_channel_made_again_is_another_line() {
     let Some(server) = RedisServer::start().await else { return };
     let (wire, _hearing) = server.wire().await;
     let before = opened(&wire).await;
-    assert_eq!(wire.open(&line(), 1).await.unwrap().position, before.position);
-    let after = wire.open(&line(), 2).await.unwrap();
+    assert_eq!(wire.open(&line(), 1, fresh()).await.unwrap().position, before.position);
+    let after = wire.open(&line(), 2, fresh()).await.unwrap();
     assert_moved(before, after);
-    assert_eq!(wire.open(&line(), 1).await, Err(WireError::Stale));
+    assert_eq!(wire.open(&line(), 1, fresh()).await, Err(WireError::Stale));
     assert!(wire.is_whole(), "that is no fault of the connection");
     let stale = message(before.position.epoch, 1);
     assert_eq!(wire.append(&line(), &stale).await.unwrap(), AppendOutcome::Moved);

@@ -97,7 +97,7 @@ async fn a_state_waits_for_those_before_it_and_is_said_once() {
     assert_eq!(ordered(&wire, &state(epoch, 1)).await, 2);
     assert_eq!(wire.append(&line(), &state(epoch, 2)).await.unwrap(), AppendOutcome::Repeat);
     assert_eq!(next_short(&mut hearing, 4).await, ["7", "v1", "v2", "v3"]);
-    assert_eq!(wire.open(&line(), 1).await.unwrap().durable, Some(Version(3)));
+    assert_eq!(wire.open(&line(), 1, fresh()).await.unwrap().durable, Some(Version(3)));
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn a_repair_stands_for_all_before_it() {
 async fn a_new_line_says_no_state_before_the_stores_is_known() {
     let Some(server) = RedisServer::start().await else { return };
     let (wire, _hearing) = server.wire().await;
-    let at = wire.open(&line(), 1).await.unwrap();
+    let at = wire.open(&line(), 1, fresh()).await.unwrap();
     assert_eq!(at.durable, None);
     let epoch = at.position.epoch;
     assert_eq!(wire.append(&line(), &state(epoch, 5)).await.unwrap(), AppendOutcome::Unsettled);

@@ -14,6 +14,8 @@ pub(super) type Backend = Pg;
 pub(super) const EARLIER: &str = "least";
 /// What stands before a column of the row that is there already, where an INSERT meets one.
 pub(super) const OWN: &str = "state_logs.";
+/// What rises with each channel that is made.
+pub(super) const INCARNATION: &str = "incarnation";
 /// The number of the next log of states.
 pub(super) const NEXT_LOG: &str = "nextval('state_log_ids')";
 

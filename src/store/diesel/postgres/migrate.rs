@@ -12,9 +12,15 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrati
 /// The contents of the folder `migrations-postgres`, compiled in.
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations-postgres");
 
+/// Whoever brings tables up to date does so alone.
+const TURN: &str = "SELECT pg_advisory_xact_lock(
+    ('x' || substr(md5('warren tables ' || current_schema()), 1, 16))::bit(64)::bigint)";
+
 /// Runs the migrations that the database lacks: all of them or, when one fails, none.
 pub(super) fn bring_up_to_date(connection: &mut PgConnection) -> StoreResult<()> {
     connection.transaction(|connection| {
+        // Of servers that start together one does it.
+        sql_query(TURN).execute(connection)?;
         refuse_newer(connection, &MIGRATIONS)?;
         let run = connection.run_pending_migrations(MIGRATIONS);
         run.map(drop).map_err(|error| failed(&*error))

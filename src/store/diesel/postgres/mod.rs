@@ -63,12 +63,23 @@ use super::{error, rows, schema};
 use crate::store::{Database, GroupStore, ReadStore, StoreResult};
 use address::Address;
 use connection::SessionRole;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::Text;
 use pool::Readers;
 use session::{Keeper, Session, WriterHold};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use store::DieselStore;
 use writer::PostgresWriter;
+
+/// What servers that share a database know each other by.
+#[derive(QueryableByName)]
+struct ClusterName {
+    /// The name.
+    #[diesel(sql_type = Text)]
+    id: String,
+}
 
 /// A `PostgreSQL` database.
 pub struct PostgresDatabase {
@@ -91,7 +102,9 @@ impl PostgresDatabase {
     /// is too old, or a newer Warren has changed the tables.
     pub fn open(url: &str, readers: u32, wait: Duration) -> StoreResult<Option<Self>> {
         let address = Address::new(url);
-        let Some((keeper, mut session)) = Session::hold(&address, wait)? else { return Ok(None) };
+        let hold = WriterHold::Alone;
+        let held = Session::hold(&address, hold, wait)?;
+        let Some((keeper, mut session)) = held else { return Ok(None) };
         migrate::bring_up_to_date(&mut session.connection)?;
         let claims = claims::let_go(&mut session.connection)?;
         if claims > 0 {
@@ -100,7 +113,20 @@ impl PostgresDatabase {
                 "deliveries that were being posted when a server ended are posted again"
             );
         }
-        Self::with(address, WriterHold::Alone, (Some(keeper), session), readers).map(Some)
+        Self::with(address, hold, (Some(keeper), session), readers).map(Some)
+    }
+
+    /// The same for one of several servers that have the database together: nothing while one has it that is alone.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn share(url: &str, readers: u32, wait: Duration) -> StoreResult<Option<Self>> {
+        let address = Address::new(url);
+        let hold = WriterHold::Shared;
+        let held = Session::hold(&address, hold, wait)?;
+        let Some((keeper, mut session)) = held else { return Ok(None) };
+        migrate::bring_up_to_date(&mut session.connection)?;
+        Self::with(address, hold, (Some(keeper), session), readers).map(Some)
     }
 
     /// Opens the database at `url` for a moment, beside a server that has it: no table is changed under the server's feet.
@@ -148,6 +174,18 @@ impl Database for PostgresDatabase {
     fn writer(&self) -> StoreResult<Box<dyn GroupStore>> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Box::new(PostgresWriter::open(self.address.clone(), self.hold, first)?))
+    }
+
+    fn cluster(&self) -> StoreResult<Option<String>> {
+        if self.hold != WriterHold::Shared {
+            return Ok(None);
+        }
+        let connection = self.readers.get();
+        let mut connection =
+            connection.map_err(|error| self.address.clean(error::no_reader(error)))?;
+        let ClusterName { id } =
+            sql_query("SELECT id FROM clusters").get_result(&mut *connection)?;
+        Ok(Some(id))
     }
 
     fn has_claims(&self) -> bool {

@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::connection::{self, SessionRole};
 use super::migrate;
-use super::session::Session;
+use super::session::{Session, WriterHold};
 use crate::store::diesel::connection as file_connection;
 use crate::store::diesel::schema::{
     admin_tokens, answers, authorizers, channels, deliveries, event_bodies, event_sequences,
@@ -115,7 +115,7 @@ pub fn from_file(file: &Path, url: &str, tell: Progress<'_>) -> StoreResult<()> 
     let path = files::prepare(file)?;
     file_migrate::bring_up_to_date(&path)?;
     let mut source = file_connection::open(&path, file_connection::Role::Reader)?;
-    let session = Session::hold(&Address::new(url), WAIT)?;
+    let session = Session::hold(&Address::new(url), WriterHold::Alone, WAIT)?;
     let (_keeper, Session { connection: mut target, .. }) = session.ok_or_else(in_use)?;
     migrate::bring_up_to_date(&mut target)?;
     source.transaction(|source| target.transaction(|target| fill_postgres(source, target, tell)))
@@ -139,7 +139,8 @@ fn fill_postgres(
 /// As for [`from_file`].
 pub fn to_file(url: &str, file: &Path, tell: Progress<'_>) -> StoreResult<()> {
     let address = Address::new(url);
-    let (_keeper, mut held) = Session::hold(&address, WAIT)?.ok_or_else(in_use)?;
+    let (_keeper, mut held) =
+        Session::hold(&address, WriterHold::Alone, WAIT)?.ok_or_else(in_use)?;
     migrate::bring_up_to_date(&mut held.connection)?;
     let mut source = connection::open(&address, SessionRole::Reader)?;
     let path = files::prepare(file)?;

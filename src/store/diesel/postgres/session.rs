@@ -20,6 +20,9 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// Takes a lock of this name, which is the schema's: `PostgreSQL` lets it go with the connection.
 const TAKE: &str = "SELECT pg_try_advisory_lock(
     ('x' || substr(md5($1 || current_schema()), 1, 16))::bit(64)::bigint) AS is_ours";
+/// Takes it beside others who take it so.
+const SHARE: &str = "SELECT pg_try_advisory_lock_shared(
+    ('x' || substr(md5($1 || current_schema()), 1, 16))::bit(64)::bigint) AS is_ours";
 /// The name of the keeper's.
 const KEPT: &str = "warren ";
 /// The name of the writer's.
@@ -28,8 +31,10 @@ const WRITTEN: &str = "warren writer ";
 /// Whether a writer keeps others from writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriterHold {
-    /// It does: a server.
+    /// It does: a server that is alone.
     Alone,
+    /// It lets others write that say the same, and keeps away whoever wants to be alone: one server of several.
+    Shared,
     /// It writes beside whoever does: a command.
     Beside,
 }
@@ -82,15 +87,19 @@ impl Session {
     }
 
     /// Opens one that holds the database, with its keeper; nothing if somebody else does for so long.
-    pub(super) fn hold(address: &Address, wait: Duration) -> StoreResult<Option<(Keeper, Self)>> {
-        let Some(keeper) = Keeper::open(address, wait)? else { return Ok(None) };
+    pub(super) fn hold(
+        address: &Address,
+        hold: WriterHold,
+        wait: Duration,
+    ) -> StoreResult<Option<(Keeper, Self)>> {
+        let Some(keeper) = Keeper::open(address, hold, wait)? else { return Ok(None) };
         let mut session = Self::open(address)?;
-        Ok(session.take(wait)?.then_some((keeper, session)))
+        Ok(session.take(hold, wait)?.then_some((keeper, session)))
     }
 
     /// Takes the database, for which it waits so long.
-    pub(super) fn take(&mut self, wait: Duration) -> StoreResult<bool> {
-        take(&mut self.connection, WRITTEN, wait)
+    pub(super) fn take(&mut self, hold: WriterHold, wait: Duration) -> StoreResult<bool> {
+        take(&mut self.connection, (WRITTEN, hold), wait)
     }
 }
 
@@ -99,9 +108,13 @@ pub(super) struct Keeper(PgConnection);
 
 impl Keeper {
     /// Opens it; nothing if somebody else has the place for so long.
-    pub(super) fn open(address: &Address, wait: Duration) -> StoreResult<Option<Self>> {
+    pub(super) fn open(
+        address: &Address,
+        hold: WriterHold,
+        wait: Duration,
+    ) -> StoreResult<Option<Self>> {
         let mut connection = connection::open(address, SessionRole::Writer)?;
-        Ok(take(&mut connection, KEPT, wait)?.then_some(Self(connection)))
+        Ok(take(&mut connection, (KEPT, hold), wait)?.then_some(Self(connection)))
     }
 
     /// Whether it has its place still.
@@ -111,10 +124,19 @@ impl Keeper {
 }
 
 /// Takes a lock, for which it waits so long: the connection of one that has just gone is seen to have gone a moment later.
-fn take(connection: &mut PgConnection, name: &str, wait: Duration) -> StoreResult<bool> {
+fn take(
+    connection: &mut PgConnection,
+    (name, hold): (&str, WriterHold),
+    wait: Duration,
+) -> StoreResult<bool> {
+    let take = match hold {
+        WriterHold::Alone => TAKE,
+        WriterHold::Shared => SHARE,
+        WriterHold::Beside => return Ok(true),
+    };
     let mut waited = Duration::ZERO;
     loop {
-        let taken = sql_query(TAKE).bind::<Text, _>(name).get_result(connection);
+        let taken = sql_query(take).bind::<Text, _>(name).get_result(connection);
         let LockTaken { is_ours } = taken?;
         if is_ours || waited >= wait {
             return Ok(is_ours);

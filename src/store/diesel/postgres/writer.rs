@@ -65,7 +65,7 @@ impl PostgresWriter {
         if let Some(before) = self.newest.replace(session.process.clone()) {
             before.end(&mut session.connection)?;
         }
-        if self.hold == WriterHold::Alone && !session.take(HOLD_WAIT)? {
+        if !session.take(self.hold, HOLD_WAIT)? {
             let reason =
                 "another server has taken the database while this one was not connected to it";
             return Err(StoreError::Unavailable(reason.to_owned()));
@@ -78,8 +78,8 @@ impl PostgresWriter {
     /// else writes.
     fn keep(&mut self) -> StoreResult<()> {
         let is_kept = self.keeper.as_mut().is_some_and(Keeper::is_there);
-        if self.hold == WriterHold::Alone && !is_kept {
-            self.keeper = Keeper::open(&self.address, Duration::ZERO)?;
+        if self.hold != WriterHold::Beside && !is_kept {
+            self.keeper = Keeper::open(&self.address, self.hold, Duration::ZERO)?;
         }
         Ok(())
     }

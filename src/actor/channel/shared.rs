@@ -1,0 +1,420 @@
+//! A channel that several servers serve: what it says goes to the bus, and is shown when the bus hands it back
+//! (`docs/adr/0033-the-order-of-redis.md`).
+//!
+//! What waits for the bus is sent in its order, what gathers while that is under way behind it. A message is answered for when
+//! it is ordered; of one whose call failed nobody knows, and whoever published it is told so. What is in the store is said until
+//! that succeeds.
+
+mod changing;
+mod opening;
+
+pub use opening::{SharedOpening, open};
+
+use super::super::clock;
+use super::{ChannelActor, Published};
+use crate::ask::AskError;
+use crate::bus::LineEntry;
+use crate::bus::Ordered;
+use crate::bus::shared::{AppendOutcome, BusError, LineNews, OpenLine, Proposal, SharedBus};
+use crate::channel::ChannelMachine;
+use crate::domain::{Epoch, Message, Position, Version};
+use crate::store::{StoreError, Thing};
+use actix::prelude::*;
+use futures_util::future::join_all;
+use futures_util::stream;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// The most entries that wait for the bus; one more message is refused.
+const MOST_WAITING: usize = 1024;
+/// The most bytes of messages that wait; one of any size may.
+const MOST_WAITING_BYTES: usize = 16 << 20;
+/// How many are sent before what came of them is known.
+const AT_ONCE: usize = 24;
+/// How long after a failure what has to be said is tried again.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long a state that is in the store may wait to be said by whoever stored it, before anybody says it.
+const BEHIND: Duration = Duration::from_secs(2);
+
+/// Where the answer to who publishes goes.
+type PublishedReply = oneshot::Sender<Result<Published, AskError>>;
+
+/// Something that waits for the bus.
+struct Unsaid {
+    /// What.
+    entry: LineEntry,
+    /// Whether a state stands for all before it that were not said.
+    is_repair: bool,
+    /// Who waits; nobody for what is in the store already, which is said whatever happens.
+    publisher: Option<PublishedReply>,
+    /// Its bytes, of a message.
+    bytes: usize,
+}
+
+impl Unsaid {
+    /// Something that is in the store.
+    const fn stored(entry: LineEntry) -> Self {
+        Self { entry, is_repair: false, publisher: None, bytes: 0 }
+    }
+
+    /// Tells who waits what came of it.
+    fn answer(self, outcome: Result<Position, AskError>) {
+        if let Some(publisher) = self.publisher {
+            let published = outcome.map(|position| Published { position, is_kept: false });
+            // It may have gone.
+            let _ = publisher.send(published);
+        }
+    }
+}
+
+/// A channel's line on the bus.
+pub(super) struct SharedLine {
+    /// The bus.
+    bus: Arc<dyn SharedBus>,
+    /// The line is heard for as long as this is there.
+    hold: Box<dyn Send>,
+    /// What comes over it; taken when the actor starts.
+    news: Option<mpsc::Receiver<LineNews>>,
+    /// The hearing.
+    hearing: Option<SpawnHandle>,
+    /// Its epoch.
+    epoch: Epoch,
+    /// The last state that it has said.
+    said: Version,
+    /// What waits.
+    queue: VecDeque<Unsaid>,
+    /// The bytes of that.
+    bytes: usize,
+    /// Whether something is under way, or waited for before anything is sent.
+    is_busy: bool,
+    /// Whether the line is being opened anew; nothing is sent meanwhile.
+    is_opening: bool,
+    /// Who waits until a state is shown here.
+    awaited: BTreeMap<Version, Vec<oneshot::Sender<()>>>,
+}
+
+impl SharedLine {
+    /// A line that was just opened.
+    pub(super) fn new(bus: Arc<dyn SharedBus>, line: OpenLine, said: Version) -> Self {
+        let OpenLine { opening, news, hold } = line;
+        Self {
+            bus,
+            hold,
+            news: Some(news),
+            hearing: None,
+            epoch: opening.position.epoch,
+            said,
+            queue: VecDeque::new(),
+            bytes: 0,
+            is_busy: false,
+            is_opening: false,
+            awaited: BTreeMap::new(),
+        }
+    }
+
+    /// Puts something behind what waits.
+    fn push(&mut self, unsaid: Unsaid) {
+        self.bytes += unsaid.bytes;
+        self.queue.push_back(unsaid);
+    }
+
+    /// Puts things before what waits, in their order.
+    fn put_back(&mut self, unsaid: Vec<Unsaid>) {
+        for unsaid in unsaid.into_iter().rev() {
+            self.bytes += unsaid.bytes;
+            self.queue.push_front(unsaid);
+        }
+    }
+
+    /// Takes what is to be sent next.
+    fn take(&mut self) -> Vec<Unsaid> {
+        let next: Vec<_> = self.queue.drain(..self.queue.len().min(AT_ONCE)).collect();
+        self.bytes -= next.iter().map(|unsaid| unsaid.bytes).sum::<usize>();
+        next
+    }
+
+    /// Tells all who publish that the bus cannot take it; what is in the store waits on.
+    fn refuse(&mut self) {
+        let waiting = std::mem::take(&mut self.queue);
+        let (refused, kept): (VecDeque<_>, _) =
+            waiting.into_iter().partition(|unsaid| unsaid.publisher.is_some());
+        (self.queue, self.bytes) = (kept, 0);
+        for unsaid in refused {
+            unsaid.answer(Err(AskError::Overloaded));
+        }
+    }
+}
+
+/// What is to be done about what the bus did not take.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    /// All was taken.
+    GoOn,
+    /// It is tried again a little later.
+    Pause,
+    /// The line has to be opened again.
+    Open,
+}
+
+impl ChannelActor {
+    /// Whether several servers serve the channel.
+    pub(super) const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// The line is heard from now on, if it is one of the bus.
+    pub(super) fn hear_line(&mut self, ctx: &mut Context<Self>) {
+        let version = self.machine.channel().version;
+        let Some(shared) = &mut self.shared else { return };
+        let Some(mut news) = shared.news.take() else { return };
+        let heard = stream::poll_fn(move |cx| news.poll_recv(cx));
+        if let Some(before) = shared.hearing.replace(ctx.add_stream(heard)) {
+            ctx.cancel_future(before);
+        }
+        if version > shared.said {
+            ctx.run_later(BEHIND, Self::say_what_is_behind);
+        }
+    }
+
+    /// Says the state in force if the line has not said it by now: whoever stored it may have ended in between.
+    fn say_what_is_behind(&mut self, ctx: &mut Context<Self>) {
+        let (state, version) = {
+            let channel = self.machine.channel();
+            (channel.state.clone(), channel.version)
+        };
+        let Some(shared) = &mut self.shared else { return };
+        if version > shared.said {
+            let entry = LineEntry::State { state, version };
+            shared.push(Unsaid { is_repair: true, ..Unsaid::stored(entry) });
+            self.fly(ctx);
+        }
+    }
+
+    /// Publishes a message by the bus; tells where it stands.
+    pub(super) fn publish_together(
+        &mut self,
+        message: Message,
+        ctx: &mut Context<Self>,
+    ) -> oneshot::Receiver<Result<Published, AskError>> {
+        let (reply, answer) = oneshot::channel();
+        self.machine.use_now(Instant::now());
+        let Some(shared) = &mut self.shared else { return answer };
+        let bytes = message.event.len() + message.data.as_str().len();
+        let entry = LineEntry::Message(message);
+        let unsaid = Unsaid { entry, is_repair: false, publisher: Some(reply), bytes };
+        let is_full = shared.queue.len() >= MOST_WAITING
+            || (shared.bytes > 0 && shared.bytes + bytes > MOST_WAITING_BYTES);
+        if is_full {
+            unsaid.answer(Err(AskError::Overloaded));
+        } else {
+            shared.push(unsaid);
+            self.fly(ctx);
+        }
+        answer
+    }
+
+    /// Has the other servers read the channel again.
+    pub(super) fn reread_elsewhere(&mut self, ctx: &mut Context<Self>) {
+        if let Some(shared) = &mut self.shared {
+            shared.push(Unsaid::stored(LineEntry::Reread));
+            self.fly(ctx);
+        }
+    }
+
+    /// The same of one that is deleted, whose actor ends: to be waited for before that is answered.
+    pub(super) fn tell_deleted(&self) -> impl Future<Output = ()> + use<> {
+        let told = self.shared.as_ref().map(|shared| (Arc::clone(&shared.bus), shared.epoch));
+        let key = self.key().clone();
+        async move {
+            let Some((bus, epoch)) = told else { return };
+            let proposal = Proposal { epoch, entry: LineEntry::Reread, is_repair: false };
+            if let Err(error) = bus.append(&key, proposal).await {
+                tracing::warn!(channel = key.id.as_str(), %error, "other servers were not told of a deletion");
+            }
+        }
+    }
+
+    /// Sends what waits, unless something is under way.
+    fn fly(&mut self, ctx: &mut Context<Self>) {
+        let key = self.key().clone();
+        let Some(shared) = &mut self.shared else { return };
+        if shared.is_busy || shared.is_opening || shared.queue.is_empty() {
+            return;
+        }
+        shared.is_busy = true;
+        let (bus, epoch, sent) = (Arc::clone(&shared.bus), shared.epoch, shared.take());
+        let said = async move {
+            let append = |unsaid: &Unsaid| {
+                let (entry, is_repair) = (unsaid.entry.clone(), unsaid.is_repair);
+                bus.append(&key, Proposal { epoch, entry, is_repair })
+            };
+            let outcomes = join_all(sent.iter().map(append)).await;
+            sent.into_iter().zip(outcomes).collect()
+        };
+        ctx.spawn(said.into_actor(self).map(|outcomes, actor, ctx| actor.landed(outcomes, ctx)));
+    }
+
+    /// What came of what was sent.
+    fn landed(
+        &mut self,
+        outcomes: Vec<(Unsaid, Result<AppendOutcome, BusError>)>,
+        ctx: &mut Context<Self>,
+    ) {
+        let (mut next, mut again) = (Next::GoOn, Vec::new());
+        for (unsaid, outcome) in outcomes {
+            let todo = match outcome {
+                Ok(AppendOutcome::At(position)) => {
+                    unsaid.answer(Ok(position));
+                    continue;
+                }
+                Ok(AppendOutcome::Stashed | AppendOutcome::Repeat) => continue,
+                Ok(AppendOutcome::Moved | AppendOutcome::Unsettled) | Err(BusError::Stale) => {
+                    Next::Open
+                }
+                Err(BusError::Overloaded | BusError::Unavailable) if unsaid.publisher.is_some() => {
+                    unsaid.answer(Err(AskError::Overloaded));
+                    continue;
+                }
+                Ok(AppendOutcome::Full) | Err(_) => Next::Pause,
+            };
+            next = next.max(todo);
+            again.push(unsaid);
+        }
+        let Some(shared) = &mut self.shared else { return };
+        shared.put_back(again);
+        match next {
+            Next::GoOn => self.go_on(ctx),
+            Next::Pause => {
+                ctx.run_later(PAUSE, Self::go_on);
+            }
+            Next::Open => {
+                shared.is_busy = false;
+                self.open_again(ctx);
+            }
+        }
+    }
+
+    /// Nothing is under way any more: what waits is sent.
+    fn go_on(&mut self, ctx: &mut Context<Self>) {
+        if let Some(shared) = &mut self.shared {
+            shared.is_busy = false;
+            self.fly(ctx);
+        }
+    }
+
+    /// Opens the line anew, unless that is under way.
+    fn open_again(&mut self, ctx: &mut Context<Self>) {
+        let Some(shared) = &mut self.shared else { return };
+        if !std::mem::replace(&mut shared.is_opening, true) {
+            self.open_until_done(ctx);
+        }
+    }
+
+    /// Opens the line anew, until that succeeds or the channel is gone.
+    fn open_until_done(&mut self, ctx: &mut Context<Self>) {
+        let (key, persistence) = (self.key().clone(), self.acting.persistence().clone());
+        let Some(shared) = &mut self.shared else { return };
+        if let Some(hearing) = shared.hearing.take() {
+            ctx.cancel_future(hearing);
+        }
+        let bus = Arc::clone(&shared.bus);
+        let opened = async move { open(&persistence, bus, key).await };
+        ctx.spawn(opened.into_actor(self).map(|opened, actor, ctx| match opened {
+            Ok(opening) => actor.reopened(opening, ctx),
+            Err(error) => {
+                if let Some(shared) = &mut actor.shared {
+                    shared.refuse();
+                }
+                if error == AskError::Store(StoreError::NotFound(Thing::Channel)) {
+                    actor.step(ctx, ChannelMachine::doubt);
+                } else {
+                    ctx.run_later(PAUSE, Self::open_until_done);
+                }
+            }
+        }));
+    }
+
+    /// The line is open again: what this actor has not taken of it is lost, and told.
+    fn reopened(&mut self, opening: SharedOpening, ctx: &mut Context<Self>) {
+        let Some(shared) = &mut self.shared else { return };
+        let position = opening.line.opening.position;
+        shared.epoch = position.epoch;
+        shared.said = opening.said;
+        shared.news = Some(opening.line.news);
+        shared.hold = opening.line.hold;
+        shared.is_opening = false;
+        self.step(ctx, |machine, acting| machine.follow(position, acting));
+        self.hear_line(ctx);
+        self.fly(ctx);
+    }
+
+    /// Reads what was missed, before anything else, and then takes what showed that something was.
+    fn catch_up(&mut self, behind: Option<Ordered>, ctx: &mut Context<Self>) {
+        let (key, at) = (self.key().clone(), self.machine.line().position());
+        let Some(shared) = &self.shared else { return };
+        let bus = Arc::clone(&shared.bus);
+        let read = async move { bus.read(&key, at).await };
+        ctx.wait(read.into_actor(self).map(move |read, actor, ctx| {
+            // Where it cannot be read, what follows shows the gap, or the bus is back once more.
+            if let Ok(read) = read {
+                let Some(position) = read.position.filter(|found| found.epoch == at.epoch) else {
+                    return actor.open_again(ctx);
+                };
+                read.entries.into_iter().for_each(|entry| actor.take_entry(entry, ctx));
+                actor.step(ctx, |machine, acting| machine.follow(position, acting));
+            }
+            if let Some(entry) = behind {
+                actor.take_entry(entry, ctx);
+            }
+        }));
+    }
+
+    /// Takes what was said.
+    fn take_entry(&mut self, entry: Ordered, ctx: &mut Context<Self>) {
+        if let (Some(shared), LineEntry::State { version, .. }) = (&mut self.shared, &entry.entry) {
+            shared.said = shared.said.max(*version);
+        }
+        let now = Instant::now();
+        self.step(ctx, |machine, acting| machine.apply(entry, now, acting));
+    }
+
+    /// Whoever waits for a state that is shown by now hears that.
+    pub(super) fn answer_shown(&mut self) {
+        let version = self.machine.channel().version;
+        let Some(shared) = &mut self.shared else { return };
+        while let Some(first) = shared.awaited.first_entry()
+            && *first.key() <= version
+        {
+            for asker in first.remove() {
+                let _ = asker.send(());
+            }
+        }
+    }
+}
+
+impl StreamHandler<LineNews> for ChannelActor {
+    fn handle(&mut self, news: LineNews, ctx: &mut Context<Self>) {
+        let at = self.machine.line().position();
+        match news {
+            LineNews::Back => self.catch_up(None, ctx),
+            LineNews::Said(said) if said.position.epoch != at.epoch => self.open_again(ctx),
+            LineNews::Said(said) if said.position.offset > at.offset.saturating_add(1) => {
+                self.catch_up(Some(said), ctx);
+            }
+            LineNews::Said(said) => self.take_entry(said, ctx),
+        }
+    }
+
+    /// More was said than this actor has taken.
+    fn finished(&mut self, ctx: &mut Context<Self>) {
+        self.open_again(ctx);
+    }
+}
+
+/// An epoch for a line that begins here.
+fn fresh_epoch() -> Epoch {
+    clock::epoch()
+}

@@ -1,0 +1,74 @@
+//! A channel's line is opened: heard first, then asked where it stands, and the store is read only behind that, so that nothing
+//! lies between.
+
+use super::super::super::persistence::Persistence;
+use super::fresh_epoch;
+use crate::ask::AskError;
+use crate::bus::shared::{BusError, OpenLine, SharedBus};
+use crate::domain::{Capabilities, Channel, ChannelKey, Version};
+use crate::store::{StoreError, Thing};
+use std::sync::Arc;
+
+/// How often it is begun anew where the channel is made anew meanwhile, or the bus loses its memory.
+const ATTEMPTS: usize = 4;
+
+/// A channel with its line.
+pub struct SharedOpening {
+    /// The channel, as the store has it.
+    pub channel: Channel,
+    /// Its line.
+    pub line: OpenLine,
+    /// The last state that the line has said.
+    pub said: Version,
+    /// The bus.
+    pub bus: Arc<dyn SharedBus>,
+}
+
+impl From<BusError> for AskError {
+    fn from(error: BusError) -> Self {
+        tracing::warn!(%error, "a channel's line could not be opened");
+        Self::Overloaded
+    }
+}
+
+/// Opens a channel's line and reads the channel.
+///
+/// # Errors
+/// `NotFound(Channel)`; [`AskError::Overloaded`] where the bus does not answer; [`StoreError::Unavailable`] of a channel that
+/// keeps its messages, which only a server that is alone serves yet.
+pub async fn open(
+    persistence: &Persistence,
+    bus: Arc<dyn SharedBus>,
+    key: ChannelKey,
+) -> Result<SharedOpening, AskError> {
+    for _ in 0..ATTEMPTS {
+        let wanted = key.clone();
+        let incarnation = persistence.read(move |store| store.incarnation(&wanted)).await?;
+        let incarnation = incarnation.ok_or(AskError::not_found(Thing::Channel))?;
+        let line = match bus.open(&key, incarnation, fresh_epoch()).await {
+            Err(BusError::Stale) => continue,
+            opened => opened?,
+        };
+        let wanted = key.clone();
+        let read = persistence.read(move |store| {
+            let channel = store.find_channel(&wanted)?;
+            Ok(store.incarnation(&wanted)?.zip(channel))
+        });
+        let (now, channel) = read.await?.ok_or(AskError::not_found(Thing::Channel))?;
+        if now != incarnation {
+            continue;
+        }
+        if channel.capabilities.contains(Capabilities::HISTORY) {
+            let reason = "a channel that keeps its messages is served by one server alone";
+            return Err(StoreError::Unavailable(reason.to_owned()).into());
+        }
+        let said = match line.opening.durable {
+            Some(said) => Some(said),
+            None => bus.settle(&key, line.opening.position.epoch, channel.version).await?,
+        };
+        if let Some(said) = said {
+            return Ok(SharedOpening { channel, line, said, bus });
+        }
+    }
+    Err(AskError::Overloaded)
+}

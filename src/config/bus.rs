@@ -1,0 +1,37 @@
+//! Where the bus is that orders for several servers: a Redis, with a secret that lets one in.
+
+use super::{ConfigError, DatabasePlace};
+use std::fmt;
+
+/// Where the bus is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BusPlace(String);
+
+impl BusPlace {
+    /// Reads it as it is set, for servers that share this database.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: it is no such URL, this program speaks to no Redis, or the database is one server's alone.
+    pub fn parse(url: String, database: &DatabasePlace) -> Result<Self, ConfigError> {
+        let is_known =
+            ["redis://", "redis+unix://", "unix://"].iter().any(|scheme| url.starts_with(scheme));
+        if !is_known {
+            return Err(ConfigError::BadBus);
+        }
+        #[cfg(not(feature = "redis"))]
+        return Err(ConfigError::NoRedis);
+        #[cfg(feature = "redis")]
+        if database.file().is_some() { Err(ConfigError::BusNeedsPostgres) } else { Ok(Self(url)) }
+    }
+
+    /// The URL, with its secrets.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for BusPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BusPlace")
+    }
+}

@@ -1,0 +1,189 @@
+//! Several servers of one database, which a Redis orders for (`docs/adr/0033`): real processes, a real PostgreSQL, a real Redis.
+
+mod bus;
+
+use crate::scene::{create, eventually, publish};
+use crate::socket::Socket;
+use crate::support::{OWNER, Server, database};
+use bus::Redis;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Two servers.
+struct Two {
+    /// The one.
+    one: Server,
+    /// The other.
+    other: Server,
+    /// What orders.
+    redis: Redis,
+    /// The settings of each of them.
+    settings: Vec<(&'static str, String)>,
+}
+
+/// Two servers; nothing where there is no Redis or no PostgreSQL, which is said.
+fn two() -> Option<Two> {
+    let (redis, database) = (Redis::start()?, database::shared()?);
+    let settings = vec![("WARREN_DATABASE", database), ("WARREN_BUS", redis.url())];
+    let [one, other] = [start(&settings), start(&settings)];
+    Some(Two { one, other, redis, settings })
+}
+
+/// A server with these settings.
+fn start(settings: &[(&'static str, String)]) -> Server {
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Server::start_in(tempfile::tempdir().unwrap(), &settings)
+}
+
+/// Somebody who hears `room` on a server.
+fn hearer(server: &Server) -> Socket {
+    let token = server.new_leap_token();
+    let (mut socket, _) = Socket::enter(server.address, Some(&token));
+    socket.subscribe("room");
+    socket
+}
+
+/// What is said next, but for who comes and goes: an event and its data.
+fn next(socket: &mut Socket) -> (String, Value) {
+    let said = socket.next();
+    (said["e"].as_str().unwrap().to_owned(), said["d"].clone())
+}
+
+/// The numbers in the next so many messages.
+fn numbers(socket: &mut Socket, count: usize) -> Vec<i64> {
+    let number = |said: (String, Value)| {
+        assert_eq!(said.0, "MESSAGE", "{}", said.1);
+        said.1["d"]["n"].as_i64().unwrap()
+    };
+    (0..count).map(|_| number(next(socket))).collect()
+}
+
+#[test]
+fn two_servers_say_one_thing_in_one_order() {
+    let Some(both) = two() else { return };
+    let Two { one, other, .. } = &both;
+    create(one, "room", "public", &[]);
+    let (mut here, mut there) = (hearer(one), hearer(other));
+    std::thread::scope(|scope| {
+        for (server, first) in [(one, 0), (other, 1000)] {
+            scope.spawn(move || {
+                for n in first..first + 50 {
+                    publish(server, "room", "e", &json!({"n": n}));
+                }
+            });
+        }
+    });
+    let (heard, as_well) = (numbers(&mut here, 100), numbers(&mut there, 100));
+    assert_eq!(heard, as_well, "one order");
+    for first in [0, 1000] {
+        let of_one: Vec<_> =
+            heard.iter().copied().filter(|n| (first..first + 50).contains(n)).collect();
+        assert_eq!(of_one, (first..first + 50).collect::<Vec<_>>(), "a publisher's own order");
+    }
+    one.assert_well();
+    other.assert_well();
+}
+
+#[test]
+fn changes_on_two_servers_lose_nothing() {
+    let Some(both) = two() else { return };
+    let Two { one, other, .. } = &both;
+    create(one, "room", "public", &[]);
+    let (mut here, mut there) = (hearer(one), hearer(other));
+    std::thread::scope(|scope| {
+        for (name, server) in [("a", one), ("b", other)] {
+            scope.spawn(move || {
+                for n in 0..30 {
+                    let patch = json!({format!("{name}{n}"): n}).to_string();
+                    server.data("PATCH", "/v1/channels/room/state", &patch);
+                }
+            });
+        }
+    });
+    let stored = one.data("GET", "/v1/channels/room/state", "");
+    for (name, server) in [("a", one), ("b", other)] {
+        for n in 0..30 {
+            assert_eq!(stored["state"][format!("{name}{n}")], n, "{stored}");
+        }
+        assert_eq!(server.data("GET", "/v1/channels/room/state", ""), stored);
+    }
+    // Each of them is shown every state, until the one that has all.
+    for socket in [&mut here, &mut there] {
+        let mut keys = BTreeSet::new();
+        for _ in 0..60 {
+            let (event, data) = next(socket);
+            assert_eq!(event, "STATE_UPDATE", "{data}");
+            let now: BTreeSet<_> = data["state"].as_object().unwrap().keys().cloned().collect();
+            assert!(now.is_superset(&keys) && now.len() == keys.len() + 1, "{now:?} {keys:?}");
+            keys = now;
+        }
+        assert_eq!(keys.len(), 60);
+    }
+}
+
+#[test]
+fn what_becomes_of_a_channel_is_told_on_the_other_server() {
+    let Some(both) = two() else { return };
+    let Two { one, other, .. } = &both;
+    create(one, "room", "public", &[]);
+    let mut there = hearer(other);
+    one.done("DELETE", "/v1/channels/room", "");
+    assert_eq!(next(&mut there).0, "UNAVAILABLE");
+    // One that is made again is another, and its line too.
+    create(other, "room", "public", &[]);
+    let (mut here, mut there) = (hearer(one), hearer(other));
+    publish(one, "room", "e", &json!({"n": 1}));
+    assert_eq!((numbers(&mut here, 1), numbers(&mut there, 1)), (vec![1], vec![1]));
+}
+
+#[test]
+fn a_bus_that_has_lost_its_memory_is_told_and_gone_on_with() {
+    let Some(mut both) = two() else { return };
+    let Two { one, other, redis, .. } = &mut both;
+    create(one, "room", "public", &[]);
+    let (mut here, mut there) = (hearer(one), hearer(other));
+    publish(one, "room", "e", &json!({"n": 1}));
+    assert_eq!((numbers(&mut here, 1), numbers(&mut there, 1)), (vec![1], vec![1]));
+    redis.end();
+    let said = json!({"e": "e", "d": {"n": 2}}).to_string();
+    let refused = one.call("POST", "/v1/channels/room/messages", Some(OWNER), &said);
+    assert_eq!(refused.status, 503, "nothing is acknowledged that nobody ordered");
+    redis.begin();
+    let mut outcome = 0;
+    eventually("what is published is ordered again", || {
+        outcome = one.call("POST", "/v1/channels/room/messages", Some(OWNER), &said).status;
+        outcome == 204
+    });
+    for socket in [&mut here, &mut there] {
+        let mut is_told = false;
+        loop {
+            match next(socket) {
+                (event, _) if event == "AVAILABLE" => is_told = true,
+                (event, data) => {
+                    assert_eq!((event.as_str(), &data["d"]["n"]), ("MESSAGE", &json!(2)));
+                    break;
+                }
+            }
+        }
+        assert!(is_told, "whoever may have missed something is told");
+    }
+    one.data("PATCH", "/v1/channels/room/state", "{\"a\":1}");
+    for socket in [&mut here, &mut there] {
+        let (event, data) = next(socket);
+        assert_eq!((event.as_str(), &data["state"]["a"]), ("STATE_UPDATE", &json!(1)));
+    }
+}
+
+#[test]
+fn a_server_that_is_alone_keeps_away_from_several() {
+    let Some(Two { one, other, settings, redis: _redis }) = two() else { return };
+    drop(other);
+    let folder = tempfile::tempdir().unwrap();
+    let mut alone = std::process::Command::new(env!("CARGO_BIN_EXE_warren"));
+    let database = &settings.first().unwrap().1;
+    let run = alone.env("WARREN_DATABASE", database).args(["--listen", "127.0.0.1:0"]);
+    let ended = run.arg("--data").arg(folder.path()).output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(!ended.status.success() && told.contains("another server is using"), "{told}");
+    one.assert_well();
+}

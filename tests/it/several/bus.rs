@@ -1,0 +1,88 @@
+//! A Redis of a test's own, on a port of the loopback, that can be ended and started again with nothing in its memory.
+
+use crate::support::until;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// A running Redis.
+pub struct Redis {
+    /// Its port.
+    port: u16,
+    /// Where it runs.
+    folder: TempDir,
+    /// Its process.
+    process: Child,
+}
+
+impl Redis {
+    /// Starts one; nothing where there is none, which is said.
+    ///
+    /// # Panics
+    /// There is none and `WARREN_REQUIRE_REDIS` asks for one.
+    pub fn start() -> Option<Self> {
+        let found = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
+        if !found.is_ok_and(|status| status.success()) {
+            let is_required = std::env::var_os("WARREN_REQUIRE_REDIS").is_some_and(|it| it == "1");
+            assert!(!is_required, "redis-server is missing");
+            let missing = "SKIPPED: tests of several servers, for which redis-server is missing";
+            // Not by a macro, whose words nobody sees of a test that ends well.
+            let _ = writeln!(std::io::stderr(), "{missing}");
+            return None;
+        }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let folder = tempfile::tempdir().unwrap();
+        let process = run(port, &folder);
+        let redis = Self { port, folder, process };
+        redis.wait();
+        Some(redis)
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it at once.
+    pub fn end(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again, with nothing in its memory.
+    pub fn begin(&mut self) {
+        self.process = run(self.port, &self.folder);
+        self.wait();
+    }
+
+    /// Waits until it answers.
+    fn wait(&self) {
+        until("Redis answers", || {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+            stream.write_all(b"PING\r\n")?;
+            let mut pong = [0; 7];
+            stream.read_exact(&mut pong)
+        });
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs one.
+fn run(port: u16, folder: &TempDir) -> Child {
+    Command::new("redis-server")
+        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .args(["--port", &port.to_string()])
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
