@@ -11,6 +11,7 @@ mod migrate;
 pub mod moving;
 mod pool;
 mod session;
+mod timeline;
 mod writer;
 
 #[path = "../admin_tokens.rs"]

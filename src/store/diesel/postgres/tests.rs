@@ -2,8 +2,10 @@
 
 mod breaks;
 mod claims;
+mod failover;
 mod moving;
 mod plans;
+mod way;
 
 use super::PostgresDatabase;
 use super::address::Address;
