@@ -7,6 +7,7 @@ mod address;
 mod backend;
 mod claims;
 mod connection;
+mod gate;
 mod migrate;
 pub mod moving;
 mod pool;
@@ -64,6 +65,7 @@ use super::{error, rows, schema};
 use crate::store::{Database, GroupStore, ReadStore, StoreResult};
 use address::Address;
 use connection::SessionRole;
+use diesel::Connection as _;
 use pool::Readers;
 use session::{Keeper, Session, WriterHold};
 use std::sync::{Mutex, PoisonError};
@@ -94,7 +96,10 @@ impl PostgresDatabase {
         let address = Address::new(url);
         let Some((keeper, mut session)) = Session::hold(&address, wait)? else { return Ok(None) };
         migrate::bring_up_to_date(&mut session.connection)?;
-        let claims = claims::let_go(&mut session.connection)?;
+        let claims = session.connection.transaction(|connection| {
+            gate::enter(connection)?;
+            claims::let_go(connection)
+        })?;
         if claims > 0 {
             tracing::info!(
                 claims,

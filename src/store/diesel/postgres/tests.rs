@@ -5,6 +5,7 @@ mod claims;
 mod failover;
 mod moving;
 mod plans;
+mod together;
 mod way;
 
 use super::PostgresDatabase;

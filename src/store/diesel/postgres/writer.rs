@@ -1,6 +1,7 @@
 //! The one connection that writes, many writes to a commit.
 
 use super::address::Address;
+use super::gate;
 use super::session::{Keeper, ServerProcess, Session, WriterHold};
 use super::store::DieselStore;
 use super::timeline::Timeline;
@@ -92,16 +93,19 @@ impl PostgresWriter {
         Ok(())
     }
 
-    /// Begins a transaction. Where the connection has gone, nothing has been written on it, and a new one does.
+    /// Begins a transaction, once nobody else is in one. Where the connection has gone, nothing has been written on it, and a
+    /// new one does.
     fn begin(&mut self) -> StoreResult<Session> {
-        let begin = |mut session: Session| {
-            AnsiTransactionManager::begin_transaction_sql(&mut session.connection, "BEGIN")
-                .map(|()| session)
-        };
-        if let Some(Ok(session)) = self.session.take().map(begin) {
-            return Ok(session);
+        if let Some(mut session) = self.session.take() {
+            let Err(error) = gate::begin(&mut session.connection) else { return Ok(session) };
+            if gate::turn_back(&mut session.connection).is_ok() {
+                self.session = Some(session);
+                return Err(error.into());
+            }
         }
-        Ok(begin(self.connect()?)?)
+        let mut session = self.connect()?;
+        gate::begin(&mut session.connection)?;
+        Ok(session)
     }
 
     /// Runs something in a transaction of its own and commits it.

@@ -2,6 +2,7 @@
 
 use super::way::BreakingWay;
 use super::*;
+use crate::store::diesel::postgres::gate;
 use crate::store::diesel::postgres::session::WriterHold;
 use crate::store::diesel::postgres::writer::{PostgresWriter, status};
 use crate::store::{GroupStore, WriteStore};
@@ -127,6 +128,30 @@ fn what_has_become_of_a_transaction_is_known() {
         other.batch_execute(end).unwrap();
         assert_eq!(ask(&word).as_deref(), Some(expected));
     }
+}
+
+#[test]
+fn who_writes_for_too_long_costs_others_a_group_and_not_their_connection() {
+    let Some(fixture) = PostgresFixture::fresh() else { return };
+    let database = fixture.database();
+    let mut writer = database.writer().unwrap();
+    writer.group(&mut |store| store.create_project(&project()).unwrap()).unwrap();
+    let mut watch = fixture.connect();
+    let mut ours = || {
+        let ours = "SELECT pid::text AS word FROM pg_stat_activity
+                    WHERE datname = current_database() AND application_name = 'warren' ORDER BY pid";
+        let rows: Vec<Line> = sql_query(ours).load(&mut watch).unwrap();
+        rows.into_iter().map(|row| row.word).collect::<Vec<_>>()
+    };
+    let before = ours();
+    assert_eq!(before.len(), 4);
+    let mut gone_in = fixture.connect();
+    gate::begin(&mut gone_in).unwrap();
+    assert_refused(add(&mut *writer, "x"), "lock timeout");
+    drop(gone_in);
+    add(&mut *writer, "x").unwrap();
+    assert_eq!(ours(), before);
+    assert_eq!(channels(&database), 1);
 }
 
 #[test]
