@@ -3,7 +3,7 @@
 use super::way::BreakingWay;
 use super::*;
 use crate::store::diesel::postgres::gate;
-use crate::store::diesel::postgres::session::WriterHold;
+use crate::store::diesel::postgres::session::{Session, WriterHold};
 use crate::store::diesel::postgres::writer::{PostgresWriter, status};
 use crate::store::{GroupStore, WriteStore};
 use std::thread;
@@ -152,6 +152,22 @@ fn who_writes_for_too_long_costs_others_a_group_and_not_their_connection() {
     add(&mut *writer, "x").unwrap();
     assert_eq!(ours(), before);
     assert_eq!(channels(&database), 1);
+}
+
+#[test]
+fn who_vanishes_in_the_middle_of_a_write_has_the_gate_for_half_a_minute_at_most() {
+    let Some(fixture) = PostgresFixture::fresh() else { return };
+    let mut session = Session::open(&Address::new(&fixture.url())).unwrap();
+    let longest = "SELECT current_setting('idle_in_transaction_session_timeout') AS word";
+    let Line { word } = sql_query(longest).get_result(&mut session.connection).unwrap();
+    assert_eq!(word, "30s");
+    let shorter = "SET idle_in_transaction_session_timeout = '50ms'";
+    session.connection.batch_execute(shorter).unwrap();
+    gate::begin(&mut session.connection).unwrap();
+    let database = fixture.database();
+    let mut writer = database.writer().unwrap();
+    writer.group(&mut |store| store.create_project(&project()).unwrap()).unwrap();
+    gate::turn_back(&mut session.connection).unwrap_err();
 }
 
 #[test]
