@@ -238,6 +238,11 @@ impl Supervisor {
         self.0.bus.as_ref()
     }
 
+    /// Whether what channels say can be ordered now: always, where this server is alone.
+    pub fn is_ordered(&self) -> bool {
+        self.bus().is_none_or(|bus| bus.is_there())
+    }
+
     /// What happened lately, for who looks.
     pub fn recorder(&self) -> &Arc<FlightRecorder> {
         &self.0.recorder

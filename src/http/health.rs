@@ -49,6 +49,8 @@ struct HealthFacts {
     leaving: Option<usize>,
     /// What the store says.
     store: Result<(), AskError>,
+    /// Whether the bus can be reached, if there is one.
+    is_ordered: bool,
     /// The room on its disk, where that is known.
     free_bytes: Option<u64>,
 }
@@ -72,7 +74,8 @@ async fn live() -> Answer {
     answer::data(HealthView { status: "live", warnings: Vec::new() })
 }
 
-/// `GET /health/ready`: when the store answers, its last commit succeeded, and the server is not about to go.
+/// `GET /health/ready`: when the store answers, its last commit succeeded, the bus is there if there has to be one, and the
+/// server is not about to go.
 async fn ready(app: &App, audience: HealthAudience) -> Answer {
     let facts = HealthFacts::look(app).await;
     match facts.error() {
@@ -98,7 +101,8 @@ impl HealthFacts {
         };
         let free_bytes = app.database.as_deref().and_then(free);
         let leaving = app.supervisor.leaving();
-        Self { is_stopping, leaving, store: store.map(drop), free_bytes }
+        let is_ordered = app.supervisor.is_ordered();
+        Self { is_stopping, leaving, store: store.map(drop), is_ordered, free_bytes }
     }
 
     /// What is answered instead of 200.
@@ -106,7 +110,8 @@ impl HealthFacts {
         if self.is_stopping {
             return Some(ApiError::Stopping);
         }
-        self.store.as_ref().err().map(|error| error.clone().into())
+        let store = self.store.as_ref().err().map(|error| error.clone().into());
+        store.or((!self.is_ordered).then_some(ApiError::Overloaded))
     }
 
     /// All that is wrong.
@@ -121,6 +126,9 @@ impl HealthFacts {
         }
         if let Err(error) = &self.store {
             reasons.push(self.store_reason(error, audience));
+        }
+        if !self.is_ordered {
+            reasons.push(because("bus", "the bus that orders for several servers does not answer"));
         }
         reasons
     }
@@ -167,7 +175,7 @@ mod tests {
     /// What is wrong where the store says this and has so much room.
     fn facts(store: Result<(), &str>, free_bytes: Option<u64>) -> HealthFacts {
         let store = store.map_err(|why| AskError::Store(StoreError::Unavailable(why.to_owned())));
-        HealthFacts { is_stopping: false, leaving: None, store, free_bytes }
+        HealthFacts { is_stopping: false, leaving: None, store, is_ordered: true, free_bytes }
     }
 
     /// The words of the reasons.

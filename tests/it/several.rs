@@ -148,12 +148,16 @@ fn a_bus_that_has_lost_its_memory_is_told_and_gone_on_with() {
     let said = json!({"e": "e", "d": {"n": 2}}).to_string();
     let refused = one.call("POST", "/v1/channels/room/messages", Some(OWNER), &said);
     assert_eq!(refused.status, 503, "nothing is acknowledged that nobody ordered");
+    let ready = || one.call("GET", "/health/ready", None, "");
+    let told = ready();
+    assert!(told.status == 503 && told.text().contains("\"bus\""), "{told:?}");
     redis.begin();
     let mut outcome = 0;
     eventually("what is published is ordered again", || {
         outcome = one.call("POST", "/v1/channels/room/messages", Some(OWNER), &said).status;
         outcome == 204
     });
+    assert_eq!(ready().status, 200);
     for socket in [&mut here, &mut there] {
         let mut is_told = false;
         loop {

@@ -150,7 +150,7 @@ impl SharedLine {
 
 /// What is to be done about what the bus did not take.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Next {
+enum Todo {
     /// All was taken.
     GoOn,
     /// It is tried again a little later.
@@ -263,7 +263,7 @@ impl ChannelActor {
         outcomes: Vec<(Unsaid, Result<AppendOutcome, BusError>)>,
         ctx: &mut Context<Self>,
     ) {
-        let (mut next, mut again) = (Next::GoOn, Vec::new());
+        let (mut next, mut again) = (Todo::GoOn, Vec::new());
         for (unsaid, outcome) in outcomes {
             let todo = match outcome {
                 Ok(AppendOutcome::At(position)) => {
@@ -272,13 +272,13 @@ impl ChannelActor {
                 }
                 Ok(AppendOutcome::Stashed | AppendOutcome::Repeat) => continue,
                 Ok(AppendOutcome::Moved | AppendOutcome::Unsettled) | Err(BusError::Stale) => {
-                    Next::Open
+                    Todo::Open
                 }
                 Err(BusError::Overloaded | BusError::Unavailable) if unsaid.publisher.is_some() => {
                     unsaid.answer(Err(AskError::Overloaded));
                     continue;
                 }
-                Ok(AppendOutcome::Full) | Err(_) => Next::Pause,
+                Ok(AppendOutcome::Full) | Err(_) => Todo::Pause,
             };
             next = next.max(todo);
             again.push(unsaid);
@@ -286,11 +286,11 @@ impl ChannelActor {
         let Some(shared) = &mut self.shared else { return };
         shared.put_back(again);
         match next {
-            Next::GoOn => self.go_on(ctx),
-            Next::Pause => {
+            Todo::GoOn => self.go_on(ctx),
+            Todo::Pause => {
                 ctx.run_later(PAUSE, Self::go_on);
             }
-            Next::Open => {
+            Todo::Open => {
                 shared.is_busy = false;
                 self.open_again(ctx);
             }

@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const WAIT: Duration = Duration::from_secs(2);
 
 /// Somebody who hears a line.
-struct Listener {
+struct LineListener {
     /// Tells it from one before that heard the same line.
     number: u64,
     /// The line.
@@ -39,9 +39,9 @@ struct Listener {
 
 /// Who hears what.
 #[derive(Default)]
-struct Listeners {
+struct LineListeners {
     /// By topic.
-    known: HashMap<String, Listener>,
+    known: HashMap<String, LineListener>,
     /// The last number.
     last: u64,
 }
@@ -55,7 +55,7 @@ struct Shared {
     /// The connection, while there is one.
     wire: watch::Sender<Option<Arc<RedisWire>>>,
     /// Who hears what.
-    listeners: Mutex<Listeners>,
+    listeners: Mutex<LineListeners>,
     /// Held while a line begins or ends to be heard, so that Redis and the listeners say the same of it.
     turn: tokio::sync::Mutex<()>,
     /// Lines that are not heard any more, by number.
@@ -67,7 +67,7 @@ struct Shared {
 pub struct RedisBus(Arc<Shared>);
 
 /// A line that is heard.
-struct Hold {
+struct LineHold {
     /// Where to say that it is not any more.
     left: mpsc::UnboundedSender<(String, u64)>,
     /// Its topic.
@@ -76,7 +76,7 @@ struct Hold {
     number: u64,
 }
 
-impl Drop for Hold {
+impl Drop for LineHold {
     fn drop(&mut self) {
         // Where nobody hears this, the bus has ended.
         let _ = self.left.send((std::mem::take(&mut self.topic), self.number));
@@ -98,7 +98,7 @@ impl From<WireError> for BusError {
 
 impl Shared {
     /// Who hears what. A panic leaves nothing half done there.
-    fn listeners(&self) -> MutexGuard<'_, Listeners> {
+    fn listeners(&self) -> MutexGuard<'_, LineListeners> {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -129,9 +129,9 @@ impl Shared {
             let mut listeners = self.listeners();
             listeners.last += 1;
             let number = listeners.last;
-            let listener = Listener { number, line: line.clone(), news: sender };
+            let listener = LineListener { number, line: line.clone(), news: sender };
             listeners.known.insert(line.topic(), listener);
-            Hold { left: self.left.clone(), topic: line.topic(), number }
+            LineHold { left: self.left.clone(), topic: line.topic(), number }
         };
         wire.subscribe(&line).await?;
         drop(turn);

@@ -6,7 +6,7 @@ mod window;
 
 use super::server::{PATIENCE, RedisServer};
 use super::{HeardEntry, LineName, RedisWire, WireError};
-use crate::bus::shared::{AppendOutcome, LineOpening, Proposal, WindowRead};
+use crate::bus::shared::{AppendOutcome, LineOpening, Proposal};
 use crate::bus::{LineEntry, Ordered};
 use crate::domain::{ChannelId, ChannelKey, Epoch, Message, ProjectId, RawJson, State, Version};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +57,7 @@ fn short(ordered: &Ordered) -> String {
     match &ordered.entry {
         LineEntry::Message(message) => message.data.as_str().to_owned(),
         LineEntry::State { version, .. } => format!("v{version}"),
+        LineEntry::Reread => "reread".to_owned(),
     }
 }
 

@@ -17,7 +17,8 @@ const LOOKS: u32 = 600;
 /// That pause.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Makes a cluster, runs it, and ends it with standard input, which ends with the process that holds the other side.
+/// Makes a cluster, or a standby of the one in the second folder, runs it, and ends it with standard input, which ends with the
+/// process that holds the other side.
 ///
 /// Text is sorted by rules that are not those of bytes, where this `PostgreSQL` knows some: what has to be sorted by bytes says
 /// so itself.
@@ -25,7 +26,9 @@ const RUN: &str = r#"
 trap '' INT TERM HUP
 folder=$(mktemp -d "$1/warren-postgres-XXXXXX") || exit 1
 make() { "$0/initdb" -D "$folder/data" -U warren -A trust -E UTF8 -N --locale=C.UTF-8 "$@" >>"$folder/log" 2>&1; }
-make --locale-provider=icu --icu-locale=en-US || { rm -rf "$folder/data"; make; } || { cat "$folder/log" >&2; rm -rf "$folder"; exit 1; }
+follow() { "$0/pg_basebackup" -h "$1" -U warren -D "$folder/data" -R -c fast >>"$folder/log" 2>&1; }
+if [ -n "$2" ]; then follow "$2"; else make --locale-provider=icu --icu-locale=en-US || { rm -rf "$folder/data"; make; }; fi ||
+  { cat "$folder/log" >&2; rm -rf "$folder"; exit 1; }
 "$0/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c max_connections=400 -c shared_buffers=64MB \
   -c max_wal_size=256MB -c log_min_messages=fatal >>"$folder/log" 2>&1 &
 echo "$folder"
@@ -53,7 +56,7 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| {
         if let Some(programs) = programs() {
-            return Some(Cluster::start(&programs));
+            return Some(Cluster::start(&programs, None));
         }
         let is_required = std::env::var_os("WARREN_REQUIRE_POSTGRES").is_some_and(|it| it == "1");
         assert!(!is_required, "PostgreSQL's initdb and postgres are missing");
@@ -69,13 +72,14 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
 
 /// The folder with its programs: of the path, or the newest one of Debian's.
 fn programs() -> Option<PathBuf> {
-    let has_both =
-        |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
+    let has_all = |folder: &PathBuf| {
+        ["initdb", "postgres", "pg_basebackup"].iter().all(|name| folder.join(name).is_file())
+    };
     let path = std::env::var_os("PATH").unwrap_or_default();
     let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut debian: Vec<PathBuf> = debian.map(|entry| entry.path().join("bin")).collect();
     debian.sort();
-    std::env::split_paths(&path).find(has_both).or_else(|| debian.into_iter().rev().find(has_both))
+    std::env::split_paths(&path).find(has_all).or_else(|| debian.into_iter().rev().find(has_all))
 }
 
 /// A shell of a user that `PostgreSQL` runs as: it does not as root.
@@ -96,8 +100,18 @@ fn shell() -> Command {
 }
 
 impl Cluster {
-    /// Starts it and waits until it answers.
-    fn start(programs: &Path) -> Self {
+    /// One more, for a test alone; nothing where there is no `PostgreSQL`. It ends with its last owner.
+    pub(crate) fn another() -> Option<Self> {
+        cluster().and_then(|_| programs()).map(|programs| Self::start(&programs, None))
+    }
+
+    /// A standby of this one, which hears what is committed here until it is promoted.
+    pub(crate) fn standby(&self) -> Self {
+        Self::start(&programs().unwrap(), Some(&self.folder))
+    }
+
+    /// Starts one, or a standby of another one, and waits until it answers.
+    fn start(programs: &Path, primary: Option<&Path>) -> Self {
         // In memory where that is possible: what it writes to the disk nobody needs for longer than it runs.
         let memory = Path::new("/dev/shm");
         let above = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
@@ -105,6 +119,7 @@ impl Cluster {
             .args(["-c", RUN])
             .arg(programs)
             .arg(above)
+            .arg(primary.unwrap_or_else(|| Path::new("")))
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

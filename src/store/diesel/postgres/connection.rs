@@ -22,11 +22,13 @@ pub(super) enum SessionRole {
 }
 
 impl SessionRole {
-    /// What this kind of connection is told. Nobody but an operator with a tool of his own can hold a lock for long.
+    /// What this kind of connection is told. Nobody but an operator with a tool of his own can hold a lock for long: what belongs to
+    /// somebody who has vanished in the middle of a transaction, and with him the gate, is ended by the database.
     const fn settings(self) -> &'static str {
         match self {
             Self::Writer => {
-                "SET default_transaction_isolation = 'read committed'; SET lock_timeout = '5s';"
+                "SET default_transaction_isolation = 'read committed'; SET lock_timeout = '5s';
+                SET idle_in_transaction_session_timeout = '30s';"
             }
             Self::Reader => {
                 "SET default_transaction_isolation = 'repeatable read'; SET default_transaction_read_only = on;"

@@ -7,10 +7,12 @@ mod address;
 mod backend;
 mod claims;
 mod connection;
+mod gate;
 mod migrate;
 pub mod moving;
 mod pool;
 mod session;
+mod timeline;
 mod writer;
 
 #[path = "../admin_tokens.rs"]
@@ -106,7 +108,10 @@ impl PostgresDatabase {
         let held = Session::hold(&address, hold, wait)?;
         let Some((keeper, mut session)) = held else { return Ok(None) };
         migrate::bring_up_to_date(&mut session.connection)?;
-        let claims = claims::let_go(&mut session.connection)?;
+        let claims = session.connection.transaction(|connection| {
+            gate::enter(connection)?;
+            claims::let_go(connection)
+        })?;
         if claims > 0 {
             tracing::info!(
                 claims,

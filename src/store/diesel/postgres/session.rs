@@ -5,6 +5,7 @@
 
 use super::address::Address;
 use super::connection::{self, SessionRole};
+use super::timeline::Timeline;
 use crate::store::StoreResult;
 use diesel::connection::SimpleConnection as _;
 use diesel::pg::PgConnection;
@@ -74,6 +75,8 @@ pub(super) struct Session {
     pub(super) connection: PgConnection,
     /// What serves it.
     pub(super) process: ServerProcess,
+    /// Which history that goes on with.
+    pub(super) timeline: Timeline,
 }
 
 impl Session {
@@ -83,7 +86,8 @@ impl Session {
         let process = "SELECT pid, backend_start::text AS began FROM pg_stat_activity
                        WHERE pid = pg_backend_pid()";
         let process = sql_query(process).get_result(&mut connection)?;
-        Ok(Self { connection, process })
+        let timeline = Timeline::of(&mut connection);
+        Ok(Self { connection, process, timeline })
     }
 
     /// Opens one that holds the database, with its keeper; nothing if somebody else does for so long.

@@ -2,8 +2,11 @@
 
 mod breaks;
 mod claims;
+mod failover;
 mod moving;
 mod plans;
+mod together;
+mod way;
 
 use super::PostgresDatabase;
 use super::address::Address;

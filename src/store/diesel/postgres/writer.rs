@@ -1,8 +1,10 @@
 //! The one connection that writes, many writes to a commit.
 
 use super::address::Address;
+use super::gate;
 use super::session::{Keeper, ServerProcess, Session, WriterHold};
 use super::store::DieselStore;
+use super::timeline::Timeline;
 use crate::store::{GroupStore, StoreError, StoreResult, WriteStore};
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
 use diesel::pg::PgConnection;
@@ -29,8 +31,8 @@ pub(super) struct PostgresWriter {
     keeper: Option<Keeper>,
     /// The connection, unless a group took it and did not end well: dropping it rolls everything back.
     session: Option<Session>,
-    /// What served the newest connection, also when that is not here any more.
-    newest: Option<ServerProcess>,
+    /// What served the newest connection, also when that is not here any more, and its history.
+    newest: Option<(ServerProcess, Timeline)>,
 }
 
 /// One word, or none.
@@ -50,7 +52,7 @@ impl PostgresWriter {
     ) -> StoreResult<Self> {
         let (keeper, session) =
             first.map_or((None, None), |(keeper, session)| (keeper, Some(session)));
-        let newest = session.as_ref().map(|session| session.process.clone());
+        let newest = session.as_ref().map(served);
         let mut writer = Self { address, hold, keeper, session, newest };
         if writer.session.is_none() {
             writer.session = Some(writer.connect()?);
@@ -62,8 +64,15 @@ impl PostgresWriter {
     /// middle of a transaction, and it holds the database.
     fn connect(&mut self) -> StoreResult<Session> {
         let mut session = Session::open(&self.address)?;
-        if let Some(before) = self.newest.replace(session.process.clone()) {
+        if let Some((before, timeline)) = self.newest.replace(served(&session)) {
             before.end(&mut session.connection)?;
+            if session.timeline.is_not(&timeline) {
+                tracing::warn!(
+                    "PostgreSQL has failed over: what the one before had committed and not sent to this one is lost"
+                );
+                // Its place is kept at the other one, which nobody writes to any more.
+                self.keeper = None;
+            }
         }
         if !session.take(self.hold, HOLD_WAIT)? {
             let reason =
@@ -84,16 +93,19 @@ impl PostgresWriter {
         Ok(())
     }
 
-    /// Begins a transaction. Where the connection has gone, nothing has been written on it, and a new one does.
+    /// Begins a transaction, once nobody else is in one. Where the connection has gone, nothing has been written on it, and a
+    /// new one does.
     fn begin(&mut self) -> StoreResult<Session> {
-        let begin = |mut session: Session| {
-            AnsiTransactionManager::begin_transaction_sql(&mut session.connection, "BEGIN")
-                .map(|()| session)
-        };
-        if let Some(Ok(session)) = self.session.take().map(begin) {
-            return Ok(session);
+        if let Some(mut session) = self.session.take() {
+            let Err(error) = gate::begin(&mut session.connection) else { return Ok(session) };
+            if gate::turn_back(&mut session.connection).is_ok() {
+                self.session = Some(session);
+                return Err(error.into());
+            }
         }
-        Ok(begin(self.connect()?)?)
+        let mut session = self.connect()?;
+        gate::begin(&mut session.connection)?;
+        Ok(session)
     }
 
     /// Runs something in a transaction of its own and commits it.
@@ -112,26 +124,35 @@ impl PostgresWriter {
                 Ok(())
             }
             Err(error) => {
+                let timeline = session.timeline.clone();
                 drop(session);
                 match number.word {
-                    Some(number) => self.look_up(&number, error.into()),
+                    Some(number) => self.look_up(&number, &timeline, error.into()),
                     None => Err(error.into()),
                 }
             }
         }
     }
 
-    /// Finds out what has become of a transaction whose COMMIT had no answer, or this one.
+    /// Finds out what has become of a transaction whose COMMIT had no answer, or this one. Who goes on with another history
+    /// may have given its number to another transaction, and knows nothing of this one.
     #[expect(clippy::disallowed_methods, reason = "how long somebody really waits")]
-    fn look_up(&mut self, number: &str, error: StoreError) -> StoreResult<()> {
+    fn look_up(&mut self, number: &str, timeline: &Timeline, error: StoreError) -> StoreResult<()> {
         let begun = Instant::now();
         while begun.elapsed() < LONGEST {
-            let status = self.connect().and_then(|mut session| {
-                let status = status(&mut session.connection, number)?;
+            let asked = self.connect().and_then(|mut session| {
+                let knows_it = session.timeline.is(timeline);
+                let status =
+                    knows_it.then(|| status(&mut session.connection, number)).transpose()?;
                 self.session = Some(session);
                 Ok(status)
             });
-            match status.ok().flatten().as_deref() {
+            let status = match asked {
+                Ok(Some(status)) => status,
+                Ok(None) => break,
+                Err(_) => None,
+            };
+            match status.as_deref() {
                 Some("committed") => {
                     tracing::warn!(%error, "a commit had no answer, and stands");
                     return Ok(());
@@ -143,6 +164,11 @@ impl PostgresWriter {
         }
         Err(StoreError::Unavailable(format!("{error}; nobody can be asked whether it stands")))
     }
+}
+
+/// What serves a connection, and its history.
+fn served(session: &Session) -> (ServerProcess, Timeline) {
+    (session.process.clone(), session.timeline.clone())
 }
 
 /// What has become of a transaction: committed, aborted, in progress, or nothing if that was too long ago.

@@ -1,23 +1,19 @@
 //! Connections that break: between groups, within one, and where nobody hears what became of a COMMIT.
 
+use super::way::BreakingWay;
 use super::*;
-use crate::store::diesel::postgres::session::WriterHold;
+use crate::store::diesel::postgres::gate;
+use crate::store::diesel::postgres::session::{Session, WriterHold};
 use crate::store::diesel::postgres::writer::{PostgresWriter, status};
 use crate::store::{GroupStore, WriteStore};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use tempfile::TempDir;
 
 /// Ends every connection to the database but the one that asks.
 const END_ALL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                        WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 /// Adds a channel.
-fn add(writer: &mut dyn GroupStore, id: &str) -> Result<(), StoreError> {
+pub(super) fn add(writer: &mut dyn GroupStore, id: &str) -> Result<(), StoreError> {
     let mut outcome = None;
     let mut run = |store: &mut dyn WriteStore| outcome = Some(store.create_channel(&channel(id)));
     writer.group(&mut run)?;
@@ -102,69 +98,6 @@ fn groups_that_fail_give_the_database_to_nobody() {
     add(&mut *writer, "last").unwrap();
 }
 
-/// A way to the database that breaks once, behind a COMMIT: that arrives, and its answer does not.
-struct BreakingWay {
-    /// Where its socket is.
-    folder: TempDir,
-    /// Whether it breaks with the next one.
-    is_armed: Arc<AtomicBool>,
-}
-
-impl BreakingWay {
-    /// A way to this cluster; with `before`, it breaks before the COMMIT has arrived.
-    fn to(cluster: &Cluster, before: bool) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let name = ".s.PGSQL.5432";
-        let listener = UnixListener::bind(folder.path().join(name)).unwrap();
-        let (is_armed, there) = (Arc::new(AtomicBool::new(false)), cluster.folder().join(name));
-        let armed = Arc::clone(&is_armed);
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let (armed, there) = (Arc::clone(&armed), there.clone());
-                thread::spawn(move || carry(client, &there, &armed, before));
-            }
-        });
-        Self { folder, is_armed }
-    }
-
-    /// The URL of a database on this way.
-    fn url(&self, database: &str) -> String {
-        format!("postgres://warren@/{database}?host={}", self.folder.path().display())
-    }
-}
-
-/// Carries one connection. What it cannot, nobody waits for.
-fn carry(mut client: UnixStream, there: &Path, armed: &AtomicBool, before: bool) -> io::Result<()> {
-    let mut server = UnixStream::connect(there)?;
-    let (mut answers, mut to_client) = (server.try_clone()?, client.try_clone()?);
-    let is_cut = Arc::new(AtomicBool::new(false));
-    let cut = Arc::clone(&is_cut);
-    thread::spawn(move || {
-        let mut piece = [0; 8192];
-        while let Ok(length @ 1..) = answers.read(&mut piece) {
-            if cut.load(Ordering::SeqCst) || to_client.write_all(&piece[..length]).is_err() {
-                break;
-            }
-        }
-        let _ = to_client.shutdown(std::net::Shutdown::Both);
-    });
-    let mut piece = [0; 8192];
-    loop {
-        let length = client.read(&mut piece)?;
-        if length == 0 {
-            return server.shutdown(std::net::Shutdown::Both);
-        }
-        let is_commit = piece[..length].windows(6).any(|word| word == b"COMMIT");
-        if is_commit && armed.swap(false, Ordering::SeqCst) {
-            is_cut.store(true, Ordering::SeqCst);
-            if before {
-                return server.shutdown(std::net::Shutdown::Both);
-            }
-        }
-        server.write_all(&piece[..length])?;
-    }
-}
-
 #[test]
 fn a_commit_whose_answer_was_lost_is_looked_up() {
     for before in [false, true] {
@@ -173,9 +106,9 @@ fn a_commit_whose_answer_was_lost_is_looked_up() {
         let database = PostgresDatabase::open(&way.url(&fixture.name), 1, WAIT).unwrap().unwrap();
         let mut writer = database.writer().unwrap();
         writer.group(&mut |store| store.create_project(&project()).unwrap()).unwrap();
-        way.is_armed.store(true, Ordering::SeqCst);
+        way.arm();
         let committed = add(&mut *writer, "x");
-        assert!(!way.is_armed.load(Ordering::SeqCst), "nothing broke");
+        assert!(way.has_broken(), "nothing broke");
         assert_eq!(committed.is_ok(), !before, "{committed:?}");
         assert_eq!(channels(&database), u64::from(!before));
         add(&mut *writer, "y").unwrap();
@@ -195,6 +128,46 @@ fn what_has_become_of_a_transaction_is_known() {
         other.batch_execute(end).unwrap();
         assert_eq!(ask(&word).as_deref(), Some(expected));
     }
+}
+
+#[test]
+fn who_writes_for_too_long_costs_others_a_group_and_not_their_connection() {
+    let Some(fixture) = PostgresFixture::fresh() else { return };
+    let database = fixture.database();
+    let mut writer = database.writer().unwrap();
+    writer.group(&mut |store| store.create_project(&project()).unwrap()).unwrap();
+    let mut watch = fixture.connect();
+    let mut ours = || {
+        let ours = "SELECT pid::text AS word FROM pg_stat_activity
+                    WHERE datname = current_database() AND application_name = 'warren' ORDER BY pid";
+        let rows: Vec<Line> = sql_query(ours).load(&mut watch).unwrap();
+        rows.into_iter().map(|row| row.word).collect::<Vec<_>>()
+    };
+    let before = ours();
+    assert_eq!(before.len(), 4);
+    let mut gone_in = fixture.connect();
+    gate::begin(&mut gone_in).unwrap();
+    assert_refused(add(&mut *writer, "x"), "lock timeout");
+    drop(gone_in);
+    add(&mut *writer, "x").unwrap();
+    assert_eq!(ours(), before);
+    assert_eq!(channels(&database), 1);
+}
+
+#[test]
+fn who_vanishes_in_the_middle_of_a_write_has_the_gate_for_half_a_minute_at_most() {
+    let Some(fixture) = PostgresFixture::fresh() else { return };
+    let mut session = Session::open(&Address::new(&fixture.url())).unwrap();
+    let longest = "SELECT current_setting('idle_in_transaction_session_timeout') AS word";
+    let Line { word } = sql_query(longest).get_result(&mut session.connection).unwrap();
+    assert_eq!(word, "30s");
+    let shorter = "SET idle_in_transaction_session_timeout = '50ms'";
+    session.connection.batch_execute(shorter).unwrap();
+    gate::begin(&mut session.connection).unwrap();
+    let database = fixture.database();
+    let mut writer = database.writer().unwrap();
+    writer.group(&mut |store| store.create_project(&project()).unwrap()).unwrap();
+    gate::turn_back(&mut session.connection).unwrap_err();
 }
 
 #[test]
