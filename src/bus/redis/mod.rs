@@ -10,6 +10,7 @@ mod error;
 mod hearing;
 mod names;
 mod outcomes;
+pub mod registry;
 mod scripts;
 #[cfg(test)]
 mod server;
