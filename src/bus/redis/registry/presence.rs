@@ -103,7 +103,8 @@ impl RedisRegistry {
         Ok(found == 1)
     }
 
-    /// Some of those who are in a channel, by nodes that live: about so many, from the beginning (0) or where a page says.
+    /// Some of those who are in a channel, by nodes that live: about so many, from the beginning (0) or where a page says. Redis
+    /// tells a small channel (512 sessions, of 64 bytes each) in one page whatever is asked for.
     ///
     /// # Errors
     /// [`WireError::Garbled`], [`WireError::Overloaded`], [`WireError::Lost`].

@@ -43,8 +43,8 @@ impl RegistryScripts {
     /// They, with their sums.
     pub(super) fn new() -> Self {
         Self {
-            beat: script!("scripts/beat.lua"),
-            living: script!("scripts/living.lua"),
+            beat: script!("scripts/leases.lua", "scripts/beat.lua"),
+            living: script!("scripts/leases.lua", "scripts/living.lua"),
             judge: script!("scripts/judge.lua"),
             reap: script!("scripts/reap.lua"),
             enter: script!("scripts/enter.lua"),

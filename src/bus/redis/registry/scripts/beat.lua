@@ -12,13 +12,4 @@ else
   if not known or string.match(known, '^%S+ (%S+)') ~= ground then word = 'registered' end
   redis.call('HSET', KEYS[2], ARGV[1], whole(now + tonumber(ARGV[3])) .. ' ' .. ground .. ' ' .. ARGV[2])
 end
-local found = { word, is_young(ARGV[4]) and '1' or '0' }
-local leases = redis.call('HGETALL', KEYS[2])
-for at = 1, #leases, 2 do
-  local deadline, name = string.match(leases[at + 1], '^(%S+) %S+ (.*)$')
-  if tonumber(deadline) > now then
-    found[#found + 1] = leases[at]
-    found[#found + 1] = name
-  end
-end
-return found
+return tell_living({ word, is_young(ARGV[4]) and '1' or '0' })

@@ -13,4 +13,6 @@ if tonumber(deadline) > now then return { 'early', whole(tonumber(deadline) - no
 local session = redis.call('HMGET', KEYS[3], 'session', 'positions')
 redis.call('DEL', KEYS[3])
 redis.call('ZREM', KEYS[4], ARGV[1])
-return { 'ended', session[1] or '', session[2] or '' }
+-- It was forgotten for its age.
+if not session[1] then return { 'unknown' } end
+return { 'ended', session[1], session[2] or '' }

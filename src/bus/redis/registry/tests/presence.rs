@@ -30,7 +30,7 @@ async fn a_channel_of_many_is_told_in_pages() {
     let node = TestNode::start(&server, LASTING).await;
     let living = node.living().await;
     let member = |number: usize| RawJson::trusted(format!("{{ \"n\" : {number} }}"));
-    for number in 0..300 {
+    for number in 0..1000 {
         let session = SessionId::from(format!("s{number}").as_str());
         for member in [RawJson::null(), member(number)] {
             let registry = &node.registry;
@@ -46,7 +46,7 @@ async fn a_channel_of_many_is_told_in_pages() {
         }
         (from, pages) = (page.next, pages + 1);
     }
-    let all = (0..300).map(|number| (format!("s{number}"), member(number).as_str().to_owned()));
+    let all = (0..1000).map(|number| (format!("s{number}"), member(number).as_str().to_owned()));
     assert_eq!(seen, all.collect());
     assert!(pages > 3, "{pages} pages");
 }
