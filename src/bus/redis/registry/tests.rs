@@ -8,6 +8,7 @@ mod presence;
 mod reaping;
 
 use super::*;
+use crate::bus::redis::names::PARTITIONS;
 use crate::bus::redis::server::{PATIENCE, RedisServer};
 use crate::bus::redis::{LineName, WireError};
 use crate::domain::{
@@ -138,7 +139,12 @@ async fn until(mut is_so: impl AsyncFnMut() -> bool) {
     timeout(PATIENCE, comes).await.unwrap();
 }
 
-/// Waits until the ground is no young one any more.
+/// Makes the ground of every part an old one.
 async fn grown(node: &TestNode) {
-    until(async || !node.living().await.is_young()).await;
+    let mut words = redis::pipe();
+    for partition in 0..PARTITIONS {
+        words.cmd("HSET").arg(node.registry.part(partition).ground()).arg("since").arg(0);
+    }
+    let _: Vec<u8> = node.registry.wire.ask_all(None, &words).await.unwrap();
+    assert!(!node.living().await.is_young());
 }

@@ -12,7 +12,7 @@ async fn an_emptied_registry_is_filled_again() {
     one.joins("s1").await;
     server.command(&["FLUSHALL"]).await;
     let refused = one.registry.beat(one.id, "node").await;
-    assert!(matches!(refused, Err(WireError::Lost(_))), "{refused:?}");
+    assert_eq!(refused, Err(WireError::Lost("FENCED".to_owned())));
     let young = RegistryTerms { youth: LONG, ..LASTING };
     let one = one.reconnected(&server, young).await;
     let other = other.reconnected(&server, young).await;
@@ -45,7 +45,9 @@ async fn on_a_new_ground_a_known_node_says_everything_again() {
 async fn a_clock_that_was_set_back_makes_a_ground_young_only_for_a_while() {
     let Some(server) = RedisServer::start().await else { return };
     let node = TestNode::start(&server, LASTING).await;
+    grown(&node).await;
     let ground = node.registry.nodes.ground();
     server.command(&["HSET", &ground, "since", "99999999999999"]).await;
-    grown(&node).await;
+    assert!(node.living().await.is_young());
+    until(async || !node.living().await.is_young()).await;
 }
