@@ -133,6 +133,7 @@ fn positions(number: u64) -> BreakPositions {
 async fn until(mut is_so: impl AsyncFnMut() -> bool) {
     let comes = async {
         while !is_so().await {
+            // Nobody tells when a time of Redis is over.
             sleep(Duration::from_millis(5)).await;
         }
     };
