@@ -8,7 +8,7 @@ use crate::domain::{Epoch, Position, Version};
 pub struct LineOpening {
     /// Behind all that was said.
     pub position: Position,
-    /// The last durable number that was said; none while nobody has settled it ([`RedisWire::settle`]).
+    /// The last durable number that was said; none while nobody has settled it ([`RedisWire::settle`](super::RedisWire::settle)).
     pub durable: Option<Version>,
 }
 
