@@ -92,6 +92,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "domain",
             "protocol",
+            "bus",
             "store",
             "webhook",
             "delivery",

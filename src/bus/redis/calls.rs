@@ -126,6 +126,6 @@ impl RedisWire {
 }
 
 /// A duration, as Redis takes it.
-fn ms(duration: Duration) -> u64 {
+pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

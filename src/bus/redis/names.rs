@@ -1,6 +1,6 @@
 //! What lines are called in Redis: everything of one line carries one tag, so that it lies on one server of a cluster.
 
-use crate::domain::ChannelKey;
+use crate::domain::{ChannelId, ChannelKey, ProjectId};
 
 /// Into how many parts lines are divided; written into every key, so never to be changed.
 pub(super) const PARTITIONS: u16 = 256;
@@ -19,7 +19,30 @@ impl LineName {
     /// ids see to.
     pub fn channel(cluster: &str, key: &ChannelKey) -> Self {
         let name = format!("c:{cluster}:{}:{}", key.project.as_str(), key.id.as_str());
-        Self { partition: crc16(name.as_bytes()) % PARTITIONS, name }
+        Self { partition: partition(&name), name }
+    }
+
+    /// A line as it was written into another key of its part; none where that is no line of a channel.
+    pub(super) fn restored(partition: u16, name: &str) -> Option<Self> {
+        let name = name.starts_with("c:").then(|| name.to_owned())?;
+        Some(Self { partition, name })
+    }
+
+    /// Whose line it is; none where it is no channel's.
+    pub fn channel_key(&self) -> Option<ChannelKey> {
+        let mut words = self.name.splitn(4, ':').skip(2);
+        let (project, id) = (words.next()?, words.next()?);
+        Some(ChannelKey { project: ProjectId::from(project), id: ChannelId::trusted(id) })
+    }
+
+    /// Its part.
+    pub(super) const fn partition(&self) -> u16 {
+        self.partition
+    }
+
+    /// Its name in there.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// What is known of it.
@@ -53,6 +76,11 @@ pub(super) fn ground(partition: u16) -> String {
     format!("{{{partition}}}ground")
 }
 
+/// The part of a name.
+pub(super) fn partition(name: &str) -> u16 {
+    crc16(name.as_bytes()) % PARTITIONS
+}
+
 /// CRC-16 as Redis Cluster has it (XMODEM).
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
@@ -68,5 +96,15 @@ mod tests {
     #[test]
     fn the_sum_is_the_one_that_redis_documents() {
         assert_eq!(crc16(b"123456789"), 0x31C3);
+    }
+
+    #[test]
+    fn a_line_says_whose_it_is() {
+        let (project, id) = (ProjectId::from("p"), ChannelId::trusted("a:b c"));
+        let key = ChannelKey { project, id };
+        let line = LineName::channel("test", &key);
+        assert_eq!(line.channel_key(), Some(key));
+        assert_eq!(LineName::restored(line.partition(), line.name()), Some(line));
+        assert_eq!(LineName::restored(1, "t:test:p:x"), None);
     }
 }

@@ -7,8 +7,8 @@ use super::scripts::Scripts;
 use crate::domain::Epoch;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, InfoDict, IntoConnectionInfo, ProtocolVersion,
-    PushInfo, ScriptInvocation,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, InfoDict,
+    IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, Script, ScriptInvocation,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,13 +131,35 @@ impl RedisWire {
     }
 
     /// Runs a script; whatever fails but what it says itself ends the connection.
-    pub(super) async fn call<T: redis::FromRedisValue>(
+    pub(super) async fn call<T: FromRedisValue>(
         &self,
         call: &ScriptInvocation<'_>,
     ) -> Result<T, WireError> {
         let _room = self.take_room()?;
         let mut connection = self.connection.clone();
         call.invoke_async(&mut connection).await.map_err(|error| self.failed(error))
+    }
+
+    /// Asks something that is no script.
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, WireError> {
+        let _room = self.take_room()?;
+        let mut connection = self.connection.clone();
+        command.query_async(&mut connection).await.map_err(|error| self.failed(error))
+    }
+
+    /// Asks for many things in one go, which are not one step; `script` is known to Redis before.
+    pub(super) async fn ask_all<T: FromRedisValue>(
+        &self,
+        script: Option<&Script>,
+        questions: &Pipeline,
+    ) -> Result<T, WireError> {
+        let _room = self.take_room()?;
+        let mut connection = self.connection.clone();
+        if let Some(script) = script {
+            let loaded = script.load_async(&mut connection).await;
+            loaded.map_err(|error| self.failed(error))?;
+        }
+        questions.query_async(&mut connection).await.map_err(|error| self.failed(error))
     }
 
     /// Room for one call.
@@ -160,8 +182,13 @@ impl RedisWire {
 
 /// An epoch that nobody has had.
 pub(super) fn fresh_epoch() -> Result<String, WireError> {
+    Ok(Epoch(fresh_number()?).to_string())
+}
+
+/// A number that nobody has had.
+pub(super) fn fresh_number() -> Result<u64, WireError> {
     let mut bytes = [0; 8];
     let filled = getrandom::fill(&mut bytes).ok();
     filled.ok_or_else(|| WireError::Lost("the system gives no random numbers".to_owned()))?;
-    Ok(Epoch(u64::from_ne_bytes(bytes)).to_string())
+    Ok(u64::from_ne_bytes(bytes))
 }
