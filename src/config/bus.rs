@@ -35,3 +35,31 @@ impl fmt::Debug for BusPlace {
         f.write_str("BusPlace")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn what_is_no_bus_is_refused() {
+        let file = DatabasePlace::File(PathBuf::from("a.db"));
+        for url in ["", "redis", "rediss://h", "http://h"] {
+            let refused = BusPlace::parse(url.to_owned(), &file).unwrap_err();
+            assert!(matches!(refused, ConfigError::BadBus), "{url}");
+        }
+        let refused = BusPlace::parse("redis://:secret@h".to_owned(), &file).unwrap_err();
+        let words = if cfg!(feature = "redis") { "need a database" } else { "without Redis" };
+        let told = refused.to_string();
+        assert!(told.contains(words) && !told.contains("secret"), "{told}");
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_bus_shows_no_secret() {
+        let database = DatabasePlace::parse("postgres://h/d").unwrap();
+        let bus = BusPlace::parse("redis://:secret@h".to_owned(), &database).unwrap();
+        assert_eq!(bus.secret(), "redis://:secret@h");
+        assert!(!format!("{bus:?}").contains("secret"));
+    }
+}

@@ -219,7 +219,9 @@ mod tests {
             acme-directory = \"https://c\"\nacme-staging = false\nacme-agree = true";
         let (_file, args) = super::super::tests::args(text);
         let (shown, _) = shown(args, &GivenFlags::default()).unwrap();
-        let mut known: Vec<_> = keys::all().filter(|key| !key.ends_with(keys::FILE)).collect();
+        let known = keys::all().filter(|key| !key.ends_with(keys::FILE));
+        // A bus goes with another database only, which not every program speaks to.
+        let mut known: Vec<_> = known.filter(|key| *key != "bus").collect();
         let mut found: Vec<_> = shown.iter().map(|setting| setting.key.as_str()).collect();
         known.sort_unstable();
         found.sort_unstable();

@@ -6,6 +6,10 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
+/// A user with no more rights than docs/OPERATING.md says that a server needs.
+const USER: &str = "warren on >secret ~* &* -@all +@connection +info +subscribe +unsubscribe +publish +evalsha +script|load \
+    +hget +hset +hsetnx +hmget +hgetall +hincrby +hdel +hexists +hlen +rpush +lpop +llen +lrange +exists +del +pexpire +time";
+
 /// A running Redis.
 pub struct Redis {
     /// Its port.
@@ -43,7 +47,7 @@ impl Redis {
 
     /// Its URL.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://warren:secret@127.0.0.1:{}", self.port)
     }
 
     /// Ends it at once.
@@ -80,7 +84,8 @@ impl Drop for Redis {
 fn run(port: u16, folder: &TempDir) -> Child {
     Command::new("redis-server")
         .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-        .args(["--port", &port.to_string()])
+        .args(["--port", &port.to_string(), "--user"])
+        .args(USER.split_whitespace())
         .current_dir(folder.path())
         .stdout(Stdio::null())
         .spawn()

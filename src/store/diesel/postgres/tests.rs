@@ -323,8 +323,8 @@ fn the_tables_are_those_of_the_other_database() {
         "SELECT table_name::text AS of_table, column_name::text AS name, data_type::text AS kind,
              is_nullable::text
          FROM information_schema.columns WHERE table_schema = 'public'
-         AND table_name NOT LIKE '\\_\\_%' AND table_name <> 'store_probes'
-         AND column_name NOT LIKE 'claimed\\_%'
+         AND table_name NOT LIKE '\\_\\_%' AND table_name NOT IN ('store_probes', 'clusters')
+         AND column_name NOT LIKE 'claimed\\_%' AND column_name <> 'incarnation'
          ORDER BY table_name COLLATE \"C\", ordinal_position",
     )
     .load(&mut fixture.connect())

@@ -1,0 +1,3 @@
+ALTER TABLE channels DROP COLUMN incarnation;
+DROP SEQUENCE channel_incarnations;
+DROP TABLE clusters;
