@@ -6,6 +6,8 @@ use crate::scene::{create, eventually, publish};
 use crate::socket::Socket;
 use crate::support::{OWNER, Server, database};
 use bus::Redis;
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -176,6 +178,28 @@ fn a_bus_that_has_lost_its_memory_is_told_and_gone_on_with() {
         let (event, data) = next(socket);
         assert_eq!((event.as_str(), &data["state"]["a"]), ("STATE_UPDATE", &json!(1)));
     }
+}
+
+#[test]
+fn a_state_that_was_stored_and_never_said_holds_nobody_up() {
+    let Some(both) = two() else { return };
+    let Two { one, other, settings, .. } = &both;
+    create(one, "room", "public", &[]);
+    let (mut here, mut there) = (hearer(one), hearer(other));
+    one.data("PATCH", "/v1/channels/room/state", "{\"a\":1}");
+    // What a server leaves that is killed between its commit and its word.
+    let mut database = PgConnection::establish(&settings.first().unwrap().1).unwrap();
+    let unsaid = "UPDATE channels SET version = version + 1, state = '{\"a\":1,\"b\":2}'";
+    database.batch_execute(unsaid).unwrap();
+    let changed = other.data("PATCH", "/v1/channels/room/state", "{\"c\":3}");
+    let whole = json!({"a": 1, "b": 2, "c": 3});
+    assert_eq!(changed["state"], whole);
+    for socket in [&mut here, &mut there] {
+        assert_eq!(next(socket), ("STATE_UPDATE".to_owned(), json!({"state": {"a": 1}})));
+        assert_eq!(next(socket), ("STATE_UPDATE".to_owned(), json!({"state": whole})));
+    }
+    publish(other, "room", "e", &json!({"n": 1}));
+    assert_eq!((numbers(&mut here, 1), numbers(&mut there, 1)), (vec![1], vec![1]));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::bus::LineEntry;
 use crate::bus::Ordered;
 use crate::bus::shared::{AppendOutcome, BusError, LineNews, OpenLine, Proposal, SharedBus};
 use crate::channel::ChannelMachine;
-use crate::domain::{Epoch, Message, Position, Version};
+use crate::domain::{Epoch, Message, Position, State, Version};
 use crate::store::{StoreError, Thing};
 use actix::prelude::*;
 use futures_util::future::join_all;
@@ -175,22 +175,22 @@ impl ChannelActor {
             ctx.cancel_future(before);
         }
         if version > shared.said {
-            ctx.run_later(BEHIND, Self::say_what_is_behind);
+            let state = self.machine.channel().state.clone();
+            Self::repair_later(state, version, ctx);
         }
     }
 
-    /// Says the state in force if the line has not said it by now: whoever stored it may have ended in between.
-    fn say_what_is_behind(&mut self, ctx: &mut Context<Self>) {
-        let (state, version) = {
-            let channel = self.machine.channel();
-            (channel.state.clone(), channel.version)
-        };
-        let Some(shared) = &mut self.shared else { return };
-        if version > shared.said {
-            let entry = LineEntry::State { state, version };
-            shared.push(Unsaid { is_repair: true, ..Unsaid::stored(entry) });
-            self.fly(ctx);
-        }
+    /// Says a state that is stored, for all before it, if the line has not said it a while from now: whoever stored one of these may
+    /// have ended before it was said.
+    fn repair_later(state: State, version: Version, ctx: &mut Context<Self>) {
+        ctx.run_later(BEHIND, move |actor, ctx| {
+            let Some(shared) = &mut actor.shared else { return };
+            if version > shared.said {
+                let entry = LineEntry::State { state, version };
+                shared.push(Unsaid { is_repair: true, ..Unsaid::stored(entry) });
+                actor.fly(ctx);
+            }
+        });
     }
 
     /// Publishes a message by the bus; tells where it stands.
@@ -270,7 +270,13 @@ impl ChannelActor {
                     unsaid.answer(Ok(position));
                     continue;
                 }
-                Ok(AppendOutcome::Stashed | AppendOutcome::Repeat) => continue,
+                Ok(AppendOutcome::Stashed) => {
+                    if let LineEntry::State { state, version } = unsaid.entry {
+                        Self::repair_later(state, version, ctx);
+                    }
+                    continue;
+                }
+                Ok(AppendOutcome::Repeat) => continue,
                 Ok(AppendOutcome::Moved | AppendOutcome::Unsettled) | Err(BusError::Stale) => {
                     Todo::Open
                 }
