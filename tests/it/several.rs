@@ -4,12 +4,13 @@ mod bus;
 
 use crate::scene::{create, eventually, publish};
 use crate::socket::Socket;
-use crate::support::{OWNER, Server, database};
+use crate::support::{OWNER, Server, database, raw};
 use bus::Redis;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
 
 /// Two servers.
 struct Two {
@@ -200,6 +201,50 @@ fn a_state_that_was_stored_and_never_said_holds_nobody_up() {
     }
     publish(other, "room", "e", &json!({"n": 1}));
     assert_eq!((numbers(&mut here, 1), numbers(&mut there, 1)), (vec![1], vec![1]));
+}
+
+#[test]
+fn a_server_that_is_killed_takes_nothing_of_the_others_along() {
+    let Some(both) = two() else { return };
+    let Two { one, other, settings, .. } = &both;
+    create(one, "room", "public", &[]);
+    let mut third = start(settings);
+    let (mut here, mut there, _gone) = (hearer(one), hearer(other), hearer(&third));
+    let address = third.address;
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // Until it is killed; of the call under way nobody knows.
+            let body = json!({"e": "e", "d": {"n": -1}}).to_string();
+            let call = format!(
+                "POST /v1/channels/room/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {OWNER}\r\n\
+                 Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let mut stream = raw(address);
+            while stream.write_all(call.as_bytes()).is_ok()
+                && stream.read(&mut [0; 512]).is_ok_and(|read| read > 0)
+            {}
+        });
+        for (server, first) in [(one, 0), (other, 1000)] {
+            scope.spawn(move || {
+                for n in first..first + 50 {
+                    publish(server, "room", "e", &json!({"n": n}));
+                }
+            });
+        }
+        scope.spawn(|| third.kill());
+    });
+    let mut order = Vec::new();
+    for socket in [&mut here, &mut there] {
+        let (mut heard, mut left) = (Vec::new(), 100);
+        while left > 0 {
+            let [number] = numbers(socket, 1)[..] else { panic!("one was asked for") };
+            left -= usize::from(number >= 0);
+            heard.push(number);
+        }
+        order.push(heard);
+    }
+    assert_eq!(order[0], order[1], "one order");
 }
 
 #[test]
