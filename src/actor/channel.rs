@@ -67,8 +67,8 @@ pub struct ChannelActor {
     names: NamesUnderWay,
     /// Whether some of what is not kept any more is being deleted.
     is_pruning: bool,
-    /// Its line, where several servers serve the channel.
-    shared: Option<SharedLine>,
+    /// Its line, where several servers serve the channel; elsewhere it takes no room.
+    shared: Option<Box<SharedLine>>,
     /// Counts it among the channels in use.
     _counted: CountedLife,
 }
@@ -88,7 +88,7 @@ impl ChannelActor {
     pub fn shared(opening: SharedOpening, around: Surroundings) -> Self {
         let SharedOpening { channel, line, said, bus } = opening;
         let at = line.opening.position;
-        let shared = SharedLine::new(bus, line, said);
+        let shared = Box::new(SharedLine::new(bus, line, said));
         let mut actor = Self::with(channel, None, Some(shared), around);
         actor.machine.open_at(at);
         actor
@@ -98,7 +98,7 @@ impl ChannelActor {
     fn with(
         channel: Channel,
         line: Option<StoredLine>,
-        shared: Option<SharedLine>,
+        shared: Option<Box<SharedLine>>,
         around: Surroundings,
     ) -> Self {
         let share = around.windows.share(&channel.key.project);
