@@ -152,7 +152,7 @@ impl Config {
             Some(url) => DatabasePlace::parse(&url)?,
             None => DatabasePlace::File(data.join("warren.db")),
         };
-        let bus = set.bus.map(|url| BusPlace::parse(url, &database)).transpose()?;
+        let bus = set.bus.map(|url| BusPlace::parse(&url, &database)).transpose()?;
         let workers = set.workers.unwrap_or_else(cores);
         if !(1..=MAX_WORKERS).contains(&workers) {
             return Err(ConfigError::OutOfRange { name: "workers", range: "1 to 1024" });

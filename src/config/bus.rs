@@ -12,16 +12,19 @@ impl BusPlace {
     ///
     /// # Errors
     /// [`ConfigError`]: it is no such URL, this program speaks to no Redis, or the database is one server's alone.
-    pub fn parse(url: String, database: &DatabasePlace) -> Result<Self, ConfigError> {
+    pub fn parse(url: &str, database: &DatabasePlace) -> Result<Self, ConfigError> {
         let is_known =
             ["redis://", "redis+unix://", "unix://"].iter().any(|scheme| url.starts_with(scheme));
         if !is_known {
             return Err(ConfigError::BadBus);
         }
-        #[cfg(not(feature = "redis"))]
-        return Err(ConfigError::NoRedis);
-        #[cfg(feature = "redis")]
-        if database.file().is_some() { Err(ConfigError::BusNeedsPostgres) } else { Ok(Self(url)) }
+        if !cfg!(feature = "redis") {
+            return Err(ConfigError::NoRedis);
+        }
+        if database.file().is_some() {
+            return Err(ConfigError::BusNeedsPostgres);
+        }
+        Ok(Self(url.to_owned()))
     }
 
     /// The URL, with its secrets.
@@ -45,10 +48,10 @@ mod tests {
     fn what_is_no_bus_is_refused() {
         let file = DatabasePlace::File(PathBuf::from("a.db"));
         for url in ["", "redis", "rediss://h", "http://h"] {
-            let refused = BusPlace::parse(url.to_owned(), &file).unwrap_err();
+            let refused = BusPlace::parse(url, &file).unwrap_err();
             assert!(matches!(refused, ConfigError::BadBus), "{url}");
         }
-        let refused = BusPlace::parse("redis://:secret@h".to_owned(), &file).unwrap_err();
+        let refused = BusPlace::parse("redis://:secret@h", &file).unwrap_err();
         let words = if cfg!(feature = "redis") { "need a database" } else { "without Redis" };
         let told = refused.to_string();
         assert!(told.contains(words) && !told.contains("secret"), "{told}");
@@ -58,7 +61,7 @@ mod tests {
     #[test]
     fn a_bus_shows_no_secret() {
         let database = DatabasePlace::parse("postgres://h/d").unwrap();
-        let bus = BusPlace::parse("redis://:secret@h".to_owned(), &database).unwrap();
+        let bus = BusPlace::parse("redis://:secret@h", &database).unwrap();
         assert_eq!(bus.secret(), "redis://:secret@h");
         assert!(!format!("{bus:?}").contains("secret"));
     }

@@ -108,7 +108,6 @@ pub enum ConfigError {
     #[error("bus must be redis://[USER:PASSWORD@]HOST[:PORT][/DB]")]
     BadBus,
     /// A bus, for a program that speaks to none.
-    #[cfg(not(feature = "redis"))]
     #[error("this program was built without Redis (the feature `redis`): it serves alone")]
     NoRedis,
     /// A PostgreSQL, for a program that speaks to none.
@@ -135,9 +134,7 @@ impl ConfigError {
             Self::NoPostgres => "database",
             #[cfg(feature = "postgres")]
             Self::BadPostgres => "database",
-            Self::BusNeedsPostgres | Self::BadBus => "bus",
-            #[cfg(not(feature = "redis"))]
-            Self::NoRedis => "bus",
+            Self::BusNeedsPostgres | Self::BadBus | Self::NoRedis => "bus",
             Self::Origin(_) => "allowed-origins",
             _ => return self,
         };
