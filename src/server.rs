@@ -341,7 +341,11 @@ async fn open(config: &Config, connections: usize) -> Result<Opened, ServerError
     let bus = bus::start(config.bus.as_ref(), &*opened).await?;
     let persistence = Persistence::start(opened)?;
     persistence.load_hooks().await?;
-    persistence.launch_event_log().await?;
+    if is_shared {
+        persistence.launch_event_log_beside().await;
+    } else {
+        persistence.launch_event_log().await?;
+    }
     let first = first_run::set_up(&persistence, config.first_run.clone()).await?;
     let sender = WebhookSender::launch(persistence.clone(), config.webhooks.clone());
     let supervisor =

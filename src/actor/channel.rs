@@ -121,6 +121,11 @@ impl ChannelActor {
         self.machine.key()
     }
 
+    /// Whether nobody would miss it.
+    fn is_idle(&self) -> bool {
+        self.machine.is_idle() && self.is_all_said()
+    }
+
     /// Lets the machine take a step, and does what comes of it.
     fn step<T>(
         &mut self,
@@ -151,13 +156,22 @@ impl Actor for ChannelActor {
         ctx.set_mailbox_capacity(MAILBOX);
         self.acting.set_address(ctx.address());
         self.hear_line(ctx);
+        self.mend(&self.machine.channel().clone(), ctx);
         let idle = self.acting.settings().channel_idle;
         ctx.run_interval(idle / 2, move |actor, ctx| {
             let now = Instant::now();
             actor.machine.expire(now);
-            let is_unused = actor.machine.is_idle() && actor.machine.used().elapsed() >= idle;
+            if actor.is_shared() {
+                // What another server has done and could not tell.
+                actor.step(ctx, ChannelMachine::doubt);
+            }
+            let is_unused = actor.is_idle() && actor.machine.used().elapsed() >= idle;
             let is_over = is_unused && now >= actor.acting.comebacks_end();
-            if is_over && actor.step(ctx, |machine, acting| machine.may_sleep(acting)) {
+            // One that others serve too is not deleted by whoever has nobody there.
+            let may_sleep = |actor: &mut Self, ctx: &mut Context<Self>| {
+                actor.is_shared() || actor.step(ctx, |machine, acting| machine.may_sleep(acting))
+            };
+            if is_over && may_sleep(actor, ctx) {
                 let (key, address) = (actor.key().clone(), ctx.address());
                 actor.acting.shard().tell(RetireChannel { key, address });
             }

@@ -32,6 +32,7 @@ use acting::SessionActing;
 use actix::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
@@ -122,6 +123,9 @@ impl SessionActor {
     }
 }
 
+/// How often one of several servers looks whether a token is another by now.
+const TOKEN_LOOK: Duration = Duration::from_secs(15);
+
 impl Actor for SessionActor {
     type Context = Context<Self>;
 
@@ -129,6 +133,9 @@ impl Actor for SessionActor {
         ctx.set_mailbox_capacity(MAILBOX);
         self.acting.set_address(ctx.address());
         self.step(ctx, |machine, acting| machine.watch_expiry(acting));
+        if self.supervisor().bus().is_some() {
+            ctx.run_interval(TOKEN_LOOK, |actor, ctx| actor.look_at_token(ctx));
+        }
     }
 
     /// Also after a crash: channels and the shard forget it, its connections are told to come back.

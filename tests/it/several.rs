@@ -161,18 +161,19 @@ fn a_bus_that_has_lost_its_memory_is_told_and_gone_on_with() {
         outcome == 204
     });
     assert_eq!(ready().status, 200);
+    // Whoever may have missed something is told; that may be the message, where a server was back later.
     for socket in [&mut here, &mut there] {
-        let mut is_told = false;
-        loop {
+        assert_eq!(next(socket).0, "AVAILABLE");
+    }
+    publish(one, "room", "e", &json!({"n": 3}));
+    for socket in [&mut here, &mut there] {
+        let until_then = loop {
             match next(socket) {
-                (event, _) if event == "AVAILABLE" => is_told = true,
-                (event, data) => {
-                    assert_eq!((event.as_str(), &data["d"]["n"]), ("MESSAGE", &json!(2)));
-                    break;
-                }
+                (event, data) if event == "MESSAGE" && data["d"]["n"] == 2 => {}
+                heard => break heard,
             }
-        }
-        assert!(is_told, "whoever may have missed something is told");
+        };
+        assert_eq!((until_then.0.as_str(), &until_then.1["d"]["n"]), ("MESSAGE", &json!(3)));
     }
     one.data("PATCH", "/v1/channels/room/state", "{\"a\":1}");
     for socket in [&mut here, &mut there] {
@@ -201,6 +202,49 @@ fn a_state_that_was_stored_and_never_said_holds_nobody_up() {
     }
     publish(other, "room", "e", &json!({"n": 1}));
     assert_eq!((numbers(&mut here, 1), numbers(&mut there, 1)), (vec![1], vec![1]));
+}
+
+#[test]
+fn what_was_done_while_the_bus_was_away_is_found_when_it_is_back() {
+    let Some(mut both) = two() else { return };
+    let Two { one, other, redis, .. } = &mut both;
+    create(one, "room", "public", &[]);
+    create(one, "kept", "public", &[]);
+    // What is in use is served without the bus, as far as that is possible; what is not cannot be opened.
+    for server in [&*one, &*other] {
+        server.data("PATCH", "/v1/channels/kept/state", "{}");
+    }
+    let mut there = hearer(other);
+    for n in 0..3 {
+        one.data("PATCH", "/v1/channels/room/state", &json!({"old": n}).to_string());
+        assert_eq!(next(&mut there).0, "STATE_UPDATE");
+    }
+    redis.end();
+    // One channel is deleted and made again, another one is closed to the public.
+    one.done("DELETE", "/v1/channels/room", "");
+    create(one, "room", "public", &[]);
+    one.data("PATCH", "/v1/channels/kept", &json!({"type": "private"}).to_string());
+    let narrow = json!({"capabilities": ["PRESENCE"]}).to_string();
+    let refused = other.call("PATCH", "/v1/channels/kept", Some(OWNER), &narrow);
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    redis.begin();
+    assert_eq!(next(&mut there).0, "UNAVAILABLE");
+    let changed = other.data("PATCH", "/v1/channels/kept", &narrow);
+    assert_eq!(changed["channel"]["type"], "private", "{changed}");
+    let (mut here, mut there) = (hearer(one), hearer(other));
+    one.data("PATCH", "/v1/channels/room/state", "{\"new\":1}");
+    for socket in [&mut here, &mut there] {
+        assert_eq!(next(socket), ("STATE_UPDATE".to_owned(), json!({"state": {"new": 1}})));
+    }
+}
+
+#[test]
+fn a_token_that_is_deleted_on_one_server_is_sent_away_from_the_other() {
+    let Some(both) = two() else { return };
+    let token = both.one.new_leap_token();
+    let (mut socket, _) = Socket::enter(both.other.address, Some(&token));
+    both.one.done("DELETE", &format!("/v1/channels/tokens/{token}"), "");
+    assert_eq!(socket.expect_close(), (4001, "the token was deleted".to_owned()));
 }
 
 #[test]

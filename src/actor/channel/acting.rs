@@ -15,7 +15,8 @@ use super::{Changed, ChannelActor, Surroundings, hooking};
 use crate::ask::{AskError, ChangeError};
 use crate::bus::Local;
 use crate::channel::{
-    Answers, Application, ChannelEffects, ChannelMachine, ChannelRecord, Word, Worker,
+    Answers, Application, ChannelEffects, ChannelMachine, ChannelRecord, StoredChannel, Word,
+    Worker,
 };
 use crate::delivery::fanout::{FanoutHandle, Order};
 use crate::delivery::outlet::Outlet;
@@ -396,7 +397,11 @@ impl ChannelActor {
         let read = async move {
             persistence.read(move |store| keeping::read_again(store, &key, stands, bounds)).await
         };
-        ctx.wait(read.into_actor(self).map(|stored, actor, ctx| {
+        // What another server has deleted and made again is another channel.
+        let made = self.is_shared().then(|| self.machine.channel().created_at);
+        ctx.wait(read.into_actor(self).map(move |stored, actor, ctx| {
+            let is_same = |found: &StoredChannel| made.is_none_or(|made| made == found.channel.created_at);
+            let stored = stored.map(|found| found.filter(is_same));
             if let Err(error) = &stored {
                 tracing::warn!(channel = actor.key().id.as_str(), %error, "a channel could not be read again");
             }

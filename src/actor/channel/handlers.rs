@@ -315,7 +315,15 @@ impl Handler<Update> for ChannelActor {
         let updated = Channel { visibility, capabilities, ..channel.clone() };
         let receipt = update.receipt.map(|receipt| receipt.of(updated.clone()));
         let line = LineChange::of(self.machine.keeps_messages(), capabilities, update.history);
+        // What the caller leaves out is to stay as it is, also if another server has just changed it.
+        let known = self.is_shared().then_some((channel.visibility, channel.capabilities));
         let write = hooking::write_causing(&self.acting, kind, &updated, receipt, move |store| {
+            if let Some(known) = known
+                && let Some(found) = store.find_channel(&key)?
+                && (found.visibility, found.capabilities) != known
+            {
+                return Err(StoreError::VersionConflict);
+            }
             store.update_channel(&key, visibility, capabilities)?;
             log.keep(store, &key)?;
             match line {
@@ -338,9 +346,10 @@ impl Handler<Update> for ChannelActor {
                     Ok(machine.channel().clone())
                 }
                 Err(error) => {
-                    // It may stand after all.
+                    // It may stand after all, or another server was first: whoever asks again finds what it has left.
                     machine.doubt(acting);
-                    Err(error)
+                    let is_late = error == AskError::Store(StoreError::VersionConflict);
+                    Err(if is_late { AskError::Overloaded } else { error })
                 }
             });
             if outcome.is_ok() {
@@ -480,7 +489,7 @@ impl Handler<EndIdleChannel> for ChannelActor {
     type Result = bool;
 
     fn handle(&mut self, _: EndIdleChannel, ctx: &mut Context<Self>) -> bool {
-        let ends = self.machine.is_idle();
+        let ends = self.is_idle();
         if ends {
             ctx.stop();
         }

@@ -17,8 +17,8 @@ use crate::bus::LineEntry;
 use crate::bus::Ordered;
 use crate::bus::shared::{AppendOutcome, BusError, LineNews, OpenLine, Proposal, SharedBus};
 use crate::channel::ChannelMachine;
-use crate::domain::{Epoch, Message, Position, State, Version};
-use crate::store::{StoreError, Thing};
+use crate::domain::{Channel, Epoch, Message, Position, State, Version};
+use crate::store::Thing;
 use actix::prelude::*;
 use futures_util::future::join_all;
 use futures_util::stream;
@@ -121,6 +121,16 @@ impl SharedLine {
         self.queue.push_back(unsaid);
     }
 
+    /// Puts a state that is stored behind what waits. Where too much does, it stands for all states that do.
+    fn push_state(&mut self, state: State, version: Version) {
+        let is_repair = self.queue.len() >= MOST_WAITING;
+        if is_repair {
+            self.queue.retain(|unsaid| !matches!(unsaid.entry, LineEntry::State { .. }));
+        }
+        let entry = LineEntry::State { state, version };
+        self.push(Unsaid { is_repair, ..Unsaid::stored(entry) });
+    }
+
     /// Puts things before what waits, in their order.
     fn put_back(&mut self, unsaid: Vec<Unsaid>) {
         for unsaid in unsaid.into_iter().rev() {
@@ -167,17 +177,27 @@ impl ChannelActor {
 
     /// The line is heard from now on, if it is one of the bus.
     pub(super) fn hear_line(&mut self, ctx: &mut Context<Self>) {
-        let version = self.machine.channel().version;
         let Some(shared) = &mut self.shared else { return };
         let Some(mut news) = shared.news.take() else { return };
         let heard = stream::poll_fn(move |cx| news.poll_recv(cx));
         if let Some(before) = shared.hearing.replace(ctx.add_stream(heard)) {
             ctx.cancel_future(before);
         }
-        if version > shared.said {
-            let state = self.machine.channel().state.clone();
-            Self::repair_later(state, version, ctx);
+    }
+
+    /// The store had this channel when the line was opened: if its state has not been said, that is done, unless whoever stored it
+    /// does it.
+    pub(super) fn mend(&self, stored: &Channel, ctx: &mut Context<Self>) {
+        if self.shared.as_ref().is_some_and(|shared| stored.version > shared.said) {
+            Self::repair_later(stored.state.clone(), stored.version, ctx);
         }
+    }
+
+    /// Whether everything that was to be said is, and shown.
+    pub(super) fn is_all_said(&self) -> bool {
+        self.shared.as_ref().is_none_or(|shared| {
+            shared.queue.is_empty() && shared.awaited.is_empty() && !shared.is_busy
+        })
     }
 
     /// Says a state that is stored, for all before it, if the line has not said it a while from now: whoever stored one of these may
@@ -263,14 +283,15 @@ impl ChannelActor {
         outcomes: Vec<(Unsaid, Result<AppendOutcome, BusError>)>,
         ctx: &mut Context<Self>,
     ) {
-        let (mut next, mut again) = (Todo::GoOn, Vec::new());
+        let (mut next, mut again, mut is_away) = (Todo::GoOn, Vec::new(), false);
         for (unsaid, outcome) in outcomes {
             let todo = match outcome {
                 Ok(AppendOutcome::At(position)) => {
                     unsaid.answer(Ok(position));
                     continue;
                 }
-                Ok(AppendOutcome::Stashed) => {
+                // What finds no room waits here instead, and holds nothing up behind it.
+                Ok(AppendOutcome::Stashed | AppendOutcome::Full) => {
                     if let LineEntry::State { state, version } = unsaid.entry {
                         Self::repair_later(state, version, ctx);
                     }
@@ -280,17 +301,27 @@ impl ChannelActor {
                 Ok(AppendOutcome::Moved | AppendOutcome::Unsettled) | Err(BusError::Stale) => {
                     Todo::Open
                 }
-                Err(BusError::Overloaded | BusError::Unavailable) if unsaid.publisher.is_some() => {
+                Err(error @ (BusError::Overloaded | BusError::Unavailable))
+                    if unsaid.publisher.is_some() =>
+                {
+                    is_away |= error == BusError::Unavailable;
                     unsaid.answer(Err(AskError::Overloaded));
                     continue;
                 }
-                Ok(AppendOutcome::Full) | Err(_) => Todo::Pause,
+                Err(error) => {
+                    is_away |= error == BusError::Unavailable;
+                    Todo::Pause
+                }
             };
             next = next.max(todo);
             again.push(unsaid);
         }
         let Some(shared) = &mut self.shared else { return };
         shared.put_back(again);
+        if is_away {
+            // They would wait as long, one batch behind the other.
+            shared.refuse();
+        }
         match next {
             Todo::GoOn => self.go_on(ctx),
             Todo::Pause => {
@@ -334,17 +365,21 @@ impl ChannelActor {
                 if let Some(shared) = &mut actor.shared {
                     shared.refuse();
                 }
-                if error == AskError::Store(StoreError::NotFound(Thing::Channel)) {
+                if error == AskError::not_found(Thing::Channel) {
                     actor.step(ctx, ChannelMachine::doubt);
-                } else {
-                    ctx.run_later(PAUSE, Self::open_until_done);
                 }
+                // As long as there is this actor: a channel may be made again in between.
+                ctx.run_later(PAUSE, Self::open_until_done);
             }
         }));
     }
 
     /// The line is open again: what this actor has not taken of it is lost, and told.
     fn reopened(&mut self, opening: SharedOpening, ctx: &mut Context<Self>) {
+        if opening.channel.created_at != self.machine.channel().created_at {
+            // That is another one of the same name: this one was deleted.
+            return self.step(ctx, ChannelMachine::deleted);
+        }
         let Some(shared) = &mut self.shared else { return };
         let position = opening.line.opening.position;
         shared.epoch = position.epoch;
@@ -354,6 +389,7 @@ impl ChannelActor {
         shared.is_opening = false;
         self.step(ctx, |machine, acting| machine.follow(position, acting));
         self.hear_line(ctx);
+        self.mend(&opening.channel, ctx);
         self.fly(ctx);
     }
 
@@ -361,16 +397,19 @@ impl ChannelActor {
     fn catch_up(&mut self, behind: Option<Ordered>, ctx: &mut Context<Self>) {
         let (key, at) = (self.key().clone(), self.machine.line().position());
         let Some(shared) = &self.shared else { return };
-        let bus = Arc::clone(&shared.bus);
+        let (bus, is_there) = (Arc::clone(&shared.bus), Arc::clone(&shared.bus));
         let read = async move { bus.read(&key, at).await };
         ctx.wait(read.into_actor(self).map(move |read, actor, ctx| {
-            // Where it cannot be read, what follows shows the gap, or the bus is back once more.
+            let is_quiet = behind.is_none();
             if let Ok(read) = read {
                 let Some(position) = read.position.filter(|found| found.epoch == at.epoch) else {
                     return actor.open_again(ctx);
                 };
                 read.entries.into_iter().for_each(|entry| actor.take_entry(entry, ctx));
                 actor.step(ctx, |machine, acting| machine.follow(position, acting));
+            } else if is_quiet && is_there.is_there() {
+                // Nothing may follow that shows the gap; where the bus has gone again, it will be back.
+                ctx.run_later(PAUSE, |actor, ctx| actor.catch_up(None, ctx));
             }
             if let Some(entry) = behind {
                 actor.take_entry(entry, ctx);
@@ -405,7 +444,11 @@ impl StreamHandler<LineNews> for ChannelActor {
     fn handle(&mut self, news: LineNews, ctx: &mut Context<Self>) {
         let at = self.machine.line().position();
         match news {
-            LineNews::Back => self.catch_up(None, ctx),
+            LineNews::Back => {
+                self.catch_up(None, ctx);
+                // Of an update or a deletion that could not be told meanwhile nobody would know.
+                self.step(ctx, ChannelMachine::doubt);
+            }
             LineNews::Said(said) if said.position.epoch != at.epoch => self.open_again(ctx),
             LineNews::Said(said) if said.position.offset > at.offset.saturating_add(1) => {
                 self.catch_up(Some(said), ctx);

@@ -109,6 +109,20 @@ impl Persistence {
     /// # Errors
     /// As [`Persistence::read`].
     pub async fn launch_event_log(&self) -> Result<(), AskError> {
+        self.restore_registers().await?;
+        self.launch_event_log_beside().await;
+        Ok(())
+    }
+
+    /// The same for one of several servers: whoever stands in the registers may be on another one.
+    pub async fn launch_event_log_beside(&self) {
+        actix::spawn(Carrier::new(self.clone()).carry());
+        let log = self.hooks().log().clone();
+        settle(&log, "the sessions of the process before have not all been told to be gone").await;
+    }
+
+    /// Reads who stood in the registers when the process before ended, and lets all of them go.
+    async fn restore_registers(&self) -> Result<(), AskError> {
         let log = self.hooks().log().clone();
         let mut last: Option<Listed> = None;
         loop {
@@ -122,8 +136,6 @@ impl Persistence {
             }
         }
         log.log().all_went(clock::now());
-        actix::spawn(Carrier::new(self.clone()).carry());
-        settle(&log, "the sessions of the process before have not all been told to be gone").await;
         Ok(())
     }
 

@@ -28,6 +28,23 @@ impl SessionActor {
         }))
     }
 
+    /// Looks whether the token is another by now, or gone: another server may have changed it, and nobody told.
+    pub(super) fn look_at_token(&self, ctx: &mut Context<Self>) {
+        let Some(id) = self.machine.token().map(|token| token.id.clone()) else { return };
+        let (turn, persistence) =
+            (Arc::clone(&self.renewing), self.supervisor().persistence().clone());
+        let read = async move {
+            let turn = turn.lock_owned().await;
+            (turn, persistence.read(move |store| store.find_token(&id)).await)
+        };
+        ctx.spawn(read.into_actor(self).map(|(_turn, outcome), actor, ctx| {
+            // Who cannot be read is as before.
+            if outcome.is_ok() {
+                actor.on_reread(outcome, ctx);
+            }
+        }));
+    }
+
     /// The token as it is now.
     fn on_reread(&mut self, outcome: Result<Option<LeapToken>, AskError>, ctx: &mut Context<Self>) {
         let now = Instant::now();

@@ -34,13 +34,24 @@ impl RedisWire {
         Ok(topic)
     }
 
-    /// Hears it no more.
+    /// The same of several lines.
     ///
     /// # Errors
     /// [`WireError::Overloaded`], [`WireError::Lost`].
-    pub async fn unsubscribe(&self, line: &LineName) -> Result<(), WireError> {
+    pub(super) async fn subscribe_all(&self, lines: &[LineName]) -> Result<(), WireError> {
         let _room = self.take_room()?;
-        let done = self.connection.clone().unsubscribe(line.topic()).await;
+        let topics: Vec<_> = lines.iter().map(LineName::topic).collect();
+        let done = self.connection.clone().subscribe(topics).await;
+        done.map_err(|error| self.failed(error))
+    }
+
+    /// Hears a line of this topic no more.
+    ///
+    /// # Errors
+    /// [`WireError::Overloaded`], [`WireError::Lost`].
+    pub async fn unsubscribe(&self, topic: &str) -> Result<(), WireError> {
+        let _room = self.take_room()?;
+        let done = self.connection.clone().unsubscribe(topic).await;
         done.map_err(|error| self.failed(error))
     }
 

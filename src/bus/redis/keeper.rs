@@ -18,6 +18,8 @@ use tokio::time::{Instant, sleep, timeout};
 const HEARD: usize = 16_384;
 /// How much of one line may wait for who has opened it; past that it is told that it has lost some.
 const NEWS: usize = 1024;
+/// How many lines are heard again by one call.
+const AT_ONCE: usize = 256;
 /// How often the connection has to show that it hears, and how long it has for that.
 const PROBE: Duration = Duration::from_secs(2);
 /// How long after a connection was lost the next one is made, at first.
@@ -152,28 +154,43 @@ impl Shared {
     /// A line is not heard any more, unless somebody else has opened it since.
     async fn leave(&self, wire: &RedisWire, topic: &str, number: u64) {
         let _turn = self.turn.lock().await;
-        let left = {
+        {
             let mut listeners = self.listeners();
-            match listeners.known.get(topic) {
-                Some(listener) if listener.number != number => return,
-                _ => listeners.known.remove(topic),
+            if listeners.known.get(topic).is_some_and(|listener| listener.number != number) {
+                return;
             }
-        };
-        if let Some(left) = left {
-            // What fails here ends the connection.
-            let _ = wire.unsubscribe(&left.line).await;
+            listeners.known.remove(topic);
         }
+        // What fails here ends the connection, or is heard by nobody until the next one.
+        let _ = wire.unsubscribe(topic).await;
     }
 
     /// Makes a connection that hears all that is listened to, and tells who listens.
-    async fn connect(&self, heard: mpsc::Sender<HeardEntry>) -> Result<Arc<RedisWire>, WireError> {
+    ///
+    /// What is heard before they are told is dropped: each of them reads it.
+    async fn connect(
+        &self,
+        heard: mpsc::Sender<HeardEntry>,
+        hearing: &mut mpsc::Receiver<HeardEntry>,
+    ) -> Result<Arc<RedisWire>, WireError> {
         let wire = Arc::new(RedisWire::connect(&self.address, heard).await?);
         let _turn = self.turn.lock().await;
-        let lines: Vec<_> =
-            self.listeners().known.values().map(|listener| listener.line.clone()).collect();
-        for line in lines {
-            wire.subscribe(&line).await?;
-        }
+        let lines: Vec<_> = {
+            let mut listeners = self.listeners();
+            listeners.known.retain(|_, listener| !listener.news.is_closed());
+            listeners.known.values().map(|listener| listener.line.clone()).collect()
+        };
+        let subscribing = async {
+            for some in lines.chunks(AT_ONCE) {
+                wire.subscribe_all(some).await?;
+            }
+            Ok(())
+        };
+        let dropping = async { while hearing.recv().await.is_some() {} };
+        tokio::select! {
+            subscribed = subscribing => subscribed,
+            () = dropping => Err(WireError::Lost("it ended at once".to_owned())),
+        }?;
         self.listeners().known.retain(|_, listener| listener.news.try_send(LineNews::Back).is_ok());
         self.wire.send_replace(Some(Arc::clone(&wire)));
         Ok(wire)
@@ -220,7 +237,7 @@ async fn keep(
     // One is this function's own.
     while Arc::strong_count(&shared) > 1 {
         let (heard, mut hearing) = mpsc::channel(HEARD);
-        match shared.connect(heard).await {
+        match shared.connect(heard, &mut hearing).await {
             Ok(wire) => {
                 if let Some(told) = told.take() {
                     let _ = told.send(Ok(()));
@@ -232,6 +249,7 @@ async fn keep(
                 shared.wire.send_replace(None);
                 if Arc::strong_count(&shared) > 1 {
                     tracing::warn!("the bus is lost, and looked for again");
+                    sleep(FIRST_PAUSE).await;
                 }
             }
             Err(error) => {

@@ -17,6 +17,11 @@ pub(super) struct Scripts {
 }
 
 impl Scripts {
+    /// Those that lines are asked by.
+    pub(super) const fn of_lines(&self) -> [&Script; 4] {
+        [&self.open, &self.settle, &self.append, &self.window]
+    }
+
     /// They, with their sums.
     pub(super) fn new() -> Self {
         Self {

@@ -81,6 +81,10 @@ impl RedisWire {
         let (Some(run), true) = (run, major.is_some_and(|major| major >= OLDEST)) else {
             return Err(WireError::Version(version));
         };
+        // One that was loaded only when it is called could be overtaken by the call behind it.
+        for script in self.scripts.of_lines() {
+            script.load_async(&mut self.connection).await?;
+        }
         let hash = self.scripts.enter.load_async(&mut self.connection).await?;
         let mut words = redis::pipe();
         for partition in 0..PARTITIONS {

@@ -3,9 +3,7 @@
 
 use super::super::super::clock;
 use super::super::{ChangeState, Changed, ChannelActor};
-use super::Unsaid;
 use crate::ask::{AskError, ChangeError};
-use crate::bus::LineEntry;
 use crate::channel::ChannelMachine;
 use crate::domain::{
     Capabilities, Channel, ChannelKey, EventKind, HookEvent, NewVersion, StateChange,
@@ -113,6 +111,11 @@ impl ChannelActor {
                 let why = why.lock().unwrap_or_else(PoisonError::into_inner).take();
                 why.unwrap_or(ChangeError::Ask(error))
             });
+            let gone = ChangeError::Ask(AskError::not_found(Thing::Channel));
+            if outcome.as_ref().is_err_and(|error| *error == gone) {
+                // Nobody has told that it was deleted.
+                actor.step(ctx, ChannelMachine::doubt);
+            }
             let shown = outcome.as_ref().ok().map(|changed| actor.say_changed(changed, ctx));
             // The asker may have gone.
             let _ = reply.send(outcome.map(|changed| (changed, shown)));
@@ -133,7 +136,7 @@ impl ChannelActor {
         let Changed { state, version, .. } = changed.clone();
         if let Some(shared) = &mut self.shared {
             shared.awaited.entry(version).or_default().push(tell);
-            shared.push(Unsaid::stored(LineEntry::State { state, version }));
+            shared.push_state(state, version);
             self.fly(ctx);
             ctx.run_later(PATIENCE, move |actor, ctx| {
                 // The bus has not handed it back: it is shown without a place.

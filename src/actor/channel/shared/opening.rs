@@ -62,10 +62,12 @@ pub async fn open(
             let reason = "a channel that keeps its messages is served by one server alone";
             return Err(StoreError::Unavailable(reason.to_owned()).into());
         }
-        let said = match line.opening.durable {
-            Some(said) => Some(said),
-            None => bus.settle(&key, line.opening.position.epoch, channel.version).await?,
-        };
+        let mut said = line.opening.durable;
+        if said.is_none() {
+            said = bus.settle(&key, line.opening.position.epoch, channel.version).await?;
+            // Another one has settled what was stored behind this read.
+            said = said.filter(|said| *said <= channel.version);
+        }
         if let Some(said) = said {
             return Ok(SharedOpening { channel, line, said, bus });
         }
