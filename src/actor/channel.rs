@@ -156,7 +156,7 @@ impl Actor for ChannelActor {
         ctx.set_mailbox_capacity(MAILBOX);
         self.acting.set_address(ctx.address());
         self.hear_line(ctx);
-        self.mend(&self.machine.channel().clone(), ctx);
+        self.mend(self.machine.channel(), ctx);
         let idle = self.acting.settings().channel_idle;
         ctx.run_interval(idle / 2, move |actor, ctx| {
             let now = Instant::now();

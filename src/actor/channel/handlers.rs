@@ -6,6 +6,7 @@ use super::super::shard::EndProject;
 use super::super::tell::tell;
 use super::acting::StateAsker;
 use super::keeping::{ChannelAnswer, KeptWith};
+use super::shared::kept_by_one;
 use super::{
     Attach, ChangeState, Changed, ChannelActor, ClientChange, ClientPublish, ClientPublished,
     ConnectionPart, Delete, Detach, EndIdleChannel, Expected, Hand, Handed, ListHearers,
@@ -306,9 +307,7 @@ impl Handler<Update> for ChannelActor {
         let visibility = update.visibility.unwrap_or(channel.visibility);
         let capabilities = update.capabilities.unwrap_or(channel.capabilities);
         if self.is_shared() && capabilities.contains(Capabilities::HISTORY) {
-            let reason = "a channel that keeps its messages is served by one server alone";
-            let error = StoreError::Unavailable(reason.to_owned());
-            return Box::pin(async { Err(error.into()) });
+            return Box::pin(async { Err(kept_by_one()) });
         }
         let log = self.acting.update_log(channel.capabilities, capabilities);
         let (key, kind) = (self.key().clone(), EventKind::ChannelUpdated);

@@ -8,14 +8,13 @@
 mod changing;
 mod opening;
 
+pub(super) use opening::kept_by_one;
 pub use opening::{SharedOpening, open};
 
-use super::super::clock;
 use super::{ChannelActor, Published};
 use crate::ask::AskError;
-use crate::bus::LineEntry;
-use crate::bus::Ordered;
 use crate::bus::shared::{AppendOutcome, BusError, LineNews, OpenLine, Proposal, SharedBus};
+use crate::bus::{LineEntry, Ordered};
 use crate::channel::ChannelMachine;
 use crate::domain::{Channel, Epoch, Message, Position, State, Version};
 use crate::store::Thing;
@@ -397,17 +396,18 @@ impl ChannelActor {
     fn catch_up(&mut self, behind: Option<Ordered>, ctx: &mut Context<Self>) {
         let (key, at) = (self.key().clone(), self.machine.line().position());
         let Some(shared) = &self.shared else { return };
-        let (bus, is_there) = (Arc::clone(&shared.bus), Arc::clone(&shared.bus));
+        let bus = Arc::clone(&shared.bus);
         let read = async move { bus.read(&key, at).await };
         ctx.wait(read.into_actor(self).map(move |read, actor, ctx| {
-            let is_quiet = behind.is_none();
             if let Ok(read) = read {
                 let Some(position) = read.position.filter(|found| found.epoch == at.epoch) else {
                     return actor.open_again(ctx);
                 };
                 read.entries.into_iter().for_each(|entry| actor.take_entry(entry, ctx));
                 actor.step(ctx, |machine, acting| machine.follow(position, acting));
-            } else if is_quiet && is_there.is_there() {
+            } else if behind.is_none()
+                && actor.shared.as_ref().is_some_and(|shared| shared.bus.is_there())
+            {
                 // Nothing may follow that shows the gap; where the bus has gone again, it will be back.
                 ctx.run_later(PAUSE, |actor, ctx| actor.catch_up(None, ctx));
             }
@@ -461,9 +461,4 @@ impl StreamHandler<LineNews> for ChannelActor {
     fn finished(&mut self, ctx: &mut Context<Self>) {
         self.open_again(ctx);
     }
-}
-
-/// An epoch for a line that begins here.
-fn fresh_epoch() -> Epoch {
-    clock::epoch()
 }

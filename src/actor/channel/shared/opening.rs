@@ -1,8 +1,8 @@
 //! A channel's line is opened: heard first, then asked where it stands, and the store is read only behind that, so that nothing
 //! lies between.
 
+use super::super::super::clock;
 use super::super::super::persistence::Persistence;
-use super::fresh_epoch;
 use crate::ask::AskError;
 use crate::bus::shared::{BusError, OpenLine, SharedBus};
 use crate::domain::{Capabilities, Channel, ChannelKey, Version};
@@ -31,6 +31,12 @@ impl From<BusError> for AskError {
     }
 }
 
+/// What is answered of a channel that keeps its messages, where there are several servers.
+pub(in super::super) fn kept_by_one() -> AskError {
+    let reason = "a channel that keeps its messages is served by one server alone";
+    StoreError::Unavailable(reason.to_owned()).into()
+}
+
 /// Opens a channel's line and reads the channel.
 ///
 /// # Errors
@@ -45,7 +51,7 @@ pub async fn open(
         let wanted = key.clone();
         let incarnation = persistence.read(move |store| store.incarnation(&wanted)).await?;
         let incarnation = incarnation.ok_or(AskError::not_found(Thing::Channel))?;
-        let line = match bus.open(&key, incarnation, fresh_epoch()).await {
+        let line = match bus.open(&key, incarnation, clock::epoch()).await {
             Err(BusError::Stale) => continue,
             opened => opened?,
         };
@@ -59,8 +65,7 @@ pub async fn open(
             continue;
         }
         if channel.capabilities.contains(Capabilities::HISTORY) {
-            let reason = "a channel that keeps its messages is served by one server alone";
-            return Err(StoreError::Unavailable(reason.to_owned()).into());
+            return Err(kept_by_one());
         }
         let mut said = line.opening.durable;
         if said.is_none() {

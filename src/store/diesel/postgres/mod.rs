@@ -103,11 +103,10 @@ impl PostgresDatabase {
     /// [`StoreError::Unavailable`](crate::store::StoreError::Unavailable) when it cannot be reached, keeps less than it says,
     /// is too old, or a newer Warren has changed the tables.
     pub fn open(url: &str, readers: u32, wait: Duration) -> StoreResult<Option<Self>> {
-        let address = Address::new(url);
-        let hold = WriterHold::Alone;
-        let held = Session::hold(&address, hold, wait)?;
-        let Some((keeper, mut session)) = held else { return Ok(None) };
-        migrate::bring_up_to_date(&mut session.connection)?;
+        let (address, hold) = (Address::new(url), WriterHold::Alone);
+        let Some((keeper, mut session)) = hold_current(&address, hold, wait)? else {
+            return Ok(None);
+        };
         let claims = session.connection.transaction(|connection| {
             gate::enter(connection)?;
             claims::let_go(connection)
@@ -126,11 +125,10 @@ impl PostgresDatabase {
     /// # Errors
     /// As [`Self::open`].
     pub fn share(url: &str, readers: u32, wait: Duration) -> StoreResult<Option<Self>> {
-        let address = Address::new(url);
-        let hold = WriterHold::Shared;
-        let held = Session::hold(&address, hold, wait)?;
-        let Some((keeper, mut session)) = held else { return Ok(None) };
-        migrate::bring_up_to_date(&mut session.connection)?;
+        let (address, hold) = (Address::new(url), WriterHold::Shared);
+        let Some((keeper, session)) = hold_current(&address, hold, wait)? else {
+            return Ok(None);
+        };
         Self::with(address, hold, (Some(keeper), session), readers).map(Some)
     }
 
@@ -173,6 +171,17 @@ impl PostgresDatabase {
         let readers = pool::open(&address, readers, pool::WAIT)?;
         Ok(Self { address, hold, first: Mutex::new(Some(first)), readers })
     }
+}
+
+/// Holds the database and brings its tables up to date; nothing if somebody else has it for so long.
+fn hold_current(
+    address: &Address,
+    hold: WriterHold,
+    wait: Duration,
+) -> StoreResult<Option<(Keeper, Session)>> {
+    let Some((keeper, mut session)) = Session::hold(address, hold, wait)? else { return Ok(None) };
+    migrate::bring_up_to_date(&mut session.connection)?;
+    Ok(Some((keeper, session)))
 }
 
 impl Database for PostgresDatabase {
