@@ -192,6 +192,7 @@ pub async fn run_and(
     let watching = actix_web::rt::spawn(service_manager::watch(workers.handles()));
     let mut running = actix_web::rt::spawn(workers.ended());
     supervisor.ready().await;
+    bus::join(&supervisor).await;
     if let Err(error) = http::bring_about(&app, &config.declared, &app.limits.get()).await {
         stopping::stop(&stopper, &supervisor).await;
         stopping::close(supervisor.persistence()).await;
@@ -215,6 +216,7 @@ pub async fn run_and(
     watching.abort();
     let taken_down = async {
         stopping::stop(&stopper, &supervisor).await;
+        supervisor.leave_others().await;
         stopping::close(supervisor.persistence()).await;
         match early {
             Some(ended) => ended,

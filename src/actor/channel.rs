@@ -1,6 +1,7 @@
 //! A channel's actor: mailbox, timers and store around a [`ChannelMachine`], which decides.
 
 mod acting;
+mod counting;
 mod handlers;
 mod hooking;
 mod keeping;
@@ -9,10 +10,11 @@ pub mod messages;
 mod recording;
 mod shared;
 
+pub use counting::{CountSessions, SessionCounts, SharedSession};
 pub use messages::{
     Attach, ChangeState, Changed, ClientChange, ClientPublish, ClientPublished, ConnectionPart,
     ConnectionRef, Delete, Detach, EndIdleChannel, Expected, Hand, Handed, ListHearers,
-    ListPresence, OnlineCount, Publish, Published, Recall, Rename, ShowPresence, ShowState,
+    ListPresence, Publish, Published, Recall, Rename, ShowPresence, ShowState,
     Subscribe, Sweep, Trim, Unsubscribe, Update,
 };
 

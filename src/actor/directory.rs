@@ -36,6 +36,10 @@ pub enum Resolution<V> {
     Load(DirectoryAnswer<V>),
 }
 
+/// It is just being loaded, or is ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsettled;
+
 /// Handles by id.
 pub struct Directory<K, V> {
     /// The slots.
@@ -69,6 +73,14 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Directory<K, V> {
     /// Asks for a handle only if there is one or will be.
     pub fn find(&mut self, key: &K) -> Option<Resolution<V>> {
         if self.slots.contains_key(key) { Some(self.ask(key)) } else { None }
+    }
+
+    /// The handle of what lives; an error of what is just being loaded or is ending, none of what is not there.
+    pub fn peek(&self, key: &K) -> Option<Result<V, Unsettled>> {
+        match self.slots.get(key)? {
+            Slot::Live(handle) => Some(Ok(handle.clone())),
+            Slot::Busy { .. } => Some(Err(Unsettled)),
+        }
     }
 
     /// Ends a loading: everybody who waits gets the outcome. Where there was nothing to load, it is true of those alone who

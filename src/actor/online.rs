@@ -24,6 +24,11 @@ impl Online {
         OnlineMark { online: self.clone(), token: token.clone() }
     }
 
+    /// Whether no token is.
+    pub fn is_empty(&self) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Whether the token has a connection.
     pub fn holds(&self, token: &LeapTokenId) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(token)

@@ -12,6 +12,7 @@ mod recording;
 mod refreshing;
 mod renewing;
 mod serving;
+pub mod shared;
 mod subscribing;
 
 pub use crate::session::{Expiry, Identity};
@@ -21,6 +22,7 @@ pub use messages::{
 };
 
 use super::clock;
+use super::online::OnlineMark;
 use super::shard::SessionGone;
 use super::supervisor::Supervisor;
 use crate::channel::Moment;
@@ -51,6 +53,19 @@ pub struct StoredSession {
     pub permanent: Vec<Subscription>,
     /// Whether anything waits in its mailbox.
     pub has_mail: bool,
+    /// What other servers have of it, if several serve it.
+    pub elsewhere: Elsewhere,
+}
+
+/// What other servers have of a token's session.
+#[derive(Default)]
+pub struct Elsewhere {
+    /// Whether there is one, or may be.
+    pub is_shared: bool,
+    /// Its name to webhooks, which is this one's then.
+    pub session: Option<SessionId>,
+    /// What it is subscribed to for as long as it lasts.
+    pub ephemeral: Vec<Subscription>,
 }
 
 /// One session.
@@ -65,6 +80,8 @@ pub struct SessionActor {
     renewing: Arc<Mutex<()>>,
     /// Places for the questions of connections to the back end, for those that have asked any.
     places: HashMap<ConnectionUid, Arc<Semaphore>>,
+    /// Says that other servers may have the token's session as well, once they do.
+    shared: Option<OnlineMark>,
     /// Counts it among the sessions.
     _counted: CountedLife,
 }
@@ -79,15 +96,20 @@ impl SessionActor {
     ) -> Self {
         let (window, share) =
             (supervisor.settings().window(), supervisor.windows().share(&project));
-        let id = SessionId::from(clock::readable_id("session").as_str());
         let restart = supervisor.restart();
         let (seed, epoch) = (uuid::Uuid::new_v4().to_string(), clock::epoch());
+        let StoredSession { permanent, has_mail, elsewhere } = stored;
+        let Elsewhere { is_shared, session, ephemeral } = elsewhere;
+        let fresh = || SessionId::from(clock::readable_id("session").as_str());
+        let id = session.unwrap_or_else(fresh);
+        let token = identity.token().filter(|_| is_shared);
+        let shared = token.map(|token| supervisor.shared_tokens().mark(&token.id));
         let acting = SessionActing::new(&project, supervisor);
-        let StoredSession { permanent, has_mail } = stored;
         let beginning = Beginning {
             project,
             identity,
             permanent,
+            ephemeral,
             has_mail,
             restart,
             id,
@@ -102,6 +124,7 @@ impl SessionActor {
             locks: HashMap::new(),
             renewing: Arc::default(),
             places: HashMap::new(),
+            shared,
             _counted: CountedLife::begin(|all| &all.sessions_begun, |all| &all.sessions_ended),
         }
     }

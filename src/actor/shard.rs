@@ -7,6 +7,7 @@
 //! A shard that crashes is replaced on the spot: its successor knows everybody that lives, and is found under the same
 //! [`ShardPlace`].
 
+pub mod arriving;
 mod place;
 
 use super::channel::{self, ChannelActor, Surroundings};
@@ -123,6 +124,8 @@ pub struct Shard {
     unsettled: HashSet<ChannelKey>,
     /// The sessions of tokens.
     sessions: Directory<LeapTokenId, Addr<SessionActor>>,
+    /// Tokens whose sessions began on other servers while they were just being loaded here, or ended.
+    shared: HashSet<LeapTokenId>,
     /// What spawned actors need.
     supervisor: Supervisor,
     /// Where it is found.
@@ -133,7 +136,8 @@ impl Shard {
     /// An empty shard, to be found there.
     pub fn new(supervisor: Supervisor, place: ShardPlace) -> Self {
         let (channels, sessions) = (Directory::default(), Directory::default());
-        Self { channels, sessions, unsettled: HashSet::new(), supervisor, place }
+        let (unsettled, shared) = (HashSet::new(), HashSet::new());
+        Self { channels, sessions, unsettled, shared, supervisor, place }
     }
 
     /// The one that goes on after a crash of this one. Whoever has ended unheard, or was just being loaded, may have left
@@ -144,7 +148,8 @@ impl Shard {
         let mut unsettled = take(&mut self.unsettled);
         unsettled.extend(lost);
         let (supervisor, place) = (self.supervisor.clone(), self.place.clone());
-        Self { channels, unsettled, sessions, supervisor, place }
+        let shared = take(&mut self.shared);
+        Self { channels, unsettled, sessions, shared, supervisor, place }
     }
 
     /// Reads a channel and starts its actor.
@@ -189,23 +194,26 @@ impl Shard {
 
     /// Reads a token with its subscriptions and starts its session.
     fn load_session(&self, token: LeapTokenId, ctx: &mut Context<Self>) {
-        let persistence = self.supervisor.persistence().clone();
-        let wanted = token.clone();
+        let (supervisor, wanted) = (self.supervisor.clone(), token.clone());
         let read = async move {
+            // Behind that others know of it: what they change from then on they tell.
+            let elsewhere = supervisor.arrive(&wanted).await?;
             let found = move |store: &mut dyn ReadStore| match store.find_token(&wanted)? {
                 Some(found) => {
                     let permanent = store.subscriptions_of(&wanted)?;
                     let has_mail = store.has_mail(&wanted)?;
-                    Ok(Some((found, StoredSession { permanent, has_mail })))
+                    Ok(Some((found, StoredSession { permanent, has_mail, elsewhere })))
                 }
                 None => Ok(None),
             };
-            persistence.read(found).await
+            supervisor.persistence().read(found).await
         };
         let started = read.into_actor(self).map(move |outcome, shard, ctx| {
+            let is_shared = shard.shared.remove(&token);
             let outcome = outcome
                 .and_then(|stored| stored.ok_or(AskError::not_found(Thing::Token)))
-                .map(|(found, stored)| {
+                .map(|(found, mut stored)| {
+                    stored.elsewhere.is_shared |= is_shared;
                     let (project, supervisor) = (found.project.clone(), shard.supervisor.clone());
                     SessionActor::new(project, Identity::Token(found), stored, supervisor).start()
                 });
@@ -371,9 +379,16 @@ impl Handler<RetireSession> for Shard {
         let asked = address.send(session::EndIdleSession).into_actor(self);
         Box::pin(asked.map(move |ends, shard, ctx| {
             let must_load = if matches!(ends, Ok(false)) {
+                if shard.shared.remove(&token) {
+                    tell(&address, session::shared::Share);
+                }
                 shard.sessions.loaded(&token, &Ok(address))
             } else {
-                shard.sessions.ended(&token)
+                let must_load = shard.sessions.ended(&token);
+                if !must_load {
+                    shard.shared.remove(&token);
+                }
+                must_load
             };
             if must_load {
                 shard.load_session(token, ctx);

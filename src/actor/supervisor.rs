@@ -8,6 +8,7 @@ mod endings;
 mod jwt;
 mod known;
 mod mailing;
+pub mod others;
 mod questions;
 mod recording;
 mod sending;
@@ -47,10 +48,11 @@ use actix::prelude::*;
 use arc_swap::ArcSwap;
 use comebacks::Comebacks;
 use endings::KnownProjects;
+use others::{AnsweringServer, Forgotten};
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use stopping::Stopping;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -61,6 +63,9 @@ const ATTEMPTS: usize = 3;
 /// The way to every channel and session, cheap to clone; each method is one question.
 #[derive(Clone)]
 pub struct Supervisor(Arc<SupervisorInner>);
+
+/// Lets go of what is remembered outside the actors.
+pub type Forgetting = Box<dyn Fn(&Forgotten) + Send + Sync>;
 
 /// Counts supervisors of this process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -87,6 +92,10 @@ struct SupervisorInner {
     projects: RwLock<KnownProjects>,
     /// Which leap tokens have a connection.
     online: Online,
+    /// Which leap tokens have sessions that other servers may have as well.
+    shared_tokens: Online,
+    /// Has memories outside the actors let go of what other servers have changed.
+    forgetting: OnceLock<Forgetting>,
     /// Secrets that nobody has.
     guesses: Guesses,
     /// The keys that issuers publish.
@@ -164,6 +173,8 @@ impl Supervisor {
             settings: ArcSwap::from_pointee(settings),
             projects: RwLock::default(),
             online: Online::default(),
+            shared_tokens: Online::default(),
+            forgetting: OnceLock::new(),
             guesses: Guesses::new(settings.auth_failures),
             key_sets: KeySets::default(),
             windows: Arc::new(WindowBudget::new(settings.window_bytes)),
@@ -221,6 +232,42 @@ impl Supervisor {
     /// Which leap tokens have a connection now.
     pub fn online(&self) -> &Online {
         &self.0.online
+    }
+
+    /// Which leap tokens have sessions that other servers may have as well.
+    pub(super) fn shared_tokens(&self) -> &Online {
+        &self.0.shared_tokens
+    }
+
+    /// From now on this lets go of what other servers have changed.
+    pub fn forget_by(&self, forgetting: Forgetting) {
+        // Asked for once, when a server starts.
+        let _ = self.0.forgetting.set(forgetting);
+    }
+
+    /// Has it forgotten.
+    fn have_forgotten(&self, what: &Forgotten) {
+        if let Some(forgetting) = self.0.forgetting.get() {
+            forgetting(what);
+        }
+    }
+
+    /// From now on other servers are answered, and asked.
+    ///
+    /// # Errors
+    /// [`AskError::Overloaded`] where they cannot be reached.
+    pub async fn join_others(&self) -> Result<(), AskError> {
+        match self.bus() {
+            Some(bus) => Ok(bus.answer_by(AnsweringServer::new(self)).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Other servers wait for this one no more: it ends.
+    pub async fn leave_others(&self) {
+        if let Some(bus) = self.bus() {
+            bus.leave_others().await;
+        }
     }
 
     /// Secrets that nobody has.

@@ -2,6 +2,7 @@
 //!
 //! A channel opens its line, proposes there, and hears what was ordered, what it has said itself among it. No I/O here.
 
+use super::others::OtherServers;
 use super::{LineEntry, Ordered};
 use crate::domain::{ChannelKey, Epoch, Position, Version};
 use futures_util::future::BoxFuture;
@@ -41,7 +42,7 @@ pub struct OpenLine {
 }
 
 /// A bus that several servers share. All that it is asked fails by [`BusError`].
-pub trait SharedBus: Send + Sync {
+pub trait SharedBus: OtherServers {
     /// Opens the line of a channel, of which `incarnation` rises each time that one is made by that name; `epoch` is one that
     /// no line has had, for where this one begins. The store is to be read behind this.
     fn open(

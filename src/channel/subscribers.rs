@@ -102,6 +102,18 @@ impl<E: ChannelEffects> Subscribers<E> {
         self.sessions.len() - self.detached.len()
     }
 
+    /// How many sessions are in, also those whose connections have gone.
+    pub fn present_count(&self) -> usize {
+        self.sessions.values().filter(|known| known.since.is_some()).count()
+    }
+
+    /// Each session as others see it, whether it is connected, and whether it is in.
+    pub fn standings(&self) -> impl Iterator<Item = (&Arc<Member>, bool, bool)> {
+        self.sessions.values().map(|known| {
+            (&known.member, !known.connections.is_empty(), known.since.is_some())
+        })
+    }
+
     /// How many connections there are.
     pub fn connection_count(&self) -> usize {
         self.workers.iter().map(|(_, count)| count).sum()

@@ -3,6 +3,7 @@
 use super::error::ApiError;
 use crate::actor::Persistence;
 use crate::actor::guesses::{Guess, Guesses};
+use crate::actor::supervisor::others::Forgotten;
 use crate::domain::project::secret_hash;
 use crate::domain::{Permissions, ProjectId, ProjectToken};
 use crate::store::{ReadStore, SecretHash, StoreResult};
@@ -152,6 +153,19 @@ impl Auth {
         let mut remembered = self.memory_mut();
         remembered.generation = remembered.generation.wrapping_add(1);
         remembered.callers.retain(|_, ((caller, _), _)| !caller.is_of(project));
+    }
+
+    /// Drops what was changed by another server.
+    pub(crate) fn forget_what(&self, what: &Forgotten) {
+        match what {
+            Forgotten::Key(hash) => self.forget(hash),
+            Forgotten::Project(project) => self.forget_project(project),
+            Forgotten::Everything => {
+                let mut remembered = self.memory_mut();
+                remembered.generation = remembered.generation.wrapping_add(1);
+                remembered.callers.clear();
+            }
+        }
     }
 
     /// The memory, to read. A panic elsewhere leaves nothing half-done in it.

@@ -169,6 +169,8 @@ impl App {
     /// Puts the parts together; to be made once and cloned for each worker.
     pub fn new(persistence: Persistence, supervisor: Supervisor, limits: HttpLimits) -> Self {
         let auth = Auth::new(persistence.clone(), supervisor.guesses().clone());
+        let forgetting = auth.clone();
+        supervisor.forget_by(Box::new(move |what| forgetting.forget_what(what)));
         let body_budget = BodyBudget::new(limits.body_in_flight_bytes, limits.share());
         let addresses = Addresses::new(limits.address_connections, limits.sockets);
         let unidentified = Addresses::new(limits.address_unidentified, limits.unidentified);

@@ -60,8 +60,8 @@ struct TokenList {
 }
 
 impl List for TokenList {
-    /// Each with the time by which the list is ordered.
-    type Item = (Timestamp, LeapToken);
+    /// Each with the time by which the list is ordered, and whether it has a connection.
+    type Item = (Timestamp, LeapToken, bool);
 
     fn name(&self) -> &'static str {
         "tokens"
@@ -87,7 +87,10 @@ impl List for TokenList {
                 store.tokens_of_channel(&key, &start, limit)
             }
         });
-        Ok(read.await?)
+        let read: Vec<(Timestamp, LeapToken)> = read.await?;
+        let ids: Vec<_> = read.iter().map(|(_, token)| token.id.clone()).collect();
+        let online = self.supervisor.are_online(&ids).await;
+        Ok(read.into_iter().zip(online).map(|((at, token), is)| (at, token, is)).collect())
     }
 
     async fn total(&self) -> Result<u64, ApiError> {
@@ -99,17 +102,17 @@ impl List for TokenList {
         Ok(read.await?)
     }
 
-    fn place((at, token): &Self::Item) -> ListCursor {
+    fn place((at, token, _): &Self::Item) -> ListCursor {
         ListCursor::at(*at, token.id.as_str())
     }
 
     fn write(
         &self,
-        (_, token): &Self::Item,
+        (_, token, is_online): &Self::Item,
         is_bare: bool,
         text: &mut Vec<u8>,
     ) -> serde_json::Result<()> {
-        let token = TokenView::new(token, self.supervisor.online().holds(&token.id));
+        let token = TokenView::new(token, *is_online);
         if is_bare {
             serde_json::to_writer(text, &TokenBody { token })
         } else {

@@ -135,12 +135,12 @@ fn created(token: &LeapToken, permanent: &[ChannelId]) -> Vec<HookEvent> {
 /// `GET /channels/tokens/:token`.
 async fn show(call: Call) -> Answer {
     let token = find(&call).await?;
-    one(&call, &token)
+    one(&call, &token).await
 }
 
 /// Answers with one token.
-fn one(call: &Call, token: &LeapToken) -> Answer {
-    let is_online = call.app.supervisor.online().holds(&token.id);
+async fn one(call: &Call, token: &LeapToken) -> Answer {
+    let is_online = call.app.supervisor.is_online(&token.id).await;
     answer::data(TokenBody { token: TokenView::new(token, is_online) })
 }
 
@@ -169,14 +169,14 @@ async fn update(call: Call, body: RequestBody) -> Answer {
     let text = body.json(&call, Content::Record).await?;
     let limit = call.app.limits.get().state_bytes;
     let update = text.read(move |text| token_input::update(text, limit)).await?;
-    let is_online = call.app.supervisor.online().holds(&id);
+    let is_online = call.app.supervisor.is_online(&id).await;
     let receipt = call.receipt(move |token| {
         answer::spelled(TokenBody { token: TokenView::new(token, is_online) })
     });
     let update = move |store: &mut dyn WriteStore| store.update_token(&project, &id, &update);
     let token = call.app.persistence.write_once(receipt, update).await?;
     call.app.supervisor.token_changed(&token.id).await?;
-    one(&call, &token)
+    one(&call, &token).await
 }
 
 /// `DELETE /channels/tokens/:token`: gone for good, its connections too.

@@ -146,8 +146,7 @@ async fn create(call: Call, body: RequestBody) -> Answer {
         Ok(Some(webhook))
     });
     let webhook = created.await?.ok_or(too_many(limit))?;
-    call.app.persistence.refresh_hooks(&webhook.project).await;
-    call.app.supervisor.note_sessions(&webhook.project).await;
+    call.app.supervisor.webhooks_changed(&webhook.project).await;
     Ok(answer::given(&remarks.spelled(&webhook, &webhook.secret)?))
 }
 
@@ -185,8 +184,7 @@ async fn update(call: Call, body: RequestBody) -> Answer {
         store.update_webhook(&project, &id, &update).map(Ok)
     });
     let webhook = updated.await??;
-    call.app.persistence.refresh_hooks(&webhook.project).await;
-    call.app.supervisor.note_sessions(&webhook.project).await;
+    call.app.supervisor.webhooks_changed(&webhook.project).await;
     Ok(answer::given(&remarks.spelled(&webhook, &masked_secret(&webhook.secret))?))
 }
 
@@ -234,7 +232,7 @@ async fn delete(call: Call) -> Answer {
     let receipt = call.receipt(answer::nothing);
     let delete = move |store: &mut dyn WriteStore| store.delete_webhook(&project, &id);
     call.app.persistence.write_once(receipt, delete).await?;
-    call.app.persistence.refresh_hooks(&owner).await;
+    call.app.supervisor.webhooks_changed(&owner).await;
     Ok(answer::done())
 }
 

@@ -1,10 +1,18 @@
 //! The bus of one of several servers.
 
 use super::ServerError;
+use crate::actor::Supervisor;
 use crate::bus::shared::SharedBus;
 use crate::config::BusPlace;
 use crate::store::Database;
 use std::sync::Arc;
+
+/// Makes this server known to the others, if there are any. What fails is tried again with the next connection.
+pub(super) async fn join(supervisor: &Supervisor) {
+    if let Err(error) = supervisor.join_others().await {
+        tracing::warn!(%error, "other servers do not know of this one yet");
+    }
+}
 
 /// Connects to the bus, if there is one.
 ///

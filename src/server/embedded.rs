@@ -36,6 +36,7 @@ pub(crate) async fn open(
     let Opened { app, first, held } = open_parts(&config, connections).await?;
     let threads = app.supervisor.settle_apart();
     app.supervisor.ready().await;
+    super::bus::join(&app.supervisor).await;
     let sweeping = sweep(app.supervisor.clone(), config.settings.session_grace);
     let sweeping = actix_web::rt::spawn(sweeping);
     let running = RunningServer(Mutex::new(Some(RunningParts { held, threads, sweeping })));
@@ -54,6 +55,7 @@ impl RunningServer {
         supervisor.begin_stop();
         sweeping.abort();
         stopping::close_sockets(supervisor).await;
+        supervisor.leave_others().await;
         held.sender.cancel();
         stopping::close(supervisor.persistence()).await;
         for thread in threads {

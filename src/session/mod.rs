@@ -126,6 +126,8 @@ pub struct Beginning {
     pub identity: Identity,
     /// The token's stored subscriptions.
     pub permanent: Vec<Subscription>,
+    /// Those that its session has on other servers, and that end with the last of them.
+    pub ephemeral: Vec<Subscription>,
     /// Whether anything waits in the token's mailbox.
     pub has_mail: bool,
     /// When the server started, where that is so short ago that whoever was connected until then may be coming back.
@@ -184,26 +186,30 @@ pub struct SessionMachine<E: SessionEffects> {
 impl<E: SessionEffects> SessionMachine<E> {
     /// A session without a connection yet.
     pub fn new(beginning: Beginning) -> Self {
-        let Beginning { project, identity, permanent, has_mail, restart, .. } = beginning;
+        let Beginning { project, identity, permanent, ephemeral, has_mail, restart, .. } = beginning;
         let Beginning { id, seed, epoch, window, share, .. } = beginning;
         // Who was there before the start counts as having had a session that broke then.
         let was_there = |since: Timestamp| restart.is_some_and(|restart| since < restart);
-        let held = |subscription: Subscription| {
+        let held = |(subscription, is_ephemeral): (Subscription, bool)| {
             let since = subscription.created_at;
-            let (is_ephemeral, is_behind) = (false, was_there(since));
+            let is_behind = !is_ephemeral && was_there(since);
             let held = HeldSubscription { channel: None, is_ephemeral, since, is_behind };
             (subscription.channel, held)
         };
         let comeback =
             restart.filter(|_| identity.token().is_some_and(|token| was_there(token.created_at)));
         let token = identity.token().map(|token| token.id.clone());
+        let all = ephemeral.into_iter().map(|one| (one, true));
+        // Of one that is both, the permanent kind wins.
+        let all = all.chain(permanent.into_iter().map(|one| (one, false)));
+        let subscriptions = all.map(held).collect();
         Self {
             uid: SessionUid::next(),
             named: Arc::new(SessionRef { id, token }),
             member: Arc::new(identity.member(&seed)),
             identity,
             connections: IndexMap::new(),
-            subscriptions: permanent.into_iter().map(held).collect(),
+            subscriptions,
             joining: HashMap::new(),
             questions: 0,
             replay: Replay::default(),
@@ -448,6 +454,11 @@ impl<E: SessionEffects> SessionMachine<E> {
         }
         // Only a crash leaves connections here that were not told anything yet; a second close changes nothing.
         self.close_all(&Close::new(CloseCode::Unknown, "the session ended, reconnect"), effects);
+    }
+
+    /// Whether it is subscribed to a channel for as long as it lasts.
+    pub fn is_ephemeral(&self, id: &ChannelId) -> bool {
+        self.subscriptions.get(id).is_some_and(|held| held.is_ephemeral)
     }
 
     /// The ephemeral subscriptions, in the order they were made.

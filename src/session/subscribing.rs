@@ -93,6 +93,34 @@ impl<E: SessionEffects> SessionMachine<E> {
         self.joining.remove(id);
     }
 
+    /// Holds a subscription that another server has made, which has told webhooks of it. Returns whether it is new here, so that
+    /// the channel has to be told.
+    pub fn follow(
+        &mut self,
+        id: &ChannelId,
+        channel: E::Channel,
+        is_ephemeral: bool,
+        now: Timestamp,
+    ) -> bool {
+        if let Some(held) = self.subscriptions.get_mut(id) {
+            held.is_ephemeral &= is_ephemeral;
+            return false;
+        }
+        let channel = Some(channel);
+        let held = HeldSubscription { channel, is_ephemeral, since: now, is_behind: false };
+        self.subscriptions.insert(id.clone(), held);
+        true
+    }
+
+    /// The channels whose subscription is not one of these, which are stored: those that are missing, and those that are held as
+    /// permanent and are not.
+    pub fn other_than(&self, stored: &[ChannelId]) -> Vec<ChannelId> {
+        let missing = stored.iter().filter(|id| !self.subscriptions.contains_key(*id));
+        let gone = self.subscriptions.iter().filter(|(_, held)| !held.is_ephemeral);
+        let gone = gone.map(|(id, _)| id).filter(|id| !stored.contains(id));
+        missing.chain(gone).cloned().collect()
+    }
+
     /// Tells that an ephemeral subscription was made or has ended. One that becomes permanent has not: that it is
     /// permanent, the store tells.
     pub(super) fn tell_ephemeral(&self, id: &ChannelId, was: bool, is: bool, effects: &mut E) {

@@ -133,6 +133,7 @@ impl Node {
             project: project.clone(),
             identity,
             permanent,
+            ephemeral: Vec::new(),
             has_mail: false,
             restart: None,
             id: SessionId::from(name.as_str()),

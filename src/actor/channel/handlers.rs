@@ -10,7 +10,7 @@ use super::shared::kept_by_one;
 use super::{
     Attach, ChangeState, Changed, ChannelActor, ClientChange, ClientPublish, ClientPublished,
     ConnectionPart, Delete, Detach, EndIdleChannel, Expected, Hand, Handed, ListHearers,
-    ListPresence, OnlineCount, Publish, Published, Recall, Rename, ShowPresence, ShowState,
+    ListPresence, Publish, Published, Recall, Rename, ShowPresence, ShowState,
     Subscribe, Sweep, Trim, Unsubscribe, Update, hooking, now,
 };
 use crate::ask::{AskError, ChangeError};
@@ -20,7 +20,6 @@ use crate::domain::{
     Capabilities, Channel, Epoch, EventKind, HistoryLimits, Message, Position, SessionRef, Version,
 };
 use crate::metrics;
-use crate::num;
 use crate::protocol::Refusal;
 use crate::store::StoreError;
 use actix::prelude::*;
@@ -399,14 +398,6 @@ impl Handler<EndProject> for ChannelActor {
         if self.key().project == project {
             self.step(ctx, ChannelMachine::project_deleted);
         }
-    }
-}
-
-impl Handler<OnlineCount> for ChannelActor {
-    type Result = u64;
-
-    fn handle(&mut self, _: OnlineCount, _: &mut Context<Self>) -> u64 {
-        num::counter(self.machine.subscribers().online_count())
     }
 }
 

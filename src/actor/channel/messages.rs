@@ -161,11 +161,6 @@ pub struct Trim {
     pub receipt: Option<Receipt<()>>,
 }
 
-/// Sent by HTTP through the supervisor: how many sessions are connected and subscribed.
-#[derive(actix::Message)]
-#[rtype(result = "u64")]
-pub struct OnlineCount;
-
 /// Sent by a session: its connections hear the channel from now on, `AVAILABLE` first. Answers whether it is let in, once
 /// that is on its way.
 #[derive(actix::Message)]

@@ -39,7 +39,7 @@ pub(super) type Subscribed = Result<(), SubscribeError>;
 
 impl SessionActor {
     /// The lock of a channel.
-    fn lock(&mut self, id: &ChannelId) -> Arc<Mutex<()>> {
+    pub(super) fn lock(&mut self, id: &ChannelId) -> Arc<Mutex<()>> {
         if let Some(lock) = self.locks.get(id) {
             return Arc::clone(lock);
         }
@@ -48,7 +48,7 @@ impl SessionActor {
     }
 
     /// Ends what was under way about a channel.
-    fn unlock(&mut self, id: &ChannelId, guard: OwnedMutexGuard<()>, ctx: &mut Context<Self>) {
+    pub(super) fn unlock(&mut self, id: &ChannelId, guard: OwnedMutexGuard<()>, ctx: &mut Context<Self>) {
         drop(guard);
         if self.locks.get(id).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             self.locks.remove(id);
@@ -92,11 +92,25 @@ impl SessionActor {
                 Ok(plan) => actor.store_and_join(plan),
                 Err(error) => actor.settled(Err(error)),
             };
-            made.map(move |outcome, actor: &mut Self, ctx| {
+            let told = made.map(move |outcome, actor: &mut Self, ctx| {
                 actor.machine.settle_wanted(&id);
                 actor.record_subscribed(&id, &outcome);
                 actor.unlock(&id, guard, ctx);
-                outcome
+                (outcome, id)
+            });
+            // Behind the lock: other servers take one of theirs to hear it.
+            told.then(move |(outcome, id), actor: &mut Self, _| {
+                let told = outcome.is_ok().then(|| {
+                    let is_ephemeral = actor.machine.is_ephemeral(&id);
+                    actor.tell_subscription(&id, is_ephemeral)
+                });
+                async move {
+                    match told {
+                        Some(told) => Ok(told.await?),
+                        None => outcome,
+                    }
+                }
+                .into_actor(actor)
             })
         }))
     }
@@ -230,7 +244,7 @@ impl SessionActor {
     }
 
     /// Tells a channel of the session and all its connections.
-    fn send_subscribe(
+    pub(super) fn send_subscribe(
         &self,
         channel: &Addr<ChannelActor>,
         who: Option<SubscriberKind>,
@@ -255,13 +269,23 @@ impl SessionActor {
         Box::pin(locked.into_actor(self).then(move |guard, actor: &mut Self, _| {
             // What there is to end shows only now: a subscription may just have been made.
             let removed = actor.remove(&id, receipt);
-            removed.into_actor(actor).map(move |outcome, actor: &mut Self, ctx| {
+            let given_up = removed.into_actor(actor).map(move |outcome, actor: &mut Self, ctx| {
                 if outcome.is_ok() {
                     actor.record_unsubscribed(&id);
                     actor.step(ctx, |machine, acting| machine.give_up(&id, asker, acting));
                 }
                 actor.unlock(&id, guard, ctx);
-                outcome
+                (outcome, id)
+            });
+            given_up.then(move |(outcome, id), actor: &mut Self, _| {
+                let told = outcome.is_ok().then(|| actor.tell_subscription(&id, false));
+                async move {
+                    match told {
+                        Some(told) => told.await,
+                        None => outcome,
+                    }
+                }
+                .into_actor(actor)
             })
         }))
     }

@@ -42,6 +42,12 @@ impl KnownProjects {
         self.known.insert(project, origins);
     }
 
+    /// Forgets all of them.
+    fn forget_all(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        self.known.clear();
+    }
+
     /// Forgets a project that was deleted or changed.
     fn forget(&mut self, project: &ProjectId) {
         self.generation = self.generation.wrapping_add(1);
@@ -51,13 +57,30 @@ impl KnownProjects {
 
 impl Supervisor {
     /// From which pages a project's sockets may be opened has changed in the store: who comes from now on is looked at by that.
-    pub fn project_changed(&self, project: &ProjectId) {
+    pub async fn project_changed(&self, project: &ProjectId) {
+        self.project_changed_here(project);
+        self.project_changed_elsewhere(project).await;
+    }
+
+    /// The same, of what this server remembers.
+    pub(super) fn project_changed_here(&self, project: &ProjectId) {
         self.0.projects.write().unwrap_or_else(PoisonError::into_inner).forget(project);
+    }
+
+    /// All projects may have changed in the store.
+    pub(super) fn all_projects_changed(&self) {
+        self.0.projects.write().unwrap_or_else(PoisonError::into_inner).forget_all();
     }
 
     /// Ends what lives of a project that was deleted from the store: its connections close with 4001, its sessions and
     /// channels stop. Nobody enters it any more when this returns.
     pub async fn project_deleted(&self, project: &ProjectId) {
+        self.project_deleted_here(project).await;
+        self.project_deleted_elsewhere(project).await;
+    }
+
+    /// The same, on this server.
+    pub(super) async fn project_deleted_here(&self, project: &ProjectId) {
         self.0.projects.write().unwrap_or_else(PoisonError::into_inner).forget(project);
         self.close_of(&Owner::Project(project.clone()), "the project was deleted").await;
         for shard in &self.0.shards {
@@ -67,9 +90,16 @@ impl Supervisor {
         self.0.recorder.forget(project);
     }
 
+    /// A project's webhooks are others in the store: from now on they hear of what they want, on all servers.
+    pub async fn webhooks_changed(&self, project: &ProjectId) {
+        self.persistence().refresh_hooks(project).await;
+        self.note_sessions(project).await;
+        self.webhooks_changed_elsewhere(project).await;
+    }
+
     /// Sees to it that the event log knows who stands in the registers that a project's webhooks want to hear of; to be
     /// called after every change of them.
-    pub async fn note_sessions(&self, project: &ProjectId) {
+    pub(super) async fn note_sessions(&self, project: &ProjectId) {
         let hooks = self.0.persistence.hooks();
         if Register::ALL.into_iter().any(|register| hooks.wants_register(project, register)) {
             for shard in &self.0.shards {
@@ -79,8 +109,15 @@ impl Supervisor {
         }
     }
 
-    /// Closes the connections that identified with a project token which was deleted from the store.
-    pub async fn project_token_deleted(&self, hash: &SecretHash) {
+    /// Closes the connections that identified with a token of a project's or an operator's which was deleted from the store, and
+    /// has other servers do so and forget it.
+    pub async fn key_deleted(&self, hash: &SecretHash) {
+        self.key_deleted_here(hash).await;
+        self.key_deleted_elsewhere(hash).await;
+    }
+
+    /// The same, on this server.
+    pub(super) async fn key_deleted_here(&self, hash: &SecretHash) {
         self.close_of(&Owner::Key(*hash), "the token was deleted").await;
     }
 

@@ -35,11 +35,20 @@ impl Supervisor {
             let _publishing = publishing;
             let id = put.await?;
             // Where nobody can be told now, the session that comes next looks by itself.
-            if let Ok(Some(live)) = supervisor.find_session(&token).await {
-                let _ = live.send(session::MailWaits).await;
+            let _ = supervisor.mail_waits_here(&token).await;
+            if let Err(error) = supervisor.mail_elsewhere(&token).await {
+                tracing::warn!(%error, "other servers were not told of a mail");
             }
             Ok(id)
         });
         posted.await.unwrap_or(Err(AskError::Closed))
+    }
+
+    /// Has a token's session on this server look into its mailbox.
+    pub(super) async fn mail_waits_here(&self, token: &LeapTokenId) -> Result<(), AskError> {
+        if let Some(live) = self.find_session(token).await? {
+            let _ = live.send(session::MailWaits).await;
+        }
+        Ok(())
     }
 }

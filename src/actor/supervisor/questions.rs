@@ -4,7 +4,7 @@ use super::super::channel::{self, ChannelActor, ConnectionPart, ConnectionRef, P
 use super::super::clock;
 use super::super::receipt::Receipt;
 use super::super::session::{self, SessionActor};
-use super::super::shard::{FindChannel, FindSession};
+use super::super::shard::FindSession;
 use super::{ATTEMPTS, Supervisor, recording};
 use crate::ask::{AskError, ChangeError};
 use crate::channel::{MemberPlace, PresentPart};
@@ -130,11 +130,7 @@ impl Supervisor {
     /// # Errors
     /// [`AskError::Overloaded`], [`AskError::Closed`].
     pub async fn online_count(&self, key: &ChannelKey) -> Result<u64, AskError> {
-        match self.shard(key).ask(|| FindChannel(key.clone())).await? {
-            // One that ends just now has nobody any more.
-            Some(address) => Ok(address.send(channel::OnlineCount).await.unwrap_or(0)),
-            None => Ok(0),
-        }
+        Ok(self.counts(key).await?.0)
     }
 
     /// Subscribes a token in the back end's name; live connections hear `AVAILABLE`.
@@ -187,7 +183,8 @@ impl Supervisor {
         message: Message,
     ) -> Result<(), AskError> {
         let _publishing = self.publishing()?;
-        if self.restart().is_some() {
+        let is_elsewhere = self.direct_elsewhere(project, token, &message).await?;
+        if self.restart().is_some() && !is_elsewhere {
             // Who was there before the start may be on the way back: the session keeps it for them.
             let (project, message) = (project.clone(), message);
             let make = || session::Direct { project: project.clone(), message: message.clone() };
@@ -199,6 +196,9 @@ impl Supervisor {
             if let Ok(outcome) = live.send(direct).await {
                 return outcome;
             }
+        }
+        if is_elsewhere {
+            return Ok(());
         }
         let wanted = token.clone();
         let found = self.persistence().read(move |store| store.find_token(&wanted)).await?;
@@ -214,11 +214,14 @@ impl Supervisor {
         &self,
         token: &LeapTokenId,
     ) -> Result<Vec<Subscription>, AskError> {
-        match self.find_session(token).await? {
-            // One that ends just now takes them along.
-            Some(live) => Ok(live.send(session::listing::ListEphemeral).await.unwrap_or_default()),
-            None => Ok(Vec::new()),
+        let mut all = self.ephemeral_here(token).await?;
+        for held in self.ephemeral_elsewhere(token).await? {
+            if !all.iter().any(|known| known.channel == held.channel) {
+                all.push(held);
+            }
         }
+        all.sort_by_key(|held| held.created_at);
+        Ok(all)
     }
 
     /// Tells a live session that its token's state or expiry was changed in the store.
@@ -226,6 +229,12 @@ impl Supervisor {
     /// # Errors
     /// [`AskError::Overloaded`], [`AskError::Closed`].
     pub async fn token_changed(&self, token: &LeapTokenId) -> Result<(), AskError> {
+        self.token_changed_here(token).await?;
+        self.token_changed_elsewhere(token).await
+    }
+
+    /// The same, of this server's session.
+    pub(super) async fn token_changed_here(&self, token: &LeapTokenId) -> Result<(), AskError> {
         if let Some(live) = self.find_session(token).await? {
             // One that ends just now is read from the store anew.
             let _ = live.send(session::TokenChanged).await;
@@ -238,6 +247,12 @@ impl Supervisor {
     /// # Errors
     /// [`AskError::Overloaded`], [`AskError::Closed`].
     pub async fn token_deleted(&self, token: &LeapTokenId) -> Result<(), AskError> {
+        self.token_deleted_here(token).await?;
+        self.token_deleted_elsewhere(token).await
+    }
+
+    /// The same, of this server's session.
+    pub(super) async fn token_deleted_here(&self, token: &LeapTokenId) -> Result<(), AskError> {
         if let Some(live) = self.find_session(token).await? {
             // One that ends just now has no connections any more.
             let _ = live.send(session::TokenEnded("the token was deleted")).await;
@@ -258,6 +273,27 @@ impl Supervisor {
     /// # Errors
     /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
     pub async fn presence(
+        &self,
+        key: &ChannelKey,
+        start: &Start<MemberPlace>,
+        limit: u64,
+    ) -> Result<Option<PresentPart>, AskError> {
+        if self.bus().is_none() {
+            return self.presence_here(key, start, limit).await;
+        }
+        // How many are before it on other servers, is not known here.
+        let (first, most) = match start {
+            Start::Skip(count) => (Start::Skip(0), limit.saturating_add(*count)),
+            behind @ Start::Behind(_) => (behind.clone(), limit),
+        };
+        let Some(here) = self.presence_here(key, &first, most).await? else { return Ok(None) };
+        let members = self.present_everywhere(key, start, limit, here.members).await;
+        let total = usize::try_from(self.counts(key).await?.1).unwrap_or(usize::MAX);
+        Ok(Some(PresentPart { members, total }))
+    }
+
+    /// The same, of this server's sessions.
+    pub(super) async fn presence_here(
         &self,
         key: &ChannelKey,
         start: &Start<MemberPlace>,
@@ -302,6 +338,17 @@ impl Supervisor {
     /// # Errors
     /// [`AskError::Closed`].
     pub async fn message_connection(
+        &self,
+        project: &ProjectId,
+        cid: &ConnectionId,
+        message: Message,
+    ) -> Result<bool, AskError> {
+        Ok(self.message_here(project, cid, message.clone()).await?
+            || self.message_elsewhere(project, cid, &message).await?)
+    }
+
+    /// The same, if it is on this server.
+    pub(super) async fn message_here(
         &self,
         project: &ProjectId,
         cid: &ConnectionId,
@@ -354,6 +401,15 @@ impl Supervisor {
     /// # Errors
     /// [`AskError::Closed`].
     pub async fn close_connection(
+        &self,
+        project: &ProjectId,
+        cid: &ConnectionId,
+    ) -> Result<bool, AskError> {
+        Ok(self.close_here(project, cid).await? || self.close_elsewhere(project, cid).await?)
+    }
+
+    /// The same, if it is on this server.
+    pub(super) async fn close_here(
         &self,
         project: &ProjectId,
         cid: &ConnectionId,

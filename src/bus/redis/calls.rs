@@ -39,10 +39,25 @@ impl RedisWire {
     /// # Errors
     /// [`WireError::Overloaded`], [`WireError::Lost`].
     pub(super) async fn subscribe_all(&self, lines: &[LineName]) -> Result<(), WireError> {
+        self.hear_topics(&lines.iter().map(LineName::topic).collect::<Vec<_>>()).await
+    }
+
+    /// Hears these topics, which are no line's, from now on.
+    ///
+    /// # Errors
+    /// [`WireError::Overloaded`], [`WireError::Lost`].
+    pub(super) async fn hear_topics(&self, topics: &[String]) -> Result<(), WireError> {
         let _room = self.take_room()?;
-        let topics: Vec<_> = lines.iter().map(LineName::topic).collect();
         let done = self.connection.clone().subscribe(topics).await;
         done.map_err(|error| self.failed(error))
+    }
+
+    /// Says a text on such a topic; how many hear it.
+    ///
+    /// # Errors
+    /// [`WireError::Overloaded`], before anything was sent; [`WireError::Lost`].
+    pub(super) async fn say(&self, topic: &str, text: String) -> Result<usize, WireError> {
+        self.ask(redis::cmd("PUBLISH").arg(topic).arg(text)).await
     }
 
     /// Hears a line of this topic no more.

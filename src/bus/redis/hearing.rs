@@ -1,6 +1,7 @@
 //! What comes over a connection unasked: entries of the lines that are heard, and the probe's own word.
 
 use super::entry::decode;
+use super::names::is_of_servers;
 use crate::bus::Ordered;
 use redis::{PushInfo, PushKind, Value};
 use std::sync::Arc;
@@ -15,10 +16,15 @@ pub struct HeardEntry {
     pub ordered: Ordered,
 }
 
+/// What another server says.
+pub(super) struct HeardWord(pub(super) String);
+
 /// Sorts what comes.
 pub(super) struct PushSorter {
     /// Where entries go; bounded.
     heard: mpsc::Sender<HeardEntry>,
+    /// Where words of other servers go; bounded.
+    words: mpsc::Sender<HeardWord>,
     /// The topic of the connection's own probe.
     probe: String,
     /// The probe was heard.
@@ -29,9 +35,13 @@ pub(super) struct PushSorter {
 
 impl PushSorter {
     /// Hears on, with that probe.
-    pub(super) fn new(heard: mpsc::Sender<HeardEntry>, probe: String) -> Arc<Self> {
+    pub(super) fn new(
+        heard: mpsc::Sender<HeardEntry>,
+        words: mpsc::Sender<HeardWord>,
+        probe: String,
+    ) -> Arc<Self> {
         let (echo, is_whole) = (Notify::new(), watch::Sender::new(true));
-        Arc::new(Self { heard, probe, echo, is_whole })
+        Arc::new(Self { heard, words, probe, echo, is_whole })
     }
 
     /// The topic of its probe.
@@ -62,6 +72,11 @@ impl PushSorter {
                 let mut texts = info.data.into_iter().map(text);
                 match (texts.next().flatten(), texts.next().flatten()) {
                     (Some(topic), _) if topic == self.probe => self.echo.notify_one(),
+                    (Some(topic), Some(text)) if is_of_servers(&topic) => {
+                        if self.words.try_send(HeardWord(text)).is_err() {
+                            self.lose();
+                        }
+                    }
                     (Some(topic), Some(entry)) => self.hand_on(topic, &entry),
                     _ => self.lose(),
                 }

@@ -1,6 +1,9 @@
 //! The bus of a server: one connection after the other, and the lines that are heard over them.
 
+use super::hearing::HeardWord;
+use super::questions::{BEAT, QuestionDesk};
 use super::{HeardEntry, LineName, RedisWire, WireError};
+use crate::bus::others::{Answering, Needed, OtherServers};
 use crate::bus::shared::{
     AppendOutcome, BusError, LineNews, LineOpening, OpenLine, Proposal, SharedBus, WindowRead,
 };
@@ -16,6 +19,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// How much of what was heard may wait before the connection counts as lost, entries of all lines.
 const HEARD: usize = 16_384;
+/// How many words of other servers may wait likewise.
+const WORDS: usize = 4096;
 /// How much of one line may wait for who has opened it; past that it is told that it has lost some.
 const NEWS: usize = 1024;
 /// How many lines are heard again by one call.
@@ -62,6 +67,16 @@ struct Shared {
     turn: tokio::sync::Mutex<()>,
     /// Lines that are not heard any more, by number.
     left: mpsc::UnboundedSender<(String, u64)>,
+    /// Where this server asks others and answers them.
+    desk: QuestionDesk,
+}
+
+/// What comes over a connection.
+struct Incoming {
+    /// Entries of lines.
+    entries: mpsc::Receiver<HeardEntry>,
+    /// Words of other servers.
+    words: mpsc::Receiver<HeardWord>,
 }
 
 /// The bus of a server, on Redis; cheap to clone. Its thread ends with the last handle.
@@ -168,12 +183,11 @@ impl Shared {
     /// Makes a connection that hears all that is listened to, and tells who listens.
     ///
     /// What is heard before they are told is dropped: each of them reads it.
-    async fn connect(
-        &self,
-        heard: mpsc::Sender<HeardEntry>,
-        hearing: &mut mpsc::Receiver<HeardEntry>,
-    ) -> Result<Arc<RedisWire>, WireError> {
-        let wire = Arc::new(RedisWire::connect(&self.address, heard).await?);
+    async fn connect(&self) -> Result<(Arc<RedisWire>, Incoming), WireError> {
+        let (heard, mut hearing) = mpsc::channel(HEARD);
+        let (said, words) = mpsc::channel(WORDS);
+        let wire = Arc::new(RedisWire::connect_for(&self.address, heard, said).await?);
+        self.desk.enter(&wire).await?;
         let _turn = self.turn.lock().await;
         let lines: Vec<_> = {
             let mut listeners = self.listeners();
@@ -193,7 +207,7 @@ impl Shared {
         }?;
         self.listeners().known.retain(|_, listener| listener.news.try_send(LineNews::Back).is_ok());
         self.wire.send_replace(Some(Arc::clone(&wire)));
-        Ok(wire)
+        Ok((wire, Incoming { entries: hearing, words }))
     }
 }
 
@@ -205,8 +219,10 @@ impl RedisBus {
     /// As [`RedisWire::connect`].
     pub async fn start(address: String, cluster: String) -> Result<Self, WireError> {
         let (left, leaving) = mpsc::unbounded_channel();
+        let desk = QuestionDesk::new(&cluster)?;
         let shared = Arc::new(Shared {
             cluster,
+            desk,
             address,
             wire: watch::Sender::new(None),
             listeners: Mutex::default(),
@@ -236,23 +252,25 @@ async fn keep(
     let mut pause = FIRST_PAUSE;
     // One is this function's own.
     while Arc::strong_count(&shared) > 1 {
-        let (heard, mut hearing) = mpsc::channel(HEARD);
-        match shared.connect(heard, &mut hearing).await {
-            Ok(wire) => {
+        match shared.connect().await {
+            Ok((wire, mut incoming)) => {
                 if let Some(told) = told.take() {
                     let _ = told.send(Ok(()));
                 } else {
                     tracing::info!("the bus is back");
+                    shared.desk.back();
                 }
                 pause = FIRST_PAUSE;
-                serve(&shared, &wire, &mut hearing, &mut leaving).await;
+                serve(&shared, &wire, &mut incoming, &mut leaving).await;
                 shared.wire.send_replace(None);
+                shared.desk.leave();
                 if Arc::strong_count(&shared) > 1 {
                     tracing::warn!("the bus is lost, and looked for again");
                     sleep(FIRST_PAUSE).await;
                 }
             }
             Err(error) => {
+                shared.desk.leave();
                 if let Some(told) = told.take() {
                     let _ = told.send(Err(error));
                     return;
@@ -268,8 +286,8 @@ async fn keep(
 /// Hands on what is heard, until the connection is lost or nobody wants it.
 async fn serve(
     shared: &Arc<Shared>,
-    wire: &RedisWire,
-    hearing: &mut mpsc::Receiver<HeardEntry>,
+    wire: &Arc<RedisWire>,
+    incoming: &mut Incoming,
     leaving: &mut mpsc::UnboundedReceiver<(String, u64)>,
 ) {
     let probing = async {
@@ -282,8 +300,18 @@ async fn serve(
         }
     };
     let hearing = async {
-        while let Some(heard) = hearing.recv().await {
+        while let Some(heard) = incoming.entries.recv().await {
             shared.hear(heard);
+        }
+    };
+    let speaking = async {
+        while let Some(word) = incoming.words.recv().await {
+            shared.desk.hear(&word, wire);
+        }
+    };
+    let living = async {
+        while shared.desk.beat().await.is_ok() {
+            sleep(BEAT).await;
         }
     };
     let letting = async {
@@ -295,7 +323,28 @@ async fn serve(
         () = wire.lost() => {}
         () = probing => {}
         () = hearing => {}
+        () = speaking => {}
+        () = living => {}
         () = letting => {}
+    }
+}
+
+impl OtherServers for RedisBus {
+    fn ask_others(
+        &self,
+        question: String,
+        needed: Needed,
+    ) -> BoxFuture<'_, Result<Vec<String>, BusError>> {
+        async move { self.0.desk.ask(&*self.0.wire().await?, question, needed).await }.boxed()
+    }
+
+    fn leave_others(&self) -> BoxFuture<'_, ()> {
+        self.0.desk.depart().boxed()
+    }
+
+    fn answer_by(&self, answering: Arc<dyn Answering>) -> BoxFuture<'_, Result<(), BusError>> {
+        self.0.desk.answer_by(answering);
+        async move { Ok(self.0.desk.enter(&self.0.wire().await?).await?) }.boxed()
     }
 }
 

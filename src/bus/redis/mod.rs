@@ -10,6 +10,7 @@ mod error;
 mod hearing;
 mod keeper;
 mod names;
+mod questions;
 pub mod registry;
 mod scripts;
 #[cfg(test)]

@@ -71,6 +71,43 @@ impl LineName {
     }
 }
 
+/// The topics on which the servers of a cluster ask each other.
+pub(super) struct ServerTopics {
+    /// The cluster's name.
+    cluster: String,
+    /// Their part.
+    partition: u16,
+}
+
+impl ServerTopics {
+    /// Those of a cluster.
+    pub(super) fn new(cluster: &str) -> Self {
+        let partition = partition(&format!("{QUESTIONS}{cluster}"));
+        Self { cluster: cluster.to_owned(), partition }
+    }
+
+    /// Where all hear questions.
+    pub(super) fn questions(&self) -> String {
+        format!("{{{}}}{QUESTIONS}{}", self.partition, self.cluster)
+    }
+
+    /// Where a server of this name hears answers.
+    pub(super) fn answers(&self, name: &str) -> String {
+        format!("{{{}}}{ANSWERS}{}:{name}", self.partition, self.cluster)
+    }
+}
+
+/// How the topic of questions begins, behind its tag.
+const QUESTIONS: &str = "q:";
+/// How those of answers do.
+const ANSWERS: &str = "a:";
+
+/// Whether a topic is one of [`ServerTopics`], and no line's.
+pub(super) fn is_of_servers(topic: &str) -> bool {
+    let name = topic.split_once('}').map_or("", |(_, name)| name);
+    name.starts_with(QUESTIONS) || name.starts_with(ANSWERS)
+}
+
 /// A part's ground.
 pub(super) fn ground(partition: u16) -> String {
     format!("{{{partition}}}ground")
@@ -96,6 +133,14 @@ mod tests {
     #[test]
     fn the_sum_is_the_one_that_redis_documents() {
         assert_eq!(crc16(b"123456789"), 0x31C3);
+    }
+
+    #[test]
+    fn servers_are_told_from_lines() {
+        let topics = ServerTopics::new("test");
+        assert!(is_of_servers(&topics.questions()) && is_of_servers(&topics.answers("x")));
+        let (project, id) = (ProjectId::from("p"), ChannelId::trusted("}q:test"));
+        assert!(!is_of_servers(&LineName::channel("test", &ChannelKey { project, id }).topic()));
     }
 
     #[test]

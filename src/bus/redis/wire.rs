@@ -1,7 +1,7 @@
 //! One connection to Redis, for as long as it lives.
 
 use super::WireError;
-use super::hearing::{HeardEntry, PushSorter};
+use super::hearing::{HeardEntry, HeardWord, PushSorter};
 use super::names::{PARTITIONS, ground};
 use super::scripts::Scripts;
 use crate::domain::Epoch;
@@ -44,6 +44,20 @@ impl RedisWire {
         address: &str,
         heard: mpsc::Sender<HeardEntry>,
     ) -> Result<Self, WireError> {
+        // Nobody speaks to one that has subscribed to no topic of servers.
+        let (words, _) = mpsc::channel(1);
+        Self::connect_for(address, heard, words).await
+    }
+
+    /// The same for a server, whose words from others go to `words`; what is true of `heard` is of that.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub(super) async fn connect_for(
+        address: &str,
+        heard: mpsc::Sender<HeardEntry>,
+        words: mpsc::Sender<HeardWord>,
+    ) -> Result<Self, WireError> {
         let info = address.into_connection_info().ok().ok_or(WireError::Address)?;
         if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
             return Err(WireError::Address);
@@ -52,7 +66,7 @@ impl RedisWire {
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let client =
             Client::open(info.set_redis_settings(settings)).ok().ok_or(WireError::Address)?;
-        let ear = PushSorter::new(heard, format!("probe:{}", uuid::Uuid::new_v4()));
+        let ear = PushSorter::new(heard, words, format!("probe:{}", uuid::Uuid::new_v4()));
         let listening = Arc::clone(&ear);
         let push = move |info: PushInfo| {
             listening.take(info);

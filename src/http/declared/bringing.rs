@@ -162,7 +162,7 @@ async fn change_project(
         origins.map(|origins| store.allow_origins(&id, &origins)).transpose().map(drop)
     };
     app.persistence.write(change).await?;
-    app.supervisor.project_changed(&found.id);
+    app.supervisor.project_changed(&found.id).await;
     Ok(Became::Changed)
 }
 

@@ -244,6 +244,7 @@ fn session(life: u64, has_mail: bool) -> SessionMachine<Notes> {
         project: ProjectId::from("p"),
         identity: Identity::Token(token),
         permanent: Vec::new(),
+            ephemeral: Vec::new(),
         has_mail,
         restart: None,
         id: SessionId::from("s"),

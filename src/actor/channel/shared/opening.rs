@@ -26,7 +26,7 @@ pub struct SharedOpening {
 
 impl From<BusError> for AskError {
     fn from(error: BusError) -> Self {
-        tracing::warn!(%error, "a channel's line could not be opened");
+        tracing::warn!(%error, "the bus did not do what it was asked");
         Self::Overloaded
     }
 }

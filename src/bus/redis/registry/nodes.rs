@@ -98,6 +98,16 @@ impl RedisRegistry {
         Ok(NodeBeat { outcome, living: LivingNodes::read(&mut answer)? })
     }
 
+    /// A node ends that has passed on all that it held: nobody waits for its lease.
+    ///
+    /// # Errors
+    /// [`WireError::Overloaded`], [`WireError::Lost`].
+    pub async fn depart(&self, node: Incarnation) -> Result<(), WireError> {
+        let mut call = self.scripts.depart.key(self.nodes.ground());
+        call.key(self.nodes.leases()).arg(node.to_string());
+        self.wire.call::<u64>(&call).await.map(|_| ())
+    }
+
     /// Who lives. A beat says it too, which is soon enough for most.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ pub(super) struct RegistryScripts {
     pub(super) beat: Script,
     /// Who lives.
     pub(super) living: Script,
+    /// A node ends.
+    pub(super) depart: Script,
     /// Who is gone.
     pub(super) judge: Script,
     /// What one of those held.
@@ -45,6 +47,7 @@ impl RegistryScripts {
         Self {
             beat: script!("scripts/leases.lua", "scripts/beat.lua"),
             living: script!("scripts/leases.lua", "scripts/living.lua"),
+            depart: script!("scripts/depart.lua"),
             judge: script!("scripts/judge.lua"),
             reap: script!("scripts/reap.lua"),
             enter: script!("scripts/enter.lua"),

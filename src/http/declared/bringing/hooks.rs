@@ -45,8 +45,7 @@ pub(super) async fn webhook(
     });
     let became = became.await?.ok_or(webhooks::too_many(limit))?;
     if !matches!(became, Became::Same) {
-        app.persistence.refresh_hooks(&project).await;
-        app.supervisor.note_sessions(&project).await;
+        app.supervisor.webhooks_changed(&project).await;
     }
     if matches!(became, Became::Made) && !is_declared {
         tracing::warn!(

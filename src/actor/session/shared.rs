@@ -1,0 +1,181 @@
+//! A token's session that other servers have as well: each has the connections that came to it, and all have the same
+//! subscriptions (`docs/adr/0035-servers-ask-each-other.md`).
+
+use super::super::channel::ChannelActor;
+use super::super::clock;
+use super::{MailWaits, SessionActor};
+use crate::ask::AskError;
+use crate::domain::{ChannelId, SessionId, Subscription};
+use crate::store::Thing;
+use actix::prelude::*;
+
+/// Sent for another server, where the token's session begins: from now on this one is not apart.
+#[derive(actix::Message)]
+#[rtype(result = "Sharing")]
+pub struct Share;
+
+/// What another server has to know of a session.
+#[derive(actix::MessageResponse)]
+pub struct Sharing {
+    /// Its name to webhooks.
+    pub session: SessionId,
+    /// What it is subscribed to for as long as it lasts.
+    pub ephemeral: Vec<Subscription>,
+}
+
+/// Sent for another server, which has changed the token's subscription to a channel: be subscribed as the store says.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct FollowSubscription {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Whether an ephemeral one was made, of which the store does not know.
+    pub is_ephemeral: bool,
+}
+
+/// Sent when something may have been said elsewhere and not heard here: be what the store says.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct FollowStore;
+
+/// What a channel's subscription is to be.
+enum Followed {
+    /// There is none.
+    None,
+    /// There is this one, of a channel whose actor is that.
+    Held(Addr<ChannelActor>, bool),
+    /// Nobody knows.
+    Unknown,
+}
+
+impl SessionActor {
+    /// Whether other servers may have the session as well.
+    pub(super) const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Other servers may have the session from now on.
+    pub(super) fn share(&mut self) {
+        if self.shared.is_none()
+            && let Some(token) = self.machine.token()
+        {
+            self.shared = Some(self.supervisor().shared_tokens().mark(&token.id));
+        }
+    }
+
+    /// Tells other servers, if they may have the session, that it is subscribed to a channel otherwise than before. What fails
+    /// here they notice when they hear again.
+    pub(super) fn tell_subscription(
+        &self,
+        channel: &ChannelId,
+        is_ephemeral: bool,
+    ) -> impl Future<Output = Result<(), AskError>> + use<> {
+        let token = self.machine.token().filter(|_| self.is_shared()).map(|token| token.id.clone());
+        let (supervisor, channel) = (self.supervisor().clone(), channel.clone());
+        async move {
+            let Some(token) = token else { return Ok(()) };
+            supervisor.tell_subscription(&token, &channel, is_ephemeral).await
+        }
+    }
+
+    /// Makes the session known to a channel that it has just begun to hold.
+    fn make_known(
+        &self,
+        id: &ChannelId,
+        channel: &Addr<ChannelActor>,
+        ctx: &mut Context<Self>,
+    ) {
+        let (told, id) = (self.send_subscribe(channel, None, None, ctx), id.clone());
+        ctx.spawn(told.into_actor(self).map(move |told, actor: &mut Self, ctx| {
+            if told.is_err() {
+                // The channel's actor ended just then: its successor has to answer.
+                actor.look_for(id, ctx);
+            }
+        }));
+    }
+
+    /// Is subscribed to a channel as the store says, or to one of which only other servers know.
+    fn follow(&mut self, id: ChannelId, is_ephemeral: bool) -> ResponseActFuture<Self, ()> {
+        let Some(token) = self.machine.token().map(|token| token.id.clone()) else {
+            return Box::pin(async {}.into_actor(self));
+        };
+        let (lock, supervisor, key) =
+            (self.lock(&id), self.supervisor().clone(), self.machine.key(&id));
+        let looked = async move {
+            let guard = lock.lock_owned().await;
+            let wanted = key.id.clone();
+            let stored = supervisor.persistence().read(move |store| {
+                Ok(store.subscriptions_of(&token)?.iter().any(|held| held.channel == wanted))
+            });
+            let is_stored = match stored.await {
+                Ok(is_stored) => is_stored,
+                Err(_) => return (Followed::Unknown, guard),
+            };
+            if !is_stored && !is_ephemeral {
+                return (Followed::None, guard);
+            }
+            let followed = match supervisor.channel(&key).await {
+                Ok(channel) => Followed::Held(channel, !is_stored),
+                Err(error) if error == AskError::not_found(Thing::Channel) => Followed::None,
+                Err(_) => Followed::Unknown,
+            };
+            (followed, guard)
+        };
+        Box::pin(looked.into_actor(self).map(move |(followed, guard), actor: &mut Self, ctx| {
+            match followed {
+                Followed::None => {
+                    actor.step(ctx, |machine, acting| machine.give_up(&id, None, acting));
+                }
+                Followed::Held(channel, is_ephemeral) => {
+                    let (held, now) = (channel.clone(), clock::now());
+                    if actor.machine.follow(&id, held, is_ephemeral, now) {
+                        actor.make_known(&id, &channel, ctx);
+                    }
+                }
+                // It is looked at again with the token.
+                Followed::Unknown => tracing::warn!("a subscription could not be followed"),
+            }
+            actor.unlock(&id, guard, ctx);
+        }))
+    }
+}
+
+impl Handler<Share> for SessionActor {
+    type Result = Sharing;
+
+    fn handle(&mut self, _: Share, _: &mut Context<Self>) -> Sharing {
+        self.share();
+        let (session, ephemeral) = (self.machine.card().named.id.clone(), self.machine.ephemeral());
+        Sharing { session, ephemeral }
+    }
+}
+
+impl Handler<FollowSubscription> for SessionActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, changed: FollowSubscription, _: &mut Context<Self>) -> Self::Result {
+        self.follow(changed.channel, changed.is_ephemeral)
+    }
+}
+
+impl Handler<FollowStore> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: FollowStore, ctx: &mut Context<Self>) {
+        let Some(token) = self.machine.token().map(|token| token.id.clone()) else { return };
+        self.share();
+        self.look_at_token(ctx);
+        ctx.notify(MailWaits);
+        let persistence = self.supervisor().persistence().clone();
+        let read =
+            async move { persistence.read(move |store| store.subscriptions_of(&token)).await };
+        ctx.spawn(read.into_actor(self).map(|stored, actor, ctx| {
+            let Ok(stored) = stored else { return };
+            let stored: Vec<_> = stored.into_iter().map(|held| held.channel).collect();
+            for id in actor.machine.other_than(&stored) {
+                let followed = actor.follow(id, false);
+                ctx.spawn(followed);
+            }
+        }));
+    }
+}

@@ -1,0 +1,309 @@
+//! Other servers of the same database: what is asked of all of them, and told to all (`docs/adr/0035-servers-ask-each-other.md`).
+//!
+//! Where this server is alone, nobody is asked, and nothing is waited for.
+
+mod answering;
+mod question;
+
+pub use answering::AnsweringServer;
+
+use super::Supervisor;
+use crate::actor::session::Elsewhere;
+use crate::ask::AskError;
+use crate::bus::others::Needed;
+use crate::channel::MemberPlace;
+use crate::domain::project::SecretHash;
+use crate::domain::{
+    ChannelId, ChannelKey, ConnectionId, LeapTokenId, Message, ProjectId, SessionId, Subscription,
+};
+use crate::protocol::PresentMember;
+use crate::store::{Start, Thing};
+use indexmap::IndexMap;
+use indexmap::map::Entry;
+use question::{
+    ChangedSubscription, ForgottenThing, HeldElsewhere, SentMessage, ServerAnswer, ServerQuestion,
+    SharedMember,
+};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Something that a memory outside the actors has to let go of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forgotten {
+    /// What is known of a project.
+    Project(ProjectId),
+    /// Whose secret this is, by its hash.
+    Key(SecretHash),
+    /// All: something may have been missed.
+    Everything,
+}
+
+/// Whether a server says yes.
+const fn is_yes(answer: &ServerAnswer) -> bool {
+    matches!(answer, ServerAnswer::Is(true))
+}
+
+impl Supervisor {
+    /// Asks the other servers that hear it, if there may be any, and returns what they answer.
+    async fn ask_others(&self, question: &ServerQuestion) -> Result<Vec<ServerAnswer>, AskError> {
+        self.ask_those(question, Needed::AllThatHear).await
+    }
+
+    /// The same of those of whom it is needed.
+    async fn ask_those(
+        &self,
+        question: &ServerQuestion,
+        needed: Needed,
+    ) -> Result<Vec<ServerAnswer>, AskError> {
+        let Some(bus) = self.bus() else { return Ok(Vec::new()) };
+        // Nothing in a question fails to be written.
+        let question = serde_json::to_string(question).map_err(|_| AskError::Closed)?;
+        let answers = bus.ask_others(question, needed).await?;
+        let read = |text: String| serde_json::from_str(&text).unwrap_or(ServerAnswer::Unknown);
+        let answers: Vec<_> = answers.into_iter().map(read).collect();
+        if answers.iter().any(|answer| matches!(answer, ServerAnswer::Failed)) {
+            return Err(AskError::Overloaded);
+        }
+        Ok(answers)
+    }
+
+    /// Tells all other servers something, which they have done when this returns.
+    async fn tell_others(&self, told: &ServerQuestion) -> Result<(), AskError> {
+        self.ask_those(told, Needed::AllThatLive).await.map(|_| ())
+    }
+
+    /// A token's session is about to begin here: what other servers have of it, which tell this one from now on what becomes of it.
+    /// Of a token that does not exist nobody is asked.
+    ///
+    /// # Errors
+    /// `NotFound(Token)`, [`AskError::Overloaded`], [`AskError::Closed`].
+    pub(in crate::actor) async fn arrive(
+        &self,
+        token: &LeapTokenId,
+    ) -> Result<Elsewhere, AskError> {
+        if self.bus().is_none() {
+            return Ok(Elsewhere::default());
+        }
+        let wanted = token.clone();
+        let found = self.persistence().read(move |store| store.find_token(&wanted)).await?;
+        found.ok_or(AskError::not_found(Thing::Token))?;
+        let mut elsewhere = Elsewhere::default();
+        let asked = ServerQuestion::Arrived(token.as_str().to_owned());
+        for answer in self.ask_others(&asked).await? {
+            match answer {
+                ServerAnswer::Held(HeldElsewhere { session, ephemeral }) => {
+                    elsewhere.is_shared = true;
+                    elsewhere.session = Some(SessionId::from(session.as_str()));
+                    elsewhere.ephemeral.extend(ephemeral.into_iter().map(Subscription::from));
+                }
+                ServerAnswer::Is(true) => elsewhere.is_shared = true,
+                _ => {}
+            }
+        }
+        Ok(elsewhere)
+    }
+
+    /// Tells other servers that a token's subscription is another.
+    ///
+    /// # Errors
+    /// [`AskError::Overloaded`].
+    pub(in crate::actor) async fn tell_subscription(
+        &self,
+        token: &LeapTokenId,
+        channel: &ChannelId,
+        is_ephemeral: bool,
+    ) -> Result<(), AskError> {
+        let (token, channel) = (token.as_str().to_owned(), channel.as_str().to_owned());
+        let changed = ChangedSubscription { token, channel, is_ephemeral };
+        self.tell_others(&ServerQuestion::Subscription(changed)).await
+    }
+
+    /// Hands a message for a token to the other servers; whether one of them has its session.
+    pub(super) async fn direct_elsewhere(
+        &self,
+        project: &ProjectId,
+        token: &LeapTokenId,
+        message: &Message,
+    ) -> Result<bool, AskError> {
+        if self.bus().is_none() {
+            return Ok(false);
+        }
+        let (project, token) = (project.as_str().to_owned(), token.as_str().to_owned());
+        let message = SentMessage::new(message);
+        // Of one that cannot be reached nobody knows whether the token is there.
+        let asked = ServerQuestion::Direct { project, token, message };
+        let answers = self.ask_those(&asked, Needed::AllThatLive).await?;
+        Ok(answers.iter().any(is_yes))
+    }
+
+    /// Whether another server says yes.
+    async fn is_anywhere(&self, question: &ServerQuestion) -> Result<bool, AskError> {
+        let answers = self.ask_others(question).await?;
+        Ok(answers.iter().any(is_yes))
+    }
+
+    /// Hands a message to a connection of another server; whether there is one.
+    pub(super) async fn message_elsewhere(
+        &self,
+        project: &ProjectId,
+        cid: &ConnectionId,
+        message: &Message,
+    ) -> Result<bool, AskError> {
+        if self.bus().is_none() {
+            return Ok(false);
+        }
+        self.is_anywhere(&ServerQuestion::to_connection(project, cid.as_str(), message)).await
+    }
+
+    /// Ends a connection of another server; whether there is one.
+    pub(super) async fn close_elsewhere(
+        &self,
+        project: &ProjectId,
+        cid: &ConnectionId,
+    ) -> Result<bool, AskError> {
+        let (project, cid) = (project.as_str().to_owned(), cid.as_str().to_owned());
+        self.is_anywhere(&ServerQuestion::CloseConnection { project, cid }).await
+    }
+
+    /// Which of these tokens have a connection, on any server. While other servers cannot be asked, this one tells what it knows.
+    pub async fn are_online(&self, tokens: &[LeapTokenId]) -> Vec<bool> {
+        let mut online: Vec<_> = tokens.iter().map(|token| self.online().holds(token)).collect();
+        if self.bus().is_none() || online.iter().all(|is_online| *is_online) {
+            return online;
+        }
+        let named = tokens.iter().map(|token| token.as_str().to_owned()).collect();
+        let answers = self.ask_others(&ServerQuestion::Online(named)).await.unwrap_or_default();
+        for answer in answers {
+            let ServerAnswer::Each(each) = answer else { continue };
+            for (known, elsewhere) in online.iter_mut().zip(each) {
+                *known |= elsewhere;
+            }
+        }
+        online
+    }
+
+    /// Whether a token has a connection, on any server; likewise.
+    pub async fn is_online(&self, token: &LeapTokenId) -> bool {
+        self.are_online(std::slice::from_ref(token)).await.contains(&true)
+    }
+
+    /// The ephemeral subscriptions that a token has on other servers.
+    pub(super) async fn ephemeral_elsewhere(
+        &self,
+        token: &LeapTokenId,
+    ) -> Result<Vec<Subscription>, AskError> {
+        let asked = ServerQuestion::Ephemeral(token.as_str().to_owned());
+        let mut all = Vec::new();
+        for answer in self.ask_others(&asked).await? {
+            if let ServerAnswer::Ephemeral(held) = answer {
+                all.extend(held.into_iter().map(Subscription::from));
+            }
+        }
+        Ok(all)
+    }
+
+    /// How many sessions are connected to a channel and how many are in, on all servers; each counts once, however many have it.
+    /// While others cannot be asked, this one tells what it knows.
+    pub(super) async fn counts(&self, key: &ChannelKey) -> Result<(u64, u64), AskError> {
+        let here = self.counts_here(key).await?;
+        let (mut online, mut present) = (here.online, here.present);
+        let mut twice: Vec<_> = here.shared.iter().map(SharedMember::from).collect();
+        let (project, channel) = (key.project.as_str().to_owned(), key.id.as_str().to_owned());
+        let asked = ServerQuestion::Count { project, channel };
+        for answer in self.ask_others(&asked).await.unwrap_or_default() {
+            if let ServerAnswer::Count { online: more, present: in_grace, shared } = answer {
+                (online, present) = (online + more, present + in_grace);
+                twice.extend(shared);
+            }
+        }
+        let (mut connected, mut are_in) = (HashSet::new(), HashSet::new());
+        for known in twice {
+            online -= u64::from(known.is_online && !connected.insert(known.member.clone()));
+            present -= u64::from(known.is_present && !are_in.insert(known.member));
+        }
+        Ok((online, present))
+    }
+
+    /// A part of who is in a channel, on all servers, in order. While others cannot be asked, this one tells what it knows.
+    pub(super) async fn present_everywhere(
+        &self,
+        key: &ChannelKey,
+        start: &Start<MemberPlace>,
+        limit: u64,
+        here: Vec<PresentMember>,
+    ) -> Vec<PresentMember> {
+        let (behind, skipped) = match start {
+            Start::Skip(count) => (None, *count),
+            Start::Behind((since, id)) => (Some((since.0, id.as_ref().to_owned())), 0),
+        };
+        let (project, channel) = (key.project.as_str().to_owned(), key.id.as_str().to_owned());
+        let limit = limit.saturating_add(skipped);
+        let asked = ServerQuestion::Present { project, channel, behind, limit };
+        let mut all = here;
+        if limit == 0 {
+            // Only how many they are is asked.
+            return all;
+        }
+        for answer in self.ask_others(&asked).await.unwrap_or_default() {
+            if let ServerAnswer::Members(Some(members)) = answer {
+                all.extend(members.into_iter().map(PresentMember::from));
+            }
+        }
+        all.sort_by(|one, other| {
+            (one.since, &one.member.id).cmp(&(other.since, &other.member.id))
+        });
+        let mut merged: IndexMap<Arc<str>, PresentMember> = IndexMap::new();
+        for present in all {
+            match merged.entry(Arc::clone(&present.member.id)) {
+                Entry::Occupied(mut known) => known.get_mut().connections += present.connections,
+                Entry::Vacant(place) => {
+                    place.insert(present);
+                }
+            }
+        }
+        let index = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        merged.into_values().take(index(limit)).skip(index(skipped)).collect()
+    }
+
+    /// Tells other servers of a token whose state or expiry is another.
+    pub(super) async fn token_changed_elsewhere(&self, token: &LeapTokenId) -> Result<(), AskError> {
+        self.tell_others(&ServerQuestion::TokenChanged(token.as_str().to_owned())).await
+    }
+
+    /// Tells other servers of a token that is deleted.
+    pub(super) async fn token_deleted_elsewhere(&self, token: &LeapTokenId) -> Result<(), AskError> {
+        self.tell_others(&ServerQuestion::TokenDeleted(token.as_str().to_owned())).await
+    }
+
+    /// Tells other servers that there is something new in a mailbox.
+    pub(super) async fn mail_elsewhere(&self, token: &LeapTokenId) -> Result<(), AskError> {
+        self.tell_others(&ServerQuestion::Mail(token.as_str().to_owned())).await
+    }
+
+    /// Has other servers forget something. What fails, they make up for when they hear again, and is not what the caller asked for.
+    async fn forget_elsewhere(&self, thing: ForgottenThing) {
+        if let Err(error) = self.tell_others(&ServerQuestion::Forget(thing)).await {
+            tracing::warn!(%error, "other servers were not told of a change");
+        }
+    }
+
+    /// Has other servers look at a project again.
+    pub(super) async fn project_changed_elsewhere(&self, project: &ProjectId) {
+        self.forget_elsewhere(ForgottenThing::Project(project.as_str().to_owned())).await;
+    }
+
+    /// Has other servers end a project.
+    pub(super) async fn project_deleted_elsewhere(&self, project: &ProjectId) {
+        self.forget_elsewhere(ForgottenThing::DeletedProject(project.as_str().to_owned())).await;
+    }
+
+    /// Has other servers read a project's webhooks again.
+    pub(super) async fn webhooks_changed_elsewhere(&self, project: &ProjectId) {
+        self.forget_elsewhere(ForgottenThing::Webhooks(project.as_str().to_owned())).await;
+    }
+
+    /// Has other servers forget whose secret this was.
+    pub(super) async fn key_deleted_elsewhere(&self, hash: &SecretHash) {
+        self.forget_elsewhere(ForgottenThing::Key(*hash)).await;
+    }
+}

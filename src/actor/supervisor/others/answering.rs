@@ -1,0 +1,225 @@
+//! What this server answers others.
+
+use super::super::{Supervisor, SupervisorInner};
+use super::Forgotten;
+use super::question::{
+    ForgottenThing, HeldChannel, HeldElsewhere, MemberElsewhere, ServerAnswer, ServerQuestion,
+    SharedMember,
+};
+use crate::actor::channel::{CountSessions, SessionCounts};
+use crate::actor::session::shared::{FollowStore, FollowSubscription, Share};
+use crate::actor::session::{self, listing};
+use crate::actor::shard::arriving::{Arrival, FoundHere};
+use crate::actor::shard::{FindChannel, ListSessions};
+use crate::actor::tell::tell;
+use crate::ask::AskError;
+use crate::bus::others::Answering;
+use crate::domain::{
+    ChannelId, ChannelKey, ConnectionId, LeapTokenId, ProjectId, Subscription, Timestamp,
+};
+use crate::store::Start;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use std::sync::{Arc, Weak};
+
+/// Answers other servers for as long as this one runs.
+pub struct AnsweringServer(Weak<SupervisorInner>);
+
+impl AnsweringServer {
+    /// The one that answers for this server.
+    pub fn new(supervisor: &Supervisor) -> Arc<Self> {
+        Arc::new(Self(Arc::downgrade(&supervisor.0)))
+    }
+}
+
+impl Answering for AnsweringServer {
+    fn answer(&self, question: String) -> BoxFuture<'static, String> {
+        let supervisor = self.0.upgrade().map(Supervisor);
+        async move {
+            let answer = match (supervisor, serde_json::from_str(&question)) {
+                (Some(supervisor), Ok(question)) => {
+                    supervisor.answer(question).await.unwrap_or(ServerAnswer::Failed)
+                }
+                // One that ends has nobody; what a newer server asks, this one knows nothing of.
+                _ => ServerAnswer::Unknown,
+            };
+            // Nothing in an answer fails to be written.
+            serde_json::to_string(&answer).unwrap_or_default()
+        }
+        .boxed()
+    }
+
+    fn missed(&self) {
+        if let Some(supervisor) = self.0.upgrade().map(Supervisor) {
+            tokio::spawn(async move { supervisor.read_all_again().await });
+        }
+    }
+}
+
+/// The full name of a channel.
+fn key(project: &str, channel: &str) -> ChannelKey {
+    ChannelKey { project: ProjectId::from(project), id: ChannelId::trusted(channel) }
+}
+
+impl Supervisor {
+    /// Answers another server.
+    async fn answer(&self, question: ServerQuestion) -> Result<ServerAnswer, AskError> {
+        Ok(match question {
+            ServerQuestion::Arrived(token) => self.share(&LeapTokenId::from(token.as_str())).await?,
+            ServerQuestion::Has(token) => {
+                let token = LeapTokenId::from(token.as_str());
+                let found = self.shard(&token).ask(|| Arrival(token.clone())).await?;
+                ServerAnswer::Is(matches!(found, FoundHere::Live(_)))
+            }
+            ServerQuestion::Subscription(changed) => {
+                if let Some(live) = self.find_session(&changed.token()).await? {
+                    let (channel, is_ephemeral) = (changed.channel(), changed.is_ephemeral);
+                    // One that ends just now reads the store anew.
+                    let _ = live.send(FollowSubscription { channel, is_ephemeral }).await;
+                }
+                ServerAnswer::Done
+            }
+            ServerQuestion::Direct { project, token, message } => {
+                let token = LeapTokenId::from(token.as_str());
+                let Some(live) = self.find_session(&token).await? else {
+                    return Ok(ServerAnswer::Is(false));
+                };
+                let (project, message) = (ProjectId::from(project.as_str()), message.message());
+                let handed = live.send(session::Direct { project, message }).await;
+                ServerAnswer::Is(matches!(handed, Ok(Ok(()))))
+            }
+            ServerQuestion::TokenChanged(token) => {
+                self.token_changed_here(&LeapTokenId::from(token.as_str())).await?;
+                ServerAnswer::Done
+            }
+            ServerQuestion::TokenDeleted(token) => {
+                self.token_deleted_here(&LeapTokenId::from(token.as_str())).await?;
+                ServerAnswer::Done
+            }
+            ServerQuestion::Mail(token) => {
+                self.mail_waits_here(&LeapTokenId::from(token.as_str())).await?;
+                ServerAnswer::Done
+            }
+            ServerQuestion::Online(tokens) => {
+                let holds = |token: &String| self.online().holds(&LeapTokenId::from(token.as_str()));
+                ServerAnswer::Each(tokens.iter().map(holds).collect())
+            }
+            ServerQuestion::Ephemeral(token) => {
+                let token = LeapTokenId::from(token.as_str());
+                let held = self.ephemeral_here(&token).await?;
+                ServerAnswer::Ephemeral(held.iter().map(HeldChannel::from).collect())
+            }
+            ServerQuestion::ToConnection { project, cid, message } => {
+                let cid = ConnectionId::from(cid.as_str());
+                let project = ProjectId::from(project.as_str());
+                let is_there = self.message_here(&project, &cid, message.message()).await?;
+                ServerAnswer::Is(is_there)
+            }
+            ServerQuestion::CloseConnection { project, cid } => {
+                let cid = ConnectionId::from(cid.as_str());
+                let is_there = self.close_here(&ProjectId::from(project.as_str()), &cid).await?;
+                ServerAnswer::Is(is_there)
+            }
+            ServerQuestion::Count { project, channel } => {
+                let counts = self.counts_here(&key(&project, &channel)).await?;
+                let shared = counts.shared.iter().map(SharedMember::from).collect();
+                ServerAnswer::Count { online: counts.online, present: counts.present, shared }
+            }
+            ServerQuestion::Present { project, channel, behind, limit } => {
+                let key = key(&project, &channel);
+                let start = match behind {
+                    Some((since, id)) => Start::Behind((Timestamp(since), Arc::from(id))),
+                    None => Start::Skip(0),
+                };
+                // Where the channel is not in use here, nobody is in.
+                let is_used = self.shard(&key).ask(|| FindChannel(key.clone())).await?.is_some();
+                let part = if is_used { self.presence_here(&key, &start, limit).await? } else { None };
+                let members = part.map(|part| part.members);
+                let packed = |members: Vec<_>| members.iter().map(MemberElsewhere::from).collect();
+                ServerAnswer::Members(members.map(packed))
+            }
+            ServerQuestion::Forget(thing) => {
+                self.forget(thing).await;
+                ServerAnswer::Done
+            }
+        })
+    }
+
+    /// A token's session begins elsewhere.
+    async fn share(&self, token: &LeapTokenId) -> Result<ServerAnswer, AskError> {
+        Ok(match self.shard(token).ask(|| Arrival(token.clone())).await? {
+            FoundHere::Nothing => ServerAnswer::Is(false),
+            FoundHere::Unsettled => ServerAnswer::Is(true),
+            FoundHere::Live(live) => match live.send(Share).await {
+                Ok(sharing) => ServerAnswer::Held(HeldElsewhere {
+                    session: sharing.session.as_str().to_owned(),
+                    ephemeral: sharing.ephemeral.iter().map(HeldChannel::from).collect(),
+                }),
+                // It ended just now.
+                Err(_) => ServerAnswer::Is(false),
+            },
+        })
+    }
+
+    /// What is remembered of something is not true any more.
+    async fn forget(&self, thing: ForgottenThing) {
+        match thing {
+            ForgottenThing::Project(id) => self.project_changed_here(&ProjectId::from(id.as_str())),
+            ForgottenThing::DeletedProject(id) => {
+                let project = ProjectId::from(id.as_str());
+                self.have_forgotten(&Forgotten::Project(project.clone()));
+                self.persistence().refresh_hooks(&project).await;
+                self.project_deleted_here(&project).await;
+            }
+            ForgottenThing::Key(hash) => {
+                self.have_forgotten(&Forgotten::Key(hash));
+                self.key_deleted_here(&hash).await;
+            }
+            ForgottenThing::Webhooks(id) => {
+                let project = ProjectId::from(id.as_str());
+                self.persistence().refresh_hooks(&project).await;
+                self.note_sessions(&project).await;
+            }
+        }
+    }
+
+    /// Others may have told something that was not heard: everything is as the store says.
+    async fn read_all_again(&self) {
+        self.have_forgotten(&Forgotten::Everything);
+        self.all_projects_changed();
+        if let Err(error) = self.persistence().load_hooks().await {
+            tracing::warn!(%error, "what webhooks want was not read again");
+        }
+        for shard in &self.0.shards {
+            // One that cannot be asked has nobody.
+            for (_, live) in shard.ask(|| ListSessions).await.unwrap_or_default() {
+                tell(&live, FollowStore);
+            }
+        }
+    }
+
+    /// How many sessions of a channel this server has.
+    pub(in super::super) async fn counts_here(
+        &self,
+        key: &ChannelKey,
+    ) -> Result<SessionCounts, AskError> {
+        let Some(address) = self.shard(key).ask(|| FindChannel(key.clone())).await? else {
+            return Ok(SessionCounts::default());
+        };
+        let shared = self.shared_tokens().clone();
+        // One that ends just now has nobody any more.
+        Ok(address.send(CountSessions { shared }).await.unwrap_or_default())
+    }
+
+    /// The ephemeral subscriptions that a token has here.
+    pub(in super::super) async fn ephemeral_here(
+        &self,
+        token: &LeapTokenId,
+    ) -> Result<Vec<Subscription>, AskError> {
+        match self.find_session(token).await? {
+            // One that ends just now takes them along.
+            Some(live) => Ok(live.send(listing::ListEphemeral).await.unwrap_or_default()),
+            None => Ok(Vec::new()),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What the servers of one database ask each other: a text, and what each says to it. What stands in it, the bus does not know.
+
+use super::shared::BusError;
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+
+/// Answers what other servers ask.
+pub trait Answering: Send + Sync {
+    /// What this server says to a question. Several may be under way.
+    fn answer(&self, question: String) -> BoxFuture<'static, String>;
+    /// Others may have asked something that was not heard here, and have gone on without the answer.
+    fn missed(&self);
+}
+
+/// Who has to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// All that live: of one that cannot be reached it is waited that it counts as gone, or nobody knows in the end.
+    AllThatLive,
+    /// All that hear the question now.
+    AllThatHear,
+}
+
+/// The other servers of the same database.
+pub trait OtherServers: Send + Sync {
+    /// Asks all others, and returns what they say. Of a failure nobody knows who has heard it.
+    fn ask_others(
+        &self,
+        question: String,
+        needed: Needed,
+    ) -> BoxFuture<'_, Result<Vec<String>, BusError>>;
+    /// Nobody waits for this server any more: it ends.
+    fn leave_others(&self) -> BoxFuture<'_, ()>;
+    /// From now on this answers what others ask; before, nobody knows of this server.
+    fn answer_by(&self, answering: Arc<dyn Answering>) -> BoxFuture<'_, Result<(), BusError>>;
+}
