@@ -14,8 +14,8 @@ pub use counting::{CountSessions, SessionCounts, SharedSession};
 pub use messages::{
     Attach, ChangeState, Changed, ClientChange, ClientPublish, ClientPublished, ConnectionPart,
     ConnectionRef, Delete, Detach, EndIdleChannel, Expected, Hand, Handed, ListHearers,
-    ListPresence, Publish, Published, Recall, Rename, ShowPresence, ShowState,
-    Subscribe, Sweep, Trim, Unsubscribe, Update,
+    ListPresence, MoveAway, Publish, Published, Recall, Rename, ShowPresence, ShowState, Subscribe,
+    Sweep, Trim, Unsubscribe, Update,
 };
 
 use super::clock;

@@ -27,9 +27,9 @@ use super::shard::SessionGone;
 use super::supervisor::Supervisor;
 use crate::channel::Moment;
 use crate::delivery::fanout::ConnectionUid;
-use crate::domain::{ChannelId, ProjectId, SessionId, Subscription};
+use crate::domain::{ChannelId, ProjectId, SessionId, Subscription, Timestamp};
 use crate::metrics::CountedLife;
-use crate::session::{Beginning, SessionMachine};
+use crate::session::{Beginning, MovedSession, SessionMachine};
 use acting::SessionActing;
 use actix::prelude::*;
 use std::collections::HashMap;
@@ -66,6 +66,10 @@ pub struct Elsewhere {
     pub session: Option<SessionId>,
     /// What it is subscribed to for as long as it lasts.
     pub ephemeral: Vec<Subscription>,
+    /// What it had for its next connection, if it has come from there.
+    pub moved: Option<MovedSession>,
+    /// When one of them may have gone, where that is so short ago that its connections may be coming back.
+    pub broken: Option<Timestamp>,
 }
 
 /// One session.
@@ -82,6 +86,8 @@ pub struct SessionActor {
     places: HashMap<ConnectionUid, Arc<Semaphore>>,
     /// Says that other servers may have the token's session as well, once they do.
     shared: Option<OnlineMark>,
+    /// Whether it is going on on another server, so that nobody comes here any more.
+    is_moving: bool,
     /// Counts it among the sessions.
     _counted: CountedLife,
 }
@@ -96,10 +102,11 @@ impl SessionActor {
     ) -> Self {
         let (window, share) =
             (supervisor.settings().window(), supervisor.windows().share(&project));
-        let restart = supervisor.restart();
+        // Where there are others, what a start means for their sessions is known from them.
+        let restart = supervisor.restart().filter(|_| supervisor.bus().is_none());
         let (seed, epoch) = (uuid::Uuid::new_v4().to_string(), clock::epoch());
         let StoredSession { permanent, has_mail, elsewhere } = stored;
-        let Elsewhere { is_shared, session, ephemeral } = elsewhere;
+        let Elsewhere { is_shared, session, ephemeral, moved, broken } = elsewhere;
         let fresh = || SessionId::from(clock::readable_id("session").as_str());
         let id = session.unwrap_or_else(fresh);
         let token = identity.token().filter(|_| is_shared);
@@ -111,6 +118,8 @@ impl SessionActor {
             permanent,
             ephemeral,
             has_mail,
+            moved,
+            broken,
             restart,
             id,
             seed,
@@ -125,6 +134,7 @@ impl SessionActor {
             renewing: Arc::default(),
             places: HashMap::new(),
             shared,
+            is_moving: false,
             _counted: CountedLife::begin(|all| &all.sessions_begun, |all| &all.sessions_ended),
         }
     }

@@ -380,7 +380,7 @@ impl Handler<RetireSession> for Shard {
         Box::pin(asked.map(move |ends, shard, ctx| {
             let must_load = if matches!(ends, Ok(false)) {
                 if shard.shared.remove(&token) {
-                    tell(&address, session::shared::Share);
+                    tell(&address, session::shared::BeShared);
                 }
                 shard.sessions.loaded(&token, &Ok(address))
             } else {

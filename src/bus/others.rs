@@ -3,6 +3,7 @@
 use super::shared::BusError;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// Answers what other servers ask.
 pub trait Answering: Send + Sync {
@@ -21,14 +22,25 @@ pub enum Needed {
     AllThatHear,
 }
 
+/// What others say.
+#[derive(Clone, Debug, Default)]
+pub struct ServerAnswers {
+    /// What each of them does.
+    pub said: Vec<String>,
+    /// Whether one that counts as living has not heard the question: it may have gone.
+    pub is_one_missing: bool,
+}
+
 /// The other servers of the same database.
 pub trait OtherServers: Send + Sync {
-    /// Asks all others, and returns what they say. Of a failure nobody knows who has heard it.
+    /// Asks all others. Of a failure nobody knows who has heard it.
     fn ask_others(
         &self,
         question: String,
         needed: Needed,
-    ) -> BoxFuture<'_, Result<Vec<String>, BusError>>;
+    ) -> BoxFuture<'_, Result<ServerAnswers, BusError>>;
+    /// When it was last noticed that another server has gone, or that this one does not know what others have said.
+    fn lost_at(&self) -> Option<Instant>;
     /// Nobody waits for this server any more: it ends.
     fn leave_others(&self) -> BoxFuture<'_, ()>;
     /// From now on this answers what others ask; before, nobody knows of this server.

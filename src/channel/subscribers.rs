@@ -109,9 +109,9 @@ impl<E: ChannelEffects> Subscribers<E> {
 
     /// Each session as others see it, whether it is connected, and whether it is in.
     pub fn standings(&self) -> impl Iterator<Item = (&Arc<Member>, bool, bool)> {
-        self.sessions.values().map(|known| {
-            (&known.member, !known.connections.is_empty(), known.since.is_some())
-        })
+        self.sessions
+            .values()
+            .map(|known| (&known.member, !known.connections.is_empty(), known.since.is_some()))
     }
 
     /// How many connections there are.

@@ -7,12 +7,13 @@ use super::{ChannelMachine, Moment};
 use crate::delivery::fanout::{ConnectionUid, Order};
 use crate::domain::channel::SubscriberKind;
 use crate::domain::{
-    Channel, Member, Place, SessionRef, SessionUid, Since, Standing, StartingPoint,
+    Channel, Member, Place, Position, SessionRef, SessionUid, Since, Standing, StartingPoint,
 };
 use crate::faults::{Fault, is_planted};
 use crate::line::{Loan, Missing, Recovery};
 use crate::protocol::EncodedEvent;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// A session, as it shows itself to a channel.
 #[derive(Clone, Debug)]
@@ -206,6 +207,13 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         {
             effects.tell(way, Word::Missing { missing, is_old });
         }
+    }
+
+    /// A session without connections goes on elsewhere: nobody is told that it leaves. Where it has been handed everything up to.
+    pub fn move_away(&mut self, session: SessionUid, now: Instant) -> Position {
+        self.used = now;
+        self.subscribers.remove_session(session);
+        self.line.position()
     }
 
     /// A session hears the channel no more; the connection that asked for it is not told.

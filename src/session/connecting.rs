@@ -81,6 +81,13 @@ pub(super) struct Connecting<W> {
     connect: Connect<W>,
 }
 
+impl<W> Connecting<W> {
+    /// Whether its client names a position on a channel's line.
+    pub(super) fn names(&self, id: &ChannelId) -> bool {
+        self.connect.since(id).is_some()
+    }
+}
+
 impl<E: SessionEffects> SessionMachine<E> {
     /// Takes a connection in; INIT follows on the ordered way.
     ///
@@ -176,7 +183,9 @@ impl<E: SessionEffects> SessionMachine<E> {
         };
         let known = self.connections.get(&connection.uid);
         let connecting = known.and_then(|attendant| attendant.connecting.as_ref());
-        let since = connecting.and_then(|connecting| connecting.connect.since(id));
+        let named = connecting.and_then(|connecting| connecting.connect.since(id));
+        let moved = || self.moved.as_ref()?.get(id).map(|at| Since(Some(*at)));
+        let since = named.or_else(moved);
         effects.attach(id, channel, self.card(), connection, since);
         true
     }
@@ -311,9 +320,11 @@ impl<E: SessionEffects> SessionMachine<E> {
             return;
         }
         let Some(attendant) = self.connections.get_mut(&uid) else { return };
-        let Some(connecting) = attendant.connecting.take() else { return };
+        let Some(mut connecting) = attendant.connecting.take() else { return };
         let since = attendant.since;
-        let Connecting { mut snapshots, direct, connect, .. } = *connecting;
+        let mut snapshots = std::mem::take(&mut connecting.snapshots);
+        self.arrive(&connecting, &mut snapshots, effects);
+        let Connecting { direct, connect, .. } = *connecting;
         // What was unsubscribed in between is not shown; the rest in the order of subscribing.
         snapshots.retain(|known| self.subscriptions.contains_key(&known.channel.key.id));
         snapshots.sort_by_key(|known| self.subscriptions.get_index_of(&known.channel.key.id));

@@ -10,6 +10,7 @@ mod effects;
 mod expiring;
 mod mailbox;
 mod mailing;
+mod moving;
 mod replay;
 mod resumers;
 mod resuming;
@@ -18,14 +19,15 @@ mod subscribing;
 pub use connecting::{Connect, Sought};
 pub use effects::{Ephemeral, SessionEffects, SessionLimits, ToChannel};
 pub use expiring::Expiry;
+pub use moving::MovedSession;
 pub use replay::Replay;
 pub use subscribing::{NoWay, WantedSubscription};
 
 use crate::channel::{Card, ConnectionRef};
 use crate::delivery::fanout::{ConnectionUid, Order};
 use crate::domain::{
-    ChannelId, ChannelKey, ConnectionId, Epoch, LeapToken, MISSED_UNKNOWN, Member, ProjectId,
-    SessionId, SessionRef, SessionUid, Standing, Subscription, Timestamp,
+    ChannelId, ChannelKey, ConnectionId, Epoch, LeapToken, MISSED_UNKNOWN, Member, Position,
+    ProjectId, SessionId, SessionRef, SessionUid, Standing, Subscription, Timestamp,
 };
 use crate::faults::{Fault, is_planted};
 use crate::line::{Line, WindowBounds, WindowShare};
@@ -130,6 +132,10 @@ pub struct Beginning {
     pub ephemeral: Vec<Subscription>,
     /// Whether anything waits in the token's mailbox.
     pub has_mail: bool,
+    /// What it had on another server, from which it has come.
+    pub moved: Option<MovedSession>,
+    /// When another server may have gone with what its connections have not heard, where that is as short ago.
+    pub broken: Option<Timestamp>,
     /// When the server started, where that is so short ago that whoever was connected until then may be coming back.
     pub restart: Option<Timestamp>,
     /// Its name to webhooks.
@@ -167,6 +173,8 @@ pub struct SessionMachine<E: SessionEffects> {
     questions: usize,
     /// What is kept while there is no connection.
     replay: Replay,
+    /// Up to where it has kept what channels said on another server, until its first connection here has the rest.
+    moved: Option<Box<HashMap<ChannelId, Position>>>,
     /// The order of direct messages.
     line: Line,
     /// Whether a timer runs that lets go of the old ones.
@@ -186,8 +194,9 @@ pub struct SessionMachine<E: SessionEffects> {
 impl<E: SessionEffects> SessionMachine<E> {
     /// A session without a connection yet.
     pub fn new(beginning: Beginning) -> Self {
-        let Beginning { project, identity, permanent, ephemeral, has_mail, restart, .. } = beginning;
-        let Beginning { id, seed, epoch, window, share, .. } = beginning;
+        let Beginning { project, identity, permanent, ephemeral, has_mail, restart, .. } =
+            beginning;
+        let Beginning { id, seed, epoch, window, share, moved, broken, .. } = beginning;
         // Who was there before the start counts as having had a session that broke then.
         let was_there = |since: Timestamp| restart.is_some_and(|restart| since < restart);
         let held = |(subscription, is_ephemeral): (Subscription, bool)| {
@@ -196,8 +205,12 @@ impl<E: SessionEffects> SessionMachine<E> {
             let held = HeldSubscription { channel: None, is_ephemeral, since, is_behind };
             (subscription.channel, held)
         };
-        let comeback =
-            restart.filter(|_| identity.token().is_some_and(|token| was_there(token.created_at)));
+        let old =
+            |since: &Timestamp| identity.token().is_some_and(|token| token.created_at < *since);
+        let comeback = restart.or(broken.filter(|_| moved.is_none())).filter(old);
+        let had_connections = comeback.is_some() || moved.is_some();
+        let MovedSession { events, missed, positions } = moved.unwrap_or_default();
+        let moved = (!positions.is_empty()).then(|| Box::new(positions));
         let token = identity.token().map(|token| token.id.clone());
         let all = ephemeral.into_iter().map(|one| (one, true));
         // Of one that is both, the permanent kind wins.
@@ -212,13 +225,14 @@ impl<E: SessionEffects> SessionMachine<E> {
             subscriptions,
             joining: HashMap::new(),
             questions: 0,
-            replay: Replay::default(),
+            replay: Replay::holding(events, missed),
+            moved,
             line: Line::new(epoch, window, share),
             is_watching_line: false,
             parting: Vec::new(),
             mailbox: Mailbox::new(has_mail),
             // It counts as one whose connections broke then.
-            had_connections: comeback.is_some(),
+            had_connections,
             comeback,
             has_grace: false,
             project,

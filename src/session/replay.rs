@@ -21,6 +21,12 @@ pub struct Replay {
 }
 
 impl Replay {
+    /// One that holds this already, and lacks so many.
+    pub fn holding(events: Vec<Arc<EncodedEvent>>, missed: u64) -> Self {
+        let bytes = events.iter().map(|event| event.size_hint()).sum();
+        Self { events: events.into(), bytes, missed }
+    }
+
     /// Keeps an event; drops the oldest past the bound.
     ///
     /// Only messages: state and subscriptions are in INIT, fresh, and an older state after it would turn back time.

@@ -134,6 +134,8 @@ impl Node {
             identity,
             permanent,
             ephemeral: Vec::new(),
+            moved: None,
+            broken: None,
             has_mail: false,
             restart: None,
             id: SessionId::from(name.as_str()),

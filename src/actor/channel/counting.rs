@@ -45,9 +45,10 @@ impl Handler<CountSessions> for ChannelActor {
     ) -> SessionCounts {
         let subscribers = self.machine.subscribers();
         let all = if shared.is_empty() { None } else { Some(subscribers.standings()) };
-        let twice = all.into_iter().flatten().filter(|(member, ..)| {
-            member.token.as_ref().is_some_and(|token| shared.holds(token))
-        });
+        let twice = all
+            .into_iter()
+            .flatten()
+            .filter(|(member, ..)| member.token.as_ref().is_some_and(|token| shared.holds(token)));
         SessionCounts {
             online: num::counter(subscribers.online_count()),
             present: num::counter(subscribers.present_count()),

@@ -10,8 +10,8 @@ use super::shared::kept_by_one;
 use super::{
     Attach, ChangeState, Changed, ChannelActor, ClientChange, ClientPublish, ClientPublished,
     ConnectionPart, Delete, Detach, EndIdleChannel, Expected, Hand, Handed, ListHearers,
-    ListPresence, Publish, Published, Recall, Rename, ShowPresence, ShowState,
-    Subscribe, Sweep, Trim, Unsubscribe, Update, hooking, now,
+    ListPresence, MoveAway, Publish, Published, Recall, Rename, ShowPresence, ShowState, Subscribe,
+    Sweep, Trim, Unsubscribe, Update, hooking, now,
 };
 use crate::ask::{AskError, ChangeError};
 use crate::bus::LineEntry;
@@ -463,6 +463,14 @@ impl Handler<Unsubscribe> for ChannelActor {
         self.step(ctx, |machine, acting| {
             machine.unsubscribe(session, &named, asker, now(), acting);
         });
+    }
+}
+
+impl Handler<MoveAway> for ChannelActor {
+    type Result = MessageResult<MoveAway>;
+
+    fn handle(&mut self, MoveAway(session): MoveAway, ctx: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.step(ctx, |machine, _| machine.move_away(session, Instant::now())))
     }
 }
 

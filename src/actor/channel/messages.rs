@@ -161,6 +161,12 @@ pub struct Trim {
     pub receipt: Option<Receipt<()>>,
 }
 
+/// Sent by a session without connections that goes on on another server: it is here no more. Answers up to where it was handed
+/// what the channel said.
+#[derive(actix::Message)]
+#[rtype(result = "Position")]
+pub struct MoveAway(pub SessionUid);
+
 /// Sent by a session: its connections hear the channel from now on, `AVAILABLE` first. Answers whether it is let in, once
 /// that is on its way.
 #[derive(actix::Message)]

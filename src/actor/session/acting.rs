@@ -13,7 +13,8 @@ use crate::delivery::fanout::{ConnectionUid, FanoutHandle, Order};
 use crate::delivery::outlet::Outlet;
 use crate::delivery::{Home, Report, Reports};
 use crate::domain::{
-    ChannelId, ChannelKey, Epoch, LeapTokenId, ProjectId, SessionUid, Since, Timestamp,
+    ChannelId, ChannelKey, Epoch, LeapTokenId, MISSED_UNKNOWN, ProjectId, SessionUid, Since,
+    Timestamp,
 };
 use crate::protocol::Profiles;
 use crate::recorder::Tape;
@@ -147,6 +148,10 @@ impl SessionEffects for SessionActing {
     type Worker = FanoutHandle;
 
     fn unheard_before_start(&self, token: &LeapTokenId) -> u64 {
+        if self.supervisor.bus().is_some() {
+            // What one of several servers leaves, the store has no room for.
+            return MISSED_UNKNOWN;
+        }
         self.supervisor.unheard_before_start(token)
     }
 

@@ -12,7 +12,7 @@ use crate::ask::AskError;
 use crate::delivery::Report;
 use crate::domain::SessionUid;
 use crate::metrics;
-use crate::protocol::{Close, Event};
+use crate::protocol::{Close, CloseCode, Event};
 use crate::session::SessionMachine;
 use crate::store::Thing;
 use actix::prelude::*;
@@ -22,6 +22,10 @@ impl Handler<Connect> for SessionActor {
     type Result = Result<SessionUid, Close>;
 
     fn handle(&mut self, connect: Connect, ctx: &mut Context<Self>) -> Result<SessionUid, Close> {
+        if self.is_moving {
+            let why = "the session has just gone on on another server, reconnect";
+            return Err(Close::new(CloseCode::Unknown, why));
+        }
         self.step(ctx, |machine, acting| machine.connect(connect, now(), acting))?;
         Ok(self.machine.uid())
     }

@@ -1,27 +1,40 @@
 //! A token's session that other servers have as well: each has the connections that came to it, and all have the same
 //! subscriptions (`docs/adr/0035-servers-ask-each-other.md`).
 
-use super::super::channel::ChannelActor;
+use super::super::channel::{self, ChannelActor};
 use super::super::clock;
 use super::{MailWaits, SessionActor};
 use crate::ask::AskError;
 use crate::domain::{ChannelId, SessionId, Subscription};
+use crate::session::{MovedSession, SessionMachine};
 use crate::store::Thing;
 use actix::prelude::*;
+use futures_util::future::{LocalBoxFuture, join_all};
 
 /// Sent for another server, where the token's session begins: from now on this one is not apart.
 #[derive(actix::Message)]
 #[rtype(result = "Sharing")]
 pub struct Share;
 
+/// Sent by the shard: another server has begun the session as well.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct BeShared;
+
 /// What another server has to know of a session.
-#[derive(actix::MessageResponse)]
 pub struct Sharing {
     /// Its name to webhooks.
     pub session: SessionId,
     /// What it is subscribed to for as long as it lasts.
     pub ephemeral: Vec<Subscription>,
+    /// What it had for its next connection, if it waited for that and has ended here.
+    pub moved: Option<MovedSession>,
 }
+
+/// Sent by a session to itself, behind what its channels have handed it.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+struct BehindAll;
 
 /// Sent for another server, which has changed the token's subscription to a channel: be subscribed as the store says.
 #[derive(actix::Message)]
@@ -37,6 +50,9 @@ pub struct FollowSubscription {
 #[derive(actix::Message)]
 #[rtype(result = "()")]
 pub struct FollowStore;
+
+/// Other servers are being told.
+pub(super) type Telling = LocalBoxFuture<'static, Result<(), AskError>>;
 
 /// What a channel's subscription is to be.
 enum Followed {
@@ -63,28 +79,43 @@ impl SessionActor {
         }
     }
 
-    /// Tells other servers, if they may have the session, that it is subscribed to a channel otherwise than before. What fails
-    /// here they notice when they hear again.
-    pub(super) fn tell_subscription(
-        &self,
+    /// Begins to tell other servers, if they may have the session and there is news, that it is subscribed to a channel otherwise
+    /// than before. It does not end before [`Self::told`]. What fails there they notice when they hear again.
+    pub(super) fn begin_telling(
+        &mut self,
         channel: &ChannelId,
         is_ephemeral: bool,
-    ) -> impl Future<Output = Result<(), AskError>> + use<> {
-        let token = self.machine.token().filter(|_| self.is_shared()).map(|token| token.id.clone());
+        is_news: bool,
+    ) -> Option<Telling> {
+        let token = self.machine.token().filter(|_| self.is_shared() && is_news)?.id.clone();
+        self.machine.begin_question();
         let (supervisor, channel) = (self.supervisor().clone(), channel.clone());
-        async move {
-            let Some(token) = token else { return Ok(()) };
-            supervisor.tell_subscription(&token, &channel, is_ephemeral).await
-        }
+        Some(Box::pin(
+            async move { supervisor.tell_subscription(&token, &channel, is_ephemeral).await },
+        ))
+    }
+
+    /// Waits until they know.
+    pub(super) fn told(
+        &self,
+        telling: Option<Telling>,
+    ) -> impl ActorFuture<Self, Output = Result<(), AskError>> + use<> {
+        let told = async move {
+            match telling {
+                Some(telling) => (telling.await, true),
+                None => (Ok(()), false),
+            }
+        };
+        told.into_actor(self).map(|(told, was_begun), actor: &mut Self, ctx| {
+            if was_begun {
+                actor.step(ctx, SessionMachine::end_question);
+            }
+            told
+        })
     }
 
     /// Makes the session known to a channel that it has just begun to hold.
-    fn make_known(
-        &self,
-        id: &ChannelId,
-        channel: &Addr<ChannelActor>,
-        ctx: &mut Context<Self>,
-    ) {
+    fn make_known(&self, id: &ChannelId, channel: &Addr<ChannelActor>, ctx: &mut Context<Self>) {
         let (told, id) = (self.send_subscribe(channel, None, None, ctx), id.clone());
         ctx.spawn(told.into_actor(self).map(move |told, actor: &mut Self, ctx| {
             if told.is_err() {
@@ -141,13 +172,48 @@ impl SessionActor {
 }
 
 impl Handler<Share> for SessionActor {
-    type Result = Sharing;
+    type Result = ResponseActFuture<Self, Sharing>;
 
-    fn handle(&mut self, _: Share, _: &mut Context<Self>) -> Sharing {
+    fn handle(&mut self, _: Share, ctx: &mut Context<Self>) -> Self::Result {
         self.share();
         let (session, ephemeral) = (self.machine.card().named.id.clone(), self.machine.ephemeral());
-        Sharing { session, ephemeral }
+        let sharing = Sharing { session, ephemeral, moved: None };
+        if self.is_moving || !self.machine.may_move() {
+            return Box::pin(async { sharing }.into_actor(self));
+        }
+        self.is_moving = true;
+        let uid = self.machine.uid();
+        let channels = self.machine.held().map(|(id, channel)| (id.clone(), channel.clone()));
+        let left = channels.map(|(id, channel)| async move {
+            (id, channel.send(channel::MoveAway(uid)).await.ok())
+        });
+        let (left, me) = (join_all(left.collect::<Vec<_>>()), ctx.address());
+        let positions = async move {
+            let positions = left.await;
+            // What they had handed over before lies in the mailbox in front of this.
+            let _ = me.send(BehindAll).await;
+            positions.into_iter().collect()
+        };
+        Box::pin(positions.into_actor(self).map(|positions, actor: &mut Self, ctx| {
+            let moved = actor.machine.move_away(positions);
+            ctx.stop();
+            Sharing { moved: Some(moved), ..sharing }
+        }))
     }
+}
+
+impl Handler<BeShared> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: BeShared, _: &mut Context<Self>) {
+        self.share();
+    }
+}
+
+impl Handler<BehindAll> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: BehindAll, _: &mut Context<Self>) {}
 }
 
 impl Handler<FollowSubscription> for SessionActor {

@@ -48,7 +48,12 @@ impl SessionActor {
     }
 
     /// Ends what was under way about a channel.
-    pub(super) fn unlock(&mut self, id: &ChannelId, guard: OwnedMutexGuard<()>, ctx: &mut Context<Self>) {
+    pub(super) fn unlock(
+        &mut self,
+        id: &ChannelId,
+        guard: OwnedMutexGuard<()>,
+        ctx: &mut Context<Self>,
+    ) {
         drop(guard);
         if self.locks.get(id).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             self.locks.remove(id);
@@ -95,22 +100,17 @@ impl SessionActor {
             let told = made.map(move |outcome, actor: &mut Self, ctx| {
                 actor.machine.settle_wanted(&id);
                 actor.record_subscribed(&id, &outcome);
+                let is_ephemeral = actor.machine.is_ephemeral(&id);
+                let telling = actor.begin_telling(&id, is_ephemeral, outcome.is_ok());
                 actor.unlock(&id, guard, ctx);
-                (outcome, id)
+                (outcome, telling)
             });
             // Behind the lock: other servers take one of theirs to hear it.
-            told.then(move |(outcome, id), actor: &mut Self, _| {
-                let told = outcome.is_ok().then(|| {
-                    let is_ephemeral = actor.machine.is_ephemeral(&id);
-                    actor.tell_subscription(&id, is_ephemeral)
-                });
-                async move {
-                    match told {
-                        Some(told) => Ok(told.await?),
-                        None => outcome,
-                    }
-                }
-                .into_actor(actor)
+            told.then(|(outcome, telling), actor: &mut Self, _| {
+                actor.told(telling).map(|told, _, _| match outcome {
+                    Ok(()) => Ok(told?),
+                    refused => refused,
+                })
             })
         }))
     }
@@ -274,18 +274,12 @@ impl SessionActor {
                     actor.record_unsubscribed(&id);
                     actor.step(ctx, |machine, acting| machine.give_up(&id, asker, acting));
                 }
+                let telling = actor.begin_telling(&id, false, outcome.is_ok());
                 actor.unlock(&id, guard, ctx);
-                (outcome, id)
+                (outcome, telling)
             });
-            given_up.then(move |(outcome, id), actor: &mut Self, _| {
-                let told = outcome.is_ok().then(|| actor.tell_subscription(&id, false));
-                async move {
-                    match told {
-                        Some(told) => told.await,
-                        None => outcome,
-                    }
-                }
-                .into_actor(actor)
+            given_up.then(|(outcome, telling), actor: &mut Self, _| {
+                actor.told(telling).map(|told, _, _| outcome.and(told))
             })
         }))
     }

@@ -8,6 +8,7 @@ mod question;
 pub use answering::AnsweringServer;
 
 use super::Supervisor;
+use crate::actor::clock;
 use crate::actor::session::Elsewhere;
 use crate::ask::AskError;
 use crate::bus::others::Needed;
@@ -15,8 +16,10 @@ use crate::channel::MemberPlace;
 use crate::domain::project::SecretHash;
 use crate::domain::{
     ChannelId, ChannelKey, ConnectionId, LeapTokenId, Message, ProjectId, SessionId, Subscription,
+    Timestamp,
 };
 use crate::protocol::PresentMember;
+use crate::session::MovedSession;
 use crate::store::{Start, Thing};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
@@ -55,16 +58,26 @@ impl Supervisor {
         question: &ServerQuestion,
         needed: Needed,
     ) -> Result<Vec<ServerAnswer>, AskError> {
-        let Some(bus) = self.bus() else { return Ok(Vec::new()) };
+        Ok(self.ask_whoever(question, needed).await?.0)
+    }
+
+    /// The same, and whether one that counts as living has not heard it.
+    async fn ask_whoever(
+        &self,
+        question: &ServerQuestion,
+        needed: Needed,
+    ) -> Result<(Vec<ServerAnswer>, bool), AskError> {
+        let Some(bus) = self.bus() else { return Ok((Vec::new(), false)) };
         // Nothing in a question fails to be written.
         let question = serde_json::to_string(question).map_err(|_| AskError::Closed)?;
         let answers = bus.ask_others(question, needed).await?;
         let read = |text: String| serde_json::from_str(&text).unwrap_or(ServerAnswer::Unknown);
-        let answers: Vec<_> = answers.into_iter().map(read).collect();
+        let is_one_missing = answers.is_one_missing;
+        let answers: Vec<_> = answers.said.into_iter().map(read).collect();
         if answers.iter().any(|answer| matches!(answer, ServerAnswer::Failed)) {
             return Err(AskError::Overloaded);
         }
-        Ok(answers)
+        Ok((answers, is_one_missing))
     }
 
     /// Tells all other servers something, which they have done when this returns.
@@ -89,10 +102,14 @@ impl Supervisor {
         found.ok_or(AskError::not_found(Thing::Token))?;
         let mut elsewhere = Elsewhere::default();
         let asked = ServerQuestion::Arrived(token.as_str().to_owned());
-        for answer in self.ask_others(&asked).await? {
+        let (answers, is_one_missing) = self.ask_whoever(&asked, Needed::AllThatHear).await?;
+        elsewhere.broken = self.broken(is_one_missing);
+        for answer in answers {
             match answer {
-                ServerAnswer::Held(HeldElsewhere { session, ephemeral }) => {
-                    elsewhere.is_shared = true;
+                ServerAnswer::Held(HeldElsewhere { session, ephemeral, moved }) => {
+                    // One that has moved here is nowhere else.
+                    elsewhere.is_shared |= moved.is_none();
+                    elsewhere.moved = elsewhere.moved.or_else(|| moved.map(MovedSession::from));
                     elsewhere.session = Some(SessionId::from(session.as_str()));
                     elsewhere.ephemeral.extend(ephemeral.into_iter().map(Subscription::from));
                 }
@@ -101,6 +118,18 @@ impl Supervisor {
             }
         }
         Ok(elsewhere)
+    }
+
+    /// Since when the sessions of a server may be gone, where that is so short ago that whoever was connected to it may be coming
+    /// back.
+    fn broken(&self, is_one_missing: bool) -> Option<Timestamp> {
+        let lost = self
+            .bus()
+            .and_then(|bus| bus.lost_at())
+            .filter(|lost| lost.elapsed() < self.settings().session_grace);
+        let is_broken = is_one_missing || lost.is_some();
+        // It has been here, and not for long: its own sessions are gone, too.
+        is_broken.then(clock::now).or_else(|| self.restart())
     }
 
     /// Tells other servers that a token's subscription is another.
@@ -249,9 +278,7 @@ impl Supervisor {
                 all.extend(members.into_iter().map(PresentMember::from));
             }
         }
-        all.sort_by(|one, other| {
-            (one.since, &one.member.id).cmp(&(other.since, &other.member.id))
-        });
+        all.sort_by(|one, other| (one.since, &one.member.id).cmp(&(other.since, &other.member.id)));
         let mut merged: IndexMap<Arc<str>, PresentMember> = IndexMap::new();
         for present in all {
             match merged.entry(Arc::clone(&present.member.id)) {
@@ -266,12 +293,18 @@ impl Supervisor {
     }
 
     /// Tells other servers of a token whose state or expiry is another.
-    pub(super) async fn token_changed_elsewhere(&self, token: &LeapTokenId) -> Result<(), AskError> {
+    pub(super) async fn token_changed_elsewhere(
+        &self,
+        token: &LeapTokenId,
+    ) -> Result<(), AskError> {
         self.tell_others(&ServerQuestion::TokenChanged(token.as_str().to_owned())).await
     }
 
     /// Tells other servers of a token that is deleted.
-    pub(super) async fn token_deleted_elsewhere(&self, token: &LeapTokenId) -> Result<(), AskError> {
+    pub(super) async fn token_deleted_elsewhere(
+        &self,
+        token: &LeapTokenId,
+    ) -> Result<(), AskError> {
         self.tell_others(&ServerQuestion::TokenDeleted(token.as_str().to_owned())).await
     }
 

@@ -3,7 +3,7 @@
 use super::hearing::HeardWord;
 use super::questions::{BEAT, QuestionDesk};
 use super::{HeardEntry, LineName, RedisWire, WireError};
-use crate::bus::others::{Answering, Needed, OtherServers};
+use crate::bus::others::{Answering, Needed, OtherServers, ServerAnswers};
 use crate::bus::shared::{
     AppendOutcome, BusError, LineNews, LineOpening, OpenLine, Proposal, SharedBus, WindowRead,
 };
@@ -334,8 +334,12 @@ impl OtherServers for RedisBus {
         &self,
         question: String,
         needed: Needed,
-    ) -> BoxFuture<'_, Result<Vec<String>, BusError>> {
+    ) -> BoxFuture<'_, Result<ServerAnswers, BusError>> {
         async move { self.0.desk.ask(&*self.0.wire().await?, question, needed).await }.boxed()
+    }
+
+    fn lost_at(&self) -> Option<Instant> {
+        self.0.desk.lost_at()
     }
 
     fn leave_others(&self) -> BoxFuture<'_, ()> {

@@ -10,7 +10,7 @@ use super::hearing::HeardWord;
 use super::names::ServerTopics;
 use super::registry::{BeatOutcome, Incarnation, LivingNodes, RedisRegistry, RegistryTerms};
 use super::{RedisWire, WireError};
-use crate::bus::others::{Answering, Needed};
+use crate::bus::others::{Answering, Needed, ServerAnswers};
 use crate::bus::shared::BusError;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -43,6 +43,8 @@ struct ServerLife {
     registry: Option<Arc<RedisRegistry>>,
     /// Who lived when that was last known of a ground that is not young.
     known: BTreeSet<String>,
+    /// When one of those was gone, or it was not known what they said.
+    lost: Option<Instant>,
 }
 
 /// What this server has asked.
@@ -90,7 +92,7 @@ impl QuestionDesk {
             cluster: cluster.to_owned(),
             topics: ServerTopics::new(cluster),
             answering: OnceLock::new(),
-            life: Mutex::new(ServerLife { incarnation, registry: None, known }),
+            life: Mutex::new(ServerLife { incarnation, registry: None, known, lost: None }),
             asked: Mutex::default(),
             room: Arc::new(Semaphore::new(ANSWERED)),
         })
@@ -120,9 +122,15 @@ impl QuestionDesk {
 
     /// The connection is back, behind one that was lost: what was asked in between is not known.
     pub(super) fn back(&self) {
+        lock(&self.life).lost = Some(Instant::now());
         if let Some(answering) = self.answering.get() {
             answering.missed();
         }
+    }
+
+    /// When it was last noticed that another server has gone, or that this one has missed what others said.
+    pub(super) fn lost_at(&self) -> Option<Instant> {
+        lock(&self.life).lost
     }
 
     /// The connection is lost: nobody is answered any more.
@@ -175,6 +183,9 @@ impl QuestionDesk {
         if living.is_young() {
             names.extend(life.known.iter().cloned());
         } else {
+            if !life.known.is_subset(&names) {
+                life.lost = Some(Instant::now());
+            }
             life.known.clone_from(&names);
         }
         names.remove(&self.name);
@@ -190,7 +201,7 @@ impl QuestionDesk {
         wire: &RedisWire,
         question: String,
         needed: Needed,
-    ) -> Result<Vec<String>, BusError> {
+    ) -> Result<ServerAnswers, BusError> {
         if question.len() > LONGEST {
             return Err(BusError::Overloaded);
         }
@@ -208,6 +219,9 @@ impl QuestionDesk {
         };
         let outcome = self.wait(wire, &registry, (number, question, needed), answers).await;
         lock(&self.asked).waiting.remove(&number);
+        if outcome.is_err() {
+            lock(&self.life).lost = Some(Instant::now());
+        }
         outcome
     }
 
@@ -218,7 +232,7 @@ impl QuestionDesk {
         registry: &RedisRegistry,
         (number, question, needed): (u64, String, Needed),
         mut answers: mpsc::UnboundedReceiver<ServerWord>,
-    ) -> Result<Vec<String>, BusError> {
+    ) -> Result<ServerAnswers, BusError> {
         let asked = ServerWord::new(WordKind::Question, &self.name, number, question);
         let topic = self.topics.questions();
         // In this order on the wire: who registers behind the first hears the second all the same, and is not waited for.
@@ -243,7 +257,7 @@ impl QuestionDesk {
                 }
             }
         }
-        Ok(found)
+        Ok(ServerAnswers { said: found, is_one_missing: !missing.is_empty() })
     }
 
     /// Takes what another server says.
@@ -267,7 +281,8 @@ impl QuestionDesk {
     fn answer(&self, question: ServerWord, wire: Arc<RedisWire>) {
         let Some(answering) = self.answering.get().cloned() else { return };
         let ServerWord { from, call, text, .. } = question;
-        let (room, topic) = (Arc::clone(&self.room).try_acquire_owned(), self.topics.answers(&from));
+        let (room, topic) =
+            (Arc::clone(&self.room).try_acquire_owned(), self.topics.answers(&from));
         let busy = ServerWord::new(WordKind::Busy, &self.name, call, String::new());
         let name = self.name.clone();
         tokio::spawn(async move {

@@ -1,7 +1,7 @@
 //! Tokens whose connections are on several servers, and what one server changes and others have to know (ADR 0035).
 
 use super::{Two, next, start, two};
-use crate::scene::{cid, create, eventually, members, publish, token_for};
+use crate::scene::{cid, create, enter_with, eventually, leave, members, publish, token_for};
 use crate::socket::Socket;
 use crate::support::receiver::{Receiver, says};
 use crate::support::{OWNER, Server};
@@ -88,7 +88,7 @@ fn a_token_is_reached_wherever_it_is() {
     let Some(both) = two() else { return };
     let Two { one, other, .. } = &both;
     let token = one.new_leap_token();
-    let (mut there, init) = Socket::enter(other.address, Some(&token));
+    let (mut there, init) = enter_with(other.address, Some(&token), &["token_state"]);
     direct(one, &token, 1);
     assert_eq!(direct_number(&mut there), json!(1));
     let mut here = enter(one, &token);
@@ -98,7 +98,8 @@ fn a_token_is_reached_wherever_it_is() {
         assert_eq!(direct_number(&mut there), json!(number));
     }
     let shown = |server: &Server| {
-        server.data("GET", &format!("/v1/channels/tokens/{token}"), "")["token"]["is_online"].clone()
+        server.data("GET", &format!("/v1/channels/tokens/{token}"), "")["token"]["is_online"]
+            .clone()
     };
     drop(here);
     eventually("the first server has nobody", || {
@@ -111,7 +112,8 @@ fn a_token_is_reached_wherever_it_is() {
     one.done("POST", &format!("{of_it}/messages"), r#"{"e":"e","d":{"n":5}}"#);
     assert_eq!(direct_number(&mut there), json!(5));
     let mail = json!({"e": "e", "d": {"n": 6}, "ttl": 60}).to_string();
-    let posted = one.call("POST", &format!("/v1/channels/tokens/{token}/messages"), Some(OWNER), &mail);
+    let posted =
+        one.call("POST", &format!("/v1/channels/tokens/{token}/messages"), Some(OWNER), &mail);
     assert_eq!(posted.status, 200, "{}", posted.text());
     assert_eq!(direct_number(&mut there), json!(6));
     one.data("PATCH", &format!("/v1/channels/tokens/{token}"), r#"{"state":{"x":1}}"#);
@@ -150,9 +152,8 @@ fn what_was_deleted_on_one_server_works_on_no_other() {
     let Some(both) = two() else { return };
     let Two { one, other, .. } = &both;
     let (project, owner) = one.new_project("another");
-    let list = |server: &Server, secret: &str| {
-        server.call("GET", "/v1/channels", Some(secret), "").status
-    };
+    let list =
+        |server: &Server, secret: &str| server.call("GET", "/v1/channels", Some(secret), "").status;
     let made = one.data("POST", "/v1/projects/@this/tokens", r#"{"flags":0}"#);
     let (id, secret) = (&made["project_token"]["id"], &made["project_token"]["token"]);
     let (id, secret) = (id.as_str().unwrap(), secret.as_str().unwrap());
@@ -163,15 +164,15 @@ fn what_was_deleted_on_one_server_works_on_no_other() {
     }
     one.done("DELETE", &format!("/v1/projects/@this/tokens/{id}"), "");
     assert_eq!(list(other, secret), 401);
-    let deleted = one.call("DELETE", &format!("/v1/projects/{project}"), Some(crate::support::ADMIN), "");
+    let deleted =
+        one.call("DELETE", &format!("/v1/projects/{project}"), Some(crate::support::ADMIN), "");
     assert_eq!(deleted.status, 204, "{}", deleted.text());
     assert_eq!(list(other, &owner), 401);
 }
 
 #[test]
 fn a_webhook_hears_what_happens_on_the_other_server_at_once() {
-    let Some((redis, database)) =
-        super::Redis::start().zip(crate::support::database::shared())
+    let Some((redis, database)) = super::Redis::start().zip(crate::support::database::shared())
     else {
         return;
     };
@@ -197,7 +198,9 @@ fn what_was_told_while_a_server_did_not_hear_is_made_up_for() {
     let token = token_for(one, &["left"]);
     // Both know the channels, and the token is on both.
     let (mut here, mut there) = (enter(one, &token), enter(other, &token));
-    publish(other, "room", "e", &Value::Null);
+    for server in [&*one, &*other] {
+        publish(server, "room", "e", &Value::Null);
+    }
     redis.end();
     // It is in the store; that others know, nobody says.
     let made = one.call("PUT", &subscriber("room", &token), Some(OWNER), "");
@@ -226,6 +229,61 @@ fn a_killed_server_is_not_waited_for_for_ever() {
     // Who comes back is let in at once; what all have to know, is answered when the dead one's lease is over.
     let mut back = enter(one, &token);
     one.done("PUT", &subscriber("room", &token), "");
-    assert_eq!((next(&mut back).0, next(&mut there).0), ("AVAILABLE".to_owned(), "AVAILABLE".to_owned()));
+    assert_eq!(
+        (next(&mut back).0, next(&mut there).0),
+        ("AVAILABLE".to_owned(), "AVAILABLE".to_owned())
+    );
+    drop((gone, folder));
+}
+
+/// What a connection that comes back is told: its INIT's `missed`, and the numbers in the messages that follow.
+fn comes_back(server: &Server, token: &str, count: usize) -> (Option<Value>, Vec<Value>, Socket) {
+    let (mut socket, init) = Socket::enter(server.address, Some(token));
+    let numbers = (0..count).map(|_| next(&mut socket).1["d"]["n"].clone()).collect();
+    (init.get("missed").cloned(), numbers, socket)
+}
+
+#[test]
+fn who_comes_back_on_the_other_server_hears_what_was_said_meanwhile() {
+    let Some(both) = two() else { return };
+    let Two { one, other, .. } = &both;
+    for id in ["room", "hall"] {
+        create(one, id, "public", &[]);
+    }
+    let token = token_for(one, &["room", "hall"]);
+    let mut away = enter(one, &token);
+    publish(other, "room", "e", &json!({"n": 0}));
+    assert_eq!(next(&mut away).1["d"]["n"], json!(0));
+    leave(one, away, &token);
+    publish(one, "room", "e", &json!({"n": 1}));
+    publish(other, "hall", "e", &json!({"n": 2}));
+    direct(other, &token, 3);
+    publish(other, "room", "e", &json!({"n": 4}));
+    let (missed, mut numbers, mut back) = comes_back(other, &token, 4);
+    assert_eq!(missed, None);
+    numbers.sort_by_key(Value::as_u64);
+    assert_eq!(numbers, [json!(1), json!(2), json!(3), json!(4)]);
+    publish(one, "room", "e", &json!({"n": 5}));
+    assert_eq!(next(&mut back).1["d"]["n"], json!(5), "and nothing twice");
+    // And to the first again, with nothing in between.
+    leave(other, back, &token);
+    let (missed, _, mut back) = comes_back(one, &token, 0);
+    assert_eq!(missed, None);
+    publish(other, "hall", "e", &json!({"n": 6}));
+    assert_eq!(next(&mut back).1["d"]["n"], json!(6));
+}
+
+#[test]
+fn who_was_on_a_killed_server_is_told_that_it_may_have_missed_something() {
+    let Some(both) = two() else { return };
+    let Two { one, settings, .. } = &both;
+    create(one, "room", "public", &[]);
+    let third = start(settings);
+    let token = token_for(one, &["room"]);
+    let gone = enter(&third, &token);
+    publish(one, "room", "e", &json!({"n": 1}));
+    let folder = third.crash();
+    let (_back, init) = Socket::enter(one.address, Some(&token));
+    assert_eq!(init.get("missed"), Some(&Value::Null), "{init}");
     drop((gone, folder));
 }

@@ -3,8 +3,8 @@
 use super::super::{Supervisor, SupervisorInner};
 use super::Forgotten;
 use super::question::{
-    ForgottenThing, HeldChannel, HeldElsewhere, MemberElsewhere, ServerAnswer, ServerQuestion,
-    SharedMember,
+    ForgottenThing, HeldChannel, HeldElsewhere, MemberElsewhere, PackedSession, ServerAnswer,
+    ServerQuestion, SharedMember,
 };
 use crate::actor::channel::{CountSessions, SessionCounts};
 use crate::actor::session::shared::{FollowStore, FollowSubscription, Share};
@@ -38,7 +38,10 @@ impl Answering for AnsweringServer {
         async move {
             let answer = match (supervisor, serde_json::from_str(&question)) {
                 (Some(supervisor), Ok(question)) => {
-                    supervisor.answer(question).await.unwrap_or(ServerAnswer::Failed)
+                    supervisor.answer(question).await.unwrap_or_else(|error| {
+                        tracing::warn!(%error, "another server could not be answered");
+                        ServerAnswer::Failed
+                    })
                 }
                 // One that ends has nobody; what a newer server asks, this one knows nothing of.
                 _ => ServerAnswer::Unknown,
@@ -65,7 +68,9 @@ impl Supervisor {
     /// Answers another server.
     async fn answer(&self, question: ServerQuestion) -> Result<ServerAnswer, AskError> {
         Ok(match question {
-            ServerQuestion::Arrived(token) => self.share(&LeapTokenId::from(token.as_str())).await?,
+            ServerQuestion::Arrived(token) => {
+                self.share(&LeapTokenId::from(token.as_str())).await?
+            }
             ServerQuestion::Has(token) => {
                 let token = LeapTokenId::from(token.as_str());
                 let found = self.shard(&token).ask(|| Arrival(token.clone())).await?;
@@ -101,7 +106,8 @@ impl Supervisor {
                 ServerAnswer::Done
             }
             ServerQuestion::Online(tokens) => {
-                let holds = |token: &String| self.online().holds(&LeapTokenId::from(token.as_str()));
+                let holds =
+                    |token: &String| self.online().holds(&LeapTokenId::from(token.as_str()));
                 ServerAnswer::Each(tokens.iter().map(holds).collect())
             }
             ServerQuestion::Ephemeral(token) => {
@@ -133,7 +139,8 @@ impl Supervisor {
                 };
                 // Where the channel is not in use here, nobody is in.
                 let is_used = self.shard(&key).ask(|| FindChannel(key.clone())).await?.is_some();
-                let part = if is_used { self.presence_here(&key, &start, limit).await? } else { None };
+                let part =
+                    if is_used { self.presence_here(&key, &start, limit).await? } else { None };
                 let members = part.map(|part| part.members);
                 let packed = |members: Vec<_>| members.iter().map(MemberElsewhere::from).collect();
                 ServerAnswer::Members(members.map(packed))
@@ -154,6 +161,7 @@ impl Supervisor {
                 Ok(sharing) => ServerAnswer::Held(HeldElsewhere {
                     session: sharing.session.as_str().to_owned(),
                     ephemeral: sharing.ephemeral.iter().map(HeldChannel::from).collect(),
+                    moved: sharing.moved.map(PackedSession::from),
                 }),
                 // It ended just now.
                 Err(_) => ServerAnswer::Is(false),

@@ -2,8 +2,12 @@
 //! with [`ServerAnswer::Unknown`].
 
 use crate::actor::channel::SharedSession;
-use crate::domain::{ChannelId, LeapTokenId, Member, Message, ProjectId, RawJson, Subscription, Timestamp};
-use crate::protocol::PresentMember;
+use crate::domain::{
+    ChannelId, LeapTokenId, Member, Message, Position, ProjectId, RawJson, Since, Subscription,
+    Timestamp,
+};
+use crate::protocol::{EncodedEvent, Event, PresentMember};
+use crate::session::MovedSession;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -171,6 +175,28 @@ pub(in crate::actor) struct HeldElsewhere {
     pub(in crate::actor) session: String,
     /// What it is subscribed to as long as it lasts.
     pub(in crate::actor) ephemeral: Vec<HeldChannel>,
+    /// What it had for its next connection: then it has ended there, and goes on at the asker.
+    pub(in crate::actor) moved: Option<PackedSession>,
+}
+
+/// What a session without connections had for the next one.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::actor) struct PackedSession {
+    /// Messages that nobody has heard.
+    kept: Vec<KeptMessage>,
+    /// How many more there were.
+    missed: u64,
+    /// Up to where it has kept those of each channel.
+    positions: Vec<(String, String)>,
+}
+
+/// A message that nobody has heard.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptMessage {
+    /// Of this channel; none of one that was sent to the token.
+    channel: Option<String>,
+    /// It.
+    message: SentMessage,
 }
 
 /// A channel that a session is subscribed to.
@@ -246,6 +272,64 @@ impl From<MemberElsewhere> for PresentMember {
         let token = token.map(|token| LeapTokenId::from(token.as_str()));
         let member = Arc::new(Member { id: id.into(), data: unpacked(data), token });
         Self { member, connections, since: Timestamp(since) }
+    }
+}
+
+/// The most bytes of messages that move with a session, roughly; the newest of them.
+const MOST_MOVED: usize = 4 << 20;
+
+impl From<MovedSession> for PackedSession {
+    fn from(moved: MovedSession) -> Self {
+        let MovedSession { events, mut missed, positions } = moved;
+        let (mut kept, mut bytes) = (Vec::new(), 0);
+        for event in events.iter().rev() {
+            bytes += event.size_hint();
+            let packed = KeptMessage::new(event).filter(|_| bytes <= MOST_MOVED);
+            match packed {
+                Some(packed) => kept.push(packed),
+                None => missed = missed.saturating_add(u64::from(event.event().is_message())),
+            }
+        }
+        kept.reverse();
+        let written = |(id, at): (ChannelId, Position)| (id.as_str().to_owned(), at.to_string());
+        Self { kept, missed, positions: positions.into_iter().map(written).collect() }
+    }
+}
+
+impl From<PackedSession> for MovedSession {
+    fn from(packed: PackedSession) -> Self {
+        let PackedSession { kept, missed, positions } = packed;
+        let events = kept.into_iter().map(KeptMessage::event).collect();
+        let read = |(id, at): (String, String)| {
+            // One that cannot be read is one from which nothing can be recovered.
+            Some((ChannelId::trusted(&id), Since::read(&at).0?))
+        };
+        Self { events, missed, positions: positions.into_iter().filter_map(read).collect() }
+    }
+}
+
+impl KeptMessage {
+    /// Packs one; a mail stays where it is, in the store.
+    fn new(event: &EncodedEvent) -> Option<Self> {
+        match event.event() {
+            Event::Message { channel, message } => {
+                let channel = Some(channel.as_str().to_owned());
+                Some(Self { channel, message: SentMessage::new(message) })
+            }
+            Event::DirectMessage { message, .. } => {
+                Some(Self { channel: None, message: SentMessage::new(message) })
+            }
+            _ => None,
+        }
+    }
+
+    /// Unpacks it.
+    fn event(self) -> Arc<EncodedEvent> {
+        let message = self.message.message();
+        Arc::new(EncodedEvent::new(match self.channel {
+            Some(channel) => Event::Message { channel: ChannelId::trusted(&channel), message },
+            None => Event::DirectMessage { message, is_unicast: false },
+        }))
     }
 }
 
