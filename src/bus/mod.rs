@@ -4,6 +4,7 @@
 //! wherever else somebody stands on the line. One server alone orders by itself ([`Local`]): a function call in the same
 //! step. No I/O here.
 
+pub mod error;
 pub mod others;
 #[cfg(feature = "redis")]
 pub mod redis;

@@ -1,6 +1,6 @@
 //! What the servers of one database ask each other: a text, and what each says to it. What stands in it, the bus does not know.
 
-use super::shared::BusError;
+use super::error::BusError;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use tokio::time::Instant;

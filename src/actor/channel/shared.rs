@@ -13,7 +13,8 @@ pub use opening::{SharedOpening, open};
 
 use super::{ChannelActor, Published};
 use crate::ask::AskError;
-use crate::bus::shared::{AppendOutcome, BusError, LineNews, OpenLine, Proposal, SharedBus};
+use crate::bus::error::BusError;
+use crate::bus::shared::{AppendOutcome, LineNews, OpenLine, Proposal, SharedBus};
 use crate::bus::{LineEntry, Ordered};
 use crate::channel::ChannelMachine;
 use crate::domain::{Channel, Epoch, Message, Position, State, Version};

@@ -3,6 +3,8 @@
 //! Where this server is alone, nobody is asked, and nothing is waited for.
 
 mod answering;
+mod lists;
+mod packing;
 mod question;
 
 pub use answering::AnsweringServer;
@@ -12,23 +14,15 @@ use crate::actor::clock;
 use crate::actor::session::Elsewhere;
 use crate::ask::AskError;
 use crate::bus::others::Needed;
-use crate::channel::MemberPlace;
 use crate::domain::project::SecretHash;
 use crate::domain::{
-    ChannelId, ChannelKey, ConnectionId, LeapTokenId, Message, ProjectId, SessionId, Subscription,
-    Timestamp,
+    ChannelId, ConnectionId, LeapTokenId, Message, ProjectId, SessionId, Subscription, Timestamp,
 };
-use crate::protocol::PresentMember;
 use crate::session::MovedSession;
-use crate::store::{Start, Thing};
-use indexmap::IndexMap;
-use indexmap::map::Entry;
+use crate::store::Thing;
 use question::{
-    ChangedSubscription, ForgottenThing, HeldElsewhere, SentMessage, ServerAnswer, ServerQuestion,
-    SharedMember,
+    ChangedSubscription, ForgottenThing, HeldElsewhere, PackedMessage, ServerAnswer, ServerQuestion,
 };
-use std::collections::HashSet;
-use std::sync::Arc;
 
 /// Something that a memory outside the actors has to let go of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +152,7 @@ impl Supervisor {
             return Ok(false);
         }
         let (project, token) = (project.as_str().to_owned(), token.as_str().to_owned());
-        let message = SentMessage::new(message);
+        let message = PackedMessage::new(message);
         // Of one that cannot be reached nobody knows whether the token is there.
         let asked = ServerQuestion::Direct { project, token, message };
         let answers = self.ask_those(&asked, Needed::AllThatLive).await?;
@@ -231,73 +225,20 @@ impl Supervisor {
         Ok(all)
     }
 
-    /// How many sessions are connected to a channel and how many are in, on all servers; each counts once, however many have it.
-    /// While others cannot be asked, this one tells what it knows.
-    pub(super) async fn counts(&self, key: &ChannelKey) -> Result<(u64, u64), AskError> {
-        let here = self.counts_here(key).await?;
-        let (mut online, mut present) = (here.online, here.present);
-        let mut twice: Vec<_> = here.shared.iter().map(SharedMember::from).collect();
-        let (project, channel) = (key.project.as_str().to_owned(), key.id.as_str().to_owned());
-        let asked = ServerQuestion::Count { project, channel };
-        for answer in self.ask_others(&asked).await.unwrap_or_default() {
-            if let ServerAnswer::Count { online: more, present: in_grace, shared } = answer {
-                (online, present) = (online + more, present + in_grace);
-                twice.extend(shared);
-            }
-        }
-        let (mut connected, mut are_in) = (HashSet::new(), HashSet::new());
-        for known in twice {
-            online -= u64::from(known.is_online && !connected.insert(known.member.clone()));
-            present -= u64::from(known.is_present && !are_in.insert(known.member));
-        }
-        Ok((online, present))
-    }
-
-    /// A part of who is in a channel, on all servers, in order. While others cannot be asked, this one tells what it knows.
-    pub(super) async fn present_everywhere(
-        &self,
-        key: &ChannelKey,
-        start: &Start<MemberPlace>,
-        limit: u64,
-        here: Vec<PresentMember>,
-    ) -> Vec<PresentMember> {
-        let (behind, skipped) = match start {
-            Start::Skip(count) => (None, *count),
-            Start::Behind((since, id)) => (Some((since.0, id.as_ref().to_owned())), 0),
-        };
-        let (project, channel) = (key.project.as_str().to_owned(), key.id.as_str().to_owned());
-        let limit = limit.saturating_add(skipped);
-        let asked = ServerQuestion::Present { project, channel, behind, limit };
-        let mut all = here;
-        if limit == 0 {
-            // Only how many they are is asked.
-            return all;
-        }
-        for answer in self.ask_others(&asked).await.unwrap_or_default() {
-            if let ServerAnswer::Members(Some(members)) = answer {
-                all.extend(members.into_iter().map(PresentMember::from));
-            }
-        }
-        all.sort_by(|one, other| (one.since, &one.member.id).cmp(&(other.since, &other.member.id)));
-        let mut merged: IndexMap<Arc<str>, PresentMember> = IndexMap::new();
-        for present in all {
-            match merged.entry(Arc::clone(&present.member.id)) {
-                Entry::Occupied(mut known) => known.get_mut().connections += present.connections,
-                Entry::Vacant(place) => {
-                    place.insert(present);
-                }
-            }
-        }
-        let index = |number| usize::try_from(number).unwrap_or(usize::MAX);
-        merged.into_values().take(index(limit)).skip(index(skipped)).collect()
-    }
-
     /// Tells other servers of a token whose state or expiry is another.
     pub(super) async fn token_changed_elsewhere(
         &self,
         token: &LeapTokenId,
     ) -> Result<(), AskError> {
         self.tell_others(&ServerQuestion::TokenChanged(token.as_str().to_owned())).await
+    }
+
+    /// Tells other servers of a token whose subject was revoked.
+    pub(super) async fn token_revoked_elsewhere(
+        &self,
+        token: &LeapTokenId,
+    ) -> Result<(), AskError> {
+        self.tell_others(&ServerQuestion::TokenRevoked(token.as_str().to_owned())).await
     }
 
     /// Tells other servers of a token that is deleted.

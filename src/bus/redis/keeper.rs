@@ -3,9 +3,10 @@
 use super::hearing::HeardWord;
 use super::questions::{BEAT, QuestionDesk};
 use super::{HeardEntry, LineName, RedisWire, WireError};
+use crate::bus::error::BusError;
 use crate::bus::others::{Answering, Needed, OtherServers, ServerAnswers};
 use crate::bus::shared::{
-    AppendOutcome, BusError, LineNews, LineOpening, OpenLine, Proposal, SharedBus, WindowRead,
+    AppendOutcome, LineNews, LineOpening, OpenLine, Proposal, SharedBus, WindowRead,
 };
 use crate::domain::{ChannelKey, Epoch, Position, Version};
 use futures_util::FutureExt as _;
@@ -72,7 +73,7 @@ struct Shared {
 }
 
 /// What comes over a connection.
-struct Incoming {
+struct WireNews {
     /// Entries of lines.
     entries: mpsc::Receiver<HeardEntry>,
     /// Words of other servers.
@@ -183,7 +184,7 @@ impl Shared {
     /// Makes a connection that hears all that is listened to, and tells who listens.
     ///
     /// What is heard before they are told is dropped: each of them reads it.
-    async fn connect(&self) -> Result<(Arc<RedisWire>, Incoming), WireError> {
+    async fn connect(&self) -> Result<(Arc<RedisWire>, WireNews), WireError> {
         let (heard, mut hearing) = mpsc::channel(HEARD);
         let (said, words) = mpsc::channel(WORDS);
         let wire = Arc::new(RedisWire::connect_for(&self.address, heard, said).await?);
@@ -207,7 +208,7 @@ impl Shared {
         }?;
         self.listeners().known.retain(|_, listener| listener.news.try_send(LineNews::Back).is_ok());
         self.wire.send_replace(Some(Arc::clone(&wire)));
-        Ok((wire, Incoming { entries: hearing, words }))
+        Ok((wire, WireNews { entries: hearing, words }))
     }
 }
 
@@ -287,7 +288,7 @@ async fn keep(
 async fn serve(
     shared: &Arc<Shared>,
     wire: &Arc<RedisWire>,
-    incoming: &mut Incoming,
+    incoming: &mut WireNews,
     leaving: &mut mpsc::UnboundedReceiver<(String, u64)>,
 ) {
     let probing = async {

@@ -4,7 +4,8 @@
 use super::super::super::clock;
 use super::super::super::persistence::Persistence;
 use crate::ask::AskError;
-use crate::bus::shared::{BusError, OpenLine, SharedBus};
+use crate::bus::error::BusError;
+use crate::bus::shared::{OpenLine, SharedBus};
 use crate::domain::{Capabilities, Channel, ChannelKey, Version};
 use crate::store::{StoreError, Thing};
 use std::sync::Arc;

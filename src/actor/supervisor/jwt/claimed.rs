@@ -154,7 +154,16 @@ impl Supervisor {
         subject: &Subject,
     ) -> Result<(), AskError> {
         let token = LeapTokenId::of_subject(project, subject);
-        if let Some(live) = self.find_session(&token).await? {
+        self.token_revoked_here(&token).await?;
+        self.token_revoked_elsewhere(&token).await
+    }
+
+    /// The same, of this server's session.
+    pub(in super::super) async fn token_revoked_here(
+        &self,
+        token: &LeapTokenId,
+    ) -> Result<(), AskError> {
+        if let Some(live) = self.find_session(token).await? {
             // One that ends just now has no connections any more.
             let _ = live.send(TokenEnded("the token was revoked")).await;
         }

@@ -71,11 +71,6 @@ impl Supervisor {
             ServerQuestion::Arrived(token) => {
                 self.share(&LeapTokenId::from(token.as_str())).await?
             }
-            ServerQuestion::Has(token) => {
-                let token = LeapTokenId::from(token.as_str());
-                let found = self.shard(&token).ask(|| Arrival(token.clone())).await?;
-                ServerAnswer::Is(matches!(found, FoundHere::Live(_)))
-            }
             ServerQuestion::Subscription(changed) => {
                 if let Some(live) = self.find_session(&changed.token()).await? {
                     let (channel, is_ephemeral) = (changed.channel(), changed.is_ephemeral);
@@ -99,6 +94,10 @@ impl Supervisor {
             }
             ServerQuestion::TokenDeleted(token) => {
                 self.token_deleted_here(&LeapTokenId::from(token.as_str())).await?;
+                ServerAnswer::Done
+            }
+            ServerQuestion::TokenRevoked(token) => {
+                self.token_revoked_here(&LeapTokenId::from(token.as_str())).await?;
                 ServerAnswer::Done
             }
             ServerQuestion::Mail(token) => {
