@@ -273,6 +273,20 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         self.line.open_at(position);
     }
 
+    /// What its line has said up to where it was opened, as far as that can still be read: in order, and none left out. It is
+    /// at hand for who wants to hear on from before.
+    pub fn restore(&mut self, window: Vec<Ordered>, now: Instant) {
+        let Some(oldest) = window.first() else { return };
+        let behind = oldest.position.offset.saturating_sub(1);
+        let channel = self.key().id.clone();
+        let said = window.into_iter().filter_map(|Ordered { position, entry }| {
+            let LineEntry::Message(message) = entry else { return None };
+            let message = Event::Message { channel: channel.clone(), message };
+            Some(EncodedEvent::new(message).said_at(position))
+        });
+        self.line.restore(behind, said, now);
+    }
+
     /// The line is known to stand here: what this machine has not taken of it is lost.
     pub fn follow(&mut self, position: Position, effects: &mut E) {
         if position != self.line.position() {

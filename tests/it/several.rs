@@ -1,6 +1,7 @@
 //! Several servers of one database, which a Redis orders for (`docs/adr/0033`): real processes, a real PostgreSQL, a real Redis.
 
 mod bus;
+mod coming_back;
 
 use crate::scene::{create, eventually, publish};
 use crate::socket::Socket;

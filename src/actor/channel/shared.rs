@@ -373,7 +373,7 @@ impl ChannelActor {
         }));
     }
 
-    /// The line is open again: what this actor has not taken of it is lost, and told.
+    /// The line is open again: of what this actor has not taken of it, it takes what can be read; the rest is lost, and told.
     fn reopened(&mut self, opening: SharedOpening, ctx: &mut Context<Self>) {
         if opening.channel.created_at != self.machine.channel().created_at {
             // That is another one of the same name: this one was deleted.
@@ -386,6 +386,7 @@ impl ChannelActor {
         shared.news = Some(opening.line.news);
         shared.hold = opening.line.hold;
         shared.is_opening = false;
+        opening.window.into_iter().for_each(|entry| self.take_entry(entry, ctx));
         self.step(ctx, |machine, acting| machine.follow(position, acting));
         self.hear_line(ctx);
         self.mend(&opening.channel, ctx);

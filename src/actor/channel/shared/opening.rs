@@ -4,8 +4,9 @@
 use super::super::super::clock;
 use super::super::super::persistence::Persistence;
 use crate::ask::AskError;
+use crate::bus::Ordered;
 use crate::bus::shared::{BusError, OpenLine, SharedBus};
-use crate::domain::{Capabilities, Channel, ChannelKey, Version};
+use crate::domain::{Capabilities, Channel, ChannelKey, Position, Version};
 use crate::store::{StoreError, Thing};
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub struct SharedOpening {
     pub channel: Channel,
     /// Its line.
     pub line: OpenLine,
+    /// What it has said up to where it stands, as far as that can still be read: in order, and none left out.
+    pub window: Vec<Ordered>,
     /// The last state that the line has said.
     pub said: Version,
     /// The bus.
@@ -35,6 +38,25 @@ impl From<BusError> for AskError {
 pub(in super::super) fn kept_by_one() -> AskError {
     let reason = "a channel that keeps its messages is served by one server alone";
     StoreError::Unavailable(reason.to_owned()).into()
+}
+
+/// What a line has said up to a place, as far as it can still be read. None if it is another line by now.
+async fn said_before(
+    bus: &dyn SharedBus,
+    key: &ChannelKey,
+    upto: Position,
+) -> Result<Option<Vec<Ordered>>, BusError> {
+    if upto.offset == 0 {
+        return Ok(Some(Vec::new()));
+    }
+    let read = bus.read(key, Position::start(upto.epoch)).await?;
+    if read.position.is_none_or(|found| found.epoch != upto.epoch) {
+        return Ok(None);
+    }
+    let mut said = read.entries;
+    // What is behind it comes as news.
+    said.retain(|said| said.position.offset <= upto.offset);
+    Ok(Some(said))
 }
 
 /// Opens a channel's line and reads the channel.
@@ -55,6 +77,7 @@ pub async fn open(
             Err(BusError::Stale) => continue,
             opened => opened?,
         };
+        let Some(window) = said_before(&*bus, &key, line.opening.position).await? else { continue };
         let wanted = key.clone();
         let read = persistence.read(move |store| {
             let channel = store.find_channel(&wanted)?;
@@ -74,7 +97,7 @@ pub async fn open(
             said = said.filter(|said| *said <= channel.version);
         }
         if let Some(said) = said {
-            return Ok(SharedOpening { channel, line, said, bus });
+            return Ok(SharedOpening { channel, line, window, said, bus });
         }
     }
     Err(AskError::Overloaded)
