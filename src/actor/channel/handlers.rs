@@ -6,7 +6,6 @@ use super::super::shard::EndProject;
 use super::super::tell::tell;
 use super::acting::StateAsker;
 use super::keeping::{ChannelAnswer, KeptWith};
-use super::shared::kept_by_one;
 use super::{
     Attach, ChangeState, Changed, ChannelActor, ClientChange, ClientPublish, ClientPublished,
     ConnectionPart, Delete, Detach, EndIdleChannel, Expected, Hand, Handed, ListHearers,
@@ -83,18 +82,16 @@ impl Handler<ClientPublish> for ChannelActor {
             Ok(session) => session,
             Err(answer) => return ChannelAnswer::OfActor(self.behind(answer)),
         };
-        if self.is_shared() {
-            return match self.publish_together_for(&session, ask, ctx) {
-                Ok(published) => ChannelAnswer::Comes(published),
-                Err(refusal) => ChannelAnswer::OfActor(self.behind(Err(refusal))),
-            };
-        }
-        if !self.machine.keeps_messages() {
-            let published = self.publish_for(&session, ask, ctx);
-            return ChannelAnswer::OfActor(self.behind(Ok(published)));
-        }
-        match self.keep_for(&session, ask, ctx) {
-            Ok(kept) => ChannelAnswer::Comes(kept),
+        let comes = match (self.machine.keeps_messages(), self.is_shared()) {
+            (true, _) => self.keep_for(&session, ask, ctx),
+            (false, true) => self.publish_together_for(&session, ask, ctx),
+            (false, false) => {
+                let published = self.publish_for(&session, ask, ctx);
+                return ChannelAnswer::OfActor(self.behind(Ok(published)));
+            }
+        };
+        match comes {
+            Ok(published) => ChannelAnswer::Comes(published),
             Err(refusal) => ChannelAnswer::OfActor(self.behind(Err(refusal))),
         }
     }
@@ -288,9 +285,10 @@ impl Handler<Trim> for ChannelActor {
         let key = self.key().clone();
         let persistence = self.acting.persistence();
         let write = persistence.write_once(receipt, move |store| store.trim_line(&key, before));
-        Box::pin(write.into_actor(self).map(move |outcome, actor, _| {
+        Box::pin(write.into_actor(self).map(move |outcome, actor, ctx| {
             if outcome.is_ok() {
                 actor.machine.trim(before);
+                actor.reread_elsewhere(ctx);
             }
             outcome
         }))
@@ -306,9 +304,6 @@ impl Handler<Update> for ChannelActor {
         let channel = self.machine.channel();
         let visibility = update.visibility.unwrap_or(channel.visibility);
         let capabilities = update.capabilities.unwrap_or(channel.capabilities);
-        if self.is_shared() && capabilities.contains(Capabilities::HISTORY) {
-            return Box::pin(async { Err(kept_by_one()) });
-        }
         let log = self.acting.update_log(channel.capabilities, capabilities);
         let (key, kind) = (self.key().clone(), EventKind::ChannelUpdated);
         let updated = Channel { visibility, capabilities, ..channel.clone() };
@@ -352,6 +347,9 @@ impl Handler<Update> for ChannelActor {
                 }
             });
             if outcome.is_ok() {
+                if matches!(line, LineChange::Close) {
+                    actor.say_state_in_force(ctx);
+                }
                 actor.reread_elsewhere(ctx);
             }
             // The asker may have gone; the update stands.

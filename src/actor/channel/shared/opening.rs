@@ -7,7 +7,7 @@ use crate::ask::AskError;
 use crate::bus::Ordered;
 use crate::bus::shared::{BusError, OpenLine, SharedBus};
 use crate::domain::{Capabilities, Channel, ChannelKey, Position, Version};
-use crate::store::{StoreError, Thing};
+use crate::store::{StoredLine, Thing};
 use std::sync::Arc;
 
 /// How often it is begun anew where the channel is made anew meanwhile, or the bus loses its memory.
@@ -17,7 +17,9 @@ const ATTEMPTS: usize = 4;
 pub struct SharedOpening {
     /// The channel, as the store has it.
     pub channel: Channel,
-    /// Its line.
+    /// Its line as the store counts it, where that does.
+    pub kept: Option<StoredLine>,
+    /// Its line on the bus.
     pub line: OpenLine,
     /// What it has said up to where it stands, as far as that can still be read: in order, and none left out.
     pub window: Vec<Ordered>,
@@ -32,12 +34,6 @@ impl From<BusError> for AskError {
         tracing::warn!(%error, "a channel's line could not be opened");
         Self::Overloaded
     }
-}
-
-/// What is answered of a channel that keeps its messages, where there are several servers.
-pub(in super::super) fn kept_by_one() -> AskError {
-    let reason = "a channel that keeps its messages is served by one server alone";
-    StoreError::Unavailable(reason.to_owned()).into()
 }
 
 /// What a line has said up to a place, as far as it can still be read. None if it is another line by now.
@@ -62,8 +58,7 @@ async fn said_before(
 /// Opens a channel's line and reads the channel.
 ///
 /// # Errors
-/// `NotFound(Channel)`; [`AskError::Overloaded`] where the bus does not answer; [`StoreError::Unavailable`] of a channel that
-/// keeps its messages, which only a server that is alone serves yet.
+/// `NotFound(Channel)`; [`AskError::Overloaded`] where the bus does not answer.
 pub async fn open(
     persistence: &Persistence,
     bus: Arc<dyn SharedBus>,
@@ -80,15 +75,14 @@ pub async fn open(
         let Some(window) = said_before(&*bus, &key, line.opening.position).await? else { continue };
         let wanted = key.clone();
         let read = persistence.read(move |store| {
-            let channel = store.find_channel(&wanted)?;
-            Ok(store.incarnation(&wanted)?.zip(channel))
+            let Some(channel) = store.find_channel(&wanted)? else { return Ok(None) };
+            let is_kept = channel.capabilities.contains(Capabilities::HISTORY);
+            let kept = if is_kept { store.find_line(&wanted)? } else { None };
+            Ok(store.incarnation(&wanted)?.map(|incarnation| (incarnation, channel, kept)))
         });
-        let (now, channel) = read.await?.ok_or(AskError::not_found(Thing::Channel))?;
+        let (now, channel, kept) = read.await?.ok_or(AskError::not_found(Thing::Channel))?;
         if now != incarnation {
             continue;
-        }
-        if channel.capabilities.contains(Capabilities::HISTORY) {
-            return Err(kept_by_one());
         }
         let mut said = line.opening.durable;
         if said.is_none() {
@@ -97,7 +91,7 @@ pub async fn open(
             said = said.filter(|said| *said <= channel.version);
         }
         if let Some(said) = said {
-            return Ok(SharedOpening { channel, line, window, said, bus });
+            return Ok(SharedOpening { channel, kept, line, window, said, bus });
         }
     }
     Err(AskError::Overloaded)
