@@ -8,8 +8,9 @@ use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 use serde_json::{Value, json};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Publishes these numbers to `room`; how many were acknowledged.
+/// Publishes these numbers to `room`.
 fn say(server: &Server, numbers: Range<i64>) {
     numbers.for_each(|n| publish(server, "room", "n", &json!({"n": n})));
 }
@@ -175,6 +176,59 @@ fn a_bus_without_memory_costs_nothing_that_is_kept() {
     assert_eq!(until(&mut here, 8), order);
     assert_eq!(until(&mut there, 8), order);
     assert_eq!(epoch(other), before, "positions go on");
+}
+
+#[test]
+fn while_the_bus_comes_and_goes_everything_is_kept_once_and_heard_in_one_order() {
+    let Some(mut both) = two() else { return };
+    let Two { one, other, redis, .. } = &mut both;
+    let (one, other) = (&*one, &*other);
+    create(one, "room", "public", &["HISTORY"]);
+    let (mut here, mut there) = (listener(one), listener(other));
+    let talking = AtomicBool::new(true);
+    let said = std::thread::scope(|scope| {
+        let talks: Vec<_> = [(one, other, 0), (other, one, 100_000)]
+            .into_iter()
+            .map(|(mine, others, first)| {
+                let talking = &talking;
+                scope.spawn(move || {
+                    let mut n = first;
+                    while talking.load(Ordering::Relaxed) {
+                        // Of what is not acknowledged nobody knows: it is said again, now here and now there.
+                        let mut servers = [mine, others].into_iter().cycle();
+                        eventually("it is kept", || {
+                            keyed(servers.next().unwrap(), &n.to_string(), n).status == 204
+                        });
+                        n += 1;
+                    }
+                    first..n
+                })
+            })
+            .collect();
+        for _ in 0..2 {
+            let stood = kept(one).len();
+            eventually("they talk", || kept(one).len() > stood + 10);
+            redis.end();
+            let stood = kept(one).len();
+            eventually("they talk without a bus", || kept(one).len() > stood + 3);
+            redis.begin();
+        }
+        talking.store(false, Ordering::Relaxed);
+        talks.into_iter().map(|talk| talk.join().unwrap()).collect::<Vec<_>>()
+    });
+    let order = kept(other);
+    for numbers in said {
+        let of_one = order.iter().map(|(_, n)| *n).filter(|n| numbers.contains(n));
+        assert!(of_one.eq(numbers.clone()), "once each: {order:?}");
+    }
+    let last = order.last().unwrap().1;
+    assert_eq!(until(&mut here, last), order);
+    assert_eq!(until(&mut there, last), order);
+    for server in [one, other] {
+        let ready = || server.call("GET", "/health/ready", None, "").status == 200;
+        eventually("the server has found the bus again", ready);
+        server.assert_well();
+    }
 }
 
 #[test]
