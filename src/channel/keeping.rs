@@ -5,7 +5,6 @@
 
 use super::ChannelMachine;
 use super::effects::ChannelEffects;
-use super::together::Together;
 use crate::ask::AskError;
 use crate::bus::{LineEntry, Ordered};
 use crate::domain::{Channel, KeptMessage, Message, Position, Since, State, Version};
@@ -43,6 +42,16 @@ pub(super) struct Durable<P> {
     pub(super) publisher: Option<P>,
 }
 
+/// What several servers serve of a line that the store counts.
+pub(super) struct Together {
+    /// Where the bus' line stands, while the store counts.
+    pub(super) beside: Position,
+    /// Where the store's line stood when the channel ceased to keep its messages.
+    pub(super) closed: Option<Position>,
+    /// Where the store's line stood when something began to wait for what is next, while that is waited for.
+    pub(super) stuck_at: Option<Position>,
+}
+
 /// What is kept, on its way.
 pub(super) struct Keeping<P> {
     /// Whether messages are kept.
@@ -59,6 +68,19 @@ impl<P> Keeping<P> {
     /// Nothing is kept.
     pub(super) const fn new() -> Self {
         Self { is_on: false, under_way: 0, waiting: BTreeMap::new(), together: None }
+    }
+
+    /// Several servers serve the channel from now on; the line of the bus stands here.
+    pub(super) fn share(&mut self, beside: Position) {
+        let together = Together { beside, closed: None, stuck_at: None };
+        self.together = Some(Box::new(together));
+    }
+
+    /// The store counts from now on; the line of the bus, if there is one, stands here.
+    pub(super) fn leave(&mut self, beside: Position) {
+        if let Some(together) = &mut self.together {
+            together.beside = beside;
+        }
     }
 
     /// Whether nothing is on its way to the store that had to be behind it before the channel is read again.
@@ -258,7 +280,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// after a commit that was reported as failed and stands.
     pub(super) fn settle_line(&mut self, effects: &mut E) {
         if self.keeping.together.is_some() {
-            self.await_next(effects);
+            self.wait_for_next(effects);
             return self.reload_if_due(effects);
         }
         let nothing_comes = self.keeping.under_way == 0 && self.changes.is_stored();

@@ -6,9 +6,9 @@
 
 use super::ChannelMachine;
 use super::effects::ChannelEffects;
-use super::keeping::{Durable, Keeping};
+use super::keeping::Durable;
 use crate::bus::{LineEntry, Ordered};
-use crate::domain::{Message, Position, State, Version};
+use crate::domain::{Message, Position, Since, State, Version};
 use crate::protocol::{EncodedEvent, Event};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,31 +17,6 @@ use tokio::time::Instant;
 /// How long what another server has stored may be unsaid before it is read.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// What several servers serve of a line that the store counts.
-pub(super) struct Together {
-    /// Where the bus' line stands, while the store counts.
-    beside: Position,
-    /// Where the store's line stood when the channel ceased to keep its messages.
-    closed: Option<Position>,
-    /// Where the store's line stood when something began to wait for what is next, while that is waited for.
-    awaited: Option<Position>,
-}
-
-impl<P> Keeping<P> {
-    /// Several servers serve the channel from now on; the line of the bus stands here.
-    pub(super) fn share(&mut self, beside: Position) {
-        let together = Together { beside, closed: None, awaited: None };
-        self.together = Some(Box::new(together));
-    }
-
-    /// The store counts from now on; the line of the bus, if there is one, stands here.
-    pub(super) fn leave(&mut self, beside: Position) {
-        if let Some(together) = &mut self.together {
-            together.beside = beside;
-        }
-    }
-}
-
 impl<E: ChannelEffects> ChannelMachine<E> {
     /// Where it stands on the line of the bus.
     pub fn heard_to(&self) -> Position {
@@ -49,6 +24,14 @@ impl<E: ChannelEffects> ChannelMachine<E> {
             Some(together) if self.keeping.is_on => together.beside,
             _ => self.line.position(),
         }
+    }
+
+    /// Whether somebody has heard more of the line than this server: on another one, or from the store.
+    pub fn is_behind(&self, since: Option<Since>) -> bool {
+        let stands = self.line.position();
+        let heard =
+            since.and_then(|Since(heard)| heard).filter(|_| self.keeping.together.is_some());
+        heard.is_some_and(|heard| heard.epoch == stands.epoch && heard.offset > stands.offset)
     }
 
     /// Takes what the bus says, in its order.
@@ -94,7 +77,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         }
         self.keeping.waiting.entry(position.offset).or_insert(durable);
         self.say_next(now, effects);
-        self.await_next(effects);
+        self.wait_for_next(effects);
     }
 
     /// A state that this server has stored stands there on the store's line.
@@ -127,23 +110,23 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     }
 
     /// Waits a moment for what is next, where something is there that comes behind it: another server is about to say it.
-    pub(super) fn await_next(&mut self, effects: &mut E) {
+    pub(super) fn wait_for_next(&mut self, effects: &mut E) {
         let is_waiting = self.keeping.is_on && !self.keeping.waiting.is_empty();
         let Some(together) = self.keeping.together.as_mut().filter(|_| is_waiting) else { return };
-        if together.awaited.is_none() {
-            together.awaited = Some(self.line.position());
+        if together.stuck_at.is_none() {
+            together.stuck_at = Some(self.line.position());
             effects.reload_in(PATIENCE);
         }
     }
 
     /// A moment has passed: where the line still stands where it stood, the store is read, which has what is next.
-    pub(super) fn awaited(&mut self, effects: &mut E) {
+    pub(super) fn next_is_due(&mut self, effects: &mut E) {
         let Some(together) = &mut self.keeping.together else { return };
-        match together.awaited.take() {
+        match together.stuck_at.take() {
             Some(stood) if stood == self.line.position() && !self.keeping.waiting.is_empty() => {
                 self.changes.doubt();
             }
-            _ => self.await_next(effects),
+            _ => self.wait_for_next(effects),
         }
     }
 

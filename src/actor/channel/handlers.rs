@@ -15,6 +15,7 @@ use super::{
 use crate::ask::{AskError, ChangeError};
 use crate::bus::LineEntry;
 use crate::channel::{Admission, ChannelMachine, PresentPart, SentId, SentMessage, Speaker};
+use crate::delivery::fanout::FanoutHandle;
 use crate::domain::{
     Capabilities, Channel, Epoch, EventKind, HistoryLimits, Message, Position, SessionRef, Version,
 };
@@ -411,9 +412,11 @@ impl Handler<OnlineCount> for ChannelActor {
 impl Handler<Subscribe> for ChannelActor {
     type Result = ActorResponse<Self, bool>;
 
-    fn handle(&mut self, Subscribe(arrival): Subscribe, ctx: &mut Context<Self>) -> Self::Result {
-        let admitted = self.step(ctx, |machine, acting| machine.subscribe(arrival, now(), acting));
-        match admitted {
+    fn handle(&mut self, ask: Subscribe, ctx: &mut Context<Self>) -> Self::Result {
+        if self.machine.is_behind(ask.since()) {
+            return self.subscribe_behind(ask, ctx);
+        }
+        match self.admit(ask, ctx) {
             Admission::Refused => self.behind(false),
             Admission::Heard => self.behind(true),
             Admission::Late(late) => {
@@ -427,6 +430,26 @@ impl Handler<Attach> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, ask: Attach, ctx: &mut Context<Self>) {
+        if self.machine.is_behind(ask.since) {
+            self.keep_up(ctx, |actor, ctx| actor.attach(ask, ctx));
+        } else {
+            self.attach(ask, ctx);
+        }
+    }
+}
+
+impl ChannelActor {
+    /// Lets a session in, if the channel is open to it.
+    pub(super) fn admit(
+        &mut self,
+        Subscribe(arrival): Subscribe,
+        ctx: &mut Context<Self>,
+    ) -> Admission<FanoutHandle> {
+        self.step(ctx, |machine, acting| machine.subscribe(arrival, now(), acting))
+    }
+
+    /// A connection that is just beginning hears the channel from now on.
+    fn attach(&mut self, ask: Attach, ctx: &mut Context<Self>) {
         let Attach { session, address, connection, since } = ask;
         self.step(ctx, |machine, acting| machine.tell_missed(session.uid, acting));
         let (connection_uid, snapshot) = (connection.uid, self.machine.snapshot(since));

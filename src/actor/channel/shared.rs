@@ -7,6 +7,7 @@
 
 mod announcing;
 mod changing;
+mod keeping_up;
 mod opening;
 
 pub use opening::{SharedOpening, open};

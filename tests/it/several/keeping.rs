@@ -1,7 +1,7 @@
 //! A channel that keeps its messages, on several servers: what the store has is what everybody hears, in the store's order.
 
 use super::{Two, hearer, start, two};
-use crate::scene::{create, eventually, parts, publish, resume, token_for};
+use crate::scene::{create, eventually, new_token, parts, publish, resume, token_for};
 use crate::socket::Socket;
 use crate::support::{Answer, OWNER, Server};
 use diesel::connection::SimpleConnection as _;
@@ -151,6 +151,28 @@ fn what_was_kept_and_never_said_is_found_and_said_in_its_place() {
     assert_eq!(order.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [0, 1, 77, 2]);
     assert_eq!(until(&mut here, 2), order);
     assert_eq!(until(&mut there, 2), order);
+    // Whoever has read more than anybody has said is not told that something is gone.
+    let mut read = |unsaid: &str| {
+        database.batch_execute(unsaid).unwrap();
+        kept(one).last().unwrap().0.clone()
+    };
+    let [first, second] = [unsaid, unsaid].map(&mut read);
+    let token = new_token(one, &json!({}));
+    let (mut socket, _) = resume(one.address, Some(&token), &Value::Null);
+    let since = json!({"e": "SUBSCRIBE", "c": "room", "d": {"since": first}});
+    socket.send(&json!({"op": 0, "d": since}));
+    let available = socket.expect("AVAILABLE");
+    assert_eq!(available["d"]["recovered"], true, "{available}");
+    let token = token_for(other, &["room"]);
+    let from = json!({"positions": {"room": second}});
+    let (mut resumed, init) = resume(other.address, Some(&token), &from);
+    assert_eq!(init["resume"], "complete", "{init}");
+    say(one, 3..4);
+    let order = kept(other).split_off(4);
+    assert_eq!(until(&mut socket, 3), order[1..]);
+    assert_eq!(until(&mut resumed, 3), order[2..]);
+    assert_eq!(until(&mut here, 3), order);
+    assert_eq!(until(&mut there, 3), order);
 }
 
 #[test]

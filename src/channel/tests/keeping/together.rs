@@ -103,6 +103,17 @@ fn what_was_not_heard_on_the_bus_or_is_of_another_line_is_read() {
 }
 
 #[test]
+fn whoever_has_heard_more_than_this_server_is_waited_for_and_nobody_else() {
+    let (machine, _) = together();
+    let since = |position| Some(Since(Some(position)));
+    let other = Position { epoch: Epoch(3), offset: START + 1 };
+    let named = [since(at(START)), since(at(START + 1)), since(other), Some(Since(None)), None];
+    assert_eq!(named.map(|since| machine.is_behind(since)), [false, true, false, false, false]);
+    let (alone, _) = keeping();
+    assert!(!alone.is_behind(since(at(START + 1))), "nobody else knows more");
+}
+
+#[test]
 fn when_it_ceases_to_keep_the_bus_counts_again_and_nothing_is_said_twice() {
     let (mut machine, mut notes) = together();
     // Somebody did not know yet that messages are kept.
