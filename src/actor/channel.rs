@@ -88,11 +88,15 @@ impl ChannelActor {
 
     /// A channel that several servers serve, of which the line was just opened.
     pub fn shared(opening: SharedOpening, around: Surroundings) -> Self {
-        let SharedOpening { channel, line, said, bus } = opening;
+        let SharedOpening { channel, kept, line, window, said, bus } = opening;
         let at = line.opening.position;
         let shared = Box::new(SharedLine::new(bus, line, said));
         let mut actor = Self::with(channel, None, Some(shared), around);
         actor.machine.open_at(at);
+        match kept {
+            Some(kept) => actor.machine.open_history(kept.position),
+            None => actor.machine.restore(window, Instant::now()),
+        }
         actor
     }
 

@@ -25,6 +25,22 @@ pub enum LineEntry {
         /// Its number.
         version: Version,
     },
+    /// A message that the store keeps, in its place on the store's line, which alone counts.
+    Kept {
+        /// That place.
+        position: Position,
+        /// The message.
+        message: Message,
+    },
+    /// A state of a channel whose line the store counts, in its place there.
+    KeptState {
+        /// That place.
+        position: Position,
+        /// The whole state.
+        state: State,
+        /// Its number.
+        version: Version,
+    },
     /// Something else of the channel is another in the store by now: whoever hears this reads it again.
     Reread,
 }

@@ -9,7 +9,7 @@ use crate::ask::AskError;
 use crate::bus::{LineEntry, Ordered};
 use crate::domain::{Channel, KeptMessage, Message, Position, Since, State, Version};
 use crate::line::Missing;
-use crate::store::StoreError;
+use crate::store::{StoreError, Thing};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -30,35 +30,62 @@ pub struct CaughtUp {
     pub messages: Vec<KeptMessage>,
     /// Whether these are all.
     pub is_whole: bool,
+    /// The offset behind which nothing is gone.
+    pub oldest: u64,
 }
 
 /// Something that is durable and has its place.
-struct Durable<P> {
+pub(super) struct Durable<P> {
     /// It.
-    entry: LineEntry,
+    pub(super) entry: LineEntry,
     /// Who waits for it; who made a state, the changes know.
-    publisher: Option<P>,
+    pub(super) publisher: Option<P>,
+}
+
+/// What several servers serve of a line that the store counts.
+pub(super) struct Together {
+    /// Where the bus' line stands, while the store counts.
+    pub(super) beside: Position,
+    /// Where the store's line stood when the channel ceased to keep its messages.
+    pub(super) closed: Option<Position>,
+    /// Where the store's line stood when something began to wait for what is next, while that is waited for.
+    pub(super) stuck_at: Option<Position>,
 }
 
 /// What is kept, on its way.
 pub(super) struct Keeping<P> {
     /// Whether messages are kept.
-    is_on: bool,
+    pub(super) is_on: bool,
     /// How many are on their way to the store.
     under_way: usize,
     /// What is durable and waits for what stands before it, by its offset.
-    waiting: BTreeMap<u64, Durable<P>>,
+    pub(super) waiting: BTreeMap<u64, Durable<P>>,
+    /// What several servers serve of it; takes no room elsewhere.
+    pub(super) together: Option<Box<Together>>,
 }
 
 impl<P> Keeping<P> {
     /// Nothing is kept.
     pub(super) const fn new() -> Self {
-        Self { is_on: false, under_way: 0, waiting: BTreeMap::new() }
+        Self { is_on: false, under_way: 0, waiting: BTreeMap::new(), together: None }
     }
 
-    /// Whether nothing is on its way to the store.
+    /// Several servers serve the channel from now on; the line of the bus stands here.
+    pub(super) fn share(&mut self, beside: Position) {
+        let together = Together { beside, closed: None, stuck_at: None };
+        self.together = Some(Box::new(together));
+    }
+
+    /// The store counts from now on; the line of the bus, if there is one, stands here.
+    pub(super) fn leave(&mut self, beside: Position) {
+        if let Some(together) = &mut self.together {
+            together.beside = beside;
+        }
+    }
+
+    /// Whether nothing is on its way to the store that had to be behind it before the channel is read again.
     pub(super) const fn is_stored(&self) -> bool {
-        self.under_way == 0
+        self.under_way == 0 || self.together.is_some()
     }
 
     /// Whether nothing is under way.
@@ -92,6 +119,9 @@ impl<E: ChannelEffects> ChannelMachine<E> {
 
     /// Messages are kept from now on, behind this place, up to which the store has counted.
     pub fn open_history(&mut self, position: Position) {
+        if !self.keeping.is_on {
+            self.keeping.leave(self.line.position());
+        }
         self.keeping.is_on = true;
         self.line.open_at(position);
         self.available = None;
@@ -100,6 +130,9 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// Messages are kept no more: the line goes on by itself. What is under way is still said.
     pub fn close_history(&mut self, now: Instant, effects: &mut E) {
         self.keeping.is_on = false;
+        if self.keeping.together.is_some() {
+            return self.close_together(now, effects);
+        }
         for (_, durable) in std::mem::take(&mut self.keeping.waiting) {
             self.place(None, durable, now, effects);
         }
@@ -137,10 +170,16 @@ impl<E: ChannelEffects> ChannelMachine<E> {
                 self.place(Some(position), Durable { entry, publisher }, now, effects);
             }
             Err(error) => {
-                if is_doubtful(&error) {
+                // Another server may have ended the line, and the channel is there all the same.
+                let is_gone = error == AskError::not_found(Thing::Channel);
+                let is_another = is_gone && self.keeping.together.is_some();
+                if is_another || is_doubtful(&error) {
                     self.changes.doubt();
                 }
-                effects.published(publisher, Err(error));
+                effects.published(
+                    publisher,
+                    Err(if is_another { AskError::Overloaded } else { error }),
+                );
             }
         }
         self.settle_line(effects);
@@ -174,6 +213,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
                 self.say_next(now, effects);
             }
             (true, None) => self.displace(durable, now, effects),
+            (false, _) if self.keeping.together.is_some() => self.displace(durable, now, effects),
             // The line counts by itself.
             (false, _) => {
                 self.propose(durable.entry, now, effects);
@@ -186,7 +226,12 @@ impl<E: ChannelEffects> ChannelMachine<E> {
 
     /// Deals with something durable that has no place on the line, because that was another one when it was stored: a message
     /// went with the line that it was kept on.
-    fn displace(&mut self, durable: Durable<E::Publisher>, now: Instant, effects: &mut E) {
+    pub(super) fn displace(
+        &mut self,
+        durable: Durable<E::Publisher>,
+        now: Instant,
+        effects: &mut E,
+    ) {
         if let Some(publisher) = durable.publisher {
             effects.published(publisher, Err(AskError::Overloaded));
         }
@@ -201,7 +246,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     }
 
     /// Says all that is next.
-    fn say_next(&mut self, now: Instant, effects: &mut E) {
+    pub(super) fn say_next(&mut self, now: Instant, effects: &mut E) {
         while let Some(first) = self.keeping.waiting.first_entry()
             && *first.key() <= self.line.position().next().offset
         {
@@ -234,6 +279,10 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// Has the channel read again where it must be and can be now: also where something waits for what nobody knows of, as
     /// after a commit that was reported as failed and stands.
     pub(super) fn settle_line(&mut self, effects: &mut E) {
+        if self.keeping.together.is_some() {
+            self.wait_for_next(effects);
+            return self.reload_if_due(effects);
+        }
         let nothing_comes = self.keeping.under_way == 0 && self.changes.is_stored();
         if nothing_comes && !self.keeping.waiting.is_empty() {
             self.changes.doubt();
@@ -256,6 +305,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
             }
             return;
         }
+        self.line.trim(line.oldest.saturating_add(1));
         if line.is_whole {
             self.say_behind(line.messages, now, effects);
             self.line.pass_to(line.position);

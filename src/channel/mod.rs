@@ -16,6 +16,7 @@ mod sent_ids;
 mod starting;
 mod subscribers;
 mod subscribing;
+mod together;
 
 pub use changes::StateChanges;
 pub use connection::{ConnectionRef, Worker};
@@ -264,17 +265,47 @@ impl<E: ChannelEffects> ChannelMachine<E> {
                 );
             }
             LineEntry::State { state, version } => self.show_state(state, version, now, effects),
+            LineEntry::Kept { position, message } => {
+                if !self.was_said(position) {
+                    self.broadcast(
+                        Event::Message { channel: self.key().id.clone(), message },
+                        now,
+                        effects,
+                    );
+                }
+            }
+            LineEntry::KeptState { state, version, .. } => {
+                self.show_state(state, version, now, effects);
+            }
             LineEntry::Reread => self.doubt(effects),
         }
     }
 
-    /// Its line goes on behind this place, which somebody else has counted.
+    /// Several servers serve the channel: its line goes on behind this place, which the bus counts.
     pub fn open_at(&mut self, position: Position) {
         self.line.open_at(position);
+        self.keeping.share(position);
+    }
+
+    /// What its line has said up to where it was opened, as far as that can still be read: in order, and none left out. It is
+    /// at hand for who wants to hear on from before.
+    pub fn restore(&mut self, window: Vec<Ordered>, now: Instant) {
+        let Some(oldest) = window.first() else { return };
+        let behind = oldest.position.offset.saturating_sub(1);
+        let channel = self.key().id.clone();
+        let said = window.into_iter().filter_map(|Ordered { position, entry }| {
+            let LineEntry::Message(message) = entry else { return None };
+            let message = Event::Message { channel: channel.clone(), message };
+            Some(EncodedEvent::new(message).said_at(position))
+        });
+        self.line.restore(behind, said, now);
     }
 
     /// The line is known to stand here: what this machine has not taken of it is lost.
     pub fn follow(&mut self, position: Position, effects: &mut E) {
+        if self.keeping.is_on {
+            return self.follow_beside(position, effects);
+        }
         if position != self.line.position() {
             let lost = self.line.skip_to(position);
             self.tell_gap(lost, None, effects);

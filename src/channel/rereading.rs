@@ -53,6 +53,7 @@ impl<E: ChannelEffects> ChannelMachine<E> {
     /// The pause after a read that failed is over.
     pub fn reload_again(&mut self, effects: &mut E) {
         self.rereading.is_planned = false;
+        self.next_is_due(effects);
         self.reload_if_due(effects);
     }
 

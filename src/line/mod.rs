@@ -74,6 +74,17 @@ impl Line {
         self.window.forget(position.offset);
     }
 
+    /// These messages stand in front of where it goes on, in order, and are all behind an offset: they are at hand, and have no
+    /// numbers, as nobody here has heard them.
+    pub fn restore(
+        &mut self,
+        behind: u64,
+        messages: impl IntoIterator<Item = EncodedEvent>,
+        now: Instant,
+    ) {
+        self.window.restore(behind, messages, now);
+    }
+
     /// What stands up to this place is nothing that would be missed: it goes on behind it, with all that it has at hand.
     pub const fn pass_to(&mut self, position: Position) {
         self.position = position;
@@ -205,8 +216,10 @@ impl Line {
 
     /// Whether who hears what comes behind a number misses nothing that came behind a position.
     pub fn is_heard(&self, since: Since, number: u64) -> bool {
-        let first = self.since(since).map(|events| events.first().and_then(|event| event.place()));
-        first.is_some_and(|first| first.is_none_or(|place| place.number > number))
+        // What was said before there was anybody has no number.
+        let number_of = |event: &Arc<EncodedEvent>| event.place().map_or(0, |place| place.number);
+        let first = self.since(since).map(|events| events.first().map(number_of));
+        first.is_some_and(|first| first.is_none_or(|first| first > number))
     }
 
     /// Where it stands, and the messages behind a position, if somebody names one and they are all at hand.

@@ -94,6 +94,17 @@ impl Window {
         self.entries.push_back(WindowEntry { message, since: now });
     }
 
+    /// These messages, in order, are at hand again, and are all behind an offset. Nothing else is.
+    pub(super) fn restore(
+        &mut self,
+        behind: u64,
+        messages: impl IntoIterator<Item = EncodedEvent>,
+        now: Instant,
+    ) {
+        self.forget(behind);
+        messages.into_iter().for_each(|message| self.push(Arc::new(message), now));
+    }
+
     /// Lets go of what is too old.
     pub(super) fn expire(&mut self, now: Instant) {
         let age = self.bounds.age;
@@ -249,6 +260,28 @@ mod tests {
         assert_eq!([3, 4, 5].map(|from| is_heard(3, from)), [true, false, false]);
         assert!(is_heard(5, 5) && is_heard(2, 2), "nothing came in between");
         assert!(!is_heard(1, 0) && !is_heard(6, 0), "nobody knows");
+    }
+
+    #[tokio::test]
+    async fn what_was_said_before_anybody_was_here_is_at_hand_and_has_no_numbers() {
+        let mut line = line(WindowBounds { events: 3, ..WIDE });
+        let (at, now) = (|offset| Position { epoch: Epoch(7), offset }, Instant::now());
+        line.open_at(at(9));
+        line.restore(4, [5, 6, 8, 9].map(|offset| message(1).said_at(at(offset))), now);
+        let offsets = |line: &Line, after| {
+            let events = line.since(Since(Some(at(after))))?;
+            Some(events.iter().map(|event| event.position().unwrap().offset).collect::<Vec<_>>())
+        };
+        assert_eq!(offsets(&line, 5), Some(vec![6, 8, 9]), "within the bounds");
+        assert_eq!(offsets(&line, 4), None);
+        assert!(line.after(0).is_empty() && line.last() == 0, "nobody has missed it");
+        // Who has come since has heard nothing of it.
+        let is_heard = |line: &Line, after| line.is_heard(Since(Some(at(after))), 0);
+        assert_eq!([8, 9].map(|after| is_heard(&line, after)), [false, true]);
+        line.say(message(1), now);
+        assert_eq!(offsets(&line, 8), Some(vec![9, 10]));
+        assert_eq!(numbers(&line.after(0)), (vec![1], 0));
+        assert_eq!([8, 9].map(|after| is_heard(&line, after)), [false, true]);
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! Several servers of one database, which a Redis orders for (`docs/adr/0033`): real processes, a real PostgreSQL, a real Redis.
 
 mod bus;
+mod coming_back;
+mod keeping;
 mod sessions;
 
 use crate::scene::{create, eventually, publish};
@@ -12,6 +14,7 @@ use diesel::{Connection as _, PgConnection};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
 
 /// Two servers.
 struct Two {
@@ -60,6 +63,24 @@ fn numbers(socket: &mut Socket, count: usize) -> Vec<i64> {
         said.1["d"]["n"].as_i64().unwrap()
     };
     (0..count).map(|_| number(next(socket))).collect()
+}
+
+/// Publishes to `room` until the server is killed; how often that was acknowledged. Of the call under way then nobody knows.
+fn speak_until_it_ends(address: SocketAddr) -> usize {
+    let body = json!({"e": "e", "d": {"n": -1}}).to_string();
+    let call = format!(
+        "POST /v1/channels/room/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {OWNER}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = raw(address);
+    let (mut acknowledged, mut answer) = (0, [0; 512]);
+    while stream.write_all(call.as_bytes()).is_ok()
+        && stream.read(&mut answer).is_ok_and(|read| read > 0)
+    {
+        acknowledged += usize::from(answer.starts_with(b"HTTP/1.1 204"));
+    }
+    acknowledged
 }
 
 #[test]
@@ -257,19 +278,7 @@ fn a_server_that_is_killed_takes_nothing_of_the_others_along() {
     let (mut here, mut there, _gone) = (hearer(one), hearer(other), hearer(&third));
     let address = third.address;
     std::thread::scope(|scope| {
-        scope.spawn(move || {
-            // Until it is killed; of the call under way nobody knows.
-            let body = json!({"e": "e", "d": {"n": -1}}).to_string();
-            let call = format!(
-                "POST /v1/channels/room/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {OWNER}\r\n\
-                 Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            );
-            let mut stream = raw(address);
-            while stream.write_all(call.as_bytes()).is_ok()
-                && stream.read(&mut [0; 512]).is_ok_and(|read| read > 0)
-            {}
-        });
+        scope.spawn(move || speak_until_it_ends(address));
         for (server, first) in [(one, 0), (other, 1000)] {
             scope.spawn(move || {
                 for n in first..first + 50 {

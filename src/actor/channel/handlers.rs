@@ -6,7 +6,6 @@ use super::super::shard::EndProject;
 use super::super::tell::tell;
 use super::acting::StateAsker;
 use super::keeping::{ChannelAnswer, KeptWith};
-use super::shared::kept_by_one;
 use super::{
     Attach, ChangeState, Changed, ChannelActor, ClientChange, ClientPublish, ClientPublished,
     ConnectionPart, Delete, Detach, EndIdleChannel, Expected, Hand, Handed, ListHearers,
@@ -16,6 +15,7 @@ use super::{
 use crate::ask::{AskError, ChangeError};
 use crate::bus::LineEntry;
 use crate::channel::{Admission, ChannelMachine, PresentPart, SentId, SentMessage, Speaker};
+use crate::delivery::fanout::FanoutHandle;
 use crate::domain::{
     Capabilities, Channel, Epoch, EventKind, HistoryLimits, Message, Position, SessionRef, Version,
 };
@@ -82,18 +82,16 @@ impl Handler<ClientPublish> for ChannelActor {
             Ok(session) => session,
             Err(answer) => return ChannelAnswer::OfActor(self.behind(answer)),
         };
-        if self.is_shared() {
-            return match self.publish_together_for(&session, ask, ctx) {
-                Ok(published) => ChannelAnswer::Comes(published),
-                Err(refusal) => ChannelAnswer::OfActor(self.behind(Err(refusal))),
-            };
-        }
-        if !self.machine.keeps_messages() {
-            let published = self.publish_for(&session, ask, ctx);
-            return ChannelAnswer::OfActor(self.behind(Ok(published)));
-        }
-        match self.keep_for(&session, ask, ctx) {
-            Ok(kept) => ChannelAnswer::Comes(kept),
+        let comes = match (self.machine.keeps_messages(), self.is_shared()) {
+            (true, _) => self.keep_for(&session, ask, ctx),
+            (false, true) => self.publish_together_for(&session, ask, ctx),
+            (false, false) => {
+                let published = self.publish_for(&session, ask, ctx);
+                return ChannelAnswer::OfActor(self.behind(Ok(published)));
+            }
+        };
+        match comes {
+            Ok(published) => ChannelAnswer::Comes(published),
             Err(refusal) => ChannelAnswer::OfActor(self.behind(Err(refusal))),
         }
     }
@@ -287,9 +285,10 @@ impl Handler<Trim> for ChannelActor {
         let key = self.key().clone();
         let persistence = self.acting.persistence();
         let write = persistence.write_once(receipt, move |store| store.trim_line(&key, before));
-        Box::pin(write.into_actor(self).map(move |outcome, actor, _| {
+        Box::pin(write.into_actor(self).map(move |outcome, actor, ctx| {
             if outcome.is_ok() {
                 actor.machine.trim(before);
+                actor.reread_elsewhere(ctx);
             }
             outcome
         }))
@@ -305,9 +304,6 @@ impl Handler<Update> for ChannelActor {
         let channel = self.machine.channel();
         let visibility = update.visibility.unwrap_or(channel.visibility);
         let capabilities = update.capabilities.unwrap_or(channel.capabilities);
-        if self.is_shared() && capabilities.contains(Capabilities::HISTORY) {
-            return Box::pin(async { Err(kept_by_one()) });
-        }
         let log = self.acting.update_log(channel.capabilities, capabilities);
         let (key, kind) = (self.key().clone(), EventKind::ChannelUpdated);
         let updated = Channel { visibility, capabilities, ..channel.clone() };
@@ -351,6 +347,9 @@ impl Handler<Update> for ChannelActor {
                 }
             });
             if outcome.is_ok() {
+                if matches!(line, LineChange::Close) {
+                    actor.say_state_in_force(ctx);
+                }
                 actor.reread_elsewhere(ctx);
             }
             // The asker may have gone; the update stands.
@@ -404,9 +403,11 @@ impl Handler<EndProject> for ChannelActor {
 impl Handler<Subscribe> for ChannelActor {
     type Result = ActorResponse<Self, bool>;
 
-    fn handle(&mut self, Subscribe(arrival): Subscribe, ctx: &mut Context<Self>) -> Self::Result {
-        let admitted = self.step(ctx, |machine, acting| machine.subscribe(arrival, now(), acting));
-        match admitted {
+    fn handle(&mut self, ask: Subscribe, ctx: &mut Context<Self>) -> Self::Result {
+        if self.machine.is_behind(ask.since()) {
+            return self.subscribe_behind(ask, ctx);
+        }
+        match self.admit(ask, ctx) {
             Admission::Refused => self.behind(false),
             Admission::Heard => self.behind(true),
             Admission::Late(late) => {
@@ -420,6 +421,26 @@ impl Handler<Attach> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, ask: Attach, ctx: &mut Context<Self>) {
+        if self.machine.is_behind(ask.since) {
+            self.keep_up(ctx, |actor, ctx| actor.attach(ask, ctx));
+        } else {
+            self.attach(ask, ctx);
+        }
+    }
+}
+
+impl ChannelActor {
+    /// Lets a session in, if the channel is open to it.
+    pub(super) fn admit(
+        &mut self,
+        Subscribe(arrival): Subscribe,
+        ctx: &mut Context<Self>,
+    ) -> Admission<FanoutHandle> {
+        self.step(ctx, |machine, acting| machine.subscribe(arrival, now(), acting))
+    }
+
+    /// A connection that is just beginning hears the channel from now on.
+    fn attach(&mut self, ask: Attach, ctx: &mut Context<Self>) {
         let Attach { session, address, connection, since } = ask;
         self.step(ctx, |machine, acting| machine.tell_missed(session.uid, acting));
         let (connection_uid, snapshot) = (connection.uid, self.machine.snapshot(since));

@@ -5,6 +5,7 @@ use super::super::event_log::{AwaitedEvent, ClientMessage, EventStored};
 use super::super::receipt::Receipt;
 use super::{ChannelActor, Published};
 use crate::ask::AskError;
+use crate::bus::LineEntry;
 use crate::channel::{CaughtUp, SentId, SentMessage, StoredChannel};
 use crate::domain::{ChannelKey, Epoch, HistoryBounds, Message, Position};
 use crate::metrics;
@@ -226,6 +227,11 @@ impl StreamHandler<KeepOutcome> for ChannelActor {
         if let Some(over) = appended.as_ref().ok().filter(|appended| appended.is_over) {
             self.prune(over.position.epoch, ctx);
         }
+        if let Some(appended) = appended.as_ref().ok().filter(|_| self.is_shared()) {
+            let bytes = message.event.len() + message.data.as_str().len();
+            let entry = LineEntry::Kept { position: appended.position, message: message.clone() };
+            self.announce(entry, bytes, ctx);
+        }
         let (position, now) = (appended.map(|appended| appended.position), Instant::now());
         self.step(ctx, |machine, acting| machine.kept(message, publisher, position, now, acting));
     }
@@ -245,6 +251,7 @@ pub(super) fn read_again(
     let page = HistoryPage { after, before: None, is_descending: false, limit, bytes, bounds, now };
     let found = store.kept_messages(key, &page)?.map(|page| CaughtUp {
         position: page.line.position,
+        oldest: page.oldest,
         is_whole: !page.has_more && after.is_some_and(|after| page.oldest <= after),
         messages: page.messages,
     });

@@ -5,10 +5,11 @@
 //! it is ordered; of one whose call failed nobody knows, and whoever published it is told so. What is in the store is said until
 //! that succeeds.
 
+mod announcing;
 mod changing;
+mod keeping_up;
 mod opening;
 
-pub(super) use opening::kept_by_one;
 pub use opening::{SharedOpening, open};
 
 use super::{ChannelActor, Published};
@@ -58,6 +59,14 @@ impl Unsaid {
     /// Something that is in the store.
     const fn stored(entry: LineEntry) -> Self {
         Self { entry, is_repair: false, publisher: None, bytes: 0 }
+    }
+
+    /// Whether whoever reads the store finds it there, in its order.
+    const fn is_in_store_order(&self) -> bool {
+        matches!(
+            self.entry,
+            LineEntry::Kept { .. } | LineEntry::KeptState { .. } | LineEntry::Reread
+        )
     }
 
     /// Tells who waits what came of it.
@@ -151,7 +160,8 @@ impl SharedLine {
         let waiting = std::mem::take(&mut self.queue);
         let (refused, kept): (VecDeque<_>, _) =
             waiting.into_iter().partition(|unsaid| unsaid.publisher.is_some());
-        (self.queue, self.bytes) = (kept, 0);
+        self.bytes = kept.iter().map(|unsaid| unsaid.bytes).sum();
+        self.queue = kept;
         for unsaid in refused {
             unsaid.answer(Err(AskError::Overloaded));
         }
@@ -188,6 +198,10 @@ impl ChannelActor {
     /// The store had this channel when the line was opened: if its state has not been said, that is done, unless whoever stored it
     /// does it.
     pub(super) fn mend(&self, stored: &Channel, ctx: &mut Context<Self>) {
+        if self.machine.keeps_messages() {
+            // Whoever opens the line reads the store, which counts it.
+            return;
+        }
         if self.shared.as_ref().is_some_and(|shared| stored.version > shared.said) {
             Self::repair_later(stored.state.clone(), stored.version, ctx);
         }
@@ -234,27 +248,6 @@ impl ChannelActor {
             self.fly(ctx);
         }
         answer
-    }
-
-    /// Has the other servers read the channel again.
-    pub(super) fn reread_elsewhere(&mut self, ctx: &mut Context<Self>) {
-        if let Some(shared) = &mut self.shared {
-            shared.push(Unsaid::stored(LineEntry::Reread));
-            self.fly(ctx);
-        }
-    }
-
-    /// The same of one that is deleted, whose actor ends: to be waited for before that is answered.
-    pub(super) fn tell_deleted(&self) -> impl Future<Output = ()> + use<> {
-        let told = self.shared.as_ref().map(|shared| (Arc::clone(&shared.bus), shared.epoch));
-        let key = self.key().clone();
-        async move {
-            let Some((bus, epoch)) = told else { return };
-            let proposal = Proposal { epoch, entry: LineEntry::Reread, is_repair: false };
-            if let Err(error) = bus.append(&key, proposal).await {
-                tracing::warn!(channel = key.id.as_str(), %error, "other servers were not told of a deletion");
-            }
-        }
     }
 
     /// Sends what waits, unless something is under way.
@@ -374,7 +367,7 @@ impl ChannelActor {
         }));
     }
 
-    /// The line is open again: what this actor has not taken of it is lost, and told.
+    /// The line is open again: of what this actor has not taken of it, it takes what can be read; the rest is lost, and told.
     fn reopened(&mut self, opening: SharedOpening, ctx: &mut Context<Self>) {
         if opening.channel.created_at != self.machine.channel().created_at {
             // That is another one of the same name: this one was deleted.
@@ -387,6 +380,7 @@ impl ChannelActor {
         shared.news = Some(opening.line.news);
         shared.hold = opening.line.hold;
         shared.is_opening = false;
+        opening.window.into_iter().for_each(|entry| self.take_entry(entry, ctx));
         self.step(ctx, |machine, acting| machine.follow(position, acting));
         self.hear_line(ctx);
         self.mend(&opening.channel, ctx);
@@ -395,7 +389,7 @@ impl ChannelActor {
 
     /// Reads what was missed, before anything else, and then takes what showed that something was.
     fn catch_up(&mut self, behind: Option<Ordered>, ctx: &mut Context<Self>) {
-        let (key, at) = (self.key().clone(), self.machine.line().position());
+        let (key, at) = (self.key().clone(), self.machine.heard_to());
         let Some(shared) = &self.shared else { return };
         let bus = Arc::clone(&shared.bus);
         let read = async move { bus.read(&key, at).await };
@@ -424,7 +418,7 @@ impl ChannelActor {
             shared.said = shared.said.max(*version);
         }
         let now = Instant::now();
-        self.step(ctx, |machine, acting| machine.apply(entry, now, acting));
+        self.step(ctx, |machine, acting| machine.hear(entry, now, acting));
     }
 
     /// Whoever waits for a state that is shown by now hears that.
@@ -443,7 +437,7 @@ impl ChannelActor {
 
 impl StreamHandler<LineNews> for ChannelActor {
     fn handle(&mut self, news: LineNews, ctx: &mut Context<Self>) {
-        let at = self.machine.line().position();
+        let at = self.machine.heard_to();
         match news {
             LineNews::Back => {
                 self.catch_up(None, ctx);

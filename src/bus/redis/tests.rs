@@ -57,6 +57,8 @@ fn short(ordered: &Ordered) -> String {
     match &ordered.entry {
         LineEntry::Message(message) => message.data.as_str().to_owned(),
         LineEntry::State { version, .. } => format!("v{version}"),
+        LineEntry::Kept { position, .. } => format!("kept {position}"),
+        LineEntry::KeptState { position, .. } => format!("kept state {position}"),
         LineEntry::Reread => "reread".to_owned(),
     }
 }

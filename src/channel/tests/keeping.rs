@@ -1,5 +1,7 @@
 //! Messages that are kept: what is said, in which order, and who is answered, whatever the store does.
 
+mod together;
+
 use super::*;
 use crate::domain::{KeptMessage, Since};
 use crate::store::StoreError;
@@ -75,7 +77,7 @@ fn stored(
         from: None,
         message: message(*number),
     });
-    let line = Some(CaughtUp { position, messages: messages.collect(), is_whole });
+    let line = Some(CaughtUp { position, messages: messages.collect(), is_whole, oldest: 0 });
     StoredChannel { channel: machine.channel().clone(), line }
 }
 

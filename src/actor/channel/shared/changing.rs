@@ -4,16 +4,18 @@
 use super::super::super::clock;
 use super::super::{ChangeState, Changed, ChannelActor};
 use crate::ask::{AskError, ChangeError};
+use crate::bus::LineEntry;
 use crate::channel::ChannelMachine;
 use crate::domain::{
-    Capabilities, Channel, ChannelKey, EventKind, HookEvent, NewVersion, StateChange,
+    Capabilities, Channel, ChannelKey, EventKind, HookEvent, NewVersion, Position, StateChange,
     StateLogBounds,
 };
 use crate::store::{StoreError, StoreResult, Thing, WriteStore};
 use actix::prelude::*;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// How often a change is made anew because another server was first.
 const ATTEMPTS: usize = 16;
@@ -34,14 +36,28 @@ struct StoredChange {
     limit: usize,
     /// How many versions are kept, of a channel that keeps them.
     bounds: StateLogBounds,
+    /// What else came of it.
+    notes: Arc<Mutex<ChangeNotes>>,
+}
+
+/// What came of a change beside the state.
+#[derive(Default)]
+struct ChangeNotes {
     /// Why it was not made, if a rule forbids it.
-    refused: Arc<Mutex<Option<ChangeError>>>,
+    refused: Option<ChangeError>,
+    /// Its place on the line, where the store counts that.
+    place: Option<Position>,
+}
+
+/// These notes. A panic leaves nothing half done there.
+fn noted(notes: &Mutex<ChangeNotes>) -> MutexGuard<'_, ChangeNotes> {
+    notes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl StoredChange {
     /// A rule forbids it: the write fails, and this says why.
     fn refuse<T>(&self, why: ChangeError) -> StoreResult<T> {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        noted(&self.notes).refused = Some(why);
         Err(StoreError::VersionConflict)
     }
 
@@ -70,6 +86,9 @@ impl StoredChange {
                 let kept = NewVersion::first(state.clone(), next, clock::now(), self.by.clone());
                 store.keep_version(&self.key, &kept.after(&before), &self.bounds)?;
             }
+            let is_counted = capabilities.contains(Capabilities::HISTORY);
+            let place = if is_counted { store.take_place(&self.key)? } else { None };
+            noted(&self.notes).place = place;
             return Ok(Changed { state, version: next, created_at });
         }
         self.refuse(AskError::Overloaded.into())
@@ -86,9 +105,9 @@ impl ChannelActor {
         let ChangeState { change, expected, receipt, by } = ask;
         let (key, settings) = (self.key().clone(), self.acting.settings());
         let (limit, bounds) = (settings.state_bytes, settings.state_log);
-        let refused = Arc::new(Mutex::new(None));
-        let why = Arc::clone(&refused);
-        let change = StoredChange { key, change, expected, by, limit, bounds, refused };
+        let notes = Arc::<Mutex<ChangeNotes>>::default();
+        let change =
+            StoredChange { key, change, expected, by, limit, bounds, notes: Arc::clone(&notes) };
         let channel = self.machine.channel().clone();
         let kind = EventKind::ChannelStateUpdated;
         let is_wanted = self.acting.persistence().hooks().wants(&channel.key.project, kind);
@@ -107,16 +126,14 @@ impl ChannelActor {
         );
         let (reply, answer) = oneshot::channel();
         ctx.spawn(write.into_actor(self).map(move |outcome, actor, ctx| {
-            let outcome = outcome.map_err(|error| {
-                let why = why.lock().unwrap_or_else(PoisonError::into_inner).take();
-                why.unwrap_or(ChangeError::Ask(error))
-            });
+            let ChangeNotes { refused, place } = std::mem::take(&mut *noted(&notes));
+            let outcome = outcome.map_err(|error| refused.unwrap_or(ChangeError::Ask(error)));
             let gone = ChangeError::Ask(AskError::not_found(Thing::Channel));
             if outcome.as_ref().is_err_and(|error| *error == gone) {
                 // Nobody has told that it was deleted.
                 actor.step(ctx, ChannelMachine::doubt);
             }
-            let shown = outcome.as_ref().ok().map(|changed| actor.say_changed(changed, ctx));
+            let shown = outcome.as_ref().ok().map(|changed| actor.say_changed(changed, place, ctx));
             // The asker may have gone.
             let _ = reply.send(outcome.map(|changed| (changed, shown)));
         }));
@@ -130,23 +147,39 @@ impl ChannelActor {
         })
     }
 
-    /// Says a state that is stored; tells when it is shown here.
-    fn say_changed(&mut self, changed: &Changed, ctx: &mut Context<Self>) -> oneshot::Receiver<()> {
+    /// Says a state that is stored, which has a place on the line if the store counts that; tells when it is shown here.
+    fn say_changed(
+        &mut self,
+        changed: &Changed,
+        place: Option<Position>,
+        ctx: &mut Context<Self>,
+    ) -> oneshot::Receiver<()> {
         let (tell, shown) = oneshot::channel();
         let Changed { state, version, .. } = changed.clone();
-        if let Some(shared) = &mut self.shared {
-            shared.awaited.entry(version).or_default().push(tell);
+        let Some(shared) = &mut self.shared else { return shown };
+        shared.awaited.entry(version).or_default().push(tell);
+        if let Some(position) = place {
+            let (bytes, entry) = (
+                state.json().as_str().len(),
+                LineEntry::KeptState { position, state: state.clone(), version },
+            );
+            self.announce(entry, bytes, ctx);
+            let now = Instant::now();
+            self.step(ctx, |machine, acting| {
+                machine.stored(state, version, position, now, acting);
+            });
+        } else {
             shared.push_state(state, version);
             self.fly(ctx);
-            ctx.run_later(PATIENCE, move |actor, ctx| {
-                // The bus has not handed it back: it is shown without a place.
-                if actor.machine.channel().version < version {
-                    actor.step(ctx, ChannelMachine::doubt);
-                }
-            });
-            // Somebody else's may be shown already that is newer.
-            self.answer_shown();
         }
+        ctx.run_later(PATIENCE, move |actor, ctx| {
+            // The bus has not handed it back: it is shown without a place.
+            if actor.machine.channel().version < version {
+                actor.step(ctx, ChannelMachine::doubt);
+            }
+        });
+        // Somebody else's may be shown already that is newer.
+        self.answer_shown();
         shown
     }
 }

@@ -4,10 +4,11 @@
 use super::super::super::clock;
 use super::super::super::persistence::Persistence;
 use crate::ask::AskError;
+use crate::bus::Ordered;
 use crate::bus::error::BusError;
 use crate::bus::shared::{OpenLine, SharedBus};
-use crate::domain::{Capabilities, Channel, ChannelKey, Version};
-use crate::store::{StoreError, Thing};
+use crate::domain::{Capabilities, Channel, ChannelKey, Position, Version};
+use crate::store::{StoredLine, Thing};
 use std::sync::Arc;
 
 /// How often it is begun anew where the channel is made anew meanwhile, or the bus loses its memory.
@@ -17,8 +18,12 @@ const ATTEMPTS: usize = 4;
 pub struct SharedOpening {
     /// The channel, as the store has it.
     pub channel: Channel,
-    /// Its line.
+    /// Its line as the store counts it, where that does.
+    pub kept: Option<StoredLine>,
+    /// Its line on the bus.
     pub line: OpenLine,
+    /// What it has said up to where it stands, as far as that can still be read: in order, and none left out.
+    pub window: Vec<Ordered>,
     /// The last state that the line has said.
     pub said: Version,
     /// The bus.
@@ -32,17 +37,29 @@ impl From<BusError> for AskError {
     }
 }
 
-/// What is answered of a channel that keeps its messages, where there are several servers.
-pub(in super::super) fn kept_by_one() -> AskError {
-    let reason = "a channel that keeps its messages is served by one server alone";
-    StoreError::Unavailable(reason.to_owned()).into()
+/// What a line has said up to a place, as far as it can still be read. None if it is another line by now.
+async fn said_before(
+    bus: &dyn SharedBus,
+    key: &ChannelKey,
+    upto: Position,
+) -> Result<Option<Vec<Ordered>>, BusError> {
+    if upto.offset == 0 {
+        return Ok(Some(Vec::new()));
+    }
+    let read = bus.read(key, Position::start(upto.epoch)).await?;
+    if read.position.is_none_or(|found| found.epoch != upto.epoch) {
+        return Ok(None);
+    }
+    let mut said = read.entries;
+    // What is behind it comes as news.
+    said.retain(|said| said.position.offset <= upto.offset);
+    Ok(Some(said))
 }
 
 /// Opens a channel's line and reads the channel.
 ///
 /// # Errors
-/// `NotFound(Channel)`; [`AskError::Overloaded`] where the bus does not answer; [`StoreError::Unavailable`] of a channel that
-/// keeps its messages, which only a server that is alone serves yet.
+/// `NotFound(Channel)`; [`AskError::Overloaded`] where the bus does not answer.
 pub async fn open(
     persistence: &Persistence,
     bus: Arc<dyn SharedBus>,
@@ -56,17 +73,17 @@ pub async fn open(
             Err(BusError::Stale) => continue,
             opened => opened?,
         };
+        let Some(window) = said_before(&*bus, &key, line.opening.position).await? else { continue };
         let wanted = key.clone();
         let read = persistence.read(move |store| {
-            let channel = store.find_channel(&wanted)?;
-            Ok(store.incarnation(&wanted)?.zip(channel))
+            let Some(channel) = store.find_channel(&wanted)? else { return Ok(None) };
+            let is_kept = channel.capabilities.contains(Capabilities::HISTORY);
+            let kept = if is_kept { store.find_line(&wanted)? } else { None };
+            Ok(store.incarnation(&wanted)?.map(|incarnation| (incarnation, channel, kept)))
         });
-        let (now, channel) = read.await?.ok_or(AskError::not_found(Thing::Channel))?;
+        let (now, channel, kept) = read.await?.ok_or(AskError::not_found(Thing::Channel))?;
         if now != incarnation {
             continue;
-        }
-        if channel.capabilities.contains(Capabilities::HISTORY) {
-            return Err(kept_by_one());
         }
         let mut said = line.opening.durable;
         if said.is_none() {
@@ -75,7 +92,7 @@ pub async fn open(
             said = said.filter(|said| *said <= channel.version);
         }
         if let Some(said) = said {
-            return Ok(SharedOpening { channel, line, said, bus });
+            return Ok(SharedOpening { channel, kept, line, window, said, bus });
         }
     }
     Err(AskError::Overloaded)
