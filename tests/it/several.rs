@@ -1,11 +1,9 @@
 //! Several servers of one database, which a Redis orders for (`docs/adr/0033`): real processes, a real PostgreSQL, a real Redis.
 
-mod bus;
-
 use crate::scene::{create, eventually, publish};
 use crate::socket::Socket;
+use crate::support::redis::Redis;
 use crate::support::{OWNER, Server, database, raw};
-use bus::Redis;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 use serde_json::{Value, json};
