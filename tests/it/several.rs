@@ -246,6 +246,33 @@ fn a_token_that_is_deleted_on_one_server_is_sent_away_from_the_other() {
 }
 
 #[test]
+fn a_message_of_a_batch_that_is_sent_again_under_its_key_is_said_once() {
+    let Some(both) = two() else { return };
+    let Two { one, other, .. } = &both;
+    create(one, "room", "public", &[]);
+    let mut there = hearer(other);
+    let item = |n: i64| {
+        json!({
+            "method": "POST", "path": "/v1/channels/room/messages",
+            "headers": {"Idempotency-Key": "m"}, "body": {"e": "e", "d": {"n": n}},
+        })
+    };
+    let mut replayed = Vec::new();
+    // In one batch, and in one behind it.
+    for items in [vec![item(1), item(1)], vec![item(1)]] {
+        let batch = json!({ "items": items }).to_string();
+        let answer = one.data("POST", "/v1/batch", &batch);
+        for result in answer["results"].as_array().unwrap() {
+            assert_eq!(result["status"], 204, "{answer}");
+            replayed.push(result["headers"]["idempotency-replayed"].clone());
+        }
+    }
+    assert_eq!(replayed, [json!(null), json!("true"), json!("true")]);
+    publish(one, "room", "e", &json!({"n": 2}));
+    assert_eq!(numbers(&mut there, 2), [1, 2]);
+}
+
+#[test]
 fn a_server_that_is_killed_takes_nothing_of_the_others_along() {
     let Some(both) = two() else { return };
     let Two { one, other, settings, .. } = &both;
