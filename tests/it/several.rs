@@ -3,7 +3,7 @@
 use crate::scene::{create, eventually, publish};
 use crate::socket::Socket;
 use crate::support::redis::Redis;
-use crate::support::{OWNER, Server, database, raw};
+use crate::support::{ADMIN, OWNER, Server, database, raw};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 use serde_json::{Value, json};
@@ -177,6 +177,52 @@ fn a_bus_that_has_lost_its_memory_is_told_and_gone_on_with() {
     for socket in [&mut here, &mut there] {
         let (event, data) = next(socket);
         assert_eq!((event.as_str(), &data["state"]["a"]), ("STATE_UPDATE", &json!(1)));
+    }
+}
+
+/// What a server's metrics say of the bus, and of this.
+fn shown(server: &Server, series: &str) -> f64 {
+    let answer = server.call("GET", "/metrics", Some(ADMIN), "");
+    let text = answer.text();
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{series}: {text}")).parse().unwrap()
+}
+
+#[test]
+fn what_the_bus_does_is_counted_by_each_server() {
+    let Some(mut both) = two() else { return };
+    let Two { one, other, redis, .. } = &mut both;
+    create(one, "room", "public", &[]);
+    let mut there = hearer(other);
+    let is = |server: &Server, series, wanted: f64| {
+        eventually(series, || (shown(server, series) - wanted).abs() < 0.1);
+    };
+    for n in 0..3 {
+        publish(one, "room", "e", &json!({"n": n}));
+    }
+    one.data("PATCH", "/v1/channels/room/state", "{\"a\":1}");
+    assert_eq!(numbers(&mut there, 3), [0, 1, 2]);
+    is(one, "warren_bus_appends_total{outcome=\"ordered\"}", 4.0);
+    is(one, "warren_bus_append_duration_seconds_count", 4.0);
+    is(other, "warren_bus_appends_total{outcome=\"ordered\"}", 0.0);
+    for server in [&*one, &*other] {
+        is(server, "warren_bus_entries_total", 4.0);
+        is(server, "warren_bus_lines", 1.0);
+        is(server, "warren_bus_connections_total", 1.0);
+        is(server, "warren_bus_up", 1.0);
+        eventually("a word is timed", || {
+            shown(server, "warren_bus_way_duration_seconds_count") > 0.0
+        });
+    }
+    redis.end();
+    is(one, "warren_bus_up", 0.0);
+    redis.begin();
+    for server in [&*one, &*other] {
+        is(server, "warren_bus_up", 1.0);
+        is(server, "warren_bus_connections_total", 2.0);
+        // What may have been missed was to be read, and is gone with the memory of the bus.
+        is(server, "warren_bus_reads_total", 1.0);
+        is(server, "warren_bus_reopenings_total", 1.0);
     }
 }
 
