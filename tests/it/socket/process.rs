@@ -142,7 +142,8 @@ impl Process {
 
     /// Waits for its end; returns its exit code.
     pub fn wait(mut self) -> Option<i32> {
-        until("it ends", || self.nodes.ended().ok_or_else(|| self.log()))
+        let status = until("it ends", || self.nodes.ended().ok_or_else(|| self.log()));
+        status.code()
     }
 
     /// The bytes of memory that it occupies now.

@@ -6,7 +6,7 @@ use super::rotation::Rotation;
 use super::{database, start, tunnel};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 
 /// The variable that says how many.
 pub const VARIABLE: &str = "WARREN_TEST_NODES";
@@ -94,13 +94,12 @@ impl Nodes {
         self.rotation = None;
     }
 
-    /// The exit code of those that have ended, if all have: that of the first that has not ended well.
-    pub fn ended(&mut self) -> Option<Option<i32>> {
-        let codes = self.children.iter_mut().map(|child| child.try_wait().unwrap());
-        let codes: Option<Vec<_>> = codes.collect();
-        let codes: Vec<_> = codes?.into_iter().map(|status| status.code()).collect();
+    /// How they ended, if all have: that of the first that has not ended well.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let ended = self.children.iter_mut().map(|child| child.try_wait().unwrap());
+        let ended = ended.collect::<Option<Vec<_>>>()?;
         self.rotation = None;
-        Some(codes.iter().copied().find(|code| *code != Some(0)).unwrap_or(Some(0)))
+        ended.iter().find(|status| !status.success()).or(ended.first()).copied()
     }
 }
 

@@ -99,6 +99,8 @@ fn run(port: u16, folder: &TempDir) -> Child {
     Command::new("sh")
         .args(["-c", RUN, "sh"])
         .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        // What docs/OPERATING.md says where bodies are large, as they are in some tests.
+        .args(["--client-output-buffer-limit", "pubsub", "256mb", "256mb", "60"])
         .args(["--port", &port.to_string(), "--user"])
         .args(USER.split_whitespace())
         .current_dir(folder.path())
