@@ -27,7 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("heavy", &["domain"]),
     ("delivery", &["domain", "protocol", "heavy", "faults", "metrics", "num", "recorder"]),
     ("ask", &["domain", "protocol", "store", "heavy"]),
-    ("bus", &["domain", "line"]),
+    ("bus", &["domain", "line", "metrics"]),
     ("channel", &["domain", "protocol", "line", "bus", "store", "delivery", "ask", "faults"]),
     ("session", &["domain", "protocol", "line", "delivery", "channel", "faults", "num"]),
     (

@@ -141,6 +141,11 @@ impl Call {
         self.key.as_ref().map(ClaimedKey::digest)
     }
 
+    /// The same with its call.
+    pub(super) fn claimed_key(&self) -> Option<ClaimedKey> {
+        self.key.clone()
+    }
+
     /// The body, if it was read before.
     pub(super) fn take_body(&self) -> Option<Text> {
         self.came.take()

@@ -12,7 +12,7 @@ use futures_util::future::LocalBoxFuture;
 pub(crate) enum MessageHandover {
     /// It is published, or refused.
     Ended(Answer),
-    /// It is on its way to the store; what comes of that is the answer.
+    /// It is on its way to the store or to the bus; what comes of that is the answer.
     UnderWay(LocalBoxFuture<'static, Answer>),
     /// It was not sent, as it would not be kept.
     Declined,
@@ -52,8 +52,15 @@ impl ChannelMessage {
                 MessageHandover::Ended(Ok(answer::published(published.position)))
             }
             Ok(Handover::UnderWay(kept)) => {
-                self.call.leave_to_store();
-                let answer = async { Ok(answer::published(kept.await?.position)) };
+                let key = self.call.claimed_key();
+                let answer = async move {
+                    let published = kept.await?;
+                    // What several servers order is waited for as well, and leaves nothing in the store.
+                    if let Some(key) = key.filter(|_| published.is_kept) {
+                        key.leave_to_store();
+                    }
+                    Ok(answer::published(published.position))
+                };
                 MessageHandover::UnderWay(answer.boxed_local())
             }
             Ok(Handover::Declined) => MessageHandover::Declined,

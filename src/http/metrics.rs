@@ -64,6 +64,11 @@ fn levels(app: &App) -> Vec<Gauge> {
     let is_up = i64::from(app.persistence.check().is_ok());
     let mut levels = vec![
         gauge("warren_store_up", "Whether the last commit succeeded", is_up),
+        gauge(
+            "warren_bus_up",
+            "Whether the bus answers, if there is to be one",
+            i64::from(app.supervisor.is_ordered()),
+        ),
         gauge("warren_store_writes_waiting", "Writes under way", size(writes)),
         gauge("warren_store_reads_waiting", "Reads under way", size(reads)),
         gauge(

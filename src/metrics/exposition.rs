@@ -84,7 +84,7 @@ impl MetricWriter<'_> {
     /// The counters without labels.
     fn counters(&mut self, all: &ThreadCells) -> fmt::Result {
         let all = &all.tallies;
-        let counters: [(&str, &str, &CountCell); 15] = [
+        let counters: [(&str, &str, &CountCell); 19] = [
             ("warren_connections_opened", "Sockets that were opened", &all.connections_opened),
             ("warren_sessions_begun", "Sessions that began", &all.sessions_begun),
             ("warren_channels_begun", "Channels that came into use", &all.channels_begun),
@@ -102,6 +102,18 @@ impl MetricWriter<'_> {
             ("warren_history_appends", "Messages that were kept", &all.history_appends),
             ("warren_history_prunes", "Writes that deleted kept messages", &all.history_prunes),
             ("warren_store_reads", "Reads of the store", &all.store_reads),
+            ("warren_bus_connections", "Connections to the bus", &all.bus_connections),
+            ("warren_bus_entries", "Entries that came over lines of the bus", &all.bus_entries),
+            (
+                "warren_bus_reads",
+                "Times that a line was read for what may have been missed",
+                &all.bus_reads,
+            ),
+            (
+                "warren_bus_reopenings",
+                "Lines that were opened anew, with a gap that is told",
+                &all.bus_reopenings,
+            ),
             ("warren_spans_sent", "Spans that a collector of traces took", &all.spans_sent),
             (
                 "warren_spans_lost",
@@ -163,6 +175,11 @@ impl MetricWriter<'_> {
                 "Channels that connections hear",
                 [&counted.subscriptions_begun, &counted.subscriptions_ended],
             ),
+            (
+                "warren_bus_lines",
+                "Lines of the bus that are heard",
+                [&counted.bus_lines_begun, &counted.bus_lines_ended],
+            ),
         ];
         for (name, help, [begun, ended]) in lives {
             // A thread that is read before another may show an end whose beginning was not read.
@@ -183,7 +200,11 @@ impl MetricWriter<'_> {
         let help = "Writes in one commit";
         self.histogram("warren_commit_writes", help, None, &all.commit_writes)?;
         let help = "How long calls of webhooks take";
-        self.histogram("warren_webhook_duration", help, seconds, &all.webhook_time)
+        self.histogram("warren_webhook_duration", help, seconds, &all.webhook_time)?;
+        let help = "How long the bus takes to put something in order";
+        self.histogram("warren_bus_append_duration", help, seconds, &all.bus_append_time)?;
+        let help = "From a word's being said to the bus until it is heard, of a probe every 2 s";
+        self.histogram("warren_bus_way_duration", help, seconds, &all.bus_way_time)
     }
 
     /// How long requests take.

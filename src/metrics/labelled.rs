@@ -28,11 +28,13 @@ pub enum Family {
     JwtRefused,
     /// Calls of the API that were refused over their senders' rates, by which of the two.
     RequestsRefused,
+    /// What was to be put in order by the bus, by what came of it.
+    BusAppends,
 }
 
 impl Family {
     /// All.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::ConnectionsClosed,
         Self::HttpRequests,
         Self::WebhookDeliveries,
@@ -41,6 +43,7 @@ impl Family {
         Self::CertificateOrders,
         Self::JwtRefused,
         Self::RequestsRefused,
+        Self::BusAppends,
     ];
 
     /// What it is called, but for the ending of counters, what it counts, and its labels.
@@ -66,6 +69,7 @@ impl Family {
             Self::RequestsRefused => {
                 ("warren_requests_refused", "Calls over the rate of their sender", &["limit"])
             }
+            Self::BusAppends => ("warren_bus_appends", "What the bus was to order", &["outcome"]),
         }
     }
 }
@@ -95,6 +99,16 @@ impl Family {
                 "other_subject",
             ],
             Self::RequestsRefused => &["credential", "address"],
+            Self::BusAppends => &[
+                "ordered",
+                "stashed",
+                "repeat",
+                "moved",
+                "unsettled",
+                "full",
+                "unavailable",
+                "overloaded",
+            ],
             Self::ConnectionsClosed | Self::HttpRequests => &[],
         }
     }

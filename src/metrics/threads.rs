@@ -74,6 +74,18 @@ tallies! {
     history_prunes,
     /// Reads of the store.
     store_reads,
+    /// Connections to the bus that were made.
+    bus_connections,
+    /// Lines of the bus that began to be heard.
+    bus_lines_begun,
+    /// Lines that are not heard any more.
+    bus_lines_ended,
+    /// Entries that came over lines.
+    bus_entries,
+    /// Times that a line was read for what may have been missed.
+    bus_reads,
+    /// Lines that were opened anew, with a gap that is told.
+    bus_reopenings,
     /// Spans that a collector took.
     spans_sent,
     /// Spans that found no room or that nobody took.
@@ -95,6 +107,10 @@ pub struct ThreadCells {
     pub commit_writes: Histogram,
     /// How long calls of webhooks take.
     pub webhook_time: Histogram,
+    /// How long the bus takes to put something in order.
+    pub bus_append_time: Histogram,
+    /// How long a word takes over the bus, from who says it to who hears it.
+    pub bus_way_time: Histogram,
     /// Those with labels.
     labelled: Mutex<LabelledCells>,
 }
@@ -109,6 +125,8 @@ impl Default for ThreadCells {
             commit_time: time(),
             commit_writes: Histogram::new(Measure::Count),
             webhook_time: time(),
+            bus_append_time: time(),
+            bus_way_time: time(),
             labelled: Mutex::default(),
         }
     }
@@ -127,6 +145,8 @@ impl ThreadCells {
         self.commit_time.absorb(&other.commit_time);
         self.commit_writes.absorb(&other.commit_writes);
         self.webhook_time.absorb(&other.webhook_time);
+        self.bus_append_time.absorb(&other.bus_append_time);
+        self.bus_way_time.absorb(&other.bus_way_time);
         self.labelled().absorb(&other.labelled());
     }
 }

@@ -1,14 +1,13 @@
 //! Several servers of one database, which a Redis orders for (`docs/adr/0033`): real processes, a real PostgreSQL, a real Redis.
 
-mod bus;
 mod coming_back;
 mod keeping;
 mod sessions;
 
 use crate::scene::{create, eventually, publish};
 use crate::socket::Socket;
-use crate::support::{OWNER, Server, database, raw};
-use bus::Redis;
+use crate::support::redis::Redis;
+use crate::support::{ADMIN, OWNER, Server, database, raw};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 use serde_json::{Value, json};
@@ -204,6 +203,52 @@ fn a_bus_that_has_lost_its_memory_is_told_and_gone_on_with() {
     }
 }
 
+/// What a server's metrics say of the bus, and of this.
+fn shown(server: &Server, series: &str) -> f64 {
+    let answer = server.call("GET", "/metrics", Some(ADMIN), "");
+    let text = answer.text();
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{series}: {text}")).parse().unwrap()
+}
+
+#[test]
+fn what_the_bus_does_is_counted_by_each_server() {
+    let Some(mut both) = two() else { return };
+    let Two { one, other, redis, .. } = &mut both;
+    create(one, "room", "public", &[]);
+    let mut there = hearer(other);
+    let is = |server: &Server, series, wanted: f64| {
+        eventually(series, || (shown(server, series) - wanted).abs() < 0.1);
+    };
+    for n in 0..3 {
+        publish(one, "room", "e", &json!({"n": n}));
+    }
+    one.data("PATCH", "/v1/channels/room/state", "{\"a\":1}");
+    assert_eq!(numbers(&mut there, 3), [0, 1, 2]);
+    is(one, "warren_bus_appends_total{outcome=\"ordered\"}", 4.0);
+    is(one, "warren_bus_append_duration_seconds_count", 4.0);
+    is(other, "warren_bus_appends_total{outcome=\"ordered\"}", 0.0);
+    for server in [&*one, &*other] {
+        is(server, "warren_bus_entries_total", 4.0);
+        is(server, "warren_bus_lines", 1.0);
+        is(server, "warren_bus_connections_total", 1.0);
+        is(server, "warren_bus_up", 1.0);
+        eventually("a word is timed", || {
+            shown(server, "warren_bus_way_duration_seconds_count") > 0.0
+        });
+    }
+    redis.end();
+    is(one, "warren_bus_up", 0.0);
+    redis.begin();
+    for server in [&*one, &*other] {
+        is(server, "warren_bus_up", 1.0);
+        is(server, "warren_bus_connections_total", 2.0);
+        // What may have been missed was to be read, and is gone with the memory of the bus.
+        is(server, "warren_bus_reads_total", 1.0);
+        is(server, "warren_bus_reopenings_total", 1.0);
+    }
+}
+
 #[test]
 fn a_state_that_was_stored_and_never_said_holds_nobody_up() {
     let Some(both) = two() else { return };
@@ -267,6 +312,33 @@ fn a_token_that_is_deleted_on_one_server_is_sent_away_from_the_other() {
     let (mut socket, _) = Socket::enter(both.other.address, Some(&token));
     both.one.done("DELETE", &format!("/v1/channels/tokens/{token}"), "");
     assert_eq!(socket.expect_close(), (4001, "the token was deleted".to_owned()));
+}
+
+#[test]
+fn a_message_of_a_batch_that_is_sent_again_under_its_key_is_said_once() {
+    let Some(both) = two() else { return };
+    let Two { one, other, .. } = &both;
+    create(one, "room", "public", &[]);
+    let mut there = hearer(other);
+    let item = |n: i64| {
+        json!({
+            "method": "POST", "path": "/v1/channels/room/messages",
+            "headers": {"Idempotency-Key": "m"}, "body": {"e": "e", "d": {"n": n}},
+        })
+    };
+    let mut replayed = Vec::new();
+    // In one batch, and in one behind it.
+    for items in [vec![item(1), item(1)], vec![item(1)]] {
+        let batch = json!({ "items": items }).to_string();
+        let answer = one.data("POST", "/v1/batch", &batch);
+        for result in answer["results"].as_array().unwrap() {
+            assert_eq!(result["status"], 204, "{answer}");
+            replayed.push(result["headers"]["idempotency-replayed"].clone());
+        }
+    }
+    assert_eq!(replayed, [json!(null), json!("true"), json!("true")]);
+    publish(one, "room", "e", &json!({"n": 2}));
+    assert_eq!(numbers(&mut there, 2), [1, 2]);
 }
 
 #[test]

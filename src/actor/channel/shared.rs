@@ -375,6 +375,7 @@ impl ChannelActor {
         }
         let Some(shared) = &mut self.shared else { return };
         let position = opening.line.opening.position;
+        crate::metrics::count(|cells| cells.tallies.bus_reopenings.add(1));
         shared.epoch = position.epoch;
         shared.said = opening.said;
         shared.news = Some(opening.line.news);

@@ -9,6 +9,7 @@ use crate::bus::shared::{
     AppendOutcome, LineNews, LineOpening, OpenLine, Proposal, SharedBus, WindowRead,
 };
 use crate::domain::{ChannelKey, Epoch, Position, Version};
+use crate::metrics::{self, CountedLife, Family, Label};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
@@ -92,6 +93,8 @@ struct LineHold {
     topic: String,
     /// Which listener.
     number: u64,
+    /// Counted as long as this is held.
+    _life: CountedLife,
 }
 
 impl Drop for LineHold {
@@ -149,7 +152,8 @@ impl Shared {
             let number = listeners.last;
             let listener = LineListener { number, line: line.clone(), news: sender };
             listeners.known.insert(line.topic(), listener);
-            LineHold { left: self.left.clone(), topic: line.topic(), number }
+            let life = CountedLife::begin(|all| &all.bus_lines_begun, |all| &all.bus_lines_ended);
+            LineHold { left: self.left.clone(), topic: line.topic(), number, _life: life }
         };
         wire.subscribe(&line).await?;
         drop(turn);
@@ -157,8 +161,18 @@ impl Shared {
         Ok(OpenLine { opening, news, hold: Box::new(hold) })
     }
 
+    /// Puts something in order.
+    async fn append(
+        &self,
+        line: &LineName,
+        proposal: &Proposal,
+    ) -> Result<AppendOutcome, BusError> {
+        Ok(self.wire().await?.append(line, proposal).await?)
+    }
+
     /// Hands on what was heard.
     fn hear(&self, heard: HeardEntry) {
+        metrics::count(|cells| cells.tallies.bus_entries.add(1));
         let mut listeners = self.listeners();
         let Some(listener) = listeners.known.get(&heard.topic) else { return };
         if listener.news.try_send(LineNews::Said(heard.ordered)).is_err() {
@@ -261,6 +275,7 @@ async fn keep(
                     tracing::info!("the bus is back");
                     shared.desk.back();
                 }
+                metrics::count(|cells| cells.tallies.bus_connections.add(1));
                 pause = FIRST_PAUSE;
                 serve(&shared, &wire, &mut incoming, &mut leaving).await;
                 shared.wire.send_replace(None);
@@ -293,11 +308,12 @@ async fn serve(
 ) {
     let probing = async {
         loop {
-            let next = Instant::now() + PROBE;
+            let begin = Instant::now();
             if wire.probe(PROBE).await.is_err() || Arc::strong_count(shared) == 1 {
                 return;
             }
-            tokio::time::sleep_until(next).await;
+            metrics::count(|cells| cells.bus_way_time.note_time(begin.elapsed()));
+            tokio::time::sleep_until(begin + PROBE).await;
         }
     };
     let hearing = async {
@@ -353,6 +369,24 @@ impl OtherServers for RedisBus {
     }
 }
 
+/// Counts what came of an append, and how long the bus took where it said so.
+fn count_append(outcome: &Result<AppendOutcome, BusError>, begin: Instant) {
+    let word = match outcome {
+        Ok(AppendOutcome::At(_)) => "ordered",
+        Ok(AppendOutcome::Stashed) => "stashed",
+        Ok(AppendOutcome::Repeat) => "repeat",
+        Ok(AppendOutcome::Moved) | Err(BusError::Stale) => "moved",
+        Ok(AppendOutcome::Unsettled) => "unsettled",
+        Ok(AppendOutcome::Full) => "full",
+        Err(BusError::Unavailable) => "unavailable",
+        Err(BusError::Overloaded) => "overloaded",
+    };
+    metrics::add(Family::BusAppends, [Label::Word(word)]);
+    if outcome.is_ok() {
+        metrics::count(|cells| cells.bus_append_time.note_time(begin.elapsed()));
+    }
+}
+
 impl SharedBus for RedisBus {
     fn open(
         &self,
@@ -379,7 +413,13 @@ impl SharedBus for RedisBus {
         proposal: Proposal,
     ) -> BoxFuture<'_, Result<AppendOutcome, BusError>> {
         let line = self.0.line(key);
-        async move { Ok(self.0.wire().await?.append(&line, &proposal).await?) }.boxed()
+        async move {
+            let begin = Instant::now();
+            let outcome = self.0.append(&line, &proposal).await;
+            count_append(&outcome, begin);
+            outcome
+        }
+        .boxed()
     }
 
     fn read(
@@ -388,6 +428,7 @@ impl SharedBus for RedisBus {
         after: Position,
     ) -> BoxFuture<'_, Result<WindowRead, BusError>> {
         let line = self.0.line(key);
+        metrics::count(|cells| cells.tallies.bus_reads.add(1));
         async move { Ok(self.0.wire().await?.read(&line, after).await?) }.boxed()
     }
 

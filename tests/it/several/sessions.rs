@@ -172,7 +172,8 @@ fn what_was_deleted_on_one_server_works_on_no_other() {
 
 #[test]
 fn a_webhook_hears_what_happens_on_the_other_server_at_once() {
-    let Some((redis, database)) = super::Redis::start().zip(crate::support::database::shared())
+    let Some((redis, database)) =
+        crate::support::redis::Redis::start().zip(crate::support::database::shared())
     else {
         return;
     };

@@ -1,18 +1,19 @@
 //! A server as a process among others: it can be killed, started again on the same data, and weighed.
 
 use super::{Http, PATIENCE, Stopwatch};
-use crate::support::{database, start, tunnel, until};
+use crate::support::nodes::{self, Nodes};
+use crate::support::{database, start, until};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
 
 /// A running server; killed when dropped.
 pub struct Process {
-    /// The process.
-    child: Child,
+    /// The process, or those that share its work.
+    nodes: Nodes,
     /// Where it listens.
     pub address: SocketAddr,
     /// Its log.
@@ -22,12 +23,15 @@ pub struct Process {
 impl Process {
     /// Starts a server on the data of a folder and waits until it is ready.
     pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
-        Self::start_logging_to(start::log_file(folder).into(), folder, settings)
+        let command = || nodes::command(start::program(), folder, settings);
+        Self::ready(Nodes::start(command, folder, settings), folder)
     }
 
     /// As [`Self::start`], its log being this.
     pub fn start_logging_to(log: Stdio, folder: &Path, settings: &[(&str, &str)]) -> Self {
-        Self::spawned(command(folder, settings).stderr(log), folder)
+        let mut command = nodes::command(start::program(), folder, settings);
+        command.stderr(log);
+        Self::ready(Nodes::alone(command), folder)
     }
 
     /// As [`Self::start`], on a listening socket that it is handed over.
@@ -38,27 +42,24 @@ impl Process {
     ) -> Self {
         let mut command = start::program_with(listener.into(), folder, settings);
         database::settle(&mut command, folder, settings);
-        Self::spawned(command.stderr(start::log_file(folder)), folder)
+        command.stderr(start::log_file(folder));
+        Self::ready(Nodes::alone(command), folder)
     }
 
-    /// Runs a command that is the server, and waits until that is ready.
-    fn spawned(command: &mut Command, folder: &Path) -> Self {
-        let mut child = command.spawn().unwrap();
-        let address = start::ready(&mut child);
+    /// The server that was started on a folder and, as it is ready, is asked here.
+    fn ready((nodes, address): (Nodes, Option<SocketAddr>), folder: &Path) -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut process = Self { child, address: nowhere, log: folder.join("log") };
-        let address = address.unwrap_or_else(|| panic!("not ready: {}", process.log()));
-        process.address = tunnel::door(address);
+        let mut process = Self { nodes, address: nowhere, log: folder.join("log") };
+        process.address = address.unwrap_or_else(|| panic!("not ready: {}", process.log()));
         process
     }
 
     /// Starts a server that nobody hears: its standard output is closed. Where it listens, its log says.
     pub fn start_mute(folder: &Path) -> Self {
-        let log = folder.join("log");
-        let file = start::log_file(folder);
-        let mut child = command(folder, &[]).stderr(file).spawn().unwrap();
+        let mut child = nodes::command(start::program(), folder, &[]).spawn().unwrap();
         drop(child.stdout.take());
-        let mut process = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log };
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut process = Self { nodes: child.into(), address: nowhere, log: folder.join("log") };
         let line = process.wait_for_log("address=");
         let address = line.split("address=").nth(1).unwrap().split(' ').next().unwrap();
         process.address = address.parse().unwrap();
@@ -115,24 +116,22 @@ impl Process {
 
     /// Ends it as a power failure would: no time for anything.
     pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.nodes.kill();
     }
 
     /// Its number.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.nodes.id()
     }
 
     /// What was to be read of it beside standard output, if its log is a pipe.
     pub fn take_stderr(&mut self) -> Option<ChildStderr> {
-        self.child.stderr.take()
+        self.nodes.first_mut().stderr.take()
     }
 
     /// Sends it a signal by name.
     pub fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status();
-        assert!(sent.unwrap().success());
+        self.nodes.signal(signal);
     }
 
     /// Sends it a signal by name and waits for its end; returns its exit code.
@@ -143,13 +142,13 @@ impl Process {
 
     /// Waits for its end; returns its exit code.
     pub fn wait(mut self) -> Option<i32> {
-        let status = until("it ends", || self.child.try_wait().unwrap().ok_or_else(|| self.log()));
+        let status = until("it ends", || self.nodes.ended().ok_or_else(|| self.log()));
         status.code()
     }
 
     /// The bytes of memory that it occupies now.
     pub fn resident(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.child.id());
+        let path = format!("/proc/{}/status", self.id());
         let status = std::fs::read_to_string(path).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
@@ -157,8 +156,11 @@ impl Process {
 
     /// Asserts that the server is well: it answers, and nothing in it crashed.
     pub fn assert_well(&self) {
-        let answer = self.http().call("GET", "/health/ready", "").unwrap();
-        assert_eq!(answer.status, 200);
+        // Each of them, where they take turns.
+        for _ in 0..self.nodes.count() {
+            let answer = self.http().call("GET", "/health/ready", "").unwrap();
+            assert_eq!(answer.status, 200);
+        }
         let log = self.log();
         assert!(!log.contains("panicked") && !log.contains("crashed"), "{log}");
     }
@@ -171,16 +173,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.nodes.kill();
     }
 }
 
 /// The server on a folder, with more settings.
 fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
-    let mut command = start::on_folder(start::program(), folder, settings);
-    command.envs(tunnel::settings(folder));
-    database::settle(&mut command, folder, settings);
-    command
+    nodes::command(start::program(), folder, settings)
 }

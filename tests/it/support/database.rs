@@ -1,6 +1,7 @@
 //! What the servers of these tests store in: a file in their folder, or with `WARREN_TEST_DATABASE=postgres` a database in a
 //! PostgreSQL that this process starts, one for each folder.
 
+use super::nodes;
 use std::path::Path;
 use std::process::Command;
 
@@ -55,7 +56,7 @@ pub fn shared() -> Option<String> {
 
 /// Tells a server with these settings where its database is, unless they do.
 pub fn settle(command: &mut Command, folder: &Path, settings: &[(&str, &str)]) {
-    command.env_remove(VARIABLE);
+    command.env_remove(VARIABLE).env_remove(nodes::VARIABLE);
     if !settings.iter().any(|(name, _)| *name == "WARREN_DATABASE") {
         command.envs(setting(folder));
     }

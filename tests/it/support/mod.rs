@@ -4,7 +4,11 @@
 mod answer;
 mod authority;
 pub mod database;
+pub mod nodes;
 pub mod receiver;
+#[cfg(feature = "redis")]
+pub mod redis;
+mod rotation;
 pub mod start;
 pub mod tunnel;
 
@@ -13,12 +17,13 @@ pub use answer::Answer;
 pub use authority::trusting;
 pub use authority::{Authority, authority};
 
+use nodes::Nodes;
 use serde_json::Value;
 use std::fmt::Debug;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -56,8 +61,8 @@ pub fn raw(address: SocketAddr) -> TcpStream {
 
 /// A running server; stopped when dropped.
 pub struct Server {
-    /// The process.
-    child: Child,
+    /// The process, or those that share its work.
+    nodes: Nodes,
     /// Where it listens.
     pub address: SocketAddr,
     /// Its data and its log.
@@ -80,28 +85,26 @@ impl Server {
 
     /// Starts a server that may have so many file descriptors.
     pub fn start_with_files(files: u32) -> Self {
-        let mut shell = Command::new("sh");
         let line = format!("ulimit -n {files} && exec \"$0\"");
-        shell.args(["-c", &line]).arg(start::program().get_program());
+        let shell = || {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &line]).arg(start::program().get_program());
+            shell
+        };
         Self::spawn(shell, tempfile::tempdir().unwrap(), &[])
     }
 
     /// Starts a server on the data that a folder holds.
     pub fn start_in(folder: TempDir, settings: &[(&str, &str)]) -> Self {
-        Self::spawn(start::program(), folder, settings)
+        Self::spawn(start::program, folder, settings)
     }
 
-    /// Starts a server by this command and waits until it is ready.
-    fn spawn(command: Command, folder: TempDir, settings: &[(&str, &str)]) -> Self {
-        let log = start::log_file(folder.path());
-        let mut command = start::on_folder(command, folder.path(), settings);
-        command.envs(tunnel::settings(folder.path()));
-        database::settle(&mut command, folder.path(), settings);
-        let mut child = command.stderr(log).spawn().unwrap();
-        let address = start::ready(&mut child);
-        let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), folder };
-        let address = address.unwrap_or_else(|| panic!("not ready: {}", server.log()));
-        server.address = tunnel::door(address);
+    /// Starts a server by such a command and waits until it is ready.
+    fn spawn(program: impl Fn() -> Command, folder: TempDir, settings: &[(&str, &str)]) -> Self {
+        let command = || nodes::command(program(), folder.path(), settings);
+        let (nodes, address) = Nodes::start(command, folder.path(), settings);
+        let mut server = Self { nodes, address: SocketAddr::from(([127, 0, 0, 1], 0)), folder };
+        server.address = address.unwrap_or_else(|| panic!("not ready: {}", server.log()));
         server
     }
 
@@ -112,7 +115,7 @@ impl Server {
 
     /// The process's number.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.nodes.id()
     }
 
     /// Where the log is.
@@ -127,7 +130,10 @@ impl Server {
 
     /// Asserts that the server is well: it answers, and nothing in it crashed.
     pub fn assert_well(&self) {
-        assert_eq!(self.call("GET", "/health/ready", None, "").status, 200);
+        // Each of them, where they take turns.
+        for _ in 0..self.nodes.count() {
+            assert_eq!(self.call("GET", "/health/ready", None, "").status, 200);
+        }
         let log = self.log();
         assert!(!log.contains("panicked"), "{log}");
         assert!(!log.contains("crashed"), "{log}");
@@ -230,13 +236,12 @@ impl Server {
 impl Server {
     /// Kills the process without a warning.
     pub fn kill(&mut self) {
-        let _ = self.child.kill();
+        self.nodes.kill();
     }
 
     /// Kills the process without a warning and returns its folder.
     pub fn crash(mut self) -> TempDir {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
         std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
     }
 }
@@ -245,19 +250,18 @@ impl Server {
     /// Asks the server to stop, as an operator would, and sees to it that it does.
     fn stop(&mut self) {
         // One that was killed and waited for has given its number away.
-        if matches!(self.child.try_wait(), Ok(Some(_))) {
+        if self.nodes.ended().is_some() {
             return;
         }
-        let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        self.nodes.signal("TERM");
         for _ in 0..100 {
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
+            if self.nodes.ended().is_some() {
                 return;
             }
             // A test that has failed already must not panic here, as `until` would.
             std::thread::sleep(Duration::from_millis(50));
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.nodes.kill();
     }
 }
 

@@ -1,10 +1,14 @@
-//! A Redis of a test's own, on a port of the loopback, that can be ended and started again with nothing in its memory.
+//! A Redis of a test's own, or of all tests of this process, on a port of the loopback, that can be ended and started again with nothing in its memory.
 
-use crate::support::until;
+use super::until;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use tempfile::TempDir;
+
+/// Runs it, and ends it with standard input, which ends with the process that holds the other side.
+const RUN: &str = "redis-server \"$@\" & cat >/dev/null; kill -KILL $!; wait";
 
 /// A user with no more rights than docs/OPERATING.md says that a server needs.
 const USER: &str = "warren on >secret ~* &* -@all +@connection +info +subscribe +unsubscribe +publish +evalsha +script|load \
@@ -16,8 +20,8 @@ pub struct Redis {
     port: u16,
     /// Where it runs.
     folder: TempDir,
-    /// Its process.
-    process: Child,
+    /// The shell that ends it once nobody holds its standard input.
+    keeper: Child,
 }
 
 impl Redis {
@@ -39,10 +43,20 @@ impl Redis {
         let port = listener.local_addr().unwrap().port();
         drop(listener);
         let folder = tempfile::tempdir().unwrap();
-        let process = run(port, &folder);
-        let redis = Self { port, folder, process };
+        let keeper = run(port, &folder);
+        let redis = Self { port, folder, keeper };
         redis.wait();
         Some(redis)
+    }
+
+    /// The URL of the one that all tests of this process share.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn of_all() -> String {
+        static OF_ALL: LazyLock<Redis> =
+            LazyLock::new(|| Redis::start().expect("redis-server, 7 or newer"));
+        OF_ALL.url()
     }
 
     /// Its URL.
@@ -52,13 +66,13 @@ impl Redis {
 
     /// Ends it at once.
     pub fn end(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        drop(self.keeper.stdin.take());
+        self.keeper.wait().unwrap();
     }
 
     /// Starts it again, with nothing in its memory.
     pub fn begin(&mut self) {
-        self.process = run(self.port, &self.folder);
+        self.keeper = run(self.port, &self.folder);
         self.wait();
     }
 
@@ -75,18 +89,22 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
     }
 }
 
 /// Runs one.
 fn run(port: u16, folder: &TempDir) -> Child {
-    Command::new("redis-server")
+    Command::new("sh")
+        .args(["-c", RUN, "sh"])
         .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        // What docs/OPERATING.md says where bodies are large, as they are in some tests.
+        .args(["--client-output-buffer-limit", "pubsub", "256mb", "256mb", "60"])
         .args(["--port", &port.to_string(), "--user"])
         .args(USER.split_whitespace())
         .current_dir(folder.path())
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
