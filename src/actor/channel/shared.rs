@@ -103,6 +103,9 @@ pub(super) struct SharedLine {
     is_opening: bool,
     /// Who waits until a state is shown here.
     awaited: BTreeMap<Version, Vec<oneshot::Sender<()>>>,
+    /// What is ordered and was not heard here yet, by where it stands: whoever published it is answered behind that, as one server
+    /// alone does.
+    unheard: BTreeMap<u64, Unsaid>,
 }
 
 impl SharedLine {
@@ -121,6 +124,18 @@ impl SharedLine {
             is_busy: false,
             is_opening: false,
             awaited: BTreeMap::new(),
+            unheard: BTreeMap::new(),
+        }
+    }
+
+    /// Answers whoever published what stands up to there.
+    fn answer_heard(&mut self, upto: Position) {
+        let upto = if upto.epoch == self.epoch { upto.offset } else { 0 };
+        while let Some(first) = self.unheard.first_entry()
+            && *first.key() <= upto
+        {
+            let (epoch, (offset, unsaid)) = (self.epoch, first.remove_entry());
+            unsaid.answer(Ok(Position { epoch, offset }));
         }
     }
 
@@ -280,7 +295,9 @@ impl ChannelActor {
         for (unsaid, outcome) in outcomes {
             let todo = match outcome {
                 Ok(AppendOutcome::At(position)) => {
-                    unsaid.answer(Ok(position));
+                    if let Some(shared) = &mut self.shared {
+                        shared.unheard.insert(position.offset, unsaid);
+                    }
                     continue;
                 }
                 // What finds no room waits here instead, and holds nothing up behind it.
@@ -309,7 +326,9 @@ impl ChannelActor {
             next = next.max(todo);
             again.push(unsaid);
         }
+        let heard = self.machine.heard_to();
         let Some(shared) = &mut self.shared else { return };
+        shared.answer_heard(heard);
         shared.put_back(again);
         if is_away {
             // They would wait as long, one batch behind the other.
@@ -375,6 +394,8 @@ impl ChannelActor {
         }
         let Some(shared) = &mut self.shared else { return };
         let position = opening.line.opening.position;
+        // It is ordered, though nobody here will hear it.
+        shared.answer_heard(Position { epoch: shared.epoch, offset: u64::MAX });
         crate::metrics::count(|cells| cells.tallies.bus_reopenings.add(1));
         shared.epoch = position.epoch;
         shared.said = opening.said;
@@ -422,10 +443,11 @@ impl ChannelActor {
         self.step(ctx, |machine, acting| machine.hear(entry, now, acting));
     }
 
-    /// Whoever waits for a state that is shown by now hears that.
+    /// Whoever waits for a state that is shown by now, or for a message that was heard, hears that.
     pub(super) fn answer_shown(&mut self) {
-        let version = self.machine.channel().version;
+        let (version, heard) = (self.machine.channel().version, self.machine.heard_to());
         let Some(shared) = &mut self.shared else { return };
+        shared.answer_heard(heard);
         while let Some(first) = shared.awaited.first_entry()
             && *first.key() <= version
         {

@@ -12,6 +12,7 @@ use crate::domain::{
 };
 use crate::store::{StoreError, StoreResult, Thing, WriteStore};
 use actix::prelude::*;
+use futures_util::FutureExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -125,6 +126,8 @@ impl ChannelActor {
             },
         );
         let (reply, answer) = oneshot::channel();
+        let write = write.boxed_local().shared();
+        let (written, left) = (write.clone(), Arc::clone(&notes));
         ctx.spawn(write.into_actor(self).map(move |outcome, actor, ctx| {
             let ChangeNotes { refused, place } = std::mem::take(&mut *noted(&notes));
             let outcome = outcome.map_err(|error| refused.unwrap_or(ChangeError::Ask(error)));
@@ -138,7 +141,13 @@ impl ChannelActor {
             let _ = reply.send(outcome.map(|changed| (changed, shown)));
         }));
         Box::pin(async move {
-            let (changed, shown) = answer.await.unwrap_or(Err(AskError::Closed.into()))?;
+            let Ok(outcome) = answer.await else {
+                // The actor has ended, as one does whose channel was deleted: what came of it is known all the same.
+                let refused =
+                    |error| noted(&left).refused.take().unwrap_or(ChangeError::Ask(error));
+                return written.await.map_err(refused);
+            };
+            let (changed, shown) = outcome?;
             if let Some(shown) = shown {
                 // It stands, whatever becomes of the actor.
                 let _ = shown.await;
