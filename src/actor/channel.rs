@@ -22,6 +22,7 @@ use super::clock;
 use super::persistence::Persistence;
 use super::settings::Settings;
 use super::shard::{ChannelGone, RetireChannel, ShardPlace};
+use crate::ask::AskError;
 use crate::channel::{ChannelMachine, Moment};
 pub use crate::channel::{MemberPlace, PresentPart};
 use crate::domain::{Channel, ChannelKey};
@@ -31,6 +32,7 @@ use crate::recorder::FlightRecorder;
 use crate::store::StoredLine;
 use acting::ChannelActing;
 use actix::prelude::*;
+use futures_util::future::BoxFuture;
 use keeping::{KeepingWrites, NamesUnderWay};
 use shared::SharedLine;
 pub use shared::{SharedOpening, open as open_shared};
@@ -39,6 +41,10 @@ use tokio::time::Instant;
 
 /// Room in a channel's mailbox; past it askers wait or are told that the server is overloaded.
 const MAILBOX: usize = 65_536;
+
+/// Asks whether other servers have subscribers of a channel.
+pub type AskElsewhere =
+    Arc<dyn Fn(&ChannelKey) -> BoxFuture<'static, Result<bool, AskError>> + Send + Sync>;
 
 /// What a channel's actor needs from its surroundings.
 #[derive(Clone)]
@@ -55,6 +61,8 @@ pub struct Surroundings {
     pub shard: ShardPlace,
     /// What happened lately, for who looks.
     pub recorder: Arc<FlightRecorder>,
+    /// Asks other servers, where there are any.
+    pub elsewhere: Option<AskElsewhere>,
 }
 
 /// One channel in use.
@@ -90,7 +98,7 @@ impl ChannelActor {
     pub fn shared(opening: SharedOpening, around: Surroundings) -> Self {
         let SharedOpening { channel, kept, line, window, said, bus } = opening;
         let at = line.opening.position;
-        let shared = Box::new(SharedLine::new(bus, line, said));
+        let shared = Box::new(SharedLine::new(bus, line, said, around.elsewhere.clone()));
         let mut actor = Self::with(channel, None, Some(shared), around);
         actor.machine.open_at(at);
         match kept {

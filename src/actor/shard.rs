@@ -10,7 +10,7 @@
 pub mod arriving;
 mod place;
 
-use super::channel::{self, ChannelActor, Surroundings};
+use super::channel::{self, AskElsewhere, ChannelActor, Surroundings};
 use super::clock;
 use super::directory::{Directory, DirectoryAnswer, Resolution};
 use super::session::{self, Identity, SessionActor, StoredSession};
@@ -22,6 +22,7 @@ use crate::domain::{Capabilities, Channel, ChannelKey, LeapTokenId, ProjectId};
 use crate::faults::{CrashPoint, pass};
 use crate::store::{ReadStore, StoreResult, StoredLine, Thing};
 use actix::prelude::*;
+use futures_util::FutureExt as _;
 use std::collections::HashSet;
 use std::mem::take;
 use std::sync::Arc;
@@ -233,6 +234,14 @@ impl Shard {
             comebacks_end: self.supervisor.comebacks_end(),
             shard: self.place.clone(),
             recorder: Arc::clone(self.supervisor.recorder()),
+            elsewhere: self.supervisor.bus().map(|_| {
+                let supervisor = self.supervisor.clone();
+                let ask = move |key: &ChannelKey| {
+                    let (supervisor, key) = (supervisor.clone(), key.clone());
+                    async move { supervisor.is_subscribed_elsewhere(&key).await }.boxed()
+                };
+                Arc::new(ask) as AskElsewhere
+            }),
         }
     }
 }

@@ -97,6 +97,11 @@ impl<E: ChannelEffects> Subscribers<E> {
         self.sessions.is_empty()
     }
 
+    /// How many sessions are subscribed.
+    pub fn count(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// How many sessions have a connection.
     pub fn online_count(&self) -> usize {
         self.sessions.len() - self.detached.len()

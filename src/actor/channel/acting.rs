@@ -421,14 +421,28 @@ impl ChannelActor {
 
     /// Deletes an ephemeral channel, before anything else.
     fn delete_and_end(&mut self, ctx: &mut Context<Self>) {
-        if self.is_shared() {
-            // Nobody here knows whether another server has subscribers.
-            return self.step(ctx, ChannelMachine::doubt);
-        }
+        let Some(asked) = self.asked_elsewhere() else { return self.delete_now(ctx) };
+        // Others may ask the same of this one meanwhile.
+        ctx.spawn(asked.into_actor(self).map(|is_elsewhere, actor, ctx| {
+            if is_elsewhere == Ok(false) && actor.machine.subscribers().is_empty() {
+                actor.delete_now(ctx);
+            } else {
+                actor.step(ctx, ChannelMachine::doubt);
+            }
+        }));
+    }
+
+    /// Deletes it, whoever may come meanwhile.
+    fn delete_now(&mut self, ctx: &mut Context<Self>) {
+        let others = self.tell_deleted();
         let write = hooking::delete(&self.acting, self.machine.channel(), None);
         ctx.wait(write.into_actor(self).map(|outcome, actor, ctx| {
             match outcome {
-                Ok(()) => actor.step(ctx, ChannelMachine::deleted),
+                Ok(()) => {
+                    // They notice by themselves where this is not heard.
+                    actix::spawn(others);
+                    actor.step(ctx, ChannelMachine::deleted);
+                }
                 // It may stand after all.
                 Err(_) => actor.step(ctx, ChannelMachine::doubt),
             }

@@ -17,6 +17,8 @@ pub struct CountSessions {
 /// How many sessions are on a channel.
 #[derive(actix::MessageResponse, Default)]
 pub struct SessionCounts {
+    /// Those that are subscribed.
+    pub subscribed: u64,
     /// Those that are connected.
     pub online: u64,
     /// Those that are in, also in a grace.
@@ -50,6 +52,7 @@ impl Handler<CountSessions> for ChannelActor {
             .flatten()
             .filter(|(member, ..)| member.token.as_ref().is_some_and(|token| shared.holds(token)));
         SessionCounts {
+            subscribed: num::counter(subscribers.count()),
             online: num::counter(subscribers.online_count()),
             present: num::counter(subscribers.present_count()),
             shared: twice

@@ -12,7 +12,7 @@ mod opening;
 
 pub use opening::{SharedOpening, open};
 
-use super::{ChannelActor, Published};
+use super::{AskElsewhere, ChannelActor, Published};
 use crate::ask::AskError;
 use crate::bus::error::BusError;
 use crate::bus::shared::{AppendOutcome, LineNews, OpenLine, Proposal, SharedBus};
@@ -21,7 +21,7 @@ use crate::channel::ChannelMachine;
 use crate::domain::{Channel, Epoch, Message, Position, State, Version};
 use crate::store::Thing;
 use actix::prelude::*;
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -83,6 +83,8 @@ impl Unsaid {
 pub(super) struct SharedLine {
     /// The bus.
     bus: Arc<dyn SharedBus>,
+    /// Asks whether other servers have subscribers.
+    elsewhere: Option<AskElsewhere>,
     /// The line is heard for as long as this is there.
     hold: Box<dyn Send>,
     /// What comes over it; taken when the actor starts.
@@ -110,10 +112,16 @@ pub(super) struct SharedLine {
 
 impl SharedLine {
     /// A line that was just opened.
-    pub(super) fn new(bus: Arc<dyn SharedBus>, line: OpenLine, said: Version) -> Self {
+    pub(super) fn new(
+        bus: Arc<dyn SharedBus>,
+        line: OpenLine,
+        said: Version,
+        elsewhere: Option<AskElsewhere>,
+    ) -> Self {
         let OpenLine { opening, news, hold } = line;
         Self {
             bus,
+            elsewhere,
             hold,
             news: Some(news),
             hearing: None,
@@ -198,6 +206,12 @@ impl ChannelActor {
     /// Whether several servers serve the channel.
     pub(super) const fn is_shared(&self) -> bool {
         self.shared.is_some()
+    }
+
+    /// Whether another server has subscribers of the channel, to be waited for; none where this one is alone.
+    pub(super) fn asked_elsewhere(&self) -> Option<BoxFuture<'static, Result<bool, AskError>>> {
+        let ask = self.shared.as_ref()?.elsewhere.as_ref()?;
+        Some(ask(self.key()))
     }
 
     /// The line is heard from now on, if it is one of the bus.

@@ -128,7 +128,8 @@ impl Supervisor {
             ServerQuestion::Count { project, channel } => {
                 let counts = self.counts_here(&key(&project, &channel)).await?;
                 let shared = counts.shared.iter().map(SharedMember::from).collect();
-                ServerAnswer::Count { online: counts.online, present: counts.present, shared }
+                let SessionCounts { subscribed, online, present, .. } = counts;
+                ServerAnswer::Count { subscribed, online, present, shared }
             }
             ServerQuestion::Present { project, channel, behind, limit } => {
                 let key = key(&project, &channel);

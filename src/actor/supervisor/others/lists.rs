@@ -5,6 +5,7 @@
 use super::Supervisor;
 use super::question::{ServerAnswer, ServerQuestion, SharedMember};
 use crate::ask::AskError;
+use crate::bus::others::Needed;
 use crate::channel::MemberPlace;
 use crate::domain::ChannelKey;
 use crate::protocol::PresentMember;
@@ -23,7 +24,7 @@ impl Supervisor {
         let (project, channel) = (key.project.as_str().to_owned(), key.id.as_str().to_owned());
         let asked = ServerQuestion::Count { project, channel };
         for answer in self.ask_others(&asked).await.unwrap_or_default() {
-            if let ServerAnswer::Count { online: more, present: in_grace, shared } = answer {
+            if let ServerAnswer::Count { online: more, present: in_grace, shared, .. } = answer {
                 (online, present) = (online + more, present + in_grace);
                 twice.extend(shared);
             }
@@ -36,6 +37,20 @@ impl Supervisor {
             present = present.saturating_sub(u64::from(is_twice));
         }
         Ok((online, present))
+    }
+
+    /// Whether another server has subscribers of a channel; one that may have gone is waited for, as they may come back.
+    pub(in crate::actor) async fn is_subscribed_elsewhere(
+        &self,
+        key: &ChannelKey,
+    ) -> Result<bool, AskError> {
+        let (project, channel) = (key.project.as_str().to_owned(), key.id.as_str().to_owned());
+        let asked = ServerQuestion::Count { project, channel };
+        let answers = self.ask_those(&asked, Needed::AllThatLive).await?;
+        let has_some = |answer: &ServerAnswer| {
+            matches!(answer, ServerAnswer::Count { subscribed, .. } if *subscribed > 0)
+        };
+        Ok(answers.iter().any(has_some))
     }
 
     /// A part of who is in a channel, on all servers, in order.

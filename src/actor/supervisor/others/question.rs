@@ -138,6 +138,8 @@ pub(super) enum ServerAnswer {
     Ephemeral(Vec<HeldChannel>),
     /// Sessions of a channel.
     Count {
+        /// How many are subscribed.
+        subscribed: u64,
         /// How many are connected.
         online: u64,
         /// How many are in, also in a grace.
