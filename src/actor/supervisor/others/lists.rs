@@ -47,9 +47,7 @@ impl Supervisor {
         let (project, channel) = (key.project.as_str().to_owned(), key.id.as_str().to_owned());
         let asked = ServerQuestion::Count { project, channel };
         let answers = self.ask_those(&asked, Needed::AllThatLive).await?;
-        let has_some = |answer: &ServerAnswer| {
-            matches!(answer, ServerAnswer::Count { subscribed, .. } if *subscribed > 0)
-        };
+        let has_some = |answer: &ServerAnswer| matches!(answer, ServerAnswer::Count { subscribed, .. } if *subscribed > 0);
         Ok(answers.iter().any(has_some))
     }
 
