@@ -116,6 +116,7 @@ async fn delete(call: Call) -> Answer {
         })
         .await?;
     call.app.auth.forget(&hash);
+    call.app.auth.forgotten_everywhere().await;
     Ok(answer::done())
 }
 

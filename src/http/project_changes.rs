@@ -48,5 +48,6 @@ async fn delete(call: Call) -> Answer {
     call.app.auth.forget_project(&id);
     call.app.persistence.refresh_hooks(&id).await;
     call.app.supervisor.project_deleted(&id).await;
+    call.app.auth.forgotten_everywhere().await;
     Ok(answer::done())
 }

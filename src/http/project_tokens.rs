@@ -187,6 +187,7 @@ async fn delete(call: Call) -> Answer {
         call.app.persistence.write_once_causing(receipt, is_wanted, delete, events).await?;
     call.app.auth.forget(&hash);
     call.app.supervisor.project_token_deleted(&hash).await;
+    call.app.auth.forgotten_everywhere().await;
     Ok(answer::done())
 }
 
