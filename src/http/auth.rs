@@ -19,6 +19,8 @@ const MAX_REMEMBERED: usize = 10_000;
 /// How long a secret is taken without another look at the store. Here a deletion is noticed at once; this bounds how
 /// long a token works that `warren admin delete-token`, another process, has deleted.
 const REMEMBERED_FOR: Duration = Duration::from_mins(1);
+/// The same where other servers delete secrets too: whoever deletes one waits so long, and then none takes it any more.
+const REMEMBERED_BESIDE_OTHERS: Duration = Duration::from_secs(1);
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,14 +73,22 @@ pub struct Auth {
     persistence: Persistence,
     /// The memory.
     remembered: Arc<RwLock<Remembered>>,
+    /// Whether other servers have memories of the same secrets.
+    is_shared: bool,
     /// What was not found.
     guesses: Guesses,
 }
 
 impl Auth {
-    /// An empty memory in front of the store, which counts the failures of each address here.
-    pub fn new(persistence: Persistence, guesses: Guesses) -> Self {
-        Self { persistence, remembered: Arc::default(), guesses }
+    /// An empty memory in front of the store, which counts the failures of each address here; `is_shared` where other servers
+    /// have one in front of the same store.
+    pub fn new(persistence: Persistence, guesses: Guesses, is_shared: bool) -> Self {
+        Self { persistence, remembered: Arc::default(), is_shared, guesses }
+    }
+
+    /// How long a secret is taken without another look at the store.
+    const fn remembered_for(&self) -> Duration {
+        if self.is_shared { REMEMBERED_BESIDE_OTHERS } else { REMEMBERED_FOR }
     }
 
     /// Who the secret belongs to; none for anything that is not a valid `ptk_` or `pat_`. Where it comes from is asked
@@ -112,7 +122,7 @@ impl Auth {
         let hash = secret_hash(secret);
         let (generation, was_found) = {
             let remembered = self.memory();
-            if let Some(caller) = remembered.find(&hash) {
+            if let Some(caller) = remembered.find(&hash, self.remembered_for()) {
                 return Ok(Some(caller.clone()));
             }
             (remembered.generation, remembered.callers.contains_key(&hash))
@@ -168,6 +178,14 @@ impl Auth {
         }
     }
 
+    /// Waits, behind a deletion, until no other server takes what it remembers of before: it has asked for that before the
+    /// deletion, and so the time of that is over then. To be done last: whoever asks may hang up meanwhile.
+    pub async fn forgotten_everywhere(&self) {
+        if self.is_shared {
+            tokio::time::sleep(REMEMBERED_BESIDE_OTHERS).await;
+        }
+    }
+
     /// The memory, to read. A panic elsewhere leaves nothing half-done in it.
     fn memory(&self) -> RwLockReadGuard<'_, Remembered> {
         self.remembered.read().unwrap_or_else(PoisonError::into_inner)
@@ -181,9 +199,9 @@ impl Auth {
 
 impl Remembered {
     /// Who the secret belongs to, if the store said so lately.
-    fn find(&self, hash: &SecretHash) -> Option<&NamedCaller> {
+    fn find(&self, hash: &SecretHash, within: Duration) -> Option<&NamedCaller> {
         let (caller, since) = self.callers.get(hash)?;
-        (since.elapsed() < REMEMBERED_FOR).then_some(caller)
+        (since.elapsed() < within).then_some(caller)
     }
 
     /// Keeps what was found, unless something was deleted since the look-up began.
@@ -279,9 +297,9 @@ mod tests {
         let (mut memory, hash) = (Remembered::default(), secret_hash("pat_a"));
         memory.remember(hash, admin(), Instant::now(), 0);
         tokio::time::advance(Duration::from_secs(59)).await;
-        assert_eq!(memory.find(&hash), Some(&admin()));
+        assert_eq!(memory.find(&hash, REMEMBERED_FOR), Some(&admin()));
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!(memory.find(&hash), None);
+        assert_eq!(memory.find(&hash, REMEMBERED_FOR), None);
     }
 
     #[test]

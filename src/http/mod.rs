@@ -168,7 +168,8 @@ pub struct App {
 impl App {
     /// Puts the parts together; to be made once and cloned for each worker.
     pub fn new(persistence: Persistence, supervisor: Supervisor, limits: HttpLimits) -> Self {
-        let auth = Auth::new(persistence.clone(), supervisor.guesses().clone());
+        let is_shared = supervisor.bus().is_some();
+        let auth = Auth::new(persistence.clone(), supervisor.guesses().clone(), is_shared);
         let forgetting = auth.clone();
         supervisor.forget_by(Box::new(move |what| forgetting.forget_what(what)));
         let body_budget = BodyBudget::new(limits.body_in_flight_bytes, limits.share());

@@ -116,7 +116,9 @@ async fn delete(call: Call) -> Answer {
         })
         .await?;
     call.app.auth.forget(&hash);
-    call.app.supervisor.key_deleted(&hash).await;
+    if !call.app.supervisor.key_deleted(&hash).await {
+        call.app.auth.forgotten_everywhere().await;
+    }
     Ok(answer::done())
 }
 

@@ -47,6 +47,8 @@ async fn delete(call: Call) -> Answer {
     call.app.persistence.write_once(receipt, move |store| store.delete_project(&deleted)).await?;
     call.app.auth.forget_project(&id);
     call.app.persistence.refresh_hooks(&id).await;
-    call.app.supervisor.project_deleted(&id).await;
+    if !call.app.supervisor.project_deleted(&id).await {
+        call.app.auth.forgotten_everywhere().await;
+    }
     Ok(answer::done())
 }

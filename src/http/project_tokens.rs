@@ -186,7 +186,9 @@ async fn delete(call: Call) -> Answer {
     let (_, hash) =
         call.app.persistence.write_once_causing(receipt, is_wanted, delete, events).await?;
     call.app.auth.forget(&hash);
-    call.app.supervisor.key_deleted(&hash).await;
+    if !call.app.supervisor.key_deleted(&hash).await {
+        call.app.auth.forgotten_everywhere().await;
+    }
     Ok(answer::done())
 }
 

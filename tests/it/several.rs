@@ -13,7 +13,7 @@ use diesel::{Connection as _, PgConnection};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::TcpStream;
 
 /// Two servers.
 struct Two {
@@ -65,14 +65,13 @@ fn numbers(socket: &mut Socket, count: usize) -> Vec<i64> {
 }
 
 /// Publishes to `room` until the server is killed; how often that was acknowledged. Of the call under way then nobody knows.
-fn speak_until_it_ends(address: SocketAddr) -> usize {
+fn speak_until_it_ends(mut stream: TcpStream) -> usize {
     let body = json!({"e": "e", "d": {"n": -1}}).to_string();
     let call = format!(
         "POST /v1/channels/room/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {OWNER}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    let mut stream = raw(address);
     let (mut acknowledged, mut answer) = (0, [0; 512]);
     while stream.write_all(call.as_bytes()).is_ok()
         && stream.read(&mut answer).is_ok_and(|read| read > 0)
@@ -342,15 +341,35 @@ fn a_message_of_a_batch_that_is_sent_again_under_its_key_is_said_once() {
 }
 
 #[test]
+fn secrets_that_are_deleted_on_one_server_are_refused_by_the_other_at_once() {
+    let Some(both) = two() else { return };
+    let Two { one, other, .. } = &both;
+    let path = "/v1/projects/@this/tokens";
+    let made = one.data("POST", path, r#"{"permissions":["MANAGE_CHANNELS"]}"#);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let of_token = &made["project_token"];
+    let (secret, id) = (text(&of_token["token"]), text(&of_token["id"]));
+    let (project, of_project) = one.new_project("another");
+    let status = |secret: &str| other.call("GET", "/v1/channels", Some(secret), "").status;
+    assert_eq!([status(&secret), status(&of_project)], [200, 200]);
+    one.done("DELETE", &format!("{path}/{id}"), "");
+    assert_eq!(status(&secret), 401);
+    let gone = one.call("DELETE", &format!("/v1/projects/{project}"), Some(ADMIN), "");
+    assert_eq!(gone.status, 204, "{}", gone.text());
+    assert_eq!(status(&of_project), 401);
+}
+
+#[test]
 fn a_server_that_is_killed_takes_nothing_of_the_others_along() {
     let Some(both) = two() else { return };
     let Two { one, other, settings, .. } = &both;
     create(one, "room", "public", &[]);
     let mut third = start(settings);
     let (mut here, mut there, _gone) = (hearer(one), hearer(other), hearer(&third));
-    let address = third.address;
+    // Before it is killed.
+    let stream = raw(third.address);
     std::thread::scope(|scope| {
-        scope.spawn(move || speak_until_it_ends(address));
+        scope.spawn(move || speak_until_it_ends(stream));
         for (server, first) in [(one, 0), (other, 1000)] {
             scope.spawn(move || {
                 for n in first..first + 50 {

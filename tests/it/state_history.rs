@@ -54,7 +54,7 @@ fn every_version_is_read_as_it_was_and_listed_with_who_made_it() {
         server.request("PUT", &path("room", ""), &headers, body.as_bytes())
     });
     client.dispatch("SET_CHANNEL_STATE", "room", &json!({"by": "client"}));
-    client.next_of(&["STATE_UPDATE"]);
+    while client.next_of(&["STATE_UPDATE"])["d"]["state"]["by"] != "client" {}
     let admin = server.call(
         "PATCH",
         &format!("{}?project=project_test", path("room", "")),

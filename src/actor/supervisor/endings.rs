@@ -74,9 +74,10 @@ impl Supervisor {
 
     /// Ends what lives of a project that was deleted from the store: its connections close with 4001, its sessions and
     /// channels stop. Nobody enters it any more when this returns.
-    pub async fn project_deleted(&self, project: &ProjectId) {
+    /// Whether other servers have done so too; else they do when they hear again.
+    pub async fn project_deleted(&self, project: &ProjectId) -> bool {
         self.project_deleted_here(project).await;
-        self.project_deleted_elsewhere(project).await;
+        self.project_deleted_elsewhere(project).await
     }
 
     /// The same, on this server.
@@ -110,10 +111,10 @@ impl Supervisor {
     }
 
     /// Closes the connections that identified with a token of a project's or an operator's which was deleted from the store, and
-    /// has other servers do so and forget it.
-    pub async fn key_deleted(&self, hash: &SecretHash) {
+    /// has other servers do so and forget it. Whether they have; else they do when they hear again.
+    pub async fn key_deleted(&self, hash: &SecretHash) -> bool {
         self.key_deleted_here(hash).await;
-        self.key_deleted_elsewhere(hash).await;
+        self.key_deleted_elsewhere(hash).await
     }
 
     /// The same, on this server.

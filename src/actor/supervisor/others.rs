@@ -255,10 +255,13 @@ impl Supervisor {
     }
 
     /// Has other servers forget something. What fails, they make up for when they hear again, and is not what the caller asked for.
-    async fn forget_elsewhere(&self, thing: ForgottenThing) {
-        if let Err(error) = self.tell_others(&ServerQuestion::Forget(thing)).await {
+    /// Whether all have.
+    async fn forget_elsewhere(&self, thing: ForgottenThing) -> bool {
+        let told = self.tell_others(&ServerQuestion::Forget(thing)).await;
+        if let Err(error) = &told {
             tracing::warn!(%error, "other servers were not told of a change");
         }
+        told.is_ok()
     }
 
     /// Has other servers look at a project again.
@@ -267,8 +270,8 @@ impl Supervisor {
     }
 
     /// Has other servers end a project.
-    pub(super) async fn project_deleted_elsewhere(&self, project: &ProjectId) {
-        self.forget_elsewhere(ForgottenThing::DeletedProject(project.as_str().to_owned())).await;
+    pub(super) async fn project_deleted_elsewhere(&self, project: &ProjectId) -> bool {
+        self.forget_elsewhere(ForgottenThing::DeletedProject(project.as_str().to_owned())).await
     }
 
     /// Has other servers read a project's webhooks again.
@@ -277,7 +280,7 @@ impl Supervisor {
     }
 
     /// Has other servers forget whose secret this was.
-    pub(super) async fn key_deleted_elsewhere(&self, hash: &SecretHash) {
-        self.forget_elsewhere(ForgottenThing::Key(*hash)).await;
+    pub(super) async fn key_deleted_elsewhere(&self, hash: &SecretHash) -> bool {
+        self.forget_elsewhere(ForgottenThing::Key(*hash)).await
     }
 }

@@ -3,7 +3,7 @@
 use super::{Two, hearer, start, two};
 use crate::scene::{create, eventually, new_token, parts, publish, resume, token_for};
 use crate::socket::Socket;
-use crate::support::{Answer, OWNER, Server};
+use crate::support::{Answer, OWNER, Server, raw};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 use serde_json::{Value, json};
@@ -110,10 +110,11 @@ fn a_server_that_is_killed_costs_nothing_that_it_acknowledged_and_nobody_the_ord
     create(one, "room", "public", &["HISTORY"]);
     let mut third = start(settings);
     let (mut here, mut there, _gone) = (listener(one), listener(other), listener(&third));
-    let address = third.address;
+    // Before it is killed.
+    let stream = raw(third.address);
     let mut acknowledged = 0;
     std::thread::scope(|scope| {
-        let speaking = scope.spawn(move || super::speak_until_it_ends(address));
+        let speaking = scope.spawn(move || super::speak_until_it_ends(stream));
         for (server, first) in [(one, 0), (other, 1000)] {
             scope.spawn(move || say(server, first..first + 40));
         }
