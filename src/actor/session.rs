@@ -168,6 +168,10 @@ impl Actor for SessionActor {
         self.step(ctx, |machine, acting| machine.watch_expiry(acting));
         if self.supervisor().bus().is_some() {
             ctx.run_interval(TOKEN_LOOK, |actor, ctx| actor.look_at_token(ctx));
+            self.note_moved();
+            // Whoever it was begun for may have gone while others were asked.
+            let grace = self.supervisor().settings().session_grace;
+            ctx.run_later(grace, |actor, ctx| actor.step(ctx, SessionMachine::check_idle));
         }
     }
 

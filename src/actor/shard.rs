@@ -8,6 +8,7 @@
 //! [`ShardPlace`].
 
 pub mod arriving;
+mod departed;
 mod place;
 
 use super::channel::{self, AskElsewhere, ChannelActor, Surroundings};
@@ -22,6 +23,7 @@ use crate::domain::{Capabilities, Channel, ChannelKey, LeapTokenId, ProjectId};
 use crate::faults::{CrashPoint, pass};
 use crate::store::{ReadStore, StoreResult, StoredLine, Thing};
 use actix::prelude::*;
+use departed::Departed;
 use futures_util::FutureExt as _;
 use std::collections::HashSet;
 use std::mem::take;
@@ -127,6 +129,8 @@ pub struct Shard {
     sessions: Directory<LeapTokenId, Addr<SessionActor>>,
     /// Tokens whose sessions began on other servers while they were just being loaded here, or ended.
     shared: HashSet<LeapTokenId>,
+    /// Sessions that have gone on elsewhere, for as long as it is not known that they have got there.
+    departed: Departed,
     /// What spawned actors need.
     supervisor: Supervisor,
     /// Where it is found.
@@ -138,7 +142,8 @@ impl Shard {
     pub fn new(supervisor: Supervisor, place: ShardPlace) -> Self {
         let (channels, sessions) = (Directory::default(), Directory::default());
         let (unsettled, shared) = (HashSet::new(), HashSet::new());
-        Self { channels, sessions, unsettled, shared, supervisor, place }
+        let departed = Departed::default();
+        Self { channels, sessions, unsettled, shared, departed, supervisor, place }
     }
 
     /// The one that goes on after a crash of this one. Whoever has ended unheard, or was just being loaded, may have left
@@ -149,8 +154,8 @@ impl Shard {
         let mut unsettled = take(&mut self.unsettled);
         unsettled.extend(lost);
         let (supervisor, place) = (self.supervisor.clone(), self.place.clone());
-        let shared = take(&mut self.shared);
-        Self { channels, unsettled, sessions, shared, supervisor, place }
+        let (shared, departed) = (take(&mut self.shared), take(&mut self.departed));
+        Self { channels, unsettled, sessions, shared, departed, supervisor, place }
     }
 
     /// Reads a channel and starts its actor.
@@ -194,11 +199,18 @@ impl Shard {
     }
 
     /// Reads a token with its subscriptions and starts its session.
-    fn load_session(&self, token: LeapTokenId, ctx: &mut Context<Self>) {
+    fn load_session(&mut self, token: LeapTokenId, ctx: &mut Context<Self>) {
         let (supervisor, wanted) = (self.supervisor.clone(), token.clone());
+        // One that had gone from here, and has not got anywhere, is back.
+        let left = self.departed.take(&token);
         let read = async move {
             // Behind that others know of it: what they change from then on they tell.
-            let elsewhere = supervisor.arrive(&wanted).await?;
+            let mut elsewhere = supervisor.arrive(&wanted).await?;
+            if let Some(left) = left.filter(|_| elsewhere.moved.is_none()) {
+                elsewhere.session.get_or_insert(left.session);
+                elsewhere.ephemeral.extend(left.ephemeral);
+                elsewhere.moved = left.moved;
+            }
             let found = move |store: &mut dyn ReadStore| match store.find_token(&wanted)? {
                 Some(found) => {
                     let permanent = store.subscriptions_of(&wanted)?;
@@ -211,6 +223,8 @@ impl Shard {
         };
         let started = read.into_actor(self).map(move |outcome, shard, ctx| {
             let is_shared = shard.shared.remove(&token);
+            let is_moved =
+                matches!(&outcome, Ok(Some((_, stored))) if stored.elsewhere.moved.is_some());
             let outcome = outcome
                 .and_then(|stored| stored.ok_or(AskError::not_found(Thing::Token)))
                 .map(|(found, mut stored)| {
@@ -218,6 +232,11 @@ impl Shard {
                     let (project, supervisor) = (found.project.clone(), shard.supervisor.clone());
                     SessionActor::new(project, Identity::Token(found), stored, supervisor).start()
                 });
+            if is_moved && outcome.is_ok() {
+                let (supervisor, token) = (shard.supervisor.clone(), token.clone());
+                let told = async move { supervisor.tell_arrived(&token).await };
+                ctx.spawn(told.into_actor(shard));
+            }
             if shard.sessions.loaded(&token, &outcome) {
                 shard.load_session(token, ctx);
             }

@@ -209,11 +209,13 @@ impl<E: ChannelEffects> ChannelMachine<E> {
         }
     }
 
-    /// A session without connections goes on elsewhere: nobody is told that it leaves. Where it has been handed everything up to.
-    pub fn move_away(&mut self, session: SessionUid, now: Instant) -> Position {
+    /// A session without connections goes on elsewhere: nobody is told that it leaves. Up to where it has been handed everything;
+    /// none where it lacks some of that.
+    pub fn move_away(&mut self, session: SessionUid, now: Instant) -> Option<Position> {
         self.used = now;
+        let is_whole = self.subscribers.take_missed(session).is_none();
         self.subscribers.remove_session(session);
-        self.line.position()
+        is_whole.then(|| self.line.position())
     }
 
     /// A session hears the channel no more; the connection that asked for it is not told.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a session had for its next connection.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct MovedSession {
     /// Messages that nobody has heard, oldest first.
     pub events: Vec<Arc<EncodedEvent>>,
@@ -25,6 +25,11 @@ impl<E: SessionEffects> SessionMachine<E> {
         self.has_grace && self.is_idle() && self.parting.is_empty()
     }
 
+    /// The channels that it had elsewhere, until its first connection here.
+    pub fn moved_channels(&self) -> impl Iterator<Item = &ChannelId> {
+        self.moved.iter().flat_map(|moved| moved.keys())
+    }
+
     /// The ways to the channels that it holds.
     pub fn held(&self) -> impl Iterator<Item = (&ChannelId, &E::Channel)> {
         self.subscriptions.iter().filter_map(|(id, held)| Some((id, held.channel.as_ref()?)))
@@ -32,7 +37,16 @@ impl<E: SessionEffects> SessionMachine<E> {
 
     /// It goes on elsewhere, and nothing is left here; its channels have let it go, each up to that position, or it is not known
     /// up to where.
-    pub fn move_away(&mut self, positions: HashMap<ChannelId, Option<Position>>) -> MovedSession {
+    pub fn move_away(
+        &mut self,
+        mut positions: HashMap<ChannelId, Option<Position>>,
+    ) -> MovedSession {
+        // Where it has come itself, and nobody has connected since, it goes on from there: the older place holds.
+        for (id, at) in self.moved.take().into_iter().flat_map(|moved| *moved) {
+            if self.subscriptions.contains_key(&id) {
+                positions.insert(id, Some(at));
+            }
+        }
         self.subscriptions.clear();
         let (events, mut missed) = self.replay.take();
         if self.comeback.is_some() || positions.values().any(Option::is_none) {

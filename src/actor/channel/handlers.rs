@@ -491,6 +491,12 @@ impl Handler<MoveAway> for ChannelActor {
     type Result = MessageResult<MoveAway>;
 
     fn handle(&mut self, MoveAway(session): MoveAway, ctx: &mut Context<Self>) -> Self::Result {
+        let named = self.machine.subscribers().named(session).cloned();
+        if let Some(named) = named.filter(|_| self.acting.is_heard()) {
+            // It has not gone, and stands in another server's register by now.
+            let log = self.acting.persistence().hooks().log();
+            log.strike(&hooking::online(self.key(), &named));
+        }
         MessageResult(self.step(ctx, |machine, _| machine.move_away(session, Instant::now())))
     }
 }

@@ -162,9 +162,9 @@ pub struct Trim {
 }
 
 /// Sent by a session without connections that goes on on another server: it is here no more. Answers up to where it was handed
-/// what the channel said.
+/// all that the channel said; none where it lacks some.
 #[derive(actix::Message)]
-#[rtype(result = "Position")]
+#[rtype(result = "Option<Position>")]
 pub struct MoveAway(pub SessionUid);
 
 /// Sent by a session: its connections hear the channel from now on, `AVAILABLE` first. Answers whether it is let in, once

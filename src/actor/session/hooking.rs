@@ -73,6 +73,25 @@ pub(super) fn ephemeral(acting: &SessionActing, id: &ChannelId, session: &Card, 
 }
 
 impl SessionActor {
+    /// It goes on elsewhere, with its ephemeral subscriptions: none has ended.
+    pub(super) fn strike_ephemeral(&self) {
+        let (log, card) = (self.supervisor().persistence().hooks().log(), self.machine.card());
+        for subscription in self.machine.ephemeral() {
+            log.strike(&listed(&self.acting, &subscription.channel, &card, Register::Ephemeral));
+        }
+    }
+
+    /// It has come from another server, where webhooks have heard of all that it has.
+    pub(super) fn note_moved(&self) {
+        let (log, card) = (self.supervisor().persistence().hooks().log(), self.machine.card());
+        for id in self.machine.moved_channels() {
+            log.note_one(listed(&self.acting, id, &card, Register::Online));
+        }
+        for subscription in self.machine.ephemeral() {
+            log.note_one(listed(&self.acting, &subscription.channel, &card, Register::Ephemeral));
+        }
+    }
+
     /// `channel.subscribed` or `channel.unsubscribed` of a permanent subscription, if it is wanted and this is a token's
     /// session.
     pub(super) fn subscription_event(

@@ -3,13 +3,16 @@
 
 use super::super::channel::{self, ChannelActor};
 use super::super::clock;
+use super::super::tell::tell;
 use super::{MailWaits, SessionActor};
 use crate::ask::AskError;
-use crate::domain::{ChannelId, SessionId, Subscription};
+use crate::domain::{ChannelId, Position, SessionId, Subscription};
 use crate::session::{MovedSession, SessionMachine};
 use crate::store::Thing;
 use actix::prelude::*;
 use futures_util::future::{LocalBoxFuture, join_all};
+use std::collections::HashMap;
+use tokio::sync::oneshot;
 
 /// Sent for another server, where the token's session begins: from now on this one is not apart.
 #[derive(actix::Message)]
@@ -22,6 +25,7 @@ pub struct Share;
 pub struct BeShared;
 
 /// What another server has to know of a session.
+#[derive(Clone, Debug)]
 pub struct Sharing {
     /// Its name to webhooks.
     pub session: SessionId,
@@ -36,9 +40,10 @@ pub struct Sharing {
 #[rtype(result = "()")]
 struct BehindAll;
 
-/// Sent for another server, which has changed the token's subscription to a channel: be subscribed as the store says.
+/// Sent for another server, which has changed the token's subscription to a channel: be subscribed as the store says. Answers
+/// whether it is.
 #[derive(actix::Message)]
-#[rtype(result = "()")]
+#[rtype(result = "bool")]
 pub struct FollowSubscription {
     /// The channel.
     pub channel: ChannelId,
@@ -46,9 +51,9 @@ pub struct FollowSubscription {
     pub is_ephemeral: bool,
 }
 
-/// Sent when something may have been said elsewhere and not heard here: be what the store says.
+/// Sent when something may have been said elsewhere and not heard here: be what the store says. Answers whether that is so.
 #[derive(actix::Message)]
-#[rtype(result = "()")]
+#[rtype(result = "bool")]
 pub struct FollowStore;
 
 /// Other servers are being told.
@@ -126,10 +131,11 @@ impl SessionActor {
     }
 
     /// Is subscribed to a channel as the store says, or to one of which only other servers know.
-    fn follow(&mut self, id: ChannelId, is_ephemeral: bool) -> ResponseActFuture<Self, ()> {
-        let Some(token) = self.machine.token().map(|token| token.id.clone()) else {
-            return Box::pin(async {}.into_actor(self));
-        };
+    /// Whether it is.
+    fn follow(&mut self, id: ChannelId, is_ephemeral: bool) -> ResponseActFuture<Self, bool> {
+        let token = self.machine.token().filter(|_| !self.is_moving).map(|token| token.id.clone());
+        // One that goes on elsewhere does not follow here any more.
+        let Some(token) = token else { return Box::pin(async { false }.into_actor(self)) };
         let (lock, supervisor, key) =
             (self.lock(&id), self.supervisor().clone(), self.machine.key(&id));
         let looked = async move {
@@ -153,6 +159,7 @@ impl SessionActor {
             (followed, guard)
         };
         Box::pin(looked.into_actor(self).map(move |(followed, guard), actor: &mut Self, ctx| {
+            let mut is_so = true;
             match followed {
                 Followed::None => {
                     actor.step(ctx, |machine, acting| machine.give_up(&id, None, acting));
@@ -163,10 +170,10 @@ impl SessionActor {
                         actor.make_known(&id, &channel, ctx);
                     }
                 }
-                // It is looked at again with the token.
-                Followed::Unknown => tracing::warn!("a subscription could not be followed"),
+                Followed::Unknown => is_so = false,
             }
             actor.unlock(&id, guard, ctx);
+            is_so
         }))
     }
 }
@@ -185,7 +192,7 @@ impl Handler<Share> for SessionActor {
         let uid = self.machine.uid();
         let channels = self.machine.held().map(|(id, channel)| (id.clone(), channel.clone()));
         let left = channels.map(|(id, channel)| async move {
-            (id, channel.send(channel::MoveAway(uid)).await.ok())
+            (id, channel.send(channel::MoveAway(uid)).await.ok().flatten())
         });
         let (left, me) = (join_all(left.collect::<Vec<_>>()), ctx.address());
         let positions = async move {
@@ -194,7 +201,14 @@ impl Handler<Share> for SessionActor {
             let _ = me.send(BehindAll).await;
             positions.into_iter().collect()
         };
-        Box::pin(positions.into_actor(self).map(|positions, actor: &mut Self, ctx| {
+        Box::pin(positions.into_actor(self).map(move |positions, actor: &mut Self, ctx| {
+            let positions: HashMap<ChannelId, Option<Position>> = positions;
+            let missed_out = actor.machine.held().filter(|(id, _)| !positions.contains_key(*id));
+            for (_, channel) in missed_out {
+                // It has come in between.
+                tell(channel, channel::MoveAway(uid));
+            }
+            actor.strike_ephemeral();
             let moved = actor.machine.move_away(positions);
             ctx.stop();
             Sharing { moved: Some(moved), ..sharing }
@@ -217,7 +231,7 @@ impl Handler<BehindAll> for SessionActor {
 }
 
 impl Handler<FollowSubscription> for SessionActor {
-    type Result = ResponseActFuture<Self, ()>;
+    type Result = ResponseActFuture<Self, bool>;
 
     fn handle(&mut self, changed: FollowSubscription, _: &mut Context<Self>) -> Self::Result {
         self.follow(changed.channel, changed.is_ephemeral)
@@ -225,23 +239,41 @@ impl Handler<FollowSubscription> for SessionActor {
 }
 
 impl Handler<FollowStore> for SessionActor {
-    type Result = ();
+    type Result = ResponseActFuture<Self, bool>;
 
-    fn handle(&mut self, _: FollowStore, ctx: &mut Context<Self>) {
-        let Some(token) = self.machine.token().map(|token| token.id.clone()) else { return };
+    fn handle(&mut self, _: FollowStore, ctx: &mut Context<Self>) -> Self::Result {
+        let Some(token) = self.machine.token().map(|token| token.id.clone()) else {
+            return Box::pin(async { true }.into_actor(self));
+        };
         self.share();
         self.look_at_token(ctx);
         ctx.notify(MailWaits);
         let persistence = self.supervisor().persistence().clone();
         let read =
             async move { persistence.read(move |store| store.subscriptions_of(&token)).await };
-        ctx.spawn(read.into_actor(self).map(|stored, actor, ctx| {
-            let Ok(stored) = stored else { return };
+        Box::pin(read.into_actor(self).then(|stored, actor: &mut Self, ctx| {
+            let (is_read, stored) = (stored.is_ok(), stored.unwrap_or_default());
             let stored: Vec<_> = stored.into_iter().map(|held| held.channel).collect();
-            for id in actor.machine.other_than(&stored) {
-                let followed = actor.follow(id, false);
-                ctx.spawn(followed);
+            let others = if is_read { actor.machine.other_than(&stored) } else { Vec::new() };
+            let (followed, outcomes): (Vec<_>, Vec<_>) = others
+                .into_iter()
+                .map(|id| {
+                    let (told, outcome) = oneshot::channel();
+                    let followed = actor.follow(id, false).map(|is_so, _, _| {
+                        // It is waited for as long as this actor runs.
+                        let _ = told.send(is_so);
+                    });
+                    (followed, outcome)
+                })
+                .unzip();
+            for one in followed {
+                ctx.spawn(one);
             }
-        }));
+            let all = async move {
+                let outcomes = join_all(outcomes).await;
+                is_read && outcomes.into_iter().all(|outcome| outcome == Ok(true))
+            };
+            all.into_actor(actor)
+        }))
     }
 }

@@ -88,6 +88,9 @@ impl SessionActor {
         is_ephemeral: bool,
         granted_by: GrantedBy,
     ) -> ResponseActFuture<Self, Subscribed> {
+        if self.is_moving {
+            return self.settled(Err(SubscribeError::Ask(AskError::Closed)));
+        }
         let (lock, since) = (self.lock(&id), Instant::now());
         let locked = async move { lock.lock_owned().await };
         Box::pin(locked.into_actor(self).then(move |guard, actor: &mut Self, _| {
@@ -264,6 +267,9 @@ impl SessionActor {
         asker: Option<ConnectionUid>,
         receipt: Option<Receipt<()>>,
     ) -> ResponseActFuture<Self, Result<(), AskError>> {
+        if self.is_moving {
+            return Box::pin(async { Err(AskError::Closed) }.into_actor(self));
+        }
         let lock = self.lock(&id);
         let locked = async move { lock.lock_owned().await };
         Box::pin(locked.into_actor(self).then(move |guard, actor: &mut Self, _| {

@@ -98,6 +98,8 @@ impl Supervisor {
         let asked = ServerQuestion::Arrived(token.as_str().to_owned());
         let (answers, is_one_missing) = self.ask_whoever(&asked, Needed::AllThatHear).await?;
         elsewhere.broken = self.broken(is_one_missing);
+        // One that does not hear may have it all the same.
+        elsewhere.is_shared = is_one_missing || self.has_lost_one();
         for answer in answers {
             match answer {
                 ServerAnswer::Held(HeldElsewhere { session, ephemeral, moved }) => {
@@ -114,14 +116,25 @@ impl Supervisor {
         Ok(elsewhere)
     }
 
+    /// Tells other servers that a session which has moved here is here.
+    pub(in crate::actor) async fn tell_arrived(&self, token: &LeapTokenId) {
+        let told = ServerQuestion::HasArrived(token.as_str().to_owned());
+        if let Err(error) = self.ask_others(&told).await {
+            // Where it was, it is forgotten when the grace is over.
+            tracing::debug!(%error, "other servers were not told that a session has arrived");
+        }
+    }
+
+    /// Whether another server has gone, or could not be heard, so short ago that its sessions may be anywhere.
+    fn has_lost_one(&self) -> bool {
+        let lost = self.bus().and_then(|bus| bus.lost_at());
+        lost.is_some_and(|lost| lost.elapsed() < self.settings().session_grace)
+    }
+
     /// Since when the sessions of a server may be gone, where that is so short ago that whoever was connected to it may be coming
     /// back.
     fn broken(&self, is_one_missing: bool) -> Option<Timestamp> {
-        let lost = self
-            .bus()
-            .and_then(|bus| bus.lost_at())
-            .filter(|lost| lost.elapsed() < self.settings().session_grace);
-        let is_broken = is_one_missing || lost.is_some();
+        let is_broken = is_one_missing || self.has_lost_one();
         // It has been here, and not for long: its own sessions are gone, too.
         is_broken.then(clock::now).or_else(|| self.restart())
     }

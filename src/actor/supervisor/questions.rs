@@ -183,7 +183,8 @@ impl Supervisor {
         message: Message,
     ) -> Result<(), AskError> {
         let _publishing = self.publishing()?;
-        let is_elsewhere = self.direct_elsewhere(project, token, &message).await?;
+        let was_here = self.bus().is_some() && self.find_session(token).await?.is_some();
+        let mut is_elsewhere = self.direct_elsewhere(project, token, &message).await?;
         if self.restart().is_some() && !is_elsewhere {
             // Who was there before the start may be on the way back: the session keeps it for them.
             let (project, message) = (project.clone(), message);
@@ -196,6 +197,10 @@ impl Supervisor {
             if let Ok(outcome) = live.send(direct).await {
                 return outcome;
             }
+        }
+        if was_here && !is_elsewhere {
+            // It has gone on elsewhere while that was asked.
+            is_elsewhere = self.direct_elsewhere(project, token, &message).await?;
         }
         if is_elsewhere {
             return Ok(());

@@ -60,6 +60,17 @@ impl RedisWire {
         self.ask(redis::cmd("PUBLISH").arg(topic).arg(text)).await
     }
 
+    /// The same of an answer, which somebody waits for: however much else waits.
+    ///
+    /// # Errors
+    /// [`WireError::Lost`].
+    pub(super) async fn say_beside(&self, topic: &str, text: String) -> Result<(), WireError> {
+        let mut connection = self.connection.clone();
+        let said: Result<usize, _> =
+            redis::cmd("PUBLISH").arg(topic).arg(text).query_async(&mut connection).await;
+        said.map(|_| ()).map_err(|error| self.failed(error))
+    }
+
     /// Hears a line of this topic no more.
     ///
     /// # Errors

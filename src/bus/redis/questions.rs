@@ -27,6 +27,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(13);
 /// The most questions of this server that wait for answers.
 const ASKED: usize = 1024;
+/// How many of these may be such that wait for all that live, which takes long while one has gone: others go on beside them.
+const ASKED_OF_ALL: usize = 512;
+/// How long those that hear a question have for the answer, where they are not waited for: one may stand still.
+const HASTE: Duration = Duration::from_secs(2);
 /// The most questions of others that are being answered; whoever asks one more is told so.
 const ANSWERED: usize = 1024;
 /// The most bytes of a question or an answer: a larger one could cut off those who hear it (Redis' `client-output-buffer-limit`).
@@ -53,7 +57,7 @@ struct AskedQuestions {
     /// The last one's number.
     last: u64,
     /// Who waits for answers to which.
-    waiting: HashMap<u64, Answers>,
+    waiting: HashMap<u64, (Needed, Answers)>,
 }
 
 /// Where a server asks and answers.
@@ -209,12 +213,16 @@ impl QuestionDesk {
         let (said, answers) = mpsc::unbounded_channel();
         let number = {
             let mut asked = lock(&self.asked);
-            if asked.waiting.len() >= ASKED {
+            let of_all = |(other, _): &&(Needed, Answers)| *other == Needed::AllThatLive;
+            let is_full = asked.waiting.len() >= ASKED
+                || (needed == Needed::AllThatLive
+                    && asked.waiting.values().filter(of_all).count() >= ASKED_OF_ALL);
+            if is_full {
                 return Err(BusError::Overloaded);
             }
             asked.last += 1;
             let number = asked.last;
-            asked.waiting.insert(number, said);
+            asked.waiting.insert(number, (needed, said));
             number
         };
         let outcome = self.wait(wire, &registry, (number, question, needed), answers).await;
@@ -250,6 +258,7 @@ impl QuestionDesk {
                 }
                 Ok(Some(_)) => return Err(BusError::Overloaded),
                 Ok(None) => return Err(BusError::Unavailable),
+                Err(_) if needed == Needed::AllThatHear && began.elapsed() > HASTE => break,
                 Err(_) if began.elapsed() > PATIENCE => return Err(BusError::Unavailable),
                 Err(_) => {
                     let living = self.note(&registry.living().await?);
@@ -271,7 +280,7 @@ impl QuestionDesk {
             }
             return;
         }
-        if let Some(waiting) = lock(&self.asked).waiting.get(&word.call) {
+        if let Some((_, waiting)) = lock(&self.asked).waiting.get(&word.call) {
             // Whoever waits no more has been told.
             let _ = waiting.send(word);
         }
@@ -286,16 +295,18 @@ impl QuestionDesk {
         let busy = ServerWord::new(WordKind::Busy, &self.name, call, String::new());
         let name = self.name.clone();
         tokio::spawn(async move {
-            let word = match room {
-                Ok(_room) => {
+            // Held until it is said: so many answers wait at most.
+            let (_room, word) = match room {
+                Ok(room) => {
                     let text = answering.answer(text).await;
                     let fits = text.len() <= LONGEST;
-                    if fits { ServerWord::new(WordKind::Answer, &name, call, text) } else { busy }
+                    let answer = || ServerWord::new(WordKind::Answer, &name, call, text);
+                    (Some(room), if fits { answer() } else { busy })
                 }
-                Err(_) => busy,
+                Err(_) => (None, busy),
             };
-            // What fails ends the connection, and the asker waits for nobody who is not connected.
-            let _ = wire.say(&topic, word.written()).await;
+            // What fails has ended the connection, and the asker waits for nobody who is not connected.
+            let _ = wire.say_beside(&topic, word.written()).await;
         });
     }
 }

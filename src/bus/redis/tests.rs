@@ -2,6 +2,7 @@
 
 mod fence;
 mod order;
+mod questions;
 mod window;
 
 use super::server::{PATIENCE, RedisServer};

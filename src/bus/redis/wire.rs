@@ -158,6 +158,15 @@ impl RedisWire {
         call.invoke_async(&mut connection).await.map_err(|error| self.failed(error))
     }
 
+    /// The same of what has to be said however much else waits: there is little of it, and something is lost without it.
+    pub(super) async fn call_beside<T: FromRedisValue>(
+        &self,
+        call: &ScriptInvocation<'_>,
+    ) -> Result<T, WireError> {
+        let mut connection = self.connection.clone();
+        call.invoke_async(&mut connection).await.map_err(|error| self.failed(error))
+    }
+
     /// Asks something that is no script.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, WireError> {
         let _room = self.take_room()?;

@@ -288,3 +288,27 @@ fn who_was_on_a_killed_server_is_told_that_it_may_have_missed_something() {
     assert_eq!(init.get("missed"), Some(&Value::Null), "{init}");
     drop((gone, folder));
 }
+
+#[test]
+fn a_session_that_moves_twice_before_anybody_comes_loses_nothing() {
+    let Some(both) = two() else { return };
+    let Two { one, other, settings, .. } = &both;
+    for id in ["room", "hall"] {
+        create(one, id, "public", &[]);
+    }
+    let third = start(settings);
+    let token = token_for(one, &["room"]);
+    let away = enter(one, &token);
+    leave(one, away, &token);
+    publish(one, "room", "e", &json!({"n": 1}));
+    // A back end asks another server about it, and so it goes there.
+    other.done("PUT", &subscriber("hall", &token), "");
+    publish(one, "room", "e", &json!({"n": 2}));
+    publish(&third, "hall", "e", &json!({"n": 3}));
+    let (missed, mut numbers, mut back) = comes_back(&third, &token, 3);
+    assert_eq!(missed, None);
+    numbers.sort_by_key(Value::as_u64);
+    assert_eq!(numbers, [json!(1), json!(2), json!(3)]);
+    publish(other, "room", "e", &json!({"n": 4}));
+    assert_eq!(next(&mut back).1["d"]["n"], json!(4));
+}

@@ -12,7 +12,7 @@ const RUN: &str = "redis-server \"$@\" & cat >/dev/null; kill -KILL $!; wait";
 
 /// A user with no more rights than docs/OPERATING.md says that a server needs.
 const USER: &str = "warren on >secret ~* &* -@all +@connection +info +subscribe +unsubscribe +publish +evalsha +script|load \
-    +hget +hset +hsetnx +hmget +hgetall +hincrby +hdel +hexists +hlen +rpush +lpop +llen +lrange +exists +zscore +del +pexpire +time";
+    +hget +hset +hsetnx +hmget +hgetall +hincrby +hdel +hexists +hlen +rpush +lpop +llen +lrange +exists +zscore +zadd +del +pexpire +time";
 
 /// A running Redis.
 pub struct Redis {

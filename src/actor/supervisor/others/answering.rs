@@ -3,13 +3,12 @@
 use super::super::{Supervisor, SupervisorInner};
 use super::Forgotten;
 use super::question::{
-    ForgottenThing, HeldChannel, HeldElsewhere, MemberElsewhere, PackedSession, ServerAnswer,
-    ServerQuestion, SharedMember,
+    ForgottenThing, HeldChannel, MemberElsewhere, ServerAnswer, ServerQuestion, SharedMember,
 };
 use crate::actor::channel::{CountSessions, SessionCounts};
-use crate::actor::session::shared::{FollowStore, FollowSubscription, Share};
+use crate::actor::session::shared::{BeShared, FollowStore, FollowSubscription, Share};
 use crate::actor::session::{self, listing};
-use crate::actor::shard::arriving::{Arrival, FoundHere};
+use crate::actor::shard::arriving::{Arrival, Depart, FoundHere, HasArrived};
 use crate::actor::shard::{FindChannel, ListSessions};
 use crate::actor::tell::tell;
 use crate::ask::AskError;
@@ -18,9 +17,17 @@ use crate::domain::{
     ChannelId, ChannelKey, ConnectionId, LeapTokenId, ProjectId, Subscription, Timestamp,
 };
 use crate::store::Start;
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// How many tokens are named in one question.
+const TOLD_AT_ONCE: usize = 1000;
+/// How many sessions read the store at a time, when all have to.
+const FOLLOWING_AT_ONCE: usize = 64;
+/// How long after that failed for some they try again.
+const FOLLOWED_AGAIN: Duration = Duration::from_secs(1);
 
 /// Answers other servers for as long as this one runs.
 pub struct AnsweringServer(Weak<SupervisorInner>);
@@ -71,13 +78,32 @@ impl Supervisor {
             ServerQuestion::Arrived(token) => {
                 self.share(&LeapTokenId::from(token.as_str())).await?
             }
-            ServerQuestion::Subscription(changed) => {
-                if let Some(live) = self.find_session(&changed.token()).await? {
-                    let (channel, is_ephemeral) = (changed.channel(), changed.is_ephemeral);
-                    // One that ends just now reads the store anew.
-                    let _ = live.send(FollowSubscription { channel, is_ephemeral }).await;
+            ServerQuestion::HasArrived(token) => {
+                let token = LeapTokenId::from(token.as_str());
+                self.shard(&token).ask(|| HasArrived(token.clone())).await?;
+                ServerAnswer::Done
+            }
+            ServerQuestion::AlsoHere(tokens) => {
+                for token in tokens {
+                    let token = LeapTokenId::from(token.as_str());
+                    if let FoundHere::Live(live) =
+                        self.shard(&token).ask(|| Arrival(token.clone())).await?
+                    {
+                        tell(&live, BeShared);
+                    }
                 }
                 ServerAnswer::Done
+            }
+            ServerQuestion::Subscription(changed) => {
+                let Some(live) = self.find_session(&changed.token()).await? else {
+                    return Ok(ServerAnswer::Done);
+                };
+                let (channel, is_ephemeral) = (changed.channel(), changed.is_ephemeral);
+                // One that ends just now reads the store anew.
+                match live.send(FollowSubscription { channel, is_ephemeral }).await {
+                    Ok(false) => ServerAnswer::Failed,
+                    Ok(true) | Err(_) => ServerAnswer::Done,
+                }
             }
             ServerQuestion::Direct { project, token, message } => {
                 let token = LeapTokenId::from(token.as_str());
@@ -157,12 +183,16 @@ impl Supervisor {
         Ok(match self.shard(token).ask(|| Arrival(token.clone())).await? {
             FoundHere::Nothing => ServerAnswer::Is(false),
             FoundHere::Unsettled => ServerAnswer::Is(true),
+            FoundHere::Departed(sharing) => ServerAnswer::Held(sharing.into()),
             FoundHere::Live(live) => match live.send(Share).await {
-                Ok(sharing) => ServerAnswer::Held(HeldElsewhere {
-                    session: sharing.session.as_str().to_owned(),
-                    ephemeral: sharing.ephemeral.iter().map(HeldChannel::from).collect(),
-                    moved: sharing.moved.map(PackedSession::from),
-                }),
+                Ok(sharing) => {
+                    if sharing.moved.is_some() {
+                        // The answer may be lost on its way.
+                        let kept = || Depart(token.clone(), sharing.clone());
+                        self.shard(token).ask(kept).await?;
+                    }
+                    ServerAnswer::Held(sharing.into())
+                }
                 // It ended just now.
                 Err(_) => ServerAnswer::Is(false),
             },
@@ -198,10 +228,33 @@ impl Supervisor {
         if let Err(error) = self.persistence().load_hooks().await {
             tracing::warn!(%error, "what webhooks want was not read again");
         }
+        let mut all = Vec::new();
         for shard in &self.0.shards {
             // One that cannot be asked has nobody.
-            for (_, live) in shard.ask(|| ListSessions).await.unwrap_or_default() {
-                tell(&live, FollowStore);
+            all.extend(shard.ask(|| ListSessions).await.unwrap_or_default());
+        }
+        for some in all.chunks(TOLD_AT_ONCE) {
+            let tokens = some.iter().map(|(token, _)| token.as_str().to_owned()).collect();
+            if let Err(error) = self.ask_others(&ServerQuestion::AlsoHere(tokens)).await {
+                // It is lost again, and this is begun anew behind it.
+                tracing::warn!(%error, "other servers were not told of sessions");
+            }
+        }
+        let mut left: Vec<_> = all.into_iter().map(|(_, live)| live).collect();
+        while !left.is_empty() {
+            let followed = stream::iter(left).map(|live| async move {
+                // One that has ended reads the store when it begins.
+                let is_so = live.send(FollowStore).await.unwrap_or(true);
+                (!is_so).then_some(live)
+            });
+            left = followed
+                .buffer_unordered(FOLLOWING_AT_ONCE)
+                .filter_map(|left| async { left })
+                .collect()
+                .await;
+            if !left.is_empty() {
+                tracing::warn!(sessions = left.len(), "what was missed is read again");
+                tokio::time::sleep(FOLLOWED_AGAIN).await;
             }
         }
     }

@@ -1,9 +1,11 @@
 //! How what servers know stands in what they ask and answer.
 
 use super::question::{
-    HeldChannel, MemberElsewhere, PackedMessage, PackedSession, SharedMember, UnheardMessage,
+    HeldChannel, HeldElsewhere, MemberElsewhere, PackedMessage, PackedSession, SharedMember,
+    UnheardMessage,
 };
 use crate::actor::channel::SharedSession;
+use crate::actor::session::shared::Sharing;
 use crate::domain::{
     ChannelId, LeapTokenId, Member, Message, Position, RawJson, Since, Subscription, Timestamp,
 };
@@ -21,6 +23,16 @@ impl PackedMessage {
     /// Unpacks it.
     pub(super) fn message(self) -> Message {
         Message { event: self.event.into(), data: unpacked(self.data) }
+    }
+}
+
+impl From<Sharing> for HeldElsewhere {
+    fn from(sharing: Sharing) -> Self {
+        Self {
+            session: sharing.session.as_str().to_owned(),
+            ephemeral: sharing.ephemeral.iter().map(HeldChannel::from).collect(),
+            moved: sharing.moved.map(PackedSession::from),
+        }
     }
 }
 

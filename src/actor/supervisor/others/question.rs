@@ -11,6 +11,10 @@ use serde_json::value::RawValue;
 pub(super) enum ServerQuestion {
     /// A token's session begins here: is there one, from which this one is not apart from now on?
     Arrived(String),
+    /// A session that had moved here is here.
+    HasArrived(String),
+    /// The sessions of these tokens are here as well, of which not all may have been told.
+    AlsoHere(Vec<String>),
     /// What a token is subscribed to, is another.
     Subscription(ChangedSubscription),
     /// A message to all connections of a token.

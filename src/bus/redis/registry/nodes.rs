@@ -87,7 +87,7 @@ impl RedisRegistry {
         call.key(self.nodes.leases()).key(self.nodes.gone());
         call.arg(node.to_string()).arg(name).arg(ms(self.terms.lease));
         call.arg(ms(self.terms.youth)).arg(NODES);
-        let mut answer = ScriptAnswer::new(self.wire.call(&call).await?);
+        let mut answer = ScriptAnswer::new(self.wire.call_beside(&call).await?);
         let outcome = match answer.text()?.as_str() {
             "renewed" => BeatOutcome::Renewed,
             "registered" => BeatOutcome::Registered,
