@@ -289,6 +289,10 @@ impl QuestionDesk {
     /// Answers a question, as soon as that is known.
     fn answer(&self, question: ServerWord, wire: Arc<RedisWire>) {
         let Some(answering) = self.answering.get().cloned() else { return };
+        if lock(&self.life).registry.is_none() {
+            // It has left.
+            return;
+        }
         let ServerWord { from, call, text, .. } = question;
         let (room, topic) =
             (Arc::clone(&self.room).try_acquire_owned(), self.topics.answers(&from));

@@ -61,7 +61,6 @@ async fn all_others_answer_each_once_and_one_that_has_left_is_not_waited_for() {
     assert_eq!(a.lost_at(), None);
     c.leave_others().await;
     assert_eq!(asked(&a, Needed::AllThatLive).await, ["b: ?"]);
-    assert!(a.lost_at().is_some(), "its sessions may come back here");
     let too_long = "?".repeat((8 << 20) + 1);
     assert!(a.ask_others(too_long, Needed::AllThatHear).await.is_err());
 }
@@ -78,6 +77,7 @@ async fn one_that_has_gone_is_seen_to_be_missing_and_waited_for_only_where_it_ha
             if hasty.said.is_empty() {
                 return hasty.is_one_missing;
             }
+            // Between two questions: Redis tells nobody that somebody hears no more.
             sleep(Duration::from_millis(20)).await;
         }
     };
@@ -98,6 +98,7 @@ async fn whoever_was_cut_off_is_told_that_it_may_have_missed_something_and_is_as
         while first.missed.load(Ordering::Relaxed) == 0
             || second.missed.load(Ordering::Relaxed) == 0
         {
+            // Between two looks.
             sleep(Duration::from_millis(20)).await;
         }
         loop {
