@@ -143,7 +143,7 @@ impl Shard {
         let (channels, sessions) = (Directory::default(), Directory::default());
         let (unsettled, shared) = (HashSet::new(), HashSet::new());
         let departed = Departed::default();
-        Self { channels, sessions, unsettled, shared, departed, supervisor, place }
+        Self { channels, unsettled, sessions, shared, departed, supervisor, place }
     }
 
     /// The one that goes on after a crash of this one. Whoever has ended unheard, or was just being loaded, may have left
@@ -244,6 +244,15 @@ impl Shard {
         ctx.spawn(started);
     }
 
+    /// Asks other servers whether they have subscribers of a channel.
+    fn ask_elsewhere(&self) -> AskElsewhere {
+        let supervisor = self.supervisor.clone();
+        Arc::new(move |key: &ChannelKey| {
+            let (supervisor, key) = (supervisor.clone(), key.clone());
+            async move { supervisor.is_subscribed_elsewhere(&key).await }.boxed()
+        })
+    }
+
     /// What a channel's actor needs.
     fn surroundings(&self) -> Surroundings {
         Surroundings {
@@ -253,14 +262,7 @@ impl Shard {
             comebacks_end: self.supervisor.comebacks_end(),
             shard: self.place.clone(),
             recorder: Arc::clone(self.supervisor.recorder()),
-            elsewhere: self.supervisor.bus().map(|_| {
-                let supervisor = self.supervisor.clone();
-                let ask = move |key: &ChannelKey| {
-                    let (supervisor, key) = (supervisor.clone(), key.clone());
-                    async move { supervisor.is_subscribed_elsewhere(&key).await }.boxed()
-                };
-                Arc::new(ask) as AskElsewhere
-            }),
+            elsewhere: self.supervisor.bus().map(|_| self.ask_elsewhere()),
         }
     }
 }

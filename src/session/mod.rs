@@ -174,6 +174,7 @@ pub struct SessionMachine<E: SessionEffects> {
     /// What is kept while there is no connection.
     replay: Replay,
     /// Up to where it has kept what channels said on another server, until its first connection here has the rest.
+    #[expect(clippy::box_collection, reason = "few sessions have it, and a pointer is smaller")]
     moved: Option<Box<HashMap<ChannelId, Position>>>,
     /// The order of direct messages.
     line: Line,

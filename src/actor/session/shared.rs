@@ -144,10 +144,7 @@ impl SessionActor {
             let stored = supervisor.persistence().read(move |store| {
                 Ok(store.subscriptions_of(&token)?.iter().any(|held| held.channel == wanted))
             });
-            let is_stored = match stored.await {
-                Ok(is_stored) => is_stored,
-                Err(_) => return (Followed::Unknown, guard),
-            };
+            let Ok(is_stored) = stored.await else { return (Followed::Unknown, guard) };
             if !is_stored && !is_ephemeral {
                 return (Followed::None, guard);
             }

@@ -63,7 +63,7 @@ impl Supervisor {
     ) -> Result<(Vec<ServerAnswer>, bool), AskError> {
         let Some(bus) = self.bus() else { return Ok((Vec::new(), false)) };
         // Nothing in a question fails to be written.
-        let question = serde_json::to_string(question).map_err(|_| AskError::Closed)?;
+        let question = serde_json::to_string(question).ok().ok_or(AskError::Closed)?;
         let answers = bus.ask_others(question, needed).await?;
         let read = |text: String| serde_json::from_str(&text).unwrap_or(ServerAnswer::Unknown);
         let is_one_missing = answers.is_one_missing;

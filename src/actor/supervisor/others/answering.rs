@@ -3,7 +3,8 @@
 use super::super::{Supervisor, SupervisorInner};
 use super::Forgotten;
 use super::question::{
-    ForgottenThing, HeldChannel, MemberElsewhere, ServerAnswer, ServerQuestion, SharedMember,
+    ChangedSubscription, ForgottenThing, HeldChannel, MemberElsewhere, ServerAnswer,
+    ServerQuestion, SharedMember,
 };
 use crate::actor::channel::{CountSessions, SessionCounts};
 use crate::actor::session::shared::{BeShared, FollowStore, FollowSubscription, Share};
@@ -66,6 +67,11 @@ impl Answering for AnsweringServer {
     }
 }
 
+/// The token of that name.
+fn named(token: &str) -> LeapTokenId {
+    LeapTokenId::from(token)
+}
+
 /// The full name of a channel.
 fn key(project: &str, channel: &str) -> ChannelKey {
     ChannelKey { project: ProjectId::from(project), id: ChannelId::trusted(channel) }
@@ -74,107 +80,108 @@ fn key(project: &str, channel: &str) -> ChannelKey {
 impl Supervisor {
     /// Answers another server.
     async fn answer(&self, question: ServerQuestion) -> Result<ServerAnswer, AskError> {
-        Ok(match question {
-            ServerQuestion::Arrived(token) => {
-                self.share(&LeapTokenId::from(token.as_str())).await?
-            }
+        match question {
+            ServerQuestion::Arrived(token) => return self.share(&named(&token)).await,
             ServerQuestion::HasArrived(token) => {
-                let token = LeapTokenId::from(token.as_str());
+                let token = named(&token);
                 self.shard(&token).ask(|| HasArrived(token.clone())).await?;
-                ServerAnswer::Done
             }
-            ServerQuestion::AlsoHere(tokens) => {
-                for token in tokens {
-                    let token = LeapTokenId::from(token.as_str());
-                    if let FoundHere::Live(live) =
-                        self.shard(&token).ask(|| Arrival(token.clone())).await?
-                    {
-                        tell(&live, BeShared);
-                    }
-                }
-                ServerAnswer::Done
-            }
-            ServerQuestion::Subscription(changed) => {
-                let Some(live) = self.find_session(&changed.token()).await? else {
-                    return Ok(ServerAnswer::Done);
-                };
-                let (channel, is_ephemeral) = (changed.channel(), changed.is_ephemeral);
-                // One that ends just now reads the store anew.
-                match live.send(FollowSubscription { channel, is_ephemeral }).await {
-                    Ok(false) => ServerAnswer::Failed,
-                    Ok(true) | Err(_) => ServerAnswer::Done,
-                }
-            }
-            ServerQuestion::Direct { project, token, message } => {
-                let token = LeapTokenId::from(token.as_str());
-                let Some(live) = self.find_session(&token).await? else {
-                    return Ok(ServerAnswer::Is(false));
-                };
-                let (project, message) = (ProjectId::from(project.as_str()), message.message());
-                let handed = live.send(session::Direct { project, message }).await;
-                ServerAnswer::Is(matches!(handed, Ok(Ok(()))))
-            }
-            ServerQuestion::TokenChanged(token) => {
-                self.token_changed_here(&LeapTokenId::from(token.as_str())).await?;
-                ServerAnswer::Done
-            }
-            ServerQuestion::TokenDeleted(token) => {
-                self.token_deleted_here(&LeapTokenId::from(token.as_str())).await?;
-                ServerAnswer::Done
-            }
-            ServerQuestion::TokenRevoked(token) => {
-                self.token_revoked_here(&LeapTokenId::from(token.as_str())).await?;
-                ServerAnswer::Done
-            }
-            ServerQuestion::Mail(token) => {
-                self.mail_waits_here(&LeapTokenId::from(token.as_str())).await?;
-                ServerAnswer::Done
-            }
+            ServerQuestion::AlsoHere(tokens) => self.share_all(tokens).await?,
+            ServerQuestion::Subscription(changed) => return self.follow(changed).await,
+            ServerQuestion::TokenChanged(token) => self.token_changed_here(&named(&token)).await?,
+            ServerQuestion::TokenDeleted(token) => self.token_deleted_here(&named(&token)).await?,
+            ServerQuestion::TokenRevoked(token) => self.token_revoked_here(&named(&token)).await?,
+            ServerQuestion::Mail(token) => self.mail_waits_here(&named(&token)).await?,
+            ServerQuestion::Forget(thing) => self.forget(thing).await,
             ServerQuestion::Online(tokens) => {
-                let holds =
-                    |token: &String| self.online().holds(&LeapTokenId::from(token.as_str()));
-                ServerAnswer::Each(tokens.iter().map(holds).collect())
+                let holds = |token: &String| self.online().holds(&named(token));
+                return Ok(ServerAnswer::Each(tokens.iter().map(holds).collect()));
             }
             ServerQuestion::Ephemeral(token) => {
-                let token = LeapTokenId::from(token.as_str());
-                let held = self.ephemeral_here(&token).await?;
-                ServerAnswer::Ephemeral(held.iter().map(HeldChannel::from).collect())
+                let held = self.ephemeral_here(&named(&token)).await?;
+                return Ok(ServerAnswer::Ephemeral(held.iter().map(HeldChannel::from).collect()));
             }
-            ServerQuestion::ToConnection { project, cid, message } => {
-                let cid = ConnectionId::from(cid.as_str());
-                let project = ProjectId::from(project.as_str());
-                let is_there = self.message_here(&project, &cid, message.message()).await?;
-                ServerAnswer::Is(is_there)
-            }
-            ServerQuestion::CloseConnection { project, cid } => {
-                let cid = ConnectionId::from(cid.as_str());
-                let is_there = self.close_here(&ProjectId::from(project.as_str()), &cid).await?;
-                ServerAnswer::Is(is_there)
-            }
+            to @ (ServerQuestion::Direct { .. }
+            | ServerQuestion::ToConnection { .. }
+            | ServerQuestion::CloseConnection { .. }) => return self.hand_over(to).await,
             ServerQuestion::Count { project, channel } => {
                 let counts = self.counts_here(&key(&project, &channel)).await?;
                 let shared = counts.shared.iter().map(SharedMember::from).collect();
                 let SessionCounts { subscribed, online, present, .. } = counts;
-                ServerAnswer::Count { subscribed, online, present, shared }
+                return Ok(ServerAnswer::Count { subscribed, online, present, shared });
             }
             ServerQuestion::Present { project, channel, behind, limit } => {
-                let key = key(&project, &channel);
-                let start = match behind {
-                    Some((since, id)) => Start::Behind((Timestamp(since), Arc::from(id))),
-                    None => Start::Skip(0),
+                return self.present_here(&key(&project, &channel), behind, limit).await;
+            }
+        }
+        Ok(ServerAnswer::Done)
+    }
+
+    /// Hands something to a token's or one connection; whether it is here.
+    async fn hand_over(&self, to: ServerQuestion) -> Result<ServerAnswer, AskError> {
+        let is_there = match to {
+            ServerQuestion::Direct { project, token, message } => {
+                let Some(live) = self.find_session(&named(&token)).await? else {
+                    return Ok(ServerAnswer::Is(false));
                 };
-                // Where the channel is not in use here, nobody is in.
-                let is_used = self.shard(&key).ask(|| FindChannel(key.clone())).await?.is_some();
-                let part =
-                    if is_used { self.presence_here(&key, &start, limit).await? } else { None };
-                let members = part.map(|part| part.members);
-                let packed = |members: Vec<_>| members.iter().map(MemberElsewhere::from).collect();
-                ServerAnswer::Members(members.map(packed))
+                let (project, message) = (ProjectId::from(project.as_str()), message.message());
+                let handed = live.send(session::Direct { project, message }).await;
+                matches!(handed, Ok(Ok(())))
             }
-            ServerQuestion::Forget(thing) => {
-                self.forget(thing).await;
-                ServerAnswer::Done
+            ServerQuestion::ToConnection { project, cid, message } => {
+                let (project, cid) = (project.as_str().into(), cid.as_str().into());
+                self.message_here(&project, &cid, message.message()).await?
             }
+            ServerQuestion::CloseConnection { project, cid } => {
+                let (project, cid): (ProjectId, ConnectionId) =
+                    (project.as_str().into(), cid.as_str().into());
+                self.close_here(&project, &cid).await?
+            }
+            _ => return Ok(ServerAnswer::Unknown),
+        };
+        Ok(ServerAnswer::Is(is_there))
+    }
+
+    /// Who is in a channel here.
+    async fn present_here(
+        &self,
+        key: &ChannelKey,
+        behind: Option<(i64, String)>,
+        limit: u64,
+    ) -> Result<ServerAnswer, AskError> {
+        let start = match behind {
+            Some((since, id)) => Start::Behind((Timestamp(since), Arc::from(id))),
+            None => Start::Skip(0),
+        };
+        // Where the channel is not in use here, nobody is in.
+        let is_used = self.shard(key).ask(|| FindChannel(key.clone())).await?.is_some();
+        let part = if is_used { self.presence_here(key, &start, limit).await? } else { None };
+        let packed = |members: Vec<_>| members.iter().map(MemberElsewhere::from).collect();
+        Ok(ServerAnswer::Members(part.map(|part| packed(part.members))))
+    }
+
+    /// Sessions of these tokens are at the asker, of which those here may not know.
+    async fn share_all(&self, tokens: Vec<String>) -> Result<(), AskError> {
+        for token in tokens {
+            let token = named(&token);
+            let found = self.shard(&token).ask(|| Arrival(token.clone())).await?;
+            if let FoundHere::Live(live) = found {
+                tell(&live, BeShared);
+            }
+        }
+        Ok(())
+    }
+
+    /// A token is subscribed otherwise by now.
+    async fn follow(&self, changed: ChangedSubscription) -> Result<ServerAnswer, AskError> {
+        let Some(live) = self.find_session(&changed.token()).await? else {
+            return Ok(ServerAnswer::Done);
+        };
+        let (channel, is_ephemeral) = (changed.channel(), changed.is_ephemeral);
+        Ok(match live.send(FollowSubscription { channel, is_ephemeral }).await {
+            Ok(false) => ServerAnswer::Failed,
+            // One that ends just now reads the store anew.
+            Ok(true) | Err(_) => ServerAnswer::Done,
         })
     }
 

@@ -33,7 +33,8 @@ impl Answering for Named {
 async fn joined(redis: &RedisServer, name: &'static str) -> (RedisBus, Arc<Named>) {
     let bus = RedisBus::start(redis.url(), "test".to_owned()).await.unwrap();
     let named = Arc::new(Named { name, missed: AtomicUsize::new(0) });
-    bus.answer_by(Arc::clone(&named) as Arc<dyn Answering>).await.unwrap();
+    let answering: Arc<dyn Answering> = Arc::<Named>::clone(&named);
+    bus.answer_by(answering).await.unwrap();
     (bus, named)
 }
 
