@@ -93,23 +93,21 @@ impl<E: SessionEffects> SessionMachine<E> {
         self.joining.remove(id);
     }
 
-    /// Holds a subscription that another server has made, which has told webhooks of it. Returns whether it is new here, so that
-    /// the channel has to be told.
+    /// Holds a subscription that another server has made, which has told webhooks of it.
     pub fn follow(
         &mut self,
         id: &ChannelId,
         channel: E::Channel,
         is_ephemeral: bool,
         now: Timestamp,
-    ) -> bool {
+    ) {
         if let Some(held) = self.subscriptions.get_mut(id) {
             held.is_ephemeral &= is_ephemeral;
-            return false;
+            return;
         }
         let channel = Some(channel);
         let held = HeldSubscription { channel, is_ephemeral, since: now, is_behind: false };
         self.subscriptions.insert(id.clone(), held);
-        true
     }
 
     /// The channels whose subscription is not one of these, which are stored: those that are missing, and those that are held as

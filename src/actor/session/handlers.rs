@@ -12,22 +12,22 @@ use crate::ask::AskError;
 use crate::delivery::Report;
 use crate::domain::SessionUid;
 use crate::metrics;
-use crate::protocol::{Close, CloseCode, Event};
+use crate::protocol::{Close, Event};
 use crate::session::SessionMachine;
 use crate::store::Thing;
 use actix::prelude::*;
 use tokio::time::Instant;
 
 impl Handler<Connect> for SessionActor {
-    type Result = Result<SessionUid, Close>;
+    type Result = ActorResponse<Self, Result<SessionUid, Close>>;
 
-    fn handle(&mut self, connect: Connect, ctx: &mut Context<Self>) -> Result<SessionUid, Close> {
+    fn handle(&mut self, connect: Connect, ctx: &mut Context<Self>) -> Self::Result {
         if self.is_moving {
-            let why = "the session has just gone on on another server, reconnect";
-            return Err(Close::new(CloseCode::Unknown, why));
+            // Whoever asks finds that it has ended, and looks for it again: then it comes back from where it has gone.
+            return ActorResponse::r#async(std::future::pending().into_actor(self));
         }
-        self.step(ctx, |machine, acting| machine.connect(connect, now(), acting))?;
-        Ok(self.machine.uid())
+        let connected = self.step(ctx, |machine, acting| machine.connect(connect, now(), acting));
+        ActorResponse::reply(connected.map(|()| self.machine.uid()))
     }
 }
 

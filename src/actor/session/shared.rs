@@ -163,9 +163,9 @@ impl SessionActor {
                 }
                 Followed::Held(channel, is_ephemeral) => {
                     let (held, now) = (channel.clone(), clock::now());
-                    if actor.machine.follow(&id, held, is_ephemeral, now) {
-                        actor.make_known(&id, &channel, ctx);
-                    }
+                    actor.machine.follow(&id, held, is_ephemeral, now);
+                    // Its connections hear `AVAILABLE` each time that one of them subscribes.
+                    actor.make_known(&id, &channel, ctx);
                 }
                 Followed::Unknown => is_so = false,
             }
