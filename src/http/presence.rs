@@ -7,9 +7,7 @@ use super::list::{self, List};
 use super::mounted::{Mounted, on};
 use super::query::{self, ListCursor};
 use crate::actor::Supervisor;
-use crate::actor::channel::{MemberPlace, PresentPart};
 use crate::domain::{ChannelKey, Permission, RawJson, Timestamp};
-use crate::num;
 use crate::protocol::PresentMember;
 use crate::store::Start;
 use actix_web::http::Method;
@@ -61,6 +59,9 @@ async fn presence(call: Call) -> Answer {
     list::answer(PresentMembers { supervisor, channel, shows_token }, wanted).await
 }
 
+/// What is answered of a channel that does not show who is in.
+const HIDDEN: ApiError = ApiError::MissingCapability("PRESENCE");
+
 /// Who is in a channel, by their time of coming, then id.
 struct PresentMembers {
     /// Who asks the channel.
@@ -69,14 +70,6 @@ struct PresentMembers {
     channel: ChannelKey,
     /// Whether the caller may see their tokens.
     shows_token: bool,
-}
-
-impl PresentMembers {
-    /// Asks the channel for a part of the list.
-    async fn part(&self, start: Start<MemberPlace>, limit: u64) -> Result<PresentPart, ApiError> {
-        let part = self.supervisor.presence(&self.channel, &start, limit).await?;
-        part.ok_or(ApiError::MissingCapability("PRESENCE"))
-    }
 }
 
 impl List for PresentMembers {
@@ -96,12 +89,12 @@ impl List for PresentMembers {
         limit: u64,
     ) -> Result<Vec<PresentMember>, ApiError> {
         let start = start.map(|place| (place.time(), Arc::from(place.id.as_str())));
-        Ok(self.part(start, limit).await?.members)
+        let members = self.supervisor.presence(&self.channel, &start, limit).await?;
+        members.ok_or(HIDDEN)
     }
 
     async fn total(&self) -> Result<u64, ApiError> {
-        let total = self.part(Start::Skip(0), 0).await?.total;
-        Ok(num::counter(total))
+        self.supervisor.present_count(&self.channel).await?.ok_or(HIDDEN)
     }
 
     fn place(present: &PresentMember) -> ListCursor {

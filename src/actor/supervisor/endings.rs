@@ -93,14 +93,19 @@ impl Supervisor {
 
     /// A project's webhooks are others in the store: from now on they hear of what they want, on all servers.
     pub async fn webhooks_changed(&self, project: &ProjectId) {
+        self.webhooks_changed_here(project).await;
+        self.webhooks_changed_elsewhere(project).await;
+    }
+
+    /// The same, on this server.
+    pub(super) async fn webhooks_changed_here(&self, project: &ProjectId) {
         self.persistence().refresh_hooks(project).await;
         self.note_sessions(project).await;
-        self.webhooks_changed_elsewhere(project).await;
     }
 
     /// Sees to it that the event log knows who stands in the registers that a project's webhooks want to hear of; to be
     /// called after every change of them.
-    pub(super) async fn note_sessions(&self, project: &ProjectId) {
+    async fn note_sessions(&self, project: &ProjectId) {
         let hooks = self.0.persistence.hooks();
         if Register::ALL.into_iter().any(|register| hooks.wants_register(project, register)) {
             for shard in &self.0.shards {

@@ -16,8 +16,9 @@ use crate::domain::{
 };
 use crate::heavy;
 use crate::metrics;
+use crate::num;
 use crate::protocol::profiles::LEAST_HEAVY;
-use crate::protocol::{Close, CloseCode, EncodedEvent, Event, Profiles, Refusal};
+use crate::protocol::{Close, CloseCode, EncodedEvent, Event, PresentMember, Profiles, Refusal};
 use crate::store::{Appended, FoundVersion, Start, Thing, WantedVersion};
 use actix::dev::MessageResponse;
 use actix::prelude::*;
@@ -191,12 +192,8 @@ impl Supervisor {
             let make = || session::Direct { project: project.clone(), message: message.clone() };
             return self.ask_session(token, make).await?;
         }
-        for _ in 0..ATTEMPTS {
-            let Some(live) = self.find_session(token).await? else { break };
-            let direct = session::Direct { project: project.clone(), message: message.clone() };
-            if let Ok(outcome) = live.send(direct).await {
-                return outcome;
-            }
+        if let Some(outcome) = self.direct_here(project, token, &message).await? {
+            return outcome;
         }
         if was_here && !is_elsewhere {
             // It has gone on elsewhere while that was asked.
@@ -209,6 +206,23 @@ impl Supervisor {
         let found = self.persistence().read(move |store| store.find_token(&wanted)).await?;
         let is_ours = found.is_some_and(|token| token.project == *project);
         is_ours.then_some(()).ok_or(AskError::not_found(Thing::Token))
+    }
+
+    /// Hands a message to this server's session of a token; none where there is none.
+    pub(super) async fn direct_here(
+        &self,
+        project: &ProjectId,
+        token: &LeapTokenId,
+        message: &Message,
+    ) -> Result<Option<Result<(), AskError>>, AskError> {
+        for _ in 0..ATTEMPTS {
+            let Some(live) = self.find_session(token).await? else { break };
+            let direct = session::Direct { project: project.clone(), message: message.clone() };
+            if let Ok(outcome) = live.send(direct).await {
+                return Ok(Some(outcome));
+            }
+        }
+        Ok(None)
     }
 
     /// A token's ephemeral subscriptions, which only its live session knows; none where there is no session.
@@ -282,9 +296,10 @@ impl Supervisor {
         key: &ChannelKey,
         start: &Start<MemberPlace>,
         limit: u64,
-    ) -> Result<Option<PresentPart>, AskError> {
+    ) -> Result<Option<Vec<PresentMember>>, AskError> {
         if self.bus().is_none() {
-            return self.presence_here(key, start, limit).await;
+            let here = self.presence_here(key, start, limit).await?;
+            return Ok(here.map(|part| part.members));
         }
         // How many are before it on other servers, is not known here.
         let (first, most) = match start {
@@ -292,12 +307,22 @@ impl Supervisor {
             behind @ Start::Behind(_) => (behind.clone(), limit),
         };
         let Some(here) = self.presence_here(key, &first, most).await? else { return Ok(None) };
-        let members = self.present_everywhere(key, start, limit, here.members).await;
-        let total = usize::try_from(self.counts(key).await?.1).unwrap_or(usize::MAX);
-        Ok(Some(PresentPart { members, total }))
+        Ok(Some(self.present_everywhere(key, start, limit, here.members).await))
     }
 
-    /// The same, of this server's sessions.
+    /// How many are in a channel; none where the channel does not show it.
+    ///
+    /// # Errors
+    /// `NotFound(Channel)`, [`AskError::Overloaded`], [`AskError::Closed`].
+    pub async fn present_count(&self, key: &ChannelKey) -> Result<Option<u64>, AskError> {
+        match self.presence_here(key, &Start::Skip(0), 0).await? {
+            None => Ok(None),
+            Some(here) if self.bus().is_none() => Ok(Some(num::counter(here.total))),
+            Some(_) => Ok(Some(self.counts(key).await?.1)),
+        }
+    }
+
+    /// A part of who is in a channel here, and how many of them there are.
     pub(super) async fn presence_here(
         &self,
         key: &ChannelKey,

@@ -7,16 +7,14 @@ use super::question::{
     ServerQuestion, SharedMember,
 };
 use crate::actor::channel::{CountSessions, SessionCounts};
+use crate::actor::session::listing;
 use crate::actor::session::shared::{BeShared, FollowStore, FollowSubscription, Share};
-use crate::actor::session::{self, listing};
 use crate::actor::shard::arriving::{Arrival, Depart, FoundHere, HasArrived};
 use crate::actor::shard::{FindChannel, ListSessions};
 use crate::actor::tell::tell;
 use crate::ask::AskError;
 use crate::bus::others::Answering;
-use crate::domain::{
-    ChannelId, ChannelKey, ConnectionId, LeapTokenId, ProjectId, Subscription, Timestamp,
-};
+use crate::domain::{ChannelId, ChannelKey, LeapTokenId, ProjectId, Subscription, Timestamp};
 use crate::store::Start;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
@@ -101,9 +99,20 @@ impl Supervisor {
                 let held = self.ephemeral_here(&named(&token)).await?;
                 return Ok(ServerAnswer::Ephemeral(held.iter().map(HeldChannel::from).collect()));
             }
-            to @ (ServerQuestion::Direct { .. }
-            | ServerQuestion::ToConnection { .. }
-            | ServerQuestion::CloseConnection { .. }) => return self.hand_over(to).await,
+            ServerQuestion::Direct { project, token, message } => {
+                let (project, message) = (ProjectId::from(project.as_str()), message.message());
+                let handed = self.direct_here(&project, &named(&token), &message).await?;
+                return Ok(ServerAnswer::Is(handed == Some(Ok(()))));
+            }
+            ServerQuestion::ToConnection { project, cid, message } => {
+                let (project, cid) = (project.as_str().into(), cid.as_str().into());
+                let handed = self.message_here(&project, &cid, message.message()).await;
+                return handed.map(ServerAnswer::Is);
+            }
+            ServerQuestion::CloseConnection { project, cid } => {
+                let (project, cid) = (project.as_str().into(), cid.as_str().into());
+                return self.close_here(&project, &cid).await.map(ServerAnswer::Is);
+            }
             ServerQuestion::Count { project, channel } => {
                 let counts = self.counts_here(&key(&project, &channel)).await?;
                 let shared = counts.shared.iter().map(SharedMember::from).collect();
@@ -115,31 +124,6 @@ impl Supervisor {
             }
         }
         Ok(ServerAnswer::Done)
-    }
-
-    /// Hands something to a token's or one connection; whether it is here.
-    async fn hand_over(&self, to: ServerQuestion) -> Result<ServerAnswer, AskError> {
-        let is_there = match to {
-            ServerQuestion::Direct { project, token, message } => {
-                let Some(live) = self.find_session(&named(&token)).await? else {
-                    return Ok(ServerAnswer::Is(false));
-                };
-                let (project, message) = (ProjectId::from(project.as_str()), message.message());
-                let handed = live.send(session::Direct { project, message }).await;
-                matches!(handed, Ok(Ok(())))
-            }
-            ServerQuestion::ToConnection { project, cid, message } => {
-                let (project, cid) = (project.as_str().into(), cid.as_str().into());
-                self.message_here(&project, &cid, message.message()).await?
-            }
-            ServerQuestion::CloseConnection { project, cid } => {
-                let (project, cid): (ProjectId, ConnectionId) =
-                    (project.as_str().into(), cid.as_str().into());
-                self.close_here(&project, &cid).await?
-            }
-            _ => return Ok(ServerAnswer::Unknown),
-        };
-        Ok(ServerAnswer::Is(is_there))
     }
 
     /// Who is in a channel here.
@@ -221,9 +205,7 @@ impl Supervisor {
                 self.key_deleted_here(&hash).await;
             }
             ForgottenThing::Webhooks(id) => {
-                let project = ProjectId::from(id.as_str());
-                self.persistence().refresh_hooks(&project).await;
-                self.note_sessions(&project).await;
+                self.webhooks_changed_here(&ProjectId::from(id.as_str())).await;
             }
         }
     }

@@ -15,15 +15,18 @@ use indexmap::map::Entry;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// Whether a server has subscribers of the channel that it was asked about.
+const fn has_subscribers(answer: &ServerAnswer) -> bool {
+    matches!(answer, ServerAnswer::Count { subscribed: 1.., .. })
+}
+
 impl Supervisor {
     /// How many sessions are connected to a channel and how many are in, on all servers.
     pub(in super::super) async fn counts(&self, key: &ChannelKey) -> Result<(u64, u64), AskError> {
         let here = self.counts_here(key).await?;
         let (mut online, mut present) = (here.online, here.present);
         let mut twice: Vec<_> = here.shared.iter().map(SharedMember::from).collect();
-        let (project, channel) = (key.project.as_str().to_owned(), key.id.as_str().to_owned());
-        let asked = ServerQuestion::Count { project, channel };
-        for answer in self.ask_others(&asked).await.unwrap_or_default() {
+        for answer in self.ask_others(&ServerQuestion::count(key)).await.unwrap_or_default() {
             if let ServerAnswer::Count { online: more, present: in_grace, shared, .. } = answer {
                 (online, present) = (online + more, present + in_grace);
                 twice.extend(shared);
@@ -44,11 +47,9 @@ impl Supervisor {
         &self,
         key: &ChannelKey,
     ) -> Result<bool, AskError> {
-        let (project, channel) = (key.project.as_str().to_owned(), key.id.as_str().to_owned());
-        let asked = ServerQuestion::Count { project, channel };
+        let asked = ServerQuestion::count(key);
         let answers = self.ask_those(&asked, Needed::AllThatLive).await?;
-        let has_some = |answer: &ServerAnswer| matches!(answer, ServerAnswer::Count { subscribed, .. } if *subscribed > 0);
-        Ok(answers.iter().any(has_some))
+        Ok(answers.iter().any(has_subscribers))
     }
 
     /// A part of who is in a channel, on all servers, in order.
@@ -67,10 +68,6 @@ impl Supervisor {
         let limit = limit.saturating_add(skipped);
         let asked = ServerQuestion::Present { project, channel, behind, limit };
         let mut all = here;
-        if limit == 0 {
-            // Only how many they are is asked.
-            return all;
-        }
         for answer in self.ask_others(&asked).await.unwrap_or_default() {
             if let ServerAnswer::Members(Some(members)) = answer {
                 all.extend(members.into_iter().map(PresentMember::from));

@@ -1,7 +1,7 @@
 //! What the servers of one database ask each other, as JSON. Others may be of another version: what one does not know, it answers
 //! with [`ServerAnswer::Unknown`].
 
-use crate::domain::{ChannelId, LeapTokenId, Message, ProjectId};
+use crate::domain::{ChannelId, ChannelKey, LeapTokenId, Message, ProjectId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -222,6 +222,12 @@ pub(super) struct MemberElsewhere {
 }
 
 impl ServerQuestion {
+    /// How many sessions has a channel?
+    pub(super) fn count(key: &ChannelKey) -> Self {
+        let (project, channel) = (key.project.as_str().to_owned(), key.id.as_str().to_owned());
+        Self::Count { project, channel }
+    }
+
     /// A question about a connection of a project.
     pub(super) fn to_connection(project: &ProjectId, cid: &str, message: &Message) -> Self {
         let (project, cid) = (project.as_str().to_owned(), cid.to_owned());
